@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a control found on a host: status, reason, evidence, and the remedy that would change it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from .operations import Operation
+
+
+class Status(str, Enum):
+    """The status of a finding, as it stands in report.json. A judge gives the first four; the others come of what was done about it."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_APPLICABLE = "not_applicable"
+    UNKNOWN = "unknown"
+    FIXED = "fixed"
+    WOULD_FIX = "would_fix"
+    WAIVED = "waived"
+
+
+class Severity(str, Enum):
+    """How much a failed control hurts: high stops ETS6, medium a part of it or a part of the PCs, low is worth knowing."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True)
+class Control:
+    """One thing that is checked: what an auditor reads beside its findings."""
+
+    id: str
+    title: str
+    severity: Severity
+    rationale: str
+    remedy: str
+
+    def to_wire(self) -> dict[str, str]:
+        """Return the control as it stands in report.json."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "severity": self.severity.value,
+            "rationale": self.rationale,
+            "remedy": self.remedy,
+        }
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing on the PC that a remedy makes different, as an administrator thinks of it.
+
+    subject names it (``firewall rule ETS6-ETS6N-TCP-In``, ``WinHTTP proxy``). before and after hold the same keys;
+    a thing that is not there has every key with None. operations bring it about, in this order.
+    """
+
+    subject: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    operations: Sequence[Operation]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One control's finding on one host. A host has at most one finding for a control.
+
+    reason is a sentence for an administrator. evidence holds JSON data, keys stable for a control. A remedy is there
+    only where the policy lets this collection carry it out and it would help.
+    """
+
+    control: Control
+    status: Status
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    remedy: Sequence[Change] = ()
+    changed: bool = False
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the finding as it stands in report.json."""
+        return {
+            "control": self.control.id,
+            "status": self.status.value,
+            "reason": self.reason,
+            "evidence": dict(self.evidence),
+            "changed": self.changed,
+        }
+
+
+def remedies(findings: Iterable[Finding]) -> list[Change]:
+    """Return what the findings would have changed, each thing once: two controls may ask for the same."""
+    seen: dict[str, Change] = {}
+    for finding in findings:
+        for change in finding.remedy:
+            seen.setdefault(change.subject, change)
+    return list(seen.values())
+
+
+def settle(before: Sequence[Finding], after: Sequence[Finding], done: Sequence[Change], status: Status) -> list[Finding]:
+    """Return the findings after a change (or, with Status.WOULD_FIX, after a predicted one).
+
+    What failed before and passes now gets the given status. A finding counts as changed where one of its own changes
+    was done, whatever its status became: a change that did not help is still a change.
+    """
+    earlier = {finding.control.id: finding for finding in before}
+    subjects = {change.subject for change in done}
+    settled = []
+    for finding in after:
+        was = earlier.get(finding.control.id)
+        changed = was is not None and any(change.subject in subjects for change in was.remedy)
+        if was is not None and was.status is Status.FAIL and finding.status is Status.PASS:
+            reason = f"{was.reason} {'Would then be' if status is Status.WOULD_FIX else 'Now'}: {finding.reason}"
+            finding = dataclasses.replace(finding, status=status, reason=reason)
+        settled.append(dataclasses.replace(finding, changed=changed))
+    return settled

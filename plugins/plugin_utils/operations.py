@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be done to a PC, and the same as registry values: for an image, and to predict what a change would do.
+
+Operations that share a ``unit`` belong together: where one of them fails, windows_host puts the earlier ones of its unit
+back. A firewall operation is a unit of its own, since each rule is right or wrong by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .formats import firewall_rule, winhttp
+from .formats.registry import Value
+from .snapshot import Registry
+
+FIREWALL_POLICY = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
+LOCAL_RULES = FIREWALL_POLICY + r"\FirewallRules"
+
+RegistryChange = tuple[str, str, Value | None]
+"""Path of the key, name of the value, and the value to be there; None where it is to go."""
+
+
+class Operation(Protocol):
+    """One thing that a target does, whole or not at all."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operation as windows_host takes it (its documentation: option C(operations))."""
+
+    def as_registry(self, registry: Registry) -> list[RegistryChange]:
+        """Return what the operation comes to in registry values, given what is there."""
+
+
+@dataclass(frozen=True)
+class SetRegistryValue:
+    """Write one registry value; the key is made where it is missing."""
+
+    path: str
+    name: str
+    value: Value
+    unit: str
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operation as windows_host takes it."""
+        kind, data = self.value.to_wire()
+        return {"do": "set_registry_value", "unit": self.unit, "path": self.path, "name": self.name, "type": kind, "data": data}
+
+    def as_registry(self, registry: Registry) -> list[RegistryChange]:
+        """Return the value."""
+        return [(self.path, self.name, self.value)]
+
+
+@dataclass(frozen=True)
+class RemoveRegistryValue:
+    """Take one registry value away."""
+
+    path: str
+    name: str
+    unit: str
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operation as windows_host takes it."""
+        return {"do": "remove_registry_value", "unit": self.unit, "path": self.path, "name": self.name}
+
+    def as_registry(self, registry: Registry) -> list[RegistryChange]:
+        """Return the value's removal."""
+        return [(self.path, self.name, None)]
+
+
+@dataclass(frozen=True)
+class FirewallRule:
+    """An allow rule as this collection wants it, in the words of New-NetFirewallRule. No remote address means any."""
+
+    id: str
+    display_name: str
+    description: str
+    group: str
+    program: str
+    direction: str
+    protocol: str
+    profiles: tuple[str, ...]
+    remote_addresses: tuple[str, ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the rule's parameters as windows_host takes them."""
+        return {
+            "id": self.id,
+            "display_name": self.display_name,
+            "description": self.description,
+            "group": self.group,
+            "program": self.program,
+            "direction": self.direction,
+            "protocol": self.protocol,
+            "profiles": list(self.profiles),
+            "remote_addresses": list(self.remote_addresses) or ["Any"],
+        }
+
+
+@dataclass(frozen=True)
+class SetFirewallRule:
+    """Make a rule of the local store, or bring every field of the one with this id to what is wanted."""
+
+    rule: FirewallRule
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operation as windows_host takes it."""
+        return {"do": "set_firewall_rule", "rule": self.rule.to_wire()}
+
+    def as_registry(self, registry: Registry) -> list[RegistryChange]:
+        """Return the rule as Windows writes it in the version of this PC's store."""
+        version = registry.value(FIREWALL_POLICY, "PolicyVersion")
+        number = version.data if version is not None and isinstance(version.data, int) else None
+        return [(LOCAL_RULES, self.rule.id, Value("REG_SZ", firewall_rule.compose(self.rule, number)))]
+
+
+@dataclass(frozen=True)
+class RemoveFirewallRule:
+    """Remove the rule with this id from the local store."""
+
+    id: str
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operation as windows_host takes it."""
+        return {"do": "remove_firewall_rule", "id": self.id}
+
+    def as_registry(self, registry: Registry) -> list[RegistryChange]:
+        """Return the rule's removal."""
+        return [(LOCAL_RULES, self.id, None)]
+
+
+@dataclass(frozen=True)
+class SetWinHttpProxy:
+    """Set WinHTTP's machine-wide proxy; without a server, direct access."""
+
+    server: str
+    bypass: str
+    unit: str
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operation as windows_host takes it."""
+        return {"do": "set_winhttp_proxy", "unit": self.unit, "server": self.server, "bypass": self.bypass}
+
+    def as_registry(self, registry: Registry) -> list[RegistryChange]:
+        """Return the values of the 64-bit and the 32-bit key, as netsh writes them."""
+        blob = Value("REG_BINARY", winhttp.compose(self.server, self.bypass))
+        return [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
+
+
+def predict(operations: Iterable[Operation], registry: Registry) -> Registry:
+    """Return the registry as it would be after the operations."""
+    for operation in operations:
+        for path, name, value in operation.as_registry(registry):
+            registry = registry.changed(path, name, value)
+    return registry
+
+
+def as_registry_operations(operations: Sequence[Operation], registry: Registry) -> list[dict[str, Any]]:
+    """Return the operations in the wire form of set_registry_value and remove_registry_value, for an image."""
+    wire = []
+    for operation in operations:
+        for path, name, value in operation.as_registry(registry):
+            single: Operation = RemoveRegistryValue(path, name, "") if value is None else SetRegistryValue(path, name, value, "")
+            wire.append(single.to_wire())
+            registry = registry.changed(path, name, value)
+    return wire
