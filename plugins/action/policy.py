@@ -5,22 +5,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import judge, operations
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
 from ..plugin_utils.policy import Policy, PolicyError
 from ..plugin_utils.reachability import ways
-from ..plugin_utils.snapshot import Snapshot, SnapshotError
+from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError
+
+Request = dict[str, Any]
+"""Options of windows_host, which windows_image shares."""
 
 
 class ActionModule(ActionBase):
-    """Bring one PC to the policy, or with check mode say what that would take."""
+    """Bring one PC or image to the policy; in check mode say what that would take; with apply=false only judge it."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -28,87 +32,111 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the findings, and the changes as a diff."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        self._task_vars = task_vars or {}
+        arguments = dict(self._task.args)
+        apply = boolean(arguments.pop("apply", True))
+        self._image: Mapping[str, Any] | None = arguments.pop("image", None)
         try:
-            policy = Policy.from_variables(self._task.args)
+            policy = Policy.from_variables(arguments)
         except PolicyError as error:
             raise AnsibleActionFail(str(error)) from error
-        self._task_vars = task_vars or {}
         result["controls"] = [control.to_wire() for control in judge.catalogue(policy)]
 
-        snapshot = self._observe(judge.request(policy), policy)
+        snapshot, _outcomes = self._ask(judge.request(policy), policy)
         before = judge.judge(snapshot, policy)
-        changes = remedies(before)
-        predicted = snapshot.change(operations.predict([step for change in changes for step in change.operations], snapshot.registry))
+        changes = remedies(before) if apply else []
+        predicted = snapshot.change(operations.predict(_steps(changes), snapshot.registry))
         probes = ways.not_yet_probed(predicted, policy)
-        check = bool(self._task.check_mode)
 
+        done: Sequence[Change] = changes
         failures: list[str] = []
-        after = predicted if check else snapshot
-        if changes and not check:
-            after, failures = self._change(changes, probes, snapshot, policy)
+        if changes and not self._task.check_mode:
+            seen, done, failures = self._change(changes, snapshot.registry, probes, policy)
+            after = seen.with_probes(snapshot).with_probes(seen)
         elif probes:
-            seen = self._observe({"probes": probes}, policy).probes
-            after = dataclasses.replace(after, probes=(*(snapshot.probes or ()), *(seen or ())))
-
-        findings = settle(before, judge.judge(after, policy), changes, Status.WOULD_FIX if check else Status.FIXED)
-        result["findings"] = [finding.to_wire() for finding in findings]
-        result["changed"] = bool(changes)
-        if self._task.diff:
-            result["diff"] = [_diff(change) for change in changes]
-        if failures:
-            result["failed"] = True
-            result["msg"] = "Not everything could be changed. " + " ".join(failures)
+            after = predicted.with_probes(self._ask({"probes": probes}, policy)[0])
         else:
-            result["msg"] = _summary(findings)
+            after = predicted
+
+        status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
+        findings = settle(before, judge.judge(after, policy), done, status)
+        result["findings"] = [finding.to_wire() for finding in findings]
+        result["changed"] = bool(done)
+        if self._task.diff:
+            result["diff"] = [_diff(change) for change in done]
+        result["failed"] = bool(failures)
+        result["msg"] = "Not everything could be changed. " + " ".join(failures) if failures else _summary(findings)
         return result
 
     def _change(
-        self, changes: Sequence[Change], probes: list[dict[str, Any]], snapshot: Snapshot, policy: Policy
-    ) -> tuple[Snapshot, list[str]]:
-        """Have the changes made and everything read again. Return the new snapshot and what went wrong, a sentence each."""
-        steps = [(change, step) for change in changes for step in change.operations]
-        request = dict(judge.request(policy), probes=probes, operations=[step.to_wire() for _change, step in steps])
+        self, changes: Sequence[Change], registry: Registry, probes: list[dict[str, Any]], policy: Policy
+    ) -> tuple[Snapshot, list[Change], list[str]]:
+        """Have the changes made and everything read again.
+
+        Return the new snapshot, the changes that were made, and a sentence for each operation that was not.
+        """
+        steps = self._wire(changes, registry)
+        request = dict(judge.request(policy), probes=probes, operations=[step for _change, step in steps])
         after, outcomes = self._ask(request, policy)
         if len(outcomes) != len(steps):
-            raise AnsibleActionFail(f"The PC was given {len(steps)} operations and reported on {len(outcomes)}: nothing is known of the others.")
-        failures = [
-            f"{change.subject}: {outcome.get('state')}" + (f" ({outcome['error']})" if outcome.get("error") else "") + "."
-            for (change, _step), outcome in zip(steps, outcomes, strict=True)
-            if outcome.get("state") != "done"
-        ]
-        if not probes:
-            after = dataclasses.replace(after, probes=snapshot.probes)
-        return after, failures
+            raise AnsibleActionFail(
+                f"{self._place()} was given {len(steps)} operations and reported on {len(outcomes)}: which of them were done is not known. "
+                "The next run reads everything anew."
+            )
+        failures = []
+        undone = set()
+        for (change, step), outcome in zip(steps, outcomes, strict=True):
+            state, error = outcome.get("state"), outcome.get("error")
+            if state != "done":
+                undone.add(change.subject)
+                failures.append(f"{change.subject}: {step['do']} {state}" + (f" ({error})." if error else "."))
+        return after, [change for change in changes if change.subject not in undone], failures
 
-    def _observe(self, request: dict[str, Any], policy: Policy) -> Snapshot:
-        return self._ask(request, policy)[0]
+    def _wire(self, changes: Sequence[Change], registry: Registry) -> list[tuple[Change, dict[str, Any]]]:
+        """Return every operation in the form that the target takes, beside the change that it is a part of."""
+        if self._image is None:
+            return [(change, step.to_wire()) for change in changes for step in change.operations]
+        steps = []
+        for change in changes:
+            steps += [(change, step) for step in operations.as_registry_operations(change.operations, registry)]
+            registry = operations.predict(change.operations, registry)
+        return steps
 
-    def _ask(self, request: dict[str, Any], policy: Policy) -> tuple[Snapshot, list[dict[str, Any]]]:
-        """Run windows_host once. Raises AnsibleActionFail where it gives no snapshot; a dead connection is Ansible's to report."""
-        reply = self._execute_module(
-            module_name="ets6.network.windows_host",
-            module_args=dict(request, probe_timeout=policy.probe_timeout),
-            task_vars=self._task_vars,
-        )
-        if reply.get("failed") and "snapshot" not in reply:
-            raise AnsibleActionFail(f"The PC could not be read: {reply.get('msg') or reply.get('module_stderr') or 'no reason given'}")
+    def _ask(self, request: Request, policy: Policy) -> tuple[Snapshot, list[dict[str, Any]]]:
+        """Run the target's module once.
+
+        Raises AnsibleActionFail where it gives no snapshot; a connection that does not come about is Ansible's to report.
+        """
+        if self._image is None:
+            module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=policy.probe_timeout)
+        else:
+            module, arguments = "ets6.network.windows_image", {**self._image, **request}
+        reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
+        if "snapshot" not in reply:
+            reason = reply.get("msg") or reply.get("module_stderr") or "no reason was given"
+            raise AnsibleActionFail(f"{self._place()} could not be read: {reason}")
         try:
-            return Snapshot.unpack(reply.get("snapshot")), list(reply.get("operations") or ())
+            return Snapshot.unpack(reply["snapshot"]), list(reply.get("operations") or ())
         except SnapshotError as error:
-            raise AnsibleActionFail(f"The PC's reply is not usable: {error}") from error
+            raise AnsibleActionFail(f"{self._place()} gave a reply that is not usable: {error}") from error
+
+    def _place(self) -> str:
+        return "The PC" if self._image is None else f"The image {self._image.get('path')}"
+
+
+def _steps(changes: Sequence[Change]) -> list[operations.Operation]:
+    return [step for change in changes for step in change.operations]
 
 
 def _diff(change: Change) -> dict[str, Any]:
     return {
         "before_header": change.subject,
         "after_header": change.subject,
-        "before": {key: change.before[key] for key in change.before},
+        "before": dict(change.before),
         "after": {key: change.after[key] for key in change.before},
     }
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.status.value] = counts.get(finding.status.value, 0) + 1
+    counts = Counter(finding.status.value for finding in findings)
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))

@@ -135,6 +135,13 @@ class Snapshot:
         """Return this snapshot with another registry."""
         return dataclasses.replace(self, registry=registry)
 
+    def with_probes(self, more: Snapshot) -> Snapshot:
+        """Return this snapshot with another one's probes beside its own; of the same probe over the same way the other one's."""
+        if more.probes is None:
+            return self
+        both = {(probe["name"], probe["way"]): probe for probe in (*(self.probes or ()), *more.probes)}
+        return dataclasses.replace(self, probes=tuple(both.values()))
+
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:
         """Read the base64 text of a reply.
@@ -182,7 +189,7 @@ class Snapshot:
             firewall_products=_records(FirewallProduct, top.get("firewall_products"), "firewall_products"),
             probes=None
             if top.get("probes") is None
-            else tuple(_of(dict, item, "probes") for item in _of(list, top["probes"], "probes")),
+            else tuple(_probe(item, f"probes[{at}]") for at, item in enumerate(_of(list, top["probes"], "probes"))),
             errors={
                 name: _of(str, value, f"errors.{name}") for name, value in _of(dict, top.get("errors", {}), "errors").items()
             },
@@ -217,6 +224,14 @@ def _key(raw: Any, where: str) -> Key:
         tuple(_of(str, item, f"{where}.keys") for item in _of(list, record.get("keys", []), f"{where}.keys")),
         _of(str, record.get("error", ""), f"{where}.error"),
     )
+
+
+def _probe(raw: Any, where: str) -> dict[str, Any]:
+    """Check what tells probes apart; the rest is for reachability.outcome to read."""
+    record = _of(dict, raw, where)
+    for name in ("name", "way"):
+        _of(str, record.get(name), f"{where}.{name}")
+    return record
 
 
 def _record(kind: type[T], raw: Any, where: str) -> T:
