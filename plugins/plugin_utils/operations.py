@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .formats import firewall_rule, winhttp
-from .formats.registry import Value
+from .formats.registry import Value, dword
 from .snapshot import Registry
 
 FIREWALL_POLICY = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 LOCAL_RULES = FIREWALL_POLICY + r"\FirewallRules"
+LOCAL_PROFILES = {"Domain": "DomainProfile", "Private": "StandardProfile", "Public": "PublicProfile"}
+"""The keys of the local profile settings, by the names that Set-NetFirewallProfile takes."""
 
 RegistryChange = tuple[str, str, Value | None]
 """Path of the key, name of the value, and the value to be there; None where it is to go."""
@@ -129,6 +131,22 @@ class RemoveFirewallRule:
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
         """Return the rule's removal."""
         return [(LOCAL_RULES, self.id, None)]
+
+
+@dataclass(frozen=True)
+class AllowMulticastAnswers:
+    """Let unicast answers to a multicast in, in one profile (Domain, Private, Public) of the local settings."""
+
+    profile: str
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operation as windows_host takes it: Set-NetFirewallProfile -AllowUnicastResponseToMulticast True."""
+        return {"do": "allow_multicast_answers", "profile": self.profile}
+
+    def as_registry(self, registry: Registry) -> list[RegistryChange]:
+        """Return the profile's value."""
+        path = f"{FIREWALL_POLICY}\\{LOCAL_PROFILES[self.profile]}"
+        return [(path, "DisableUnicastResponsesToMulticastBroadcast", dword(0))]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ STATES = ("present", "absent")
 PROFILES = ("domain", "private", "public")
 OUTBOUND = ("auto", "always", "never")
 BLOCKS = ("prompt", "all", "none")
+MULTICAST_ANSWERS = ("unmanaged", "allow")
 
 DEFAULT_PROGRAMS = ("ETS6N.exe", "ETS6C.exe")
 DEFAULT_PATHS = (r"%ProgramFiles(x86)%\ETS6", r"%ProgramFiles%\ETS6")
@@ -92,6 +93,7 @@ class Policy:
     remote_addresses: tuple[str, ...] = ()
     outbound: str = "auto"
     blocks: str = "prompt"
+    multicast_answers: str = "unmanaged"
     proxy: ProxySetting = field(default_factory=ProxySetting)
     endpoints: tuple[Endpoint, ...] = VENDOR_ENDPOINTS
     probe_timeout: int = 10
@@ -241,6 +243,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "remote_addresses": _list_of(_address, empty=True),
     "outbound": _choice(OUTBOUND),
     "blocks": _choice(BLOCKS),
+    "multicast_answers": _choice(MULTICAST_ANSWERS),
     "proxy": _proxy,
     "endpoints": _endpoints,
     "probe_timeout": _timeout,

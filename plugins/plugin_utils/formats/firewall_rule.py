@@ -26,16 +26,14 @@ PROFILES = ("domain", "private", "public")
 DEFAULT_VERSION = 0x020A
 """The version of Windows 7: every Windows that ETS6 runs on reads it."""
 
-KNOWN_TOKENS = frozenset(
-    name.lower()
-    for name in (
-        "Action Active Dir Protocol Profile LPort LPort2_10 LPort2_20 LPort2_24 LPort2_25 LPort2_29 RPort RPort2_10 RPort2_28 "
-        "ICMP4 ICMP6 LA4 LA6 RA4 RA6 RA42 RA62 IF IFType IFType2_23 App Svc Name Desc EmbedCtxt Edge Defer LSM LOM PCross "
-        "Security Security2_9 Security2 AuthByPassOut RMAuth RUAuth LUAuth LUAuth2_24 LUOwn AppPkgId PFN Platform Platform2 "
-        "SkipVer TTK TTK2_22 TTK2_27 TTK2_28 NNm SecurityRealmId"
-    ).split()
-)
-"""Tokens of MS-GPFAS 2.2.2.19, and LPort2_24, LPort2_29, RPort2_28, IFType2_23 and PFN, which Windows 10 and 11 write."""
+KNOWN_TOKENS = frozenset({
+    "action", "active", "dir", "protocol", "profile", "lport", "lport2_10", "lport2_20", "lport2_24", "lport2_25", "lport2_29",
+    "rport", "rport2_10", "rport2_28", "icmp4", "icmp6", "la4", "la6", "ra4", "ra6", "ra42", "ra62", "if", "iftype", "iftype2_23",
+    "app", "svc", "name", "desc", "embedctxt", "edge", "defer", "lsm", "lom", "pcross", "security", "security2_9", "security2",
+    "authbypassout", "rmauth", "ruauth", "luauth", "luauth2_24", "luown", "apppkgid", "pfn", "platform", "platform2", "skipver",
+    "ttk", "ttk2_22", "ttk2_27", "ttk2_28", "nnm", "securityrealmid",
+})  # fmt: skip
+"""Tokens of MS-GPFAS 2.2.2.19, in lower case, and others that Windows 10 and 11 write."""
 
 _HEAD = re.compile(r"v(\d{1,3})\.(\d{1,3})", re.IGNORECASE)
 _ONCE = frozenset({"action", "active", "dir", "protocol", "app", "svc"})
@@ -192,8 +190,8 @@ class Rule:
     def _addresses(self, families: dict[str, str]) -> Matched:
         found = [_address(families[name.lower()], value) for name, value in self.tokens if name.lower() in families]
         return Matched(
-            tuple(item for item in found if isinstance(item[0], int)),  # type: ignore[misc]
-            tuple(dict.fromkeys(item for item in found if isinstance(item[0], str))),  # type: ignore[misc]
+            tuple(item for item in found if isinstance(item[0], int)),
+            tuple(dict.fromkeys(item for item in found if isinstance(item[0], str))),
         )
 
     def _ports(self, names: frozenset[str]) -> Matched:

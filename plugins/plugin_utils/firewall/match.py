@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What part of a desktop program's traffic a rule is for: exactly, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..formats.firewall_address import ALL_V4, ALL_V6, show_span
+from ..formats.firewall_rule import Action, Matched, Rule
+from .region import HOLDS, INTERFACE_TYPE, INTERFACE_TYPES, LOCAL, LOCAL_PORT, REMOTE, REMOTE_PORT, Box, both, merged
+
+DOUBT = "?"
+"""Begins the dimension of a condition that nobody can decide from here: it may hold always, or never."""
+
+_FAMILIES = {"IPv4": ALL_V4, "IPv6": ALL_V6}
+
+_CONDITIONS = {
+    "if": "the interface {}",
+    "luauth": "the local users of {}",
+    "luauth2_24": "the local users of {}",
+    "luown": "the user {}",
+    "ruauth": "the remote users of {}",
+    "rmauth": "the remote computers of {}",
+    "security": "traffic that IPsec secures ({})",
+    "security2_9": "traffic that IPsec secures ({})",
+    "security2": "traffic that IPsec secures ({})",
+    "nnm": "the networks named {}",
+    "securityrealmid": "the security realm {}",
+    "ttk": "connections for {}",
+    "ttk2_22": "connections for {}",
+    "ttk2_27": "connections for {}",
+    "ttk2_28": "connections for {}",
+}
+"""Tokens whose condition holds for some of the traffic; values of one token are alternatives."""
+
+_DOUBTS = {"lom": "it is mapped locally only (LOM)", "iftype2_23": "its interface type is {}"}
+
+
+@dataclass(frozen=True)
+class System:
+    """What of a PC decides whether a rule counts there: Windows' version and the firewall's (0x02MM), None where not known."""
+
+    windows: tuple[int, int] | None
+    firewall: int | None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The traffic that a rule is for, of whatever program its token App names. No box means none that a desktop program has."""
+
+    boxes: tuple[Box, ...]
+    conditions: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+NOTHING = Reach(())
+
+
+def reach(rule: Rule, system: System) -> Reach:
+    """Return what an active rule is for.
+
+    A rule for a service, an app package or another Windows is for nothing that ETS6's programs do, which run as their user.
+    Traffic through an edge device (tokens Edge and Defer: Teredo) is not asked about.
+    """
+    if rule.service or rule.first("AppPkgId") or rule.first("PFN"):
+        return NOTHING
+    doubts = list(_platform_doubts(rule, system))
+    if _OTHER_WINDOWS in doubts:
+        return NOTHING
+    boxes: list[Box] = [{}]
+    conditions: list[str] = []
+    for dimension, matched in ((REMOTE, rule.remote_addresses), (LOCAL, rule.local_addresses)):
+        boxes = _cross(boxes, address_boxes(dimension, matched))
+        conditions += _address_words(dimension, matched)
+    for dimension, matched in ((REMOTE_PORT, rule.remote_ports), (LOCAL_PORT, rule.local_ports)):
+        boxes = _cross(boxes, _port_boxes(dimension, matched))
+        conditions += _port_words(dimension, matched)
+    for dimension, places, words in _other_conditions(rule):
+        boxes = _cross(boxes, [{dimension: places}])
+        conditions.append(words)
+    for name, value in rule.unknown:
+        doubts.append(f"token {name}={value} is not known")
+    for token, words in _DOUBTS.items():
+        doubts += [words.format(value) for value in rule.all(token) if value.lower() != "false"]
+    for doubt in doubts:
+        boxes = _cross(boxes, [{f"{DOUBT}{doubt}": HOLDS}])
+    return Reach(tuple(boxes), tuple(conditions), tuple(doubts))
+
+
+def _cross(boxes: Iterable[Box], others: list[Box]) -> list[Box]:
+    return [common for box in boxes for other in others if (common := both(box, other)) is not None]
+
+
+def address_boxes(dimension: str, matched: Matched) -> list[Box]:
+    if not matched:
+        return [{}]
+    boxes: list[Box] = [{dimension: merged(matched.spans)}] if matched.spans else []
+    return boxes + [{dimension: (_FAMILIES[family],), f"{dimension} {word.lower()}": HOLDS} for family, word in matched.words]
+
+
+def _address_words(dimension: str, matched: Matched) -> list[str]:
+    if not matched:
+        return []
+    families: dict[str, list[str]] = {}
+    for family, word in matched.words:
+        families.setdefault(word, []).append(family)
+    shown = [show_span(part) for part in merged(matched.spans)]
+    shown += [word if len(found) == 2 else f"{word} ({found[0]})" for word, found in families.items()]
+    return [f"{dimension}es {', '.join(shown)}"]
+
+
+def _port_boxes(dimension: str, matched: Matched) -> list[Box]:
+    if not matched:
+        return [{}]
+    boxes: list[Box] = [{dimension: merged(matched.spans)}] if matched.spans else []
+    return boxes + [{f"{dimension} {word.lower()}": HOLDS} for _family, word in matched.words]
+
+
+def _port_words(dimension: str, matched: Matched) -> list[str]:
+    if not matched:
+        return []
+    shown = [f"{start}" if start == end else f"{start}-{end}" for start, end in merged(matched.spans)]
+    return [f"{dimension}s {', '.join([*shown, *(word for _family, word in matched.words)])}"]
+
+
+def _other_conditions(rule: Rule) -> Iterable[tuple[str, tuple[tuple[int, int], ...], str]]:
+    """Return dimension, places on it and words for every other condition."""
+    if rule.action is Action.BYPASS:
+        yield "ipsec bypass", HOLDS, "traffic that IPsec authenticates"
+    kinds = rule.all("IFType")
+    numbers = [INTERFACE_TYPES.get(kind.lower()) for kind in kinds]
+    if kinds and None not in numbers:
+        places = merged((number, number) for number in numbers if number is not None)
+        yield INTERFACE_TYPE, places, f"{', '.join(kinds)} interfaces"
+    elif kinds:
+        yield f"{DOUBT}iftype {', '.join(kinds)}", HOLDS, f"{', '.join(kinds)} interfaces"
+    found: dict[str, list[str]] = {}
+    for name, value in rule.tokens:
+        low = name.lower()
+        if low in _CONDITIONS and value:
+            found.setdefault(low, []).append(value)
+    for token, values in found.items():
+        shown = ", ".join(values)
+        yield f"{token}={shown}".lower(), HOLDS, _CONDITIONS[token].format(shown)
+
+
+_OTHER_WINDOWS = "it is for another Windows"
+
+
+def _platform_doubts(rule: Rule, system: System) -> Iterable[str]:
+    """Return _OTHER_WINDOWS where a rule does not count on this PC, or why that is not known.
+
+    Platform is ``2:major:minor`` (2: Windows NT), Platform2=GTEQ makes the last one a lowest version; SkipVer is the newest
+    version of the firewall that leaves the rule out (MS-GPFAS 2.2.2.17 to 2.2.2.19).
+    """
+    platforms = rule.all("Platform")
+    if platforms and system.windows is None:
+        yield f"it is only for some versions of Windows ({', '.join(platforms)})"
+    elif platforms and system.windows is not None:
+        at_least = rule.first("Platform2").upper() == "GTEQ"
+        versions = [tuple(int(part) for part in platform.split(":")[1:] if part.isdecimal()) for platform in platforms]
+        last = len(versions) - 1
+        if not any(
+            system.windows == version or (at_least and at == last and system.windows >= version) for at, version in enumerate(versions)
+        ):
+            yield _OTHER_WINDOWS
+    skip = rule.first("SkipVer").split(".")
+    if len(skip) == 2 and all(part.isdecimal() for part in skip):
+        if system.firewall is None:
+            yield f"firewalls up to version {'.'.join(skip)} leave it out"
+        elif system.firewall <= int(skip[0]) << 8 | int(skip[1]):
+            yield _OTHER_WINDOWS
+    if system.firewall is not None and rule.version > system.firewall:
+        yield f"it is of version {rule.head}, newer than this PC's firewall (v{system.firewall >> 8}.{system.firewall & 255})"

@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Findings on traffic: what Windows really does with it, in which profile, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..finding import Change, Control, Finding, Status
+from ..formats.firewall_rule import PROFILES, Direction
+from ..operations import AllowMulticastAnswers, FirewallRule
+from . import catalogue, own
+from .case import Case, listed
+from .catalogue import PROTOCOLS
+from .effective import Outcome, Part, Verdict, rule_words
+from .outbound import needed
+from .places import Program
+from .rules import not_wanted, nowhere, removed, unreadable
+from .store import Setting, Store
+
+Verdicts = list[tuple[FirewallRule, str, Verdict]]
+"""The own rule that stands for a program at its place, the profile, and what becomes of the traffic there."""
+
+
+def inbound(case: Case, program: Program, protocol: str) -> Finding:
+    """Judge what a program may receive."""
+    control = catalogue.verdict(program.name, protocol, "inbound")
+    if (finding := _not_judged(case, control, program)) is not None:
+        return finding
+    rules = case.own(program, protocol, Direction.IN)
+    return _traffic(case, control, program, rules, Direction.IN)
+
+
+def outbound(case: Case, program: Program, protocol: str) -> Finding:
+    """Judge what a program may send, and the own outbound rules where they are needed."""
+    control = catalogue.verdict(program.name, protocol, "outbound")
+    if case.policy.state == "absent":
+        return removed(case, control, program, protocol, Direction.OUT)
+    if (finding := _not_judged(case, control, program)) is not None:
+        return finding
+    wanted = needed(case, program, protocol)
+    changes = [change for rule in wanted if (change := own.drift(rule, case.firewall, case.paths)) is not None]
+    finding = _traffic(case, control, program, case.own(program, protocol, Direction.OUT), Direction.OUT)
+    if not changes:
+        return finding
+    useless = case.useless(wanted[0], Direction.OUT)
+    missing = listed(change.subject for change in changes)
+    if useless:
+        return Finding(control, finding.status, f"{finding.reason} An allow rule of the PC's own would do nothing. {useless}.", finding.evidence)
+    reason = f"{finding.reason} Wanted, and not there or not right: {missing}."
+    return Finding(control, Status.FAIL, reason, finding.evidence, changes)
+
+
+def _not_judged(case: Case, control: Control, program: Program) -> Finding | None:
+    if case.policy.state == "absent":
+        return not_wanted(control)
+    if case.firewall.unreadable:
+        return unreadable(case, control)
+    if (finding := nowhere(control, [program])) is not None:
+        return finding
+    if case.charge.worthless:
+        return Finding(control, Status.UNKNOWN, case.charge.reason)
+    return None
+
+
+def _traffic(case: Case, control: Control, program: Program, rules: Sequence[FirewallRule], direction: Direction) -> Finding:
+    """Judge by the wanted profiles; the evidence has the others too, into which a notebook may come."""
+    every: Verdicts = [(rule, profile, case.verdict(rule, direction, profile)) for rule in rules for profile in PROFILES]
+    wanted = [item for item in every if item[1] in case.policy.profiles]
+    evidence: dict[str, Any] = {"traffic": [{"program": rule.program, "profile": profile, **verdict.to_wire()} for rule, profile, verdict in every]}
+    status = _status(verdict for _rule, _profile, verdict in wanted)
+    reason = _reason(wanted, len(rules) > 1)
+    problems = case.mentions(program)
+    if problems:
+        evidence["malformed_rules"] = problems
+        reason += f" What a malformed rule does is not known: {problems[0]}."
+        status = Status.UNKNOWN if status is Status.PASS else status
+    if status is Status.FAIL:
+        reason += f" {_advice(wanted)}"
+    return Finding(control, status, reason, evidence)
+
+
+def _status(verdicts: Iterable[Verdict]) -> Status:
+    outcomes = {verdict.outcome for verdict in verdicts}
+    if outcomes & {Outcome.BLOCKED, Outcome.PARTIAL}:
+        return Status.FAIL
+    return Status.UNKNOWN if Outcome.UNKNOWN in outcomes else Status.PASS
+
+
+def _reason(verdicts: Verdicts, several: bool) -> str:
+    """Return what becomes of the traffic, profiles with the same fate together."""
+    fates: dict[tuple[str, str], list[str]] = {}
+    for rule, profile, verdict in verdicts:
+        fates.setdefault((rule.program if several else "", verdict.sentence()), []).append(profile)
+    return " ".join(
+        f"{listed(profiles).capitalize()}{f', {program}' if program else ''}: {sentence}." for (program, sentence), profiles in fates.items()
+    )
+
+
+def _advice(verdicts: Verdicts) -> str:
+    """Return what would change it."""
+    found = dict.fromkeys(_cure(part, profile, verdict) for _rule, profile, verdict in verdicts for part in verdict.parts if not part.passes)
+    return f"To change it: {'; '.join(found)}."
+
+
+def _cure(part: Part, profile: str, verdict: Verdict) -> str:
+    if part.rule is not None:
+        if part.rule.store is Store.LOCAL:
+            return f"remove {rule_words(part.rule)}"
+        return f"change {rule_words(part.rule)} where that policy is made"
+    ignored = next((line for line in verdict.chain if line.startswith("Local rules are ignored")), "")
+    if ignored:
+        return f"allow the program in the policy itself, or let local rules count ({ignored.rstrip('.')})"
+    if part.setting is not None and "DoNotAllowExceptions" in part.setting.source:
+        return f"switch off 'block all incoming connections' ({part.setting.source})"
+    return f"an allow rule for the program in the {profile} profile"
+
+
+def active_profile(case: Case) -> Finding:
+    """Judge the profile that the PC is in now."""
+    control = catalogue.active_profile(case.policy)
+    if case.policy.state == "absent":
+        return not_wanted(control)
+    if case.snapshot.offline:
+        return Finding(control, Status.NOT_APPLICABLE, "An image is in no network.")
+    if case.snapshot.network is None:
+        why = case.snapshot.errors.get("network", "no reason was given")
+        return Finding(control, Status.UNKNOWN, f"Which profile is active could not be found out: {why}.")
+    active = [profile for profile in PROFILES if profile in {name.lower() for name in case.snapshot.network}]
+    evidence: dict[str, Any] = {"active": active, "wanted": list(case.policy.profiles)}
+    if not active:
+        return Finding(control, Status.NOT_APPLICABLE, "The PC is in no network now.", evidence)
+    if case.firewall.unreadable:
+        return unreadable(case, control)
+    if (finding := nowhere(control, case.programs)) is not None:
+        return finding
+    if case.charge.worthless:
+        return Finding(control, Status.UNKNOWN, case.charge.reason, evidence)
+    uncovered = [profile for profile in active if profile not in case.policy.profiles]
+    bad: dict[str, list[tuple[str, Verdict]]] = {}
+    for profile in active:
+        for program in case.programs:
+            for protocol in PROTOCOLS:
+                for rule in case.own(program, protocol, Direction.IN):
+                    verdict = case.verdict(rule, Direction.IN, profile)
+                    if verdict.outcome is not Outcome.ALLOWED:
+                        bad.setdefault(profile, []).append((f"{program.name} ({protocol})", verdict))
+    if not bad:
+        note = f" {listed(uncovered).capitalize()} is not among ets6_network_profiles, but nothing is blocked there." if uncovered else ""
+        return Finding(control, Status.PASS, f"Now in a {listed(active)} network: ETS6's programs receive TCP and UDP.{note}", evidence)
+    sentences = []
+    for profile, items in bad.items():
+        outcome, why = items[0][1].outcome, items[0][1].sentence()
+        sentences.append(f"The PC is in a {profile} network now, where {listed(name for name, _verdict in items)}: {why}.")
+        if profile in uncovered:
+            sentences.append(f"{profile.capitalize()} is not among ets6_network_profiles: add it if ETS6 is to work there.")
+        evidence.setdefault("outcomes", {})[profile] = outcome.value
+    status = _status(verdict for items in bad.values() for _name, verdict in items)
+    return Finding(control, status, " ".join(sentences), evidence)
+
+
+def multicast_answers(case: Case) -> Finding:
+    """Judge whether unicast answers to KNXnet/IP discovery come in."""
+    control = catalogue.multicast_answers(case.policy)
+    if case.policy.state == "absent":
+        return not_wanted(control)
+    if case.firewall.unreadable:
+        return unreadable(case, control)
+    settings = {profile: case.firewall.profiles[profile].no_multicast_answers for profile in case.policy.profiles}
+    evidence = {"dropped": {profile: bool(setting) for profile, setting in settings.items()}}
+    dropped = {profile: setting for profile, setting in settings.items() if setting and case.firewall.profiles[profile].enabled}
+    if not dropped:
+        return Finding(control, Status.PASS, f"Unicast answers to a multicast come in (for some seconds) in {listed(settings)}.", evidence)
+    if case.charge.worthless:
+        return Finding(control, Status.UNKNOWN, case.charge.reason, evidence)
+    if case.policy.multicast_answers == "allow":
+        return _allow_answers(control, dropped, evidence)
+    closed = [profile for profile in dropped if not _udp_comes_in(case, profile)]
+    if not closed:
+        return Finding(control, Status.PASS, f"Answers are dropped in {listed(dropped)} unless a rule lets them in, and rules do.", evidence)
+    reason = (
+        f"Answers to discovery are dropped in {listed(closed)}: {dropped[closed[0]].source}, and no rule lets all of them in. "
+        "With ets6_network_multicast_answers allow the setting is changed."
+    )
+    return Finding(control, Status.FAIL, reason, evidence)
+
+
+def _udp_comes_in(case: Case, profile: str) -> bool:
+    """Tell whether rules let everything in that the programs need over UDP, answers included."""
+    rules = [rule for program in case.programs for rule in case.own(program, "UDP", Direction.IN)]
+    return bool(rules) and all(case.verdict(rule, Direction.IN, profile).outcome is Outcome.ALLOWED for rule in rules)
+
+
+def _allow_answers(control: Control, dropped: dict[str, Setting], evidence: dict[str, Any]) -> Finding:
+    by_policy = {profile: setting for profile, setting in dropped.items() if setting.by_policy}
+    reason = f"Answers to a multicast are dropped in {listed(dropped)}: {'; '.join(setting.source for setting in dropped.values())}."
+    if by_policy:
+        reason += f" A policy decides in {listed(by_policy)}, so a local change would do nothing there."
+    changes = [
+        Change(
+            f"firewall profile {profile}",
+            {"unicast answers to multicast": "blocked"},
+            {"unicast answers to multicast": "allowed"},
+            [AllowMulticastAnswers(profile.capitalize())],
+        )
+        for profile in dropped
+        if profile not in by_policy
+    ]
+    return Finding(control, Status.FAIL, reason, evidence, changes)
