@@ -164,6 +164,11 @@ def _windows(version: Any) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def sentence(text: str) -> str:
+    """Return text with a capital at its beginning and nothing else changed: it may hold paths and ids."""
+    return text[:1].upper() + text[1:]
+
+
 def listed(words: Iterable[str]) -> str:
     """Return words as a list in a sentence: ``a, b and c``."""
     items = list(dict.fromkeys(words))

@@ -222,7 +222,8 @@ class Effective:
         for interface in settings.disabled_interfaces:
             taken: Box = {f"if={interface}".lower(): HOLDS}
             part = tuple(common for box in left if (common := both(box, taken)) is not None)
-            yield Part(True, part, cause=f"on the interface {interface}, where the firewall is off (DisabledInterfaces)")
+            if part:
+                yield Part(True, part, cause=f"on the interface {interface}, where the firewall is off (DisabledInterfaces)")
             left = minus(left, taken)
         for action in (Action.BYPASS, Action.BLOCK, Action.ALLOW):
             for stored, found in rules:
@@ -236,7 +237,16 @@ class Effective:
         if left:
             inbound = asked.direction is Direction.IN
             setting = settings.inbound_block if inbound else settings.outbound_block
-            yield Part(not setting, tuple(left), setting=setting, cause=f"by default where no rule decides ({setting.source})")
+            family = _only_family(left, asked.boxes)
+            yield Part(not setting, tuple(left), setting=setting, cause=f"{family}by default: no rule decides ({setting.source})")
+
+
+def _only_family(left: Collection[Box], asked: Collection[Box]) -> str:
+    """Return ``over IPv6`` where that is all that is left, since IPv4 is what people think of."""
+    families = {box[REMOTE][-1][1] > ALL_V4[1] for box in left}
+    if len(families) == 1 and len({box[REMOTE][-1][1] > ALL_V4[1] for box in asked}) == 2:
+        return "over IPv6 " if families == {True} else "over IPv4 "
+    return ""
 
 
 def _outcome(parts: tuple[Part, ...]) -> Outcome:

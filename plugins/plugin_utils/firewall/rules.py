@@ -11,7 +11,7 @@ from ..finding import Change, Control, Finding, Status
 from ..formats.firewall_rule import Direction, Rule
 from ..operations import FirewallRule
 from . import catalogue, own
-from .case import Block, Case, listed
+from .case import Block, Case, listed, sentence
 from .catalogue import PROTOCOLS
 from .outbound import needed
 from .places import Program
@@ -49,7 +49,7 @@ def wanted_rules(case: Case, control: Control, rules: Sequence[FirewallRule], di
     if all(case.passes_by_policy(rule, direction) for rule in rules):
         reason = f"An administrator's policy lets the traffic through, and a rule of the PC's own would do nothing ({useless})."
         return Finding(control, Status.NOT_APPLICABLE, reason, evidence)
-    reason = f"{problem} It is not written, since it would do nothing. {useless}. Make the rule by that policy, or have it let local rules count."
+    reason = f"{problem} It is not written, since it would do nothing. {sentence(useless)}. Make the rule there, or have local rules count."
     return Finding(control, Status.FAIL, reason, evidence)
 
 
@@ -124,7 +124,8 @@ def prompt_blocks(case: Case) -> Finding:
     if not blocks:
         return Finding(control, Status.PASS, "No prompt of Windows left a block.")
     evidence = {"blocks": [block.to_wire() for block in blocks]}
-    reason = f"{'; '.join(block.words() for block in blocks)}: somebody cancelled Windows' prompt, or had not the right to answer it."
+    cause = "somebody cancelled Windows' prompt, or had not the right to answer it"
+    reason = sentence(f"{'; '.join(block.words() for block in blocks)}: {cause}.")
     if case.charge.useless:
         return Finding(control, Status.UNKNOWN, f"{reason} {case.charge.reason}", evidence)
     if case.policy.blocks == "none":
@@ -142,7 +143,7 @@ def deliberate_blocks(case: Case) -> Finding:
     if not blocks:
         return Finding(control, Status.PASS, f"No other rule blocks ETS6 in {listed(case.policy.profiles)}.")
     evidence = {"blocks": [block.to_wire() for block in blocks]}
-    reason = f"{'; '.join(block.words() for block in blocks)}."
+    reason = sentence(f"{'; '.join(block.words() for block in blocks)}.")
     if case.charge.useless:
         return Finding(control, Status.UNKNOWN, f"{reason} {case.charge.reason}", evidence)
     if all(case.effective.reach(block.stored).doubts for block in blocks):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from .. import operations
@@ -109,11 +110,13 @@ class Firewall:
 
     def local(self, rule_id: str) -> Rule | Malformed | None:
         """Return the local rule with this id."""
-        wanted = rule_id.lower()
-        for stored in self.rules:
-            if stored.store is Store.LOCAL and stored.rule.id.lower() == wanted:
-                return stored.rule
-        return next((item for item in self.malformed if item.store is Store.LOCAL and item.id.lower() == wanted), None)
+        return self._local.get(rule_id.lower())
+
+    @cached_property
+    def _local(self) -> dict[str, Rule | Malformed]:
+        found: dict[str, Rule | Malformed] = {item.id.lower(): item for item in self.malformed if item.store is Store.LOCAL}
+        found.update((stored.rule.id.lower(), stored.rule) for stored in self.rules if stored.store is Store.LOCAL)
+        return found
 
 
 def request(policy: Policy) -> dict[str, list[Any]]:

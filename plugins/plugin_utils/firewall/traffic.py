@@ -12,7 +12,7 @@ from ..finding import Change, Control, Finding, Status
 from ..formats.firewall_rule import PROFILES, Direction
 from ..operations import AllowMulticastAnswers, FirewallRule
 from . import catalogue, own
-from .case import Case, listed
+from .case import Case, listed, sentence
 from .catalogue import PROTOCOLS
 from .effective import Outcome, Part, Verdict, rule_words
 from .outbound import needed
@@ -48,7 +48,7 @@ def outbound(case: Case, program: Program, protocol: str) -> Finding:
     useless = case.useless(wanted[0], Direction.OUT)
     missing = listed(change.subject for change in changes)
     if useless:
-        return Finding(control, finding.status, f"{finding.reason} An allow rule of the PC's own would do nothing. {useless}.", finding.evidence)
+        return Finding(control, finding.status, f"{finding.reason} An allow rule of the PC's own would do nothing. {sentence(useless)}.", finding.evidence)
     reason = f"{finding.reason} Wanted, and not there or not right: {missing}."
     return Finding(control, Status.FAIL, reason, finding.evidence, changes)
 
@@ -138,27 +138,31 @@ def active_profile(case: Case) -> Finding:
         return finding
     if case.charge.worthless:
         return Finding(control, Status.UNKNOWN, case.charge.reason, evidence)
-    uncovered = [profile for profile in active if profile not in case.policy.profiles]
-    bad: dict[str, list[tuple[str, Verdict]]] = {}
-    for profile in active:
-        for program in case.programs:
-            for protocol in PROTOCOLS:
-                for rule in case.own(program, protocol, Direction.IN):
-                    verdict = case.verdict(rule, Direction.IN, profile)
-                    if verdict.outcome is not Outcome.ALLOWED:
-                        bad.setdefault(profile, []).append((f"{program.name} ({protocol})", verdict))
-    if not bad:
-        note = f" {listed(uncovered).capitalize()} is not among ets6_network_profiles, but nothing is blocked there." if uncovered else ""
-        return Finding(control, Status.PASS, f"Now in a {listed(active)} network: ETS6's programs receive TCP and UDP.{note}", evidence)
-    sentences = []
-    for profile, items in bad.items():
-        outcome, why = items[0][1].outcome, items[0][1].sentence()
-        sentences.append(f"The PC is in a {profile} network now, where {listed(name for name, _verdict in items)}: {why}.")
-        if profile in uncovered:
-            sentences.append(f"{profile.capitalize()} is not among ets6_network_profiles: add it if ETS6 is to work there.")
-        evidence.setdefault("outcomes", {})[profile] = outcome.value
-    status = _status(verdict for items in bad.values() for _name, verdict in items)
+    kept = {profile: _kept_from_receiving(case, profile) for profile in PROFILES}
+    evidence["outcomes"] = {profile: Outcome.ALLOWED.value if not items else items[0][1].outcome.value for profile, items in kept.items()}
+    sentences = [_now(profile, kept[profile], profile in case.policy.profiles) for profile in active]
+    elsewhere = [profile for profile in PROFILES if profile not in active and kept[profile]]
+    if elsewhere:
+        sentences.append(f"In a {' or '.join(elsewhere)} network, where it is not now, ETS6 would not receive everything.")
+    status = _status(verdict for profile in active for _name, verdict in kept[profile])
     return Finding(control, status, " ".join(sentences), evidence)
+
+
+def _kept_from_receiving(case: Case, profile: str) -> list[tuple[str, Verdict]]:
+    """Return the programs and protocols that do not get everything in a profile, and what becomes of it."""
+    rules = [(program, rule) for program in case.programs for protocol in PROTOCOLS for rule in case.own(program, protocol, Direction.IN)]
+    verdicts = [(f"{program.name} ({rule.protocol})", case.verdict(rule, Direction.IN, profile)) for program, rule in rules]
+    return [(name, verdict) for name, verdict in verdicts if verdict.outcome is not Outcome.ALLOWED]
+
+
+def _now(profile: str, kept: list[tuple[str, Verdict]], wanted: bool) -> str:
+    where = f"The PC is in a {profile} network now"
+    if not kept:
+        note = "" if wanted else f", though {profile} is not among ets6_network_profiles"
+        return f"{where}, where ETS6's programs can receive TCP and UDP{note}."
+    name, verdict = kept[0]
+    advice = "" if wanted else f" {sentence(profile)} is not among ets6_network_profiles: add it if ETS6 is to work there."
+    return f"{where}, where ETS6 does not receive everything; {name}: {verdict.sentence()}.{advice}"
 
 
 def multicast_answers(case: Case) -> Finding:

@@ -1,0 +1,117 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Snapshots of PCs for the firewall's tests: everything right unless a test says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.ets6.network.plugins.plugin_utils import operations
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, remedies
+from ansible_collections.ets6.network.plugins.plugin_utils.firewall import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+
+LOCAL = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
+GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
+MDM = LOCAL + r"\Mdm"
+X86 = r"C:\Program Files (x86)\ETS6"
+NATIVE = r"C:\Program Files\ETS6"
+N, C = X86 + r"\ETS6N.exe", X86 + r"\ETS6C.exe"
+
+ENVIRONMENT = {
+    "SystemDrive": "C:",
+    "SystemRoot": r"C:\Windows",
+    "ProgramFiles": r"C:\Program Files",
+    "ProgramFiles(x86)": r"C:\Program Files (x86)",
+    "ProgramW6432": r"C:\Program Files",
+    "ProgramData": r"C:\ProgramData",
+}
+IN_CHARGE = {"MpsSvc": "Running", "BFE": "Running"}
+
+Profiles = Mapping[str, Mapping[str, int | str]]
+"""Values by the profile's key: ``{"PublicProfile": {"EnableFirewall": 0}}``."""
+
+
+def pc(
+    rules: Mapping[str, str] | None = None,
+    *,
+    group_policy: Mapping[str, str] | None = None,
+    mdm: Mapping[str, str] | None = None,
+    profiles: Profiles | None = None,
+    group_policy_profiles: Profiles | None = None,
+    mdm_profiles: Profiles | None = None,
+    version: int | None = 0x021E,
+    files: Iterable[str] = (N, C),
+    missing: Iterable[str] = (),
+    unreadable: Iterable[str] = (),
+    keys: Mapping[str, Any] | None = None,
+    **sections: Any,
+) -> Snapshot:
+    """Return a PC with these rules and settings, as windows_host would report it."""
+    registry: dict[str, Any] = {}
+    own = {"DomainProfile": {"EnableFirewall": 1}, "StandardProfile": {"EnableFirewall": 1}, "PublicProfile": {"EnableFirewall": 1}}
+    for name, values in (profiles or {}).items():
+        own[name] = {**own.get(name, {}), **values}  # type: ignore[dict-item]
+    _store(registry, LOCAL, rules or {}, own, version=version)
+    _store(registry, MDM, mdm, mdm_profiles)
+    _store(registry, GROUP_POLICY, group_policy, group_policy_profiles)
+    registry[LOCAL]["keys"].append("Mdm")
+    registry.update(keys or {})
+    found = [{"path": path, "state": "present", "version": "6.3.0.0", "size": 1} for path in files]
+    found += [{"path": path, "state": "missing"} for path in missing]
+    found += [{"path": path, "state": "unreadable", "error": "access is denied"} for path in unreadable]
+    return Snapshot.from_wire({
+        "version": 1,
+        "host": {"name": "PC", "os": "10.0.19041"},
+        "environment": ENVIRONMENT,
+        "registry": registry,
+        "files": found,
+        "users": [],
+        "network": ["private"],
+        "services": IN_CHARGE,
+        "firewall_products": [],
+        "probes": [],
+        "errors": {},
+        **sections,
+    })
+
+
+def _store(
+    registry: dict[str, Any], path: str, rules: Mapping[str, str] | None, profiles: Profiles | None, version: int | None = None
+) -> None:
+    if rules is None and not profiles and path != MDM:
+        registry[path] = {"state": "missing"}
+        return
+    subkeys = [*(profiles or {})]
+    registry[path] = {"state": "present", "keys": subkeys, "values": {} if version is None else {"PolicyVersion": ["REG_DWORD", version]}}
+    for name, values in (profiles or {}).items():
+        kinds = {key: ["REG_DWORD" if isinstance(value, int) else "REG_SZ", value] for key, value in values.items()}
+        registry[f"{path}\\{name}"] = {"state": "present", "values": kinds}
+    if rules is not None:
+        subkeys.append("FirewallRules")
+        texts = {rule_id: ["REG_SZ", text] for rule_id, text in rules.items()}
+        registry[f"{path}\\FirewallRules"] = {"state": "present", "values": texts}
+
+
+def rule(**tokens: str | Sequence[str]) -> str:
+    """Return an active inbound allow rule for ETS6N.exe as a registry string; a token given as None is left out."""
+    merged: dict[str, Any] = {"Action": "Allow", "Active": "TRUE", "Dir": "In", "App": N, "Name": "test", **tokens}
+    parts = []
+    for name, value in merged.items():
+        for item in [value] if isinstance(value, str) else value or ():
+            parts.append(f"{name}={item}")
+    return "|".join(["v2.30", *parts, ""])
+
+
+def judge(snapshot: Snapshot, **policy: Any) -> dict[str, Finding]:
+    """Return the findings by control."""
+    return {finding.control.id: finding for finding in controls.judge(snapshot, Policy.from_variables(policy))}
+
+
+def fix(snapshot: Snapshot, **policy: Any) -> tuple[Snapshot, list[Change]]:
+    """Return the PC as it would be after every remedy, and the remedies."""
+    changes = remedies(judge(snapshot, **policy).values())
+    steps = [step for change in changes for step in change.operations]
+    return snapshot.change(operations.predict(steps, snapshot.registry)), changes
