@@ -104,9 +104,9 @@ def judged(found: Machine) -> dict[tuple[str, str, str], str]:
 def test_both_judges_agree(seed: int) -> None:
     found = machine(seed)
     outcomes = judged(found)
-    # All profiles and both directions of each machine in turn: every packet of every one would take minutes.
+    # Two of twelve for each machine, by lot: every packet of all of them would take a minute.
     dice = random.Random(seed)
-    for way, protocol, profile in dice.sample(sorted(outcomes), min(3, len(outcomes))):
+    for way, protocol, profile in dice.sample(sorted(outcomes), min(2, len(outcomes))):
         second = reference.outcome(found, profile, way[:-5].capitalize(), {"tcp": 6, "udp": 17}[protocol])
         assert outcomes[way, protocol, profile] == second, (way, protocol, profile, found)
 

@@ -1,0 +1,597 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Every control on PCs with one trouble each; and what the remedies lead to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, Status, remedies
+from ansible_collections.ets6.network.plugins.plugin_utils.firewall import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_rule import Rule
+from ansible_collections.ets6.network.plugins.plugin_utils.operations import RemoveFirewallRule, SetFirewallRule
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import LOCAL, NATIVE, C, N, fix, judge, pc, rule
+
+FOUR = ["ETS6-ETS6N-TCP-In", "ETS6-ETS6N-UDP-In", "ETS6-ETS6C-TCP-In", "ETS6-ETS6C-UDP-In"]
+RULE = "firewall.rule.ets6n.tcp"
+PROMPT_TCP = "TCP Query User{0A1B2C3D-0000-4000-8000-00000000000A}C:\\program files (x86)\\ets6\\ets6n.exe"
+PROMPT_UDP = "UDP Query User{0A1B2C3D-0000-4000-8000-00000000000B}C:\\program files (x86)\\ets6\\ets6n.exe"
+
+
+def prompt(**tokens: Any) -> str:
+    return rule(**{"Action": "Block", "Protocol": "6", "Profile": "Private", "App": N.lower(), "Name": "ETS6", "Defer": "User", **tokens})
+
+
+def right(**policy: Any) -> Snapshot:
+    """Return a PC that was brought to the policy."""
+    return fix(pc({}), **policy)[0]
+
+
+def local_rules(snapshot: Snapshot) -> dict[str, Rule]:
+    values = snapshot.registry.key(f"{LOCAL}\\FirewallRules").values
+    return {name: Rule.parse(name, str(value.data)) for name, value in values.items()}
+
+
+def with_rule(snapshot: Snapshot, rule_id: str, text: str) -> Snapshot:
+    from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import text as registry_text
+
+    return snapshot.change(snapshot.registry.changed(f"{LOCAL}\\FirewallRules", rule_id, registry_text(text)))
+
+
+def failing(findings: dict[str, Finding]) -> set[str]:
+    return {control for control, finding in findings.items() if finding.status is Status.FAIL}
+
+
+def subjects(changes: list[Change]) -> list[str]:
+    return [change.subject.removeprefix("firewall rule ") for change in changes]
+
+
+# Never started ETS6, and the ideal
+
+
+def test_one_finding_for_each_control_in_the_catalogue_s_order() -> None:
+    for policy in (Policy(), Policy(state="absent"), Policy(programs=("ETS6.exe",)), Policy(outbound="always")):
+        for snapshot in (pc({}), pc({}, offline=True), pc({}, network=None, services=None, firewall_products=None)):
+            found = [finding.control for finding in controls.judge(snapshot, policy)]
+            assert found == controls.catalogue(policy)
+
+
+def test_control_ids() -> None:
+    assert [control.id for control in controls.catalogue(Policy(programs=("ETS6N.exe",)))] == [
+        "firewall.in_charge",
+        "firewall.programs",
+        "firewall.rule.ets6n.tcp",
+        "firewall.rule.ets6n.udp",
+        "firewall.prompt_blocks",
+        "firewall.deliberate_blocks",
+        "firewall.inbound.ets6n.tcp",
+        "firewall.inbound.ets6n.udp",
+        "firewall.outbound.ets6n.tcp",
+        "firewall.outbound.ets6n.udp",
+        "firewall.active_profile",
+        "firewall.multicast_answers",
+        "firewall.stale_rules",
+        "firewall.malformed_rules",
+    ]
+
+
+def test_what_is_asked_of_a_pc() -> None:
+    request = controls.request(Policy(programs=("ETS6N.exe",), paths=("%ProgramFiles%\\ETS6", "*:\\")))
+    assert request["files"] == ["%ProgramFiles%\\ETS6\\ETS6N.exe", "*:\\ETS6N.exe"]
+    assert request["named_files"] == ["ETS6N.exe"]
+    assert {"path": LOCAL, "depth": 1} in request["registry"]
+
+
+def test_never_started() -> None:
+    after, changes = fix(pc({}))
+    assert subjects(changes) == FOUR
+    assert set(local_rules(after)) == set(FOUR)
+    made = local_rules(after)["ETS6-ETS6C-UDP-In"]
+    assert made.write() == (
+        f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=17|Profile=Domain|Profile=Private|App={C}"
+        "|Name=KNX ETS6: ETS6C.exe (UDP-In)|Desc=Made by the Ansible collection ets6.network. Changes by hand do not last.|EmbedCtxt=KNX ETS6|"
+    )
+    findings = judge(after)
+    assert failing(findings) == set()
+    assert {finding.status for finding in findings.values()} == {Status.PASS}
+    assert fix(after)[1] == []
+
+
+def test_keys_of_a_change_are_the_same_before_and_after() -> None:
+    _after, changes = fix(pc({PROMPT_TCP: prompt()}))
+    for change in changes:
+        assert list(change.before) == list(change.after)
+    assert all(value is None for value in changes[0].before.values())
+    removed = next(change for change in changes if change.subject.endswith(PROMPT_TCP))
+    assert removed.before["action"] == "Block"
+    assert all(value is None for value in removed.after.values())
+
+
+# Drift
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("Active=TRUE", "Active=FALSE", "enabled"),
+        ("Action=Allow", "Action=Block", "action"),
+        ("Dir=In", "Dir=Out", "direction"),
+        ("Protocol=6|", "Protocol=17|", "protocol"),
+        ("Protocol=6|", "", "protocol"),
+        ("Profile=Private|", "", "profiles"),
+        ("Profile=Private|", "Profile=Private|Profile=Public|", "profiles"),
+        ("|App=C:", "|App=D:", "program"),
+        ("|App=", "|RA4=LocalSubnet|RA6=LocalSubnet|App=", "remote addresses"),
+        ("|Name=KNX", "|LPort=3671|Name=KNX", "other conditions"),
+        ("|Name=KNX", "|Svc=*|Name=KNX", "other conditions"),
+        ("Name=KNX ETS6: ", "Name=My ", "display name"),
+        ("EmbedCtxt=KNX ETS6", "EmbedCtxt=Mine", "group"),
+        ("Desc=Made", "Desc=Not made", "description"),
+    ],
+)
+def test_one_field_that_drifted_is_mended(old: str, new: str, field: str) -> None:
+    before = right()
+    text = local_rules(before)[FOUR[0]].write()
+    assert old in text
+    drifted = with_rule(before, FOUR[0], text.replace(old, new))
+    finding = judge(drifted)[RULE]
+    assert finding.status is Status.FAIL
+    assert finding.reason == f"ETS6-ETS6N-TCP-In differs in {field}."
+    after, changes = fix(drifted)
+    assert subjects(changes) == [FOUR[0]]
+    assert [key for key in changes[0].before if changes[0].before[key] != changes[0].after[key]] == [field]
+    assert local_rules(after)[FOUR[0]].write() == text
+    assert any(isinstance(step, SetFirewallRule) for step in changes[0].operations)
+    # What Set-NetFirewallRule cannot take back makes the rule anew.
+    assert (RemoveFirewallRule(FOUR[0]) in changes[0].operations) is (field == "other conditions")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (N, N.lower()),
+        (N, r"%ProgramFiles(x86)%\ETS6\ETS6N.exe"),
+        (N, r"C:\PROGRA~2\ETS6\ETS6N.exe"),
+        ("v2.30", "v2.27"),
+        ("Profile=Domain|Profile=Private", "Profile=Private|Profile=Domain"),
+        ("Action=Allow", "action=ALLOW"),
+    ],
+)
+def test_another_spelling_is_no_drift(old: str, new: str) -> None:
+    before = right()
+    text = local_rules(before)[FOUR[0]].write()
+    assert old in text
+    assert fix(with_rule(before, FOUR[0], text.replace(old, new)))[1] == []
+
+
+def test_the_rule_s_id_in_other_letter_case_is_the_same_rule() -> None:
+    before = right()
+    text = local_rules(before)[FOUR[0]].write()
+    values = {name.upper(): ["REG_SZ", found.write()] for name, found in local_rules(before).items()}
+    assert text
+    snapshot = pc({}, keys={f"{LOCAL}\\FirewallRules": {"state": "present", "values": values}})
+    assert fix(snapshot)[1] == []
+
+
+def test_a_malformed_own_rule_is_made_anew() -> None:
+    broken = with_rule(right(), FOUR[0], "v2.30|Action=Allow|Dir=Sideways|")
+    assert judge(broken)[RULE].reason == "ETS6-ETS6N-TCP-In is there, but cannot be read as a rule."
+    after, changes = fix(broken)
+    assert changes[0].operations[0] == RemoveFirewallRule(FOUR[0])
+    assert failing(judge(after)) == set()
+
+
+@pytest.mark.parametrize(
+    "wanted", [["192.168.1.0/24"], ["LocalSubnet"], ["10.0.0.5-10.0.0.9", "fd00::/8"], ["DNS", "172.16.0.1"], ["LocalSubnet4", "Intranet"]]
+)
+def test_remote_addresses_are_honoured_and_settle(wanted: list[str]) -> None:
+    after, changes = fix(pc({}), remote_addresses=wanted)
+    assert sorted(changes[0].after["remote addresses"]) == sorted(wanted)
+    assert fix(after, remote_addresses=wanted)[1] == []
+    assert failing(judge(after, remote_addresses=wanted)) <= {"firewall.active_profile"}
+    # Without the restriction the rules are too narrow, and are widened again.
+    assert subjects(fix(after)[1]) == FOUR
+
+
+def test_profiles_are_honoured() -> None:
+    after, changes = fix(right(), profiles=["public"])
+    assert changes[0].before["profiles"] == ["Domain", "Private"]
+    assert changes[0].after["profiles"] == ["Public"]
+    assert local_rules(after)[FOUR[0]].profiles == {"public"}
+
+
+# Where ETS6 stands
+
+
+def test_a_moved_ets6_is_followed() -> None:
+    moved = [rf"{NATIVE}\ETS6N.exe", rf"{NATIVE}\ETS6C.exe"]
+    before = right()
+    snapshot = pc({name: found.write() for name, found in local_rules(before).items()}, files=moved, missing=[N, C])
+    after, changes = fix(snapshot)
+    assert subjects(changes) == FOUR
+    assert (changes[0].before["program"], changes[0].after["program"]) == (N, moved[0])
+    assert failing(judge(after)) == set()
+
+
+def test_each_place_has_its_rules_in_a_fixed_order() -> None:
+    places = [rf"{NATIVE}\ETS6N.exe", N, r"D:\Tools\ETS6N.exe"]
+    after, changes = fix(pc({}, files=[*places, C]))
+    found = {name: item.app for name, item in local_rules(after).items() if "ETS6N-TCP" in name}
+    assert found == {"ETS6-ETS6N-TCP-In": N, "ETS6-ETS6N-TCP-In-2": places[0], "ETS6-ETS6N-TCP-In-3": places[2]}
+    assert failing(judge(after)) == set()
+    again = pc({}, files=[C, *reversed(places)])
+    assert subjects(fix(again)[1]) == subjects(changes)
+    # One place gone: its rules move up, and the last one is left over.
+    fewer = pc({name: item.write() for name, item in local_rules(after).items()}, files=[N, C, places[2]], missing=[places[0]])
+    assert set(subjects(fix(fewer)[1])) == {"ETS6-ETS6N-TCP-In-2", "ETS6-ETS6N-UDP-In-2", "ETS6-ETS6N-TCP-In-3", "ETS6-ETS6N-UDP-In-3"}
+    assert failing(judge(fix(fewer)[0])) == set()
+
+
+def test_every_drive_and_short_names_are_one_place() -> None:
+    snapshot = pc({}, files=[r"D:\ETS6\ETS6N.exe", r"E:\ETS6\ETS6N.exe", r"C:\PROGRA~2\ETS6\ETS6N.EXE", N, C])
+    findings = judge(snapshot, paths=[r"*:\ETS6", r"%ProgramFiles(x86)%\ETS6"])
+    assert findings["firewall.programs"].evidence["ETS6N.exe"]["found"][:2] == [r"D:\ETS6\ETS6N.exe", r"E:\ETS6\ETS6N.exe"]
+    assert len(findings["firewall.programs"].evidence["ETS6N.exe"]["found"]) == 3
+
+
+@pytest.mark.parametrize("path", [r"C:\Users\ann\Downloads\ETS6N.exe", r"\\server\share\ETS6N.exe", r"C:\ProgramData\x\ETS6N.exe", r"E:\profiles\bob\ETS6N.exe"])
+def test_a_copy_where_anybody_may_put_one_gets_no_rule(path: str) -> None:
+    users = [{"sid": "S-1-5-21-1", "profile": r"E:\profiles\bob"}]
+    snapshot = pc({PROMPT_TCP: prompt(App=path)}, files=[N, C, path], users=users)
+    findings = judge(snapshot)
+    assert findings["firewall.programs"].status is Status.PASS
+    assert "left aside" in findings["firewall.programs"].reason
+    assert subjects(fix(snapshot)[1]) == FOUR
+    meant = judge(snapshot, paths=[path.rpartition("\\")[0]]) if ":" in path else None
+    assert meant is None or meant["firewall.programs"].evidence["ETS6N.exe"]["found"][0] == path
+
+
+def test_ets6_not_installed() -> None:
+    snapshot = pc({name: item.write() for name, item in local_rules(right()).items()}, files=[], missing=[N, C])
+    findings = judge(snapshot)
+    assert failing(findings) == {"firewall.programs", "firewall.stale_rules"}
+    assert findings[RULE].status is Status.NOT_APPLICABLE
+    after, _changes = fix(snapshot)
+    assert local_rules(after) == {}
+    assert failing(judge(after)) == {"firewall.programs"}
+
+
+def test_a_place_that_cannot_be_looked_at_is_not_taken_for_empty() -> None:
+    snapshot = pc({name: item.write() for name, item in local_rules(right()).items()}, files=[C], unreadable=[N])
+    findings = judge(snapshot)
+    assert findings["firewall.programs"].status is Status.UNKNOWN
+    assert findings[RULE].status is Status.UNKNOWN
+    assert "access is denied" in findings[RULE].reason
+    assert fix(snapshot)[1] == []
+
+
+# Blocks
+
+
+def test_a_cancelled_prompt() -> None:
+    strange = "TCP Query User{[*?]}C:\\program files (x86)\\ets6\\ets6n.exe"
+    namesake = rule(Action="Block", App=r"C:\other\x.exe", Name="ETS6")
+    snapshot = pc({PROMPT_TCP: prompt(), PROMPT_UDP: prompt(Protocol="17"), strange: prompt(App=N.upper()), "{1}": namesake})
+    findings = judge(snapshot)
+    assert findings["firewall.prompt_blocks"].status is Status.FAIL
+    after, changes = fix(snapshot)
+    removed = [step for change in changes for step in change.operations if isinstance(step, RemoveFirewallRule)]
+    assert removed == [RemoveFirewallRule(PROMPT_TCP), RemoveFirewallRule(strange), RemoveFirewallRule(PROMPT_UDP)]
+    assert set(local_rules(after)) == {*FOUR, "{1}"}
+    assert failing(judge(after)) == set()
+
+
+def test_prompt_blocks_stay_where_the_user_says_so() -> None:
+    snapshot = pc({PROMPT_TCP: prompt()})
+    finding = judge(snapshot, blocks="none")["firewall.prompt_blocks"]
+    assert finding.status is Status.FAIL
+    assert not finding.remedy
+    assert "ets6_network_blocks is none" in finding.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [prompt(Action="Allow"), prompt(Active="FALSE"), prompt(App=r"C:\other\ets6n.exe"), prompt(Dir="Out", Active="FALSE")],
+)
+def test_what_only_looks_like_a_prompt_s_block(text: str) -> None:
+    assert judge(pc({PROMPT_TCP: text}))["firewall.prompt_blocks"].status is Status.PASS
+
+
+def test_a_deliberate_block_is_reported_and_removed_only_on_demand() -> None:
+    snapshot = pc({"{7}": rule(Action="Block", Name="No ETS"), "{8}": rule(Action="Block", Dir="Out", App=C, Protocol="6")})
+    finding = judge(snapshot)["firewall.deliberate_blocks"]
+    assert finding.status is Status.FAIL
+    assert not finding.remedy
+    assert "Rule 'No ETS' ({7}, local rules) keeps ETS6N.exe from receiving in domain, private and public" in finding.reason
+    after, changes = fix(snapshot, blocks="all")
+    assert {"{7}", "{8}"} <= set(subjects(changes))
+    assert failing(judge(after, blocks="all")) == set()
+
+
+def test_a_block_for_every_program_or_of_a_policy_is_not_removed() -> None:
+    snapshot = pc({"all": rule(Action="Block", App=None, Protocol="17")}, group_policy={"gp": rule(Action="Block", Protocol="6")})
+    finding = judge(snapshot, blocks="all")["firewall.deliberate_blocks"]
+    assert finding.status is Status.FAIL
+    assert not finding.remedy
+    assert "gp and all" in finding.reason
+
+
+def test_a_block_in_a_profile_that_is_not_wanted_is_let_alone() -> None:
+    assert judge(pc({"{7}": rule(Action="Block", Profile="Public")}))["firewall.deliberate_blocks"].status is Status.PASS
+
+
+# Administrators' policies
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"group_policy_profiles": {"DomainProfile": {"AllowLocalPolicyMerge": 0}, "PrivateProfile": {"AllowLocalPolicyMerge": 0}}}, "AllowLocalPolicyMerge = 0"),
+        ({"group_policy_profiles": {"DomainProfile": {"DoNotAllowExceptions": 1}, "PrivateProfile": {"DoNotAllowExceptions": 1}}}, "DoNotAllowExceptions = 1"),
+        ({"profiles": {"DomainProfile": {"DoNotAllowExceptions": 1}, "StandardProfile": {"DoNotAllowExceptions": 1}}}, "DoNotAllowExceptions = 1"),
+        ({"group_policy": {"gp": rule(Action="Block", App=None, Name="No")}}, "blocked by rule 'No' (gp, Group Policy)"),
+    ],
+)
+def test_nothing_useless_is_written_and_the_policy_is_named(arguments: dict[str, Any], named: str) -> None:
+    snapshot = pc({}, **arguments)
+    findings = judge(snapshot)
+    assert findings[RULE].status is Status.FAIL
+    assert named in findings[RULE].reason
+    assert "It is not written" in findings[RULE].reason
+    assert findings["firewall.inbound.ets6n.tcp"].status is Status.FAIL
+    assert named in findings["firewall.inbound.ets6n.tcp"].reason
+    assert fix(snapshot)[1] == []
+
+
+def test_a_rule_that_helps_in_one_wanted_profile_is_written() -> None:
+    snapshot = pc({}, group_policy_profiles={"PublicProfile": {"AllowLocalPolicyMerge": 0}})
+    after, changes = fix(snapshot, profiles=["private", "public"])
+    assert subjects(changes) == FOUR
+    findings = judge(after, profiles=["private", "public"])
+    assert findings[RULE].status is Status.PASS
+    assert findings["firewall.inbound.ets6n.tcp"].status is Status.FAIL
+
+
+def test_where_a_policy_lets_ets6_through_nothing_is_missing() -> None:
+    merge = {"AllowLocalPolicyMerge": 0}
+    policy = {"n": rule(App=N), "c": rule(App=C)}
+    snapshot = pc({}, group_policy=policy, group_policy_profiles={"DomainProfile": merge, "PrivateProfile": merge})
+    findings = judge(snapshot)
+    assert findings[RULE].status is Status.NOT_APPLICABLE
+    assert failing(findings) == set()
+    assert fix(snapshot)[1] == []
+
+
+def test_local_blocks_that_do_not_count_are_let_alone() -> None:
+    merge = {"AllowLocalPolicyMerge": 0}
+    keys = {"DomainProfile": merge, "PrivateProfile": merge, "PublicProfile": merge}
+    snapshot = pc({PROMPT_TCP: prompt()}, group_policy_profiles=keys)
+    assert judge(snapshot)["firewall.prompt_blocks"].status is Status.PASS
+
+
+# Who is in charge
+
+
+@pytest.mark.parametrize(
+    ("sections", "status", "named"),
+    [
+        ({"firewall_products": [{"name": "Norton", "enabled": True}]}, Status.FAIL, "Norton"),
+        ({"services": {"MpsSvc": "Stopped", "BFE": "Running"}}, Status.FAIL, "MpsSvc (Windows Defender Firewall) is Stopped"),
+        ({"services": {"MpsSvc": "Running"}}, Status.FAIL, "BFE (Base Filtering Engine) is not there"),
+        (
+            {"mdm_profiles": {"DomainProfile": {"AllowLocalPolicyMerge": 0}, "StandardProfile": {"AllowLocalPolicyMerge": 0}}},
+            Status.UNKNOWN,
+            "MDM policy",
+        ),
+    ],
+)
+def test_somebody_else_is_in_charge(sections: dict[str, Any], status: Status, named: str) -> None:
+    snapshot = pc({PROMPT_TCP: prompt()}, **sections)
+    findings = judge(snapshot)
+    assert findings["firewall.in_charge"].status is status
+    for control in ("firewall.in_charge", RULE, "firewall.inbound.ets6n.tcp", "firewall.outbound.ets6c.udp", "firewall.active_profile"):
+        assert findings[control].status in (status, Status.UNKNOWN)
+        assert named in findings[control].reason
+    assert fix(snapshot)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "named"),
+    [
+        ({"firewall_products": [{"name": "Odd", "enabled": None}]}, "Odd"),
+        ({"firewall_products": None, "errors": {"firewall_products": "no such namespace"}}, "no such namespace"),
+        ({"services": None, "errors": {"services": "denied"}}, "denied"),
+    ],
+)
+def test_who_is_in_charge_may_be_unknown(sections: dict[str, Any], named: str) -> None:
+    snapshot = pc({}, **sections)
+    finding = judge(snapshot)["firewall.in_charge"]
+    assert finding.status is Status.UNKNOWN
+    assert named in finding.reason
+    assert subjects(fix(snapshot)[1]) == FOUR
+
+
+def test_a_product_that_is_switched_off_is_not_in_charge() -> None:
+    assert judge(pc({}, firewall_products=[{"name": "Norton", "enabled": False}]))["firewall.in_charge"].status is Status.PASS
+
+
+# Profiles
+
+
+def test_a_public_network_is_said() -> None:
+    finding = judge(fix(pc({}, network=["public"]))[0])["firewall.active_profile"]
+    assert finding.status is Status.FAIL
+    assert "The PC is in a public network now" in finding.reason
+    assert "Public is not among ets6_network_profiles: add it" in finding.reason
+    assert finding.evidence["outcomes"] == {"domain": "allowed", "private": "allowed", "public": "blocked"}
+
+
+def test_a_private_network_with_a_public_one_to_come() -> None:
+    finding = judge(right())["firewall.active_profile"]
+    assert finding.status is Status.PASS
+    assert "In a public network, where it is not now, ETS6 would not receive everything." in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("sections", "status"),
+    [
+        ({"network": None, "errors": {"network": "why"}}, Status.UNKNOWN),
+        ({"network": []}, Status.NOT_APPLICABLE),
+        ({"network": None, "offline": True}, Status.NOT_APPLICABLE),
+    ],
+)
+def test_no_active_profile(sections: dict[str, Any], status: Status) -> None:
+    assert judge(pc({}, **sections))["firewall.active_profile"].status is status
+
+
+# Outbound
+
+
+@pytest.mark.parametrize("outbound", ["auto", "always", "never"])
+@pytest.mark.parametrize("blocked", [False, True])
+def test_outbound_rules(outbound: str, blocked: bool) -> None:
+    action = {"DefaultOutboundAction": int(blocked)}
+    snapshot = pc({}, profiles={"DomainProfile": action, "StandardProfile": action})
+    after, changes = fix(snapshot, outbound=outbound, remote_addresses=["LocalSubnet"])
+    made = [name for name in subjects(changes) if "-Out" in name]
+    assert len(made) == (4 if outbound == "always" or (outbound == "auto" and blocked) else 0)
+    assert all("Any" in change.after["remote addresses"] for change in changes if "-Out" in change.subject)
+    status = judge(after, outbound=outbound)["firewall.outbound.ets6n.tcp"].status
+    assert status is (Status.FAIL if blocked and outbound == "never" else Status.PASS)
+    assert fix(after, outbound=outbound, remote_addresses=["LocalSubnet"])[1] == []
+
+
+def test_an_outbound_rule_that_is_no_longer_needed_is_left_over() -> None:
+    after, _changes = fix(pc({}), outbound="always")
+    again, changes = fix(after, outbound="auto")
+    assert sorted(subjects(changes)) == ["ETS6-ETS6C-TCP-Out", "ETS6-ETS6C-UDP-Out", "ETS6-ETS6N-TCP-Out", "ETS6-ETS6N-UDP-Out"]
+    assert failing(judge(again)) == set()
+
+
+def test_an_outbound_block_by_a_rule_is_no_reason_for_an_allow_rule() -> None:
+    snapshot = pc({"{9}": rule(Action="Block", Dir="Out")})
+    finding = judge(snapshot)["firewall.outbound.ets6n.tcp"]
+    assert finding.status is Status.FAIL
+    assert "remove rule 'test' ({9}, local rules)" in finding.reason
+    assert not finding.remedy
+
+
+def test_outbound_rules_that_would_do_nothing_are_not_written() -> None:
+    values = {"DefaultOutboundAction": 1, "AllowLocalPolicyMerge": 0}
+    snapshot = pc({}, group_policy_profiles={"DomainProfile": values, "PrivateProfile": values})
+    finding = judge(snapshot)["firewall.outbound.ets6n.udp"]
+    assert finding.status is Status.FAIL
+    assert "would do nothing" in finding.reason
+    assert "AllowLocalPolicyMerge = 0" in finding.reason
+    assert fix(snapshot)[1] == []
+
+
+# Answers to discovery
+
+
+def test_answers_that_are_dropped_unless_a_rule_lets_them_in() -> None:
+    dropped = {"StandardProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1}}
+    name = "firewall.multicast_answers"
+    snapshot = pc({}, profiles=dropped)
+    finding = judge(snapshot)[name]
+    assert finding.status is Status.FAIL
+    assert not finding.remedy
+    assert "DisableUnicastResponsesToMulticastBroadcast = 1" in finding.reason
+    assert judge(fix(snapshot)[0])[name].status is Status.PASS
+
+
+def test_answers_are_allowed_where_the_user_asks() -> None:
+    dropped = {"StandardProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1}}
+    after, changes = fix(pc({}, profiles=dropped), multicast_answers="allow")
+    (change,) = (change for change in changes if change.subject == "firewall profile private")
+    assert change.operations[0].to_wire() == {"do": "allow_multicast_answers", "profile": "Private"}
+    assert judge(after, multicast_answers="allow")["firewall.multicast_answers"].status is Status.PASS
+    assert fix(after, multicast_answers="allow")[1] == []
+
+
+def test_answers_that_a_policy_drops_stay_dropped() -> None:
+    dropped = {"PrivateProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1}}
+    finding = judge(pc({}, group_policy_profiles=dropped), multicast_answers="allow")["firewall.multicast_answers"]
+    assert finding.status is Status.FAIL
+    assert not finding.remedy
+    assert "A policy decides in private" in finding.reason
+
+
+# Left over, malformed, unreadable
+
+
+def test_copies_and_rules_of_dropped_programs_are_left_over() -> None:
+    before, _changes = fix(pc({}, files=[N, C, r"C:\Program Files (x86)\ETS6\ETS6.exe"]), programs=["ETS6.exe", "ETS6N.exe", "ETS6C.exe"])
+    copy = local_rules(before)[FOUR[0]].write().replace("Name=KNX", "Name=Copy of KNX")
+    before = with_rule(before, "{C0}", copy)
+    before = with_rule(before, "{C1}", copy.replace("Profile=Private", "Profile=Public"))
+    before = with_rule(before, "ETS6-Mine", rule(Name="not ours"))
+    before = with_rule(before, "ETS6-ETS6X-TCP-In", rule(Name="not ours either", App=r"C:\x.exe"))
+    _after, changes = fix(before)
+    assert sorted(subjects(changes)) == ["ETS6-ETS6-TCP-In", "ETS6-ETS6-UDP-In", "{C0}"]
+
+
+def test_malformed_rules_are_reported() -> None:
+    finding = judge(pc({"a": rule(), "bad": "v2.30|Action=Allow|Dir=In|LPort=x y|"}))["firewall.malformed_rules"]
+    assert finding.status is Status.FAIL
+    assert finding.evidence["problems"] == [
+        "firewall rule 'bad': token LPort has the value 'x y': neither a port, nor a range of ports, nor a word (local rules)"
+    ]
+
+
+def test_a_firewall_that_cannot_be_read_is_unknown_and_untouched() -> None:
+    snapshot = pc({}, keys={f"{LOCAL}\\FirewallRules": {"state": "unreadable", "error": "access denied"}})
+    findings = judge(snapshot)
+    unknown = {control for control, finding in findings.items() if finding.status is Status.UNKNOWN}
+    assert unknown == set(findings) - {"firewall.in_charge", "firewall.programs"}
+    assert "access denied" in findings[RULE].reason
+    assert fix(snapshot)[1] == []
+
+
+# Absent
+
+
+def test_absent_takes_away_what_was_put_there_and_nothing_else() -> None:
+    before, _changes = fix(pc({PROMPT_TCP: prompt(), "{1}": rule()}), outbound="always", programs=["ETS6N.exe", "ETS6C.exe"])
+    before = with_rule(before, PROMPT_TCP, prompt())
+    after, changes = fix(before, state="absent", programs=["ETS6N.exe"])
+    assert len(changes) == 8
+    assert set(local_rules(after)) == {PROMPT_TCP, "{1}"}
+    findings = judge(after, state="absent")
+    assert failing(findings) == set()
+    assert findings["firewall.inbound.ets6n.tcp"].status is Status.NOT_APPLICABLE
+    assert fix(after, state="absent")[1] == []
+
+
+# An image
+
+
+def test_an_image_is_judged_by_its_hives() -> None:
+    snapshot = pc({}, offline=True, network=None, services=None, firewall_products=None, users=None)
+    findings = judge(snapshot)
+    assert findings["firewall.in_charge"].status is Status.NOT_APPLICABLE
+    assert findings["firewall.inbound.ets6n.tcp"].status is Status.FAIL
+    after, changes = fix(snapshot)
+    assert subjects(changes) == FOUR
+    assert failing(judge(after)) == set()
+
+
+def test_every_finding_can_be_written_to_the_report() -> None:
+    import json
+
+    for snapshot in (pc({}), pc({PROMPT_TCP: prompt(), "bad": "v2"}, network=["public"]), right()):
+        for finding in judge(snapshot).values():
+            json.dumps(finding.to_wire())
+            assert finding.reason[0].isupper() or finding.reason[0].isdigit()
+            assert finding.reason.endswith((".", ")"))
+
+
+def test_two_findings_never_ask_for_two_different_things() -> None:
+    snapshot = pc({PROMPT_TCP: prompt(), "{7}": rule(Action="Block")})
+    found = [change for finding in judge(snapshot, blocks="all", outbound="always").values() for change in finding.remedy]
+    by_subject = {change.subject: change for change in found}
+    assert all(by_subject[change.subject] == change for change in found)
+    assert len(remedies(judge(snapshot, blocks="all", outbound="always").values())) == len(by_subject)
