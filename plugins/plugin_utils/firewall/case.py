@@ -109,8 +109,6 @@ class Case:
         for profile in self.policy.profiles:
             settings = self.firewall.profiles[profile]
             by_policy = self.verdict(rule, direction, profile, stores=BY_POLICY)
-            if not settings.enabled:
-                return ""
             if not settings.merge_local:
                 reasons.append(f"{profile}: local rules are ignored, since {settings.merge_local.source}")
             elif direction is Direction.IN and settings.shielded:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -155,20 +155,20 @@ REMOTE_PORTS = ["25", "443", "3671", "0-1023", "1024-65535"]
 INTERFACES = ["Lan", "Wireless", "RemoteAccess"]
 
 
-def packets(way: str, protocol: int) -> Iterator[Packet]:
-    """Return one packet of every kind that the conditions above tell apart, among the traffic that ETS6 needs."""
+def packets(way: str, protocol: int, more_ports: Collection[int]) -> Iterator[Packet]:
+    """Return one packet of every kind that the conditions above (and rules for more ports) tell apart, among the traffic that ETS6 needs."""
     remotes = ["10.1.2.3", "10.9.9.9", "192.168.1.5", "8.8.8.8", "203.0.113.9", "fd12::7", "fd00::1", "fe80::9", "2001:db8::1"]
-    local_ports = [3671, 5000, 50000]
-    remote_ports = [80, 443, 3671, 5000] if way == "Out" else [25, 80, 443, 3671, 5000]
+    local_ports = sorted({3671, 5000, 50000} | {port for port in more_ports if port >= 1024})
+    remote_ports = sorted({80, 443, 3671, 5000} | {port for port in more_ports if port >= 1024} if way == "Out" else {25, 80, 443, 3671, 5000, *more_ports})
     for remote, local_port, remote_port, interface, near, user in itertools.product(
         remotes, local_ports, remote_ports, [*INTERFACES, "MobileBroadband"], (False, True), ("S-1-5-21-1", "S-1-5-21-2")
     ):
         yield Packet(way, protocol, remote, local_port, remote_port, interface, near, user)
 
 
-def outcome(machine: Machine, profile: str, way: str, protocol: int) -> str:
+def outcome(machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int] = ()) -> str:
     """Return allowed, blocked, or partial."""
-    every = (passes(machine, profile, packet) for packet in packets(way, protocol))
+    every = (passes(machine, profile, packet) for packet in packets(way, protocol, more_ports))
     first = next(every)
     if any(fate != first for fate in every):
         return "partial"

@@ -319,6 +319,17 @@ def test_a_block_for_every_program_or_of_a_policy_is_not_removed() -> None:
     assert "gp and all" in finding.reason
 
 
+def test_what_a_prompt_cannot_have_made_is_deliberate() -> None:
+    findings = judge(pc({PROMPT_TCP: prompt(Dir="Out")}, group_policy={PROMPT_UDP: prompt()}))
+    assert findings["firewall.prompt_blocks"].status is Status.PASS
+    assert {block["rule"] for block in findings["firewall.deliberate_blocks"].evidence["blocks"]} == {PROMPT_TCP, PROMPT_UDP}
+
+
+def test_a_block_of_system_ports_blocks_nothing_of_ets6() -> None:
+    hardened = pc({"{7}": rule(Action="Block", App=None, Protocol="6", LPort=["135", "445"])})
+    assert judge(hardened)["firewall.deliberate_blocks"].status is Status.PASS
+
+
 def test_a_block_in_a_profile_that_is_not_wanted_is_let_alone() -> None:
     assert judge(pc({"{7}": rule(Action="Block", Profile="Public")}))["firewall.deliberate_blocks"].status is Status.PASS
 
@@ -344,6 +355,15 @@ def test_nothing_useless_is_written_and_the_policy_is_named(arguments: dict[str,
     assert findings["firewall.inbound.ets6n.tcp"].status is Status.FAIL
     assert named in findings["firewall.inbound.ets6n.tcp"].reason
     assert fix(snapshot)[1] == []
+
+
+def test_a_firewall_that_is_switched_off_makes_no_rule_useless() -> None:
+    off = {"DomainProfile": {"EnableFirewall": 0}, "PrivateProfile": {"EnableFirewall": 0}}
+    findings = judge(pc({}, group_policy_profiles=off))
+    assert findings["firewall.inbound.ets6n.tcp"].status is Status.PASS
+    assert subjects(list(findings[RULE].remedy)) == FOUR[:1]
+    ignored = {key: {**values, "AllowLocalPolicyMerge": 0} for key, values in off.items()}
+    assert fix(pc({}, group_policy_profiles=ignored))[1] == []
 
 
 def test_a_rule_that_helps_in_one_wanted_profile_is_written() -> None:
@@ -414,6 +434,15 @@ def test_who_is_in_charge_may_be_unknown(sections: dict[str, Any], named: str) -
     assert subjects(fix(snapshot)[1]) == FOUR
 
 
+def test_an_mdm_policy_for_one_profile_is_judged_as_far_as_it_goes() -> None:
+    snapshot = pc({}, mdm_profiles={"DomainProfile": {"AllowLocalPolicyMerge": 0}})
+    after, changes = fix(snapshot)
+    assert subjects(changes) == FOUR
+    findings = judge(after)
+    assert findings["firewall.in_charge"].status is Status.PASS
+    assert "AllowLocalPolicyMerge = 0" in findings["firewall.inbound.ets6n.tcp"].reason
+
+
 def test_a_product_that_is_switched_off_is_not_in_charge() -> None:
     assert judge(pc({}, firewall_products=[{"name": "Norton", "enabled": False}]))["firewall.in_charge"].status is Status.PASS
 
@@ -462,6 +491,14 @@ def test_outbound_rules(outbound: str, blocked: bool) -> None:
     status = judge(after, outbound=outbound)["firewall.outbound.ets6n.tcp"].status
     assert status is (Status.FAIL if blocked and outbound == "never" else Status.PASS)
     assert fix(after, outbound=outbound, remote_addresses=["LocalSubnet"])[1] == []
+
+
+def test_block_all_inbound_makes_no_outbound_rule_useless() -> None:
+    values = {"DefaultOutboundAction": 1, "DoNotAllowExceptions": 1}
+    after, changes = fix(pc({}, profiles={"DomainProfile": values, "StandardProfile": values}))
+    assert len(changes) == 4
+    assert all("-Out" in change.subject for change in changes)
+    assert judge(after)["firewall.outbound.ets6n.tcp"].status is Status.PASS
 
 
 def test_an_outbound_rule_that_is_no_longer_needed_is_left_over() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import C, N, judge, pc, rule
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import ENVIRONMENT, C, N, judge, pc, rule
 
 TCP = "firewall.inbound.ets6n.tcp"
 UDP = "firewall.inbound.ets6n.udp"
@@ -48,6 +48,7 @@ def test_an_allow_rule() -> None:
         {"PFN": "Knx.Ets"},
         {"Platform": "2:11:0", "Platform2": "GTEQ"},
         {"Platform": ["2:6:1", "2:6:2"]},
+        {"Platform": ["2:6:1", "2:11:0"], "Platform2": "GTEQ"},
         {"SkipVer": "2.30"},
         {"LPort": "445", "Protocol": "6"},
     ],
@@ -112,6 +113,14 @@ def test_a_condition_makes_the_verdict_partial_and_is_named(action: str, tokens:
     finding = judge(pc(rules=rules))[TCP]
     assert finding.status is Status.FAIL
     assert "in part" in finding.reason
+
+
+@pytest.mark.parametrize("app", [r"%ProgramFiles(x86)%\ETS6\ETS6GA~1.EXE", "%ETS6%"])
+def test_a_program_whose_name_itself_is_written_otherwise(app: str) -> None:
+    path = r"C:\Program Files (x86)\ETS6\ETS6Gateway.exe"
+    environment = {**ENVIRONMENT, "ETS6": path}
+    findings = judge(pc({"a": rule(App=app)}, files=[path], environment=environment), programs=["ETS6Gateway.exe"])
+    assert findings["firewall.inbound.ets6gateway.tcp"].status is Status.PASS
 
 
 def test_ipv4_alone_is_not_enough() -> None:
