@@ -12,7 +12,9 @@ from ..formats.firewall_address import ALL_V4, ALL_V6, KEYWORDS, V6_START, show,
 
 ACCEPTED = (
     "an address (192.168.1.20, fd00::7), a network (192.168.1.0/24, 10.0.0.0/255.0.0.0, fd00::/8), "
-    "a range (10.0.0.5-10.0.0.99), or one of " + ", ".join(KEYWORDS)
+    "a range (10.0.0.5-10.0.0.99), or one of "
+    + ", ".join(word for word in KEYWORDS if not word.endswith(("4", "6")))
+    + " (with 4 or 6 behind it for one family)"
 )
 
 

@@ -40,7 +40,12 @@ class Block:
     def by_prompt(self) -> bool:
         """Tell whether Windows made it when somebody cancelled its prompt, or had not the right to answer it."""
         rule = self.stored.rule
-        return self.stored.store is Store.LOCAL and rule.direction is Direction.IN and bool(rule.app) and bool(_PROMPT_ID.match(rule.id))
+        return (
+            self.stored.store is Store.LOCAL
+            and rule.direction is Direction.IN
+            and bool(rule.app)
+            and bool(_PROMPT_ID.match(rule.id))
+        )
 
     def words(self) -> str:
         """Return the block in words."""
@@ -78,7 +83,8 @@ class Case:
     def own(self, program: Program, protocol: str, direction: Direction) -> list[FirewallRule]:
         """Return the own rules for a program, one for each place where it stands."""
         return [
-            own.wanted(program.name, path, number, protocol, direction, self.policy) for number, path in enumerate(program.paths, 1)
+            own.wanted(program.name, path, number, protocol, direction, self.policy)
+            for number, path in enumerate(program.paths, 1)
         ]
 
     def flow(self, rule: FirewallRule, direction: Direction) -> Flow:
@@ -91,7 +97,12 @@ class Case:
         return known
 
     def verdict(
-        self, rule: FirewallRule, direction: Direction, profile: str, without: frozenset[str] = frozenset(), stores: Sequence[Store] = tuple(Store)
+        self,
+        rule: FirewallRule,
+        direction: Direction,
+        profile: str,
+        without: frozenset[str] = frozenset(),
+        stores: Sequence[Store] = tuple(Store),
     ) -> Verdict:
         """Return what becomes of the traffic that an own rule is to let through."""
         key = (rule.program, rule.protocol, direction, profile, without, tuple(stores))
@@ -105,6 +116,9 @@ class Case:
         """Return why an allow rule of the local store would do nothing in any wanted profile; empty where it would do something."""
         if self.charge.useless:
             return self.charge.reason
+        stronger = self.firewall.overriding(rule.id)
+        if stronger is not None:
+            return f"{rule_words(stronger)} has the same id, and of two such rules the administrator's counts"
         reasons = []
         for profile in self.policy.profiles:
             settings = self.firewall.profiles[profile]
@@ -122,7 +136,8 @@ class Case:
     def passes_by_policy(self, rule: FirewallRule, direction: Direction) -> bool:
         """Tell whether administrators' policies alone let the traffic through in every wanted profile."""
         return all(
-            self.verdict(rule, direction, profile, stores=BY_POLICY).outcome is Outcome.ALLOWED for profile in self.policy.profiles
+            self.verdict(rule, direction, profile, stores=BY_POLICY).outcome is Outcome.ALLOWED
+            for profile in self.policy.profiles
         )
 
     @cached_property

@@ -63,9 +63,15 @@ def deliberate_blocks(_policy: Policy) -> Control:
 def verdict(program: str, protocol: str, direction: str) -> Control:
     """What Windows really does with the traffic."""
     if direction == "inbound":
-        title, rationale = f"{program} receives {protocol}", "Answers of KNX devices and KNX IoT traffic come unasked for, over IPv4 and IPv6."
+        title, rationale = (
+            f"{program} receives {protocol}",
+            "Answers of KNX devices and KNX IoT traffic come unasked for, over IPv4 and IPv6.",
+        )
     else:
-        title, rationale = f"{program} may send {protocol}", "Without it ETS6 reaches neither KNX devices nor the vendor's servers."
+        title, rationale = (
+            f"{program} may send {protocol}",
+            "Without it ETS6 reaches neither KNX devices nor the vendor's servers.",
+        )
     return Control(
         f"firewall.{direction}.{stem(program)}.{protocol.lower()}",
         title,

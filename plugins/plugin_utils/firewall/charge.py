@@ -61,7 +61,9 @@ def who(snapshot: Snapshot, firewall: Firewall, policy: Policy) -> Charge:
         reason = f"Whether {', '.join(undecided)} is switched on could not be read from Windows Security Center."
         return Charge(Status.UNKNOWN, reason, worthless=True)
     if snapshot.services is None:
-        return Charge(Status.UNKNOWN, f"The services could not be asked: {snapshot.errors.get('services', 'no reason was given')}.")
+        return Charge(
+            Status.UNKNOWN, f"The services could not be asked: {snapshot.errors.get('services', 'no reason was given')}."
+        )
     if snapshot.firewall_products is None:
         why = snapshot.errors.get("firewall_products", "no reason was given")
         return Charge(Status.UNKNOWN, f"Windows Security Center could not be asked for other firewalls: {why}.")

@@ -59,7 +59,9 @@ def programs(case: Case) -> Finding:
     missing = [program for program in case.programs if not program.paths and not program.unreadable]
     sentences = [f"{program.name} stands in {listed(program.paths)}." for program in case.programs if program.paths]
     sentences += [f"{program.name} could not be looked for: {listed(program.unreadable)}." for program in unknown]
-    sentences += [f"{program.name} was not found in {listed(case.policy.paths)}, nor where a firewall rule names it." for program in missing]
+    sentences += [
+        f"{program.name} was not found in {listed(case.policy.paths)}, nor where a firewall rule names it." for program in missing
+    ]
     sentences += [
         f"{listed(program.aside)} is left aside, since ordinary users can put programs there; if it is meant, name the folder in ets6_network_paths."
         for program in case.programs

@@ -146,7 +146,7 @@ class Effective:
         self._matching: dict[tuple[str, Direction, str], list[tuple[StoredRule, Reach]]] = {}
         self._by_program: dict[str, list[StoredRule]] = {}
         for stored in firewall.rules:
-            if stored.rule.active:
+            if stored.rule.active and not stored.overridden:
                 name = stored.rule.app.rpartition("\\")[2].lower()
                 # A short name or an environment string may mean any program, as may no program at all.
                 self._by_program.setdefault("" if "~" in name or "%" in name else name, []).append(stored)

@@ -36,8 +36,6 @@ _CONDITIONS = {
 }
 """Tokens whose condition holds for some of the traffic; values of one token are alternatives."""
 
-_DOUBTS = {"lom": "it is mapped locally only (LOM)", "iftype2_23": "its interface type is {}"}
-
 
 @dataclass(frozen=True)
 class System:
@@ -83,8 +81,8 @@ def reach(rule: Rule, system: System) -> Reach:
         conditions.append(words)
     for name, value in rule.unknown:
         doubts.append(f"token {name}={value} is not known")
-    for token, words in _DOUBTS.items():
-        doubts += [words.format(value) for value in rule.all(token) if value.lower() != "false"]
+    if rule.first("LOM").lower() == "true":
+        doubts.append("it is mapped locally only (LOM)")
     for doubt in doubts:
         boxes = _cross(boxes, [{f"{DOUBT}{doubt}": HOLDS}])
     return Reach(tuple(boxes), tuple(conditions), tuple(doubts))
@@ -164,7 +162,8 @@ def _platform_doubts(rule: Rule, system: System) -> Iterable[str]:
         versions = [tuple(int(part) for part in platform.split(":")[1:] if part.isdecimal()) for platform in platforms]
         last = len(versions) - 1
         if not any(
-            system.windows == version or (at_least and at == last and system.windows >= version) for at, version in enumerate(versions)
+            system.windows == version or (at_least and at == last and system.windows >= version)
+            for at, version in enumerate(versions)
         ):
             yield _OTHER_WINDOWS
     skip = rule.first("SkipVer").split(".")

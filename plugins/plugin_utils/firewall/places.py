@@ -74,5 +74,14 @@ def _open_to_users(path: str, snapshot: Snapshot, paths: Paths) -> bool:
     if not (path[1:3] == ":\\" and path[0].isalpha()):
         return True
     profiles = [user.profile for user in snapshot.users or () if user.profile]
-    folders = [r"%SystemDrive%\Users", r"C:\Users", "%ProgramData%", "%PUBLIC%", r"%SystemRoot%\Temp", "%TEMP%", "%TMP%", *profiles]
+    folders = [
+        r"%SystemDrive%\Users",
+        r"C:\Users",
+        "%ProgramData%",
+        "%PUBLIC%",
+        r"%SystemRoot%\Temp",
+        "%TEMP%",
+        "%TMP%",
+        *profiles,
+    ]
     return any(paths.below(path, folder) for folder in folders)

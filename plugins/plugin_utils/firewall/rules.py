@@ -32,24 +32,24 @@ def own_rule(case: Case, program: Program, protocol: str) -> Finding:
 
 def wanted_rules(case: Case, control: Control, rules: Sequence[FirewallRule], direction: Direction) -> Finding:
     """Judge whether rules are there and as wanted."""
-    changes = [change for rule in rules if (change := own.drift(rule, case.firewall, case.paths)) is not None]
-    evidence = {"rules": [{"id": rule.id, "program": rule.program, "as_wanted": True} for rule in rules]}
-    wrong = {change.subject for change in changes}
-    for entry in evidence["rules"]:
-        entry["as_wanted"] = f"firewall rule {entry['id']}" not in wrong
-    useless = case.useless(rules[0], direction)
-    if not changes:
-        reason = f"{listed(rule.id for rule in rules)} {'is' if len(rules) == 1 else 'are'} there and as wanted"
-        return Finding(control, Status.PASS, f"{reason}, but without effect: {useless}." if useless else f"{reason}.", evidence)
-    problem = " ".join(_problem(change) for change in changes)
-    if not useless:
+    drifts = [(rule, change) for rule in rules if (change := own.drift(rule, case.firewall, case.paths)) is not None]
+    wrong = {rule.id for rule, _change in drifts}
+    evidence = {"rules": [{"id": rule.id, "program": rule.program, "as_wanted": rule.id not in wrong} for rule in rules]}
+    useless = {rule.id: why for rule in rules if (why := case.useless(rule, direction))}
+    without_effect = sentence("; ".join(dict.fromkeys(useless.values())).rstrip(".")) + "."
+    if not drifts:
+        reason = f"{listed(rule.id for rule in rules)} {'is' if len(rules) == 1 else 'are'} there and as wanted."
+        return Finding(control, Status.PASS, f"{reason} Without effect: {without_effect}" if useless else reason, evidence)
+    problem = " ".join(_problem(change) for _rule, change in drifts)
+    changes = [change for rule, change in drifts if rule.id not in useless]
+    if changes:
         return Finding(control, Status.FAIL, problem, evidence, changes)
     if case.charge.useless:
-        return Finding(control, Status.UNKNOWN, f"{problem} It is not written: {useless}", evidence)
+        return Finding(control, Status.UNKNOWN, f"{problem} It is not written: {without_effect}", evidence)
     if all(case.passes_by_policy(rule, direction) for rule in rules):
-        reason = f"An administrator's policy lets the traffic through, and a rule of the PC's own would do nothing ({useless})."
+        reason = f"An administrator's policy lets the traffic through; a rule of the PC's own would do nothing. {without_effect}"
         return Finding(control, Status.NOT_APPLICABLE, reason, evidence)
-    reason = f"{problem} It is not written, since it would do nothing. {sentence(useless)}. Make the rule there, or have local rules count."
+    reason = f"{problem} It is not written, since it would do nothing. {without_effect} Make the rule there, or have local rules count."
     return Finding(control, Status.FAIL, reason, evidence)
 
 
@@ -67,7 +67,11 @@ def removed(case: Case, control: Control, program: Program, protocol: str, direc
     """Judge whether the own rules of a program are gone."""
     if case.firewall.unreadable:
         return unreadable(case, control)
-    left = [rule for rule in own.local_rules(case.firewall) if own.is_own(rule) and own.is_for(rule.id, program.name, protocol, direction)]
+    left = [
+        rule
+        for rule in own.local_rules(case.firewall)
+        if own.is_own(rule) and own.is_for(rule.id, program.name, protocol, direction)
+    ]
     if not left:
         return Finding(control, Status.PASS, "No rule of this collection is there, as wanted.")
     reason = f"{listed(rule.id for rule in left)} {'is' if len(left) == 1 else 'are'} still there."
@@ -146,8 +150,8 @@ def deliberate_blocks(case: Case) -> Finding:
     reason = sentence(f"{'; '.join(block.words() for block in blocks)}.")
     if case.charge.useless:
         return Finding(control, Status.UNKNOWN, f"{reason} {case.charge.reason}", evidence)
-    if all(case.effective.reach(block.stored).doubts for block in blocks):
-        return Finding(control, Status.UNKNOWN, f"Whether they count is not known: {reason}", evidence)
+    if case.policy.blocks != "all" and all(case.effective.reach(block.stored).doubts for block in blocks):
+        return Finding(control, Status.UNKNOWN, f"Whether it counts is not known. {reason}", evidence)
     if case.policy.blocks != "all":
         return Finding(control, Status.FAIL, f"{reason} Nothing is removed: that takes ets6_network_blocks all.", evidence)
     changes = [own.removal(block.stored.rule) for block in blocks if _removable(block)]
@@ -185,7 +189,9 @@ def nowhere(control: Control, programs: Sequence[Program]) -> Finding | None:
     """Return the finding where none of the programs stands anywhere, or where that is not known."""
     for program in programs:
         if program.unreadable:
-            return Finding(control, Status.UNKNOWN, f"Whether {program.name} is there could not be found out: {listed(program.unreadable)}.")
+            return Finding(
+                control, Status.UNKNOWN, f"Whether {program.name} is there could not be found out: {listed(program.unreadable)}."
+            )
     if any(program.paths for program in programs):
         return None
     return Finding(control, Status.NOT_APPLICABLE, f"{listed(program.name for program in programs)} not found on this PC.")

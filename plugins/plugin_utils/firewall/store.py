@@ -39,7 +39,7 @@ class Store(Enum):
     LOCAL = "local rules"
 
 
-RULE_KEYS = {
+RULE_KEYS = {  # the strongest first
     Store.GROUP_POLICY: GROUP_POLICY + r"\FirewallRules",
     Store.MDM: MDM_POLICY + r"\FirewallRules",
     Store.LOCAL: LOCAL_RULES,
@@ -48,10 +48,15 @@ RULE_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class StoredRule:
-    """A rule and the store that it comes from."""
+    """A rule and the store that it comes from.
+
+    overridden: a stronger store has a rule with the same id, and of rules with one id Windows keeps one (New-NetFirewallRule,
+    parameter Name): the administrator's.
+    """
 
     rule: Rule
     store: Store
+    overridden: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,16 @@ class Firewall:
         """Return the local rule with this id."""
         return self._local.get(rule_id.lower())
 
+    def overriding(self, rule_id: str) -> StoredRule | None:
+        """Return the policy rule that a local rule with this id gives way to."""
+        return self._by_policy.get(rule_id.lower())
+
+    @cached_property
+    def _by_policy(self) -> dict[str, StoredRule]:
+        return {
+            stored.rule.id.lower(): stored for stored in self.rules if stored.store is not Store.LOCAL and not stored.overridden
+        }
+
     @cached_property
     def _local(self) -> dict[str, Rule | Malformed]:
         found: dict[str, Rule | Malformed] = {item.id.lower(): item for item in self.malformed if item.store is Store.LOCAL}
@@ -137,12 +152,13 @@ def read(registry: Registry) -> Firewall:
     reader = _Reader(registry)
     rules: list[StoredRule] = []
     malformed: list[Malformed] = []
+    taken: set[str] = set()
     for store, path in RULE_KEYS.items():
-        for item in reader.rules(store, path):
-            if isinstance(item, StoredRule):
-                rules.append(item)
-            else:
-                malformed.append(item)
+        found = list(reader.rules(store, path))
+        malformed += [item for item in found if isinstance(item, Malformed)]
+        of_store = [StoredRule(item, store, item.id.lower() in taken) for item in found if isinstance(item, Rule)]
+        rules += of_store
+        taken |= {stored.rule.id.lower() for stored in of_store}
     profiles = {profile: reader.profile(profile) for profile in PROFILES}
     version = reader.key(FIREWALL_POLICY).values.get("PolicyVersion")
     return Firewall(
@@ -160,7 +176,9 @@ class _Reader:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self.unreadable: dict[str, None] = {}
-        fallback = not any(self.key(f"{GROUP_POLICY}\\{POLICY_PROFILES[name]}").state is State.PRESENT for name in ("private", "public"))
+        fallback = not any(
+            self.key(f"{GROUP_POLICY}\\{POLICY_PROFILES[name]}").state is State.PRESENT for name in ("private", "public")
+        )
         self._standard = {"private", "public"} if fallback else set()
 
     def key(self, path: str) -> Key:
@@ -176,14 +194,14 @@ class _Reader:
             self.unreadable[f"{path}: {key.error or 'it could not be read'}"] = None
         return key
 
-    def rules(self, store: Store, path: str) -> Iterator[StoredRule | Malformed]:
+    def rules(self, store: Store, path: str) -> Iterator[Rule | Malformed]:
         """Return a store's rules, and what should be rules but cannot be read as such."""
         for rule_id, value in self.key(path).values.items():
             if not isinstance(value.data, str):
                 yield Malformed(rule_id, store, "", f"firewall rule {rule_id!r}: it is a {value.type}, not a REG_SZ")
                 continue
             try:
-                yield StoredRule(Rule.parse(rule_id, value.data), store)
+                yield Rule.parse(rule_id, value.data)
             except RuleError as error:
                 yield Malformed(rule_id, store, value.data, str(error))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -40,17 +41,17 @@ def outbound(case: Case, program: Program, protocol: str) -> Finding:
         return removed(case, control, program, protocol, Direction.OUT)
     if (finding := _not_judged(case, control, program)) is not None:
         return finding
-    wanted = needed(case, program, protocol)
-    changes = [change for rule in wanted if (change := own.drift(rule, case.firewall, case.paths)) is not None]
+    drifts = [(rule, own.drift(rule, case.firewall, case.paths)) for rule in needed(case, program, protocol)]
+    useless = {rule.id: why for rule, change in drifts if change is not None and (why := case.useless(rule, Direction.OUT))}
+    changes = [change for rule, change in drifts if change is not None and rule.id not in useless]
     finding = _traffic(case, control, program, case.own(program, protocol, Direction.OUT), Direction.OUT)
-    if not changes:
-        return finding
-    useless = case.useless(wanted[0], Direction.OUT)
-    missing = listed(change.subject for change in changes)
+    if changes:
+        reason = f"{finding.reason} Wanted, and not there or not right: {listed(change.subject for change in changes)}."
+        return Finding(control, Status.FAIL, reason, finding.evidence, changes)
     if useless:
-        return Finding(control, finding.status, f"{finding.reason} An allow rule of the PC's own would do nothing. {sentence(useless)}.", finding.evidence)
-    reason = f"{finding.reason} Wanted, and not there or not right: {missing}."
-    return Finding(control, Status.FAIL, reason, finding.evidence, changes)
+        why = sentence("; ".join(dict.fromkeys(useless.values())).rstrip("."))
+        return dataclasses.replace(finding, reason=f"{finding.reason} An allow rule of the PC's own would do nothing. {why}.")
+    return finding
 
 
 def _not_judged(case: Case, control: Control, program: Program) -> Finding | None:
@@ -69,7 +70,9 @@ def _traffic(case: Case, control: Control, program: Program, rules: Sequence[Fir
     """Judge by the wanted profiles; the evidence has the others too, into which a notebook may come."""
     every: Verdicts = [(rule, profile, case.verdict(rule, direction, profile)) for rule in rules for profile in PROFILES]
     wanted = [item for item in every if item[1] in case.policy.profiles]
-    evidence: dict[str, Any] = {"traffic": [{"program": rule.program, "profile": profile, **verdict.to_wire()} for rule, profile, verdict in every]}
+    evidence: dict[str, Any] = {
+        "traffic": [{"program": rule.program, "profile": profile, **verdict.to_wire()} for rule, profile, verdict in every]
+    }
     status = _status(verdict for _rule, _profile, verdict in wanted)
     reason = _reason(wanted, len(rules) > 1)
     problems = case.mentions(program)
@@ -95,13 +98,16 @@ def _reason(verdicts: Verdicts, several: bool) -> str:
     for rule, profile, verdict in verdicts:
         fates.setdefault((rule.program if several else "", verdict.sentence()), []).append(profile)
     return " ".join(
-        f"{listed(profiles).capitalize()}{f', {program}' if program else ''}: {sentence}." for (program, sentence), profiles in fates.items()
+        f"{listed(profiles).capitalize()}{f', {program}' if program else ''}: {sentence}."
+        for (program, sentence), profiles in fates.items()
     )
 
 
 def _advice(verdicts: Verdicts) -> str:
     """Return what would change it."""
-    found = dict.fromkeys(_cure(part, profile, verdict) for _rule, profile, verdict in verdicts for part in verdict.parts if not part.passes)
+    found = dict.fromkeys(
+        _cure(part, profile, verdict) for _rule, profile, verdict in verdicts for part in verdict.parts if not part.passes
+    )
     return f"To change it: {'; '.join(found)}."
 
 
@@ -139,7 +145,9 @@ def active_profile(case: Case) -> Finding:
     if case.charge.worthless:
         return Finding(control, Status.UNKNOWN, case.charge.reason, evidence)
     kept = {profile: _kept_from_receiving(case, profile) for profile in PROFILES}
-    evidence["outcomes"] = {profile: Outcome.ALLOWED.value if not items else items[0][1].outcome.value for profile, items in kept.items()}
+    evidence["outcomes"] = {
+        profile: Outcome.ALLOWED.value if not items else items[0][1].outcome.value for profile, items in kept.items()
+    }
     sentences = [_now(profile, kept[profile], profile in case.policy.profiles) for profile in active]
     elsewhere = [profile for profile in PROFILES if profile not in active and kept[profile]]
     if elsewhere:
@@ -150,7 +158,12 @@ def active_profile(case: Case) -> Finding:
 
 def _kept_from_receiving(case: Case, profile: str) -> list[tuple[str, Verdict]]:
     """Return the programs and protocols that do not get everything in a profile, and what becomes of it."""
-    rules = [(program, rule) for program in case.programs for protocol in PROTOCOLS for rule in case.own(program, protocol, Direction.IN)]
+    rules = [
+        (program, rule)
+        for program in case.programs
+        for protocol in PROTOCOLS
+        for rule in case.own(program, protocol, Direction.IN)
+    ]
     verdicts = [(f"{program.name} ({rule.protocol})", case.verdict(rule, Direction.IN, profile)) for program, rule in rules]
     return [(name, verdict) for name, verdict in verdicts if verdict.outcome is not Outcome.ALLOWED]
 
@@ -176,14 +189,18 @@ def multicast_answers(case: Case) -> Finding:
     evidence = {"dropped": {profile: bool(setting) for profile, setting in settings.items()}}
     dropped = {profile: setting for profile, setting in settings.items() if setting and case.firewall.profiles[profile].enabled}
     if not dropped:
-        return Finding(control, Status.PASS, f"Unicast answers to a multicast come in (for some seconds) in {listed(settings)}.", evidence)
+        return Finding(
+            control, Status.PASS, f"Unicast answers to a multicast come in (for some seconds) in {listed(settings)}.", evidence
+        )
     if case.charge.worthless:
         return Finding(control, Status.UNKNOWN, case.charge.reason, evidence)
     if case.policy.multicast_answers == "allow":
         return _allow_answers(control, dropped, evidence)
     closed = [profile for profile in dropped if not _udp_comes_in(case, profile)]
     if not closed:
-        return Finding(control, Status.PASS, f"Answers are dropped in {listed(dropped)} unless a rule lets them in, and rules do.", evidence)
+        return Finding(
+            control, Status.PASS, f"Answers are dropped in {listed(dropped)} unless a rule lets them in, and rules do.", evidence
+        )
     reason = (
         f"Answers to discovery are dropped in {listed(closed)}: {dropped[closed[0]].source}, and no rule lets all of them in. "
         "With ets6_network_multicast_answers allow the setting is changed."
@@ -199,7 +216,9 @@ def _udp_comes_in(case: Case, profile: str) -> bool:
 
 def _allow_answers(control: Control, dropped: dict[str, Setting], evidence: dict[str, Any]) -> Finding:
     by_policy = {profile: setting for profile, setting in dropped.items() if setting.by_policy}
-    reason = f"Answers to a multicast are dropped in {listed(dropped)}: {'; '.join(setting.source for setting in dropped.values())}."
+    reason = (
+        f"Answers to a multicast are dropped in {listed(dropped)}: {'; '.join(setting.source for setting in dropped.values())}."
+    )
     if by_policy:
         reason += f" A policy decides in {listed(by_policy)}, so a local change would do nothing there."
     changes = [

@@ -19,10 +19,8 @@ V6_START = 1 << 32
 ALL_V4: Span = (0, V6_START - 1)
 ALL_V6: Span = (V6_START, V6_START + (1 << 128) - 1)
 
-KEYWORDS = {
+_WORDS = {
     "LocalSubnet": ("RA4", "RA6", "LocalSubnet"),
-    "LocalSubnet4": ("RA4", "", "LocalSubnet"),
-    "LocalSubnet6": ("", "RA6", "LocalSubnet"),
     "DNS": ("RA4", "RA6", "DNS"),
     "DHCP": ("RA4", "RA6", "DHCP"),
     "WINS": ("RA4", "RA6", "WINS"),
@@ -31,9 +29,14 @@ KEYWORDS = {
     "Intranet": ("RA42", "RA62", "IntrAnet"),
     "IntranetRemoteAccess": ("RA42", "RA62", "RmtIntrAnet"),
     "PlayToDevice": ("RA42", "RA62", "Ply2Renders"),
-    "CaptivePortal": ("RA42", "RA62", "CaptivePortal"),
 }
-"""New-NetFirewallRule's word, and the IPv4 token, the IPv6 token and the word of the registry string."""
+KEYWORDS = {
+    **_WORDS,
+    **{f"{word}4": (v4, "", written) for word, (v4, _v6, written) in _WORDS.items()},
+    **{f"{word}6": ("", v6, written) for word, (_v4, v6, written) in _WORDS.items()},
+}
+"""New-NetFirewallRule's word, and the IPv4 token, the IPv6 token and the word of the registry string. A 4 or 6 behind a word
+restricts it to that family (New-NetFirewallRule, RemoteAddress)."""
 
 
 @lru_cache(maxsize=4096)

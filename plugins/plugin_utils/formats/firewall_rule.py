@@ -27,18 +27,18 @@ DEFAULT_VERSION = 0x020A
 """The version of Windows 7: every Windows that ETS6 runs on reads it."""
 
 KNOWN_TOKENS = frozenset({
-    "action", "active", "dir", "protocol", "profile", "lport", "lport2_10", "lport2_20", "lport2_24", "lport2_25", "lport2_29",
-    "rport", "rport2_10", "rport2_28", "icmp4", "icmp6", "la4", "la6", "ra4", "ra6", "ra42", "ra62", "if", "iftype", "iftype2_23",
+    "action", "active", "dir", "protocol", "profile", "lport", "lport2_10", "lport2_20", "lport2_24",
+    "rport", "rport2_10", "icmp4", "icmp6", "la4", "la6", "ra4", "ra6", "ra42", "ra62", "if", "iftype",
     "app", "svc", "name", "desc", "embedctxt", "edge", "defer", "lsm", "lom", "pcross", "security", "security2_9", "security2",
     "authbypassout", "rmauth", "ruauth", "luauth", "luauth2_24", "luown", "apppkgid", "pfn", "platform", "platform2", "skipver",
     "ttk", "ttk2_22", "ttk2_27", "ttk2_28", "nnm", "securityrealmid",
 })  # fmt: skip
-"""Tokens of MS-GPFAS 2.2.2.19, in lower case, and others that Windows 10 and 11 write."""
+"""Tokens of MS-GPFAS 2.2.2.19 in lower case, and LPort2_24 and PFN, which Windows 10 and 11 write."""
 
 _HEAD = re.compile(r"v(\d{1,3})\.(\d{1,3})", re.IGNORECASE)
 _ONCE = frozenset({"action", "active", "dir", "protocol", "app", "svc"})
-_LOCAL_PORTS = frozenset({"lport", "lport2_10", "lport2_20", "lport2_24", "lport2_25", "lport2_29"})
-_REMOTE_PORTS = frozenset({"rport", "rport2_10", "rport2_28"})
+_LOCAL_PORTS = frozenset({"lport", "lport2_10", "lport2_20", "lport2_24"})
+_REMOTE_PORTS = frozenset({"rport", "rport2_10"})
 _REMOTE_ADDRESSES = {"ra4": "IPv4", "ra42": "IPv4", "ra6": "IPv6", "ra62": "IPv6"}
 _LOCAL_ADDRESSES = {"la4": "IPv4", "la6": "IPv6"}
 

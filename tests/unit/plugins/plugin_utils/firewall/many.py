@@ -18,7 +18,11 @@ def many_rules(count: int) -> dict[str, str]:
 
 
 def _rule(dice: random.Random, number: int) -> str:
-    tokens = [("Action", dice.choice(["Allow"] * 9 + ["Block"])), ("Active", dice.choice(["TRUE", "FALSE"])), ("Dir", dice.choice(["In", "Out"]))]
+    tokens = [
+        ("Action", dice.choice(["Allow"] * 9 + ["Block"])),
+        ("Active", dice.choice(["TRUE", "FALSE"])),
+        ("Dir", dice.choice(["In", "Out"])),
+    ]
     protocol = dice.choice(["6", "17", "6", "17", "1", "58", None])
     if protocol:
         tokens.append(("Protocol", protocol))

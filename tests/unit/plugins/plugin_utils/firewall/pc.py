@@ -51,7 +51,11 @@ def pc(
 ) -> Snapshot:
     """Return a PC with these rules and settings, as windows_host would report it."""
     registry: dict[str, Any] = {}
-    own = {"DomainProfile": {"EnableFirewall": 1}, "StandardProfile": {"EnableFirewall": 1}, "PublicProfile": {"EnableFirewall": 1}}
+    own = {
+        "DomainProfile": {"EnableFirewall": 1},
+        "StandardProfile": {"EnableFirewall": 1},
+        "PublicProfile": {"EnableFirewall": 1},
+    }
     for name, values in (profiles or {}).items():
         own[name] = {**own.get(name, {}), **values}  # type: ignore[dict-item]
     _store(registry, LOCAL, rules or {}, own, version=version)
@@ -62,20 +66,22 @@ def pc(
     found = [{"path": path, "state": "present", "version": "6.3.0.0", "size": 1} for path in files]
     found += [{"path": path, "state": "missing"} for path in missing]
     found += [{"path": path, "state": "unreadable", "error": "access is denied"} for path in unreadable]
-    return Snapshot.from_wire({
-        "version": 1,
-        "host": {"name": "PC", "os": "10.0.19041"},
-        "environment": ENVIRONMENT,
-        "registry": registry,
-        "files": found,
-        "users": [],
-        "network": ["private"],
-        "services": IN_CHARGE,
-        "firewall_products": [],
-        "probes": [],
-        "errors": {},
-        **sections,
-    })
+    return Snapshot.from_wire(
+        {
+            "version": 1,
+            "host": {"name": "PC", "os": "10.0.19041"},
+            "environment": ENVIRONMENT,
+            "registry": registry,
+            "files": found,
+            "users": [],
+            "network": ["private"],
+            "services": IN_CHARGE,
+            "firewall_products": [],
+            "probes": [],
+            "errors": {},
+            **sections,
+        }
+    )
 
 
 def _store(
@@ -85,7 +91,11 @@ def _store(
         registry[path] = {"state": "missing"}
         return
     subkeys = [*(profiles or {})]
-    registry[path] = {"state": "present", "keys": subkeys, "values": {} if version is None else {"PolicyVersion": ["REG_DWORD", version]}}
+    registry[path] = {
+        "state": "present",
+        "keys": subkeys,
+        "values": {} if version is None else {"PolicyVersion": ["REG_DWORD", version]},
+    }
     for name, values in (profiles or {}).items():
         kinds = {key: ["REG_DWORD" if isinstance(value, int) else "REG_SZ", value] for key, value in values.items()}
         registry[f"{path}\\{name}"] = {"state": "present", "values": kinds}

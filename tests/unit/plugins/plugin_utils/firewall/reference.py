@@ -44,7 +44,11 @@ class Machine:
 
 
 PROGRAM = r"c:\program files (x86)\ets6\ets6n.exe"
-FOLDERS = {"%programfiles(x86)%": r"c:\program files (x86)", r"c:\progra~2": r"c:\program files (x86)", "%systemroot%": r"c:\windows"}
+FOLDERS = {
+    "%programfiles(x86)%": r"c:\program files (x86)",
+    r"c:\progra~2": r"c:\program files (x86)",
+    "%systemroot%": r"c:\windows",
+}
 DEFAULTS = {
     "EnableFirewall": 1,
     "DoNotAllowExceptions": 0,
@@ -71,46 +75,37 @@ def setting(machine: Machine, profile: str, name: str) -> int:
     raise AssertionError
 
 
-def passes(machine: Machine, profile: str, packet: Packet) -> bool:
-    """Tell whether the packet passes."""
-    if not setting(machine, profile, "EnableFirewall"):
-        return True
-    if packet.way == "In" and setting(machine, profile, "DoNotAllowExceptions"):
-        return False
-    rules = [*machine.policy.values(), *machine.mdm.values()]
-    if setting(machine, profile, "AllowLocalPolicyMerge"):
-        rules += machine.local.values()
-    actions = {text.split("Action=")[1].split("|")[0] for text in rules if matches(text, profile, packet)}
-    if "Block" in actions:
-        return False
-    if "Allow" in actions:
-        return True
-    return not setting(machine, profile, "DefaultInboundAction" if packet.way == "In" else "DefaultOutboundAction")
+def rules_for(machine: Machine, profile: str, way: str, protocol: int) -> list[dict[str, list[str]]]:
+    """Return the rules in force that are for the program's traffic in a profile, whatever else they ask of a packet."""
+    rules = {rule_id: text for rule_id, text in machine.local.items() if setting(machine, profile, "AllowLocalPolicyMerge")}
+    rules |= machine.mdm
+    rules |= machine.policy
+    return [tokens for tokens in map(read, rules.values()) if concerns(tokens, profile, way, protocol)]
 
 
-def matches(text: str, profile: str, packet: Packet) -> bool:
-    """Tell whether a rule is for the packet."""
-    tokens = read(text)
-    if tokens.get("Active") != ["TRUE"] or tokens["Dir"] != [packet.way] or "Svc" in tokens or "AppPkgId" in tokens:
+def concerns(tokens: dict[str, list[str]], profile: str, way: str, protocol: int) -> bool:
+    """Tell whether a rule is for the program's traffic at all."""
+    if tokens.get("Active") != ["TRUE"] or tokens["Dir"] != [way] or "Svc" in tokens or "AppPkgId" in tokens:
         return False
-    if "Protocol" in tokens and tokens["Protocol"] != [str(packet.protocol)]:
+    if "Protocol" in tokens and tokens["Protocol"] != [str(protocol)]:
         return False
     if "Profile" in tokens and profile not in [name.lower() for name in tokens["Profile"]]:
         return False
-    if "App" in tokens:
-        path = tokens["App"][0].lower()
-        for short, long in FOLDERS.items():
-            path = path.replace(short, long)
-        if path != PROGRAM:
-            return False
+    path = tokens.get("App", [PROGRAM])[0].lower()
+    for short, long in FOLDERS.items():
+        path = path.replace(short, long)
+    return path == PROGRAM
+
+
+def matches(tokens: dict[str, list[str]], packet: Packet) -> bool:
+    """Tell whether a rule that is for the program's traffic is for this packet."""
     if "LPort" in tokens and not any(in_ports(value, packet.local_port) for value in tokens["LPort"]):
         return False
     if "RPort" in tokens and not any(in_ports(value, packet.remote_port) for value in tokens["RPort"]):
         return False
-    addresses = tokens.get("RA4", []) + tokens.get("RA6", [])
-    if addresses:
-        four = "." in packet.remote
-        if not any(in_addresses(value, packet) for value in tokens.get("RA4" if four else "RA6", [])):
+    if "RA4" in tokens or "RA6" in tokens:
+        family = "RA4" if "." in packet.remote else "RA6"
+        if not any(in_addresses(value, packet) for value in tokens.get(family, [])):
             return False
     if "IFType" in tokens and packet.interface not in tokens["IFType"]:
         return False
@@ -148,8 +143,21 @@ def within(value: str, remote: str) -> bool:
     return address in ipaddress.ip_network(value)
 
 
-ADDRESSES = ["10.0.0.0/255.0.0.0", "10.1.0.0-10.1.255.255", "192.168.1.5", "0.0.0.0-127.255.255.255", "128.0.0.0-255.255.255.255", "LocalSubnet"]
-ADDRESSES6 = ["fd00::/8", "fd12::7", "::-7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "8000::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "LocalSubnet"]
+ADDRESSES = [
+    "10.0.0.0/255.0.0.0",
+    "10.1.0.0-10.1.255.255",
+    "192.168.1.5",
+    "0.0.0.0-127.255.255.255",
+    "128.0.0.0-255.255.255.255",
+    "LocalSubnet",
+]
+ADDRESSES6 = [
+    "fd00::/8",
+    "fd12::7",
+    "::-7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "8000::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "LocalSubnet",
+]
 LOCAL_PORTS = ["445", "3671", "1024-40000", "40001-65535", "0-65535"]
 REMOTE_PORTS = ["25", "443", "3671", "0-1023", "1024-65535"]
 INTERFACES = ["Lan", "Wireless", "RemoteAccess"]
@@ -159,16 +167,35 @@ def packets(way: str, protocol: int, more_ports: Collection[int]) -> Iterator[Pa
     """Return one packet of every kind that the conditions above (and rules for more ports) tell apart, among the traffic that ETS6 needs."""
     remotes = ["10.1.2.3", "10.9.9.9", "192.168.1.5", "8.8.8.8", "203.0.113.9", "fd12::7", "fd00::1", "fe80::9", "2001:db8::1"]
     local_ports = sorted({3671, 5000, 50000} | {port for port in more_ports if port >= 1024})
-    remote_ports = sorted({80, 443, 3671, 5000} | {port for port in more_ports if port >= 1024} if way == "Out" else {25, 80, 443, 3671, 5000, *more_ports})
+    remote_ports = sorted(
+        {80, 443, 3671, 5000} | {port for port in more_ports if port >= 1024}
+        if way == "Out"
+        else {25, 80, 443, 3671, 5000, *more_ports}
+    )
     for remote, local_port, remote_port, interface, near, user in itertools.product(
         remotes, local_ports, remote_ports, [*INTERFACES, "MobileBroadband"], (False, True), ("S-1-5-21-1", "S-1-5-21-2")
     ):
         yield Packet(way, protocol, remote, local_port, remote_port, interface, near, user)
 
 
+def fates(machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int]) -> Iterator[bool]:
+    """Return for one packet after the other whether it passes."""
+    if not setting(machine, profile, "EnableFirewall"):
+        yield True
+        return
+    if way == "In" and setting(machine, profile, "DoNotAllowExceptions"):
+        yield False
+        return
+    rules = rules_for(machine, profile, way, protocol)
+    default = not setting(machine, profile, "DefaultInboundAction" if way == "In" else "DefaultOutboundAction")
+    for packet in packets(way, protocol, more_ports):
+        actions = {tokens["Action"][0] for tokens in rules if matches(tokens, packet)}
+        yield False if "Block" in actions else True if "Allow" in actions else default
+
+
 def outcome(machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int] = ()) -> str:
     """Return allowed, blocked, or partial."""
-    every = (passes(machine, profile, packet) for packet in packets(way, protocol, more_ports))
+    every = fates(machine, profile, way, protocol, more_ports)
     first = next(every)
     if any(fate != first for fate in every):
         return "partial"

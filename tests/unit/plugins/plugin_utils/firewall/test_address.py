@@ -24,6 +24,8 @@ from ansible_collections.ets6.network.plugins.plugin_utils.firewall.address impo
         ("LOCALSUBNET6", "LocalSubnet6"),
         ("defaultgateway", "DefaultGateway"),
         ("Intranet", "Intranet"),
+        ("dns4", "DNS4"),
+        ("playtodevice6", "PlayToDevice6"),
     ],
 )
 def test_what_is_accepted_is_brought_to_one_spelling(given: str, taken: str) -> None:

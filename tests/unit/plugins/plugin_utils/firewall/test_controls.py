@@ -22,7 +22,9 @@ PROMPT_UDP = "UDP Query User{0A1B2C3D-0000-4000-8000-00000000000B}C:\\program fi
 
 
 def prompt(**tokens: Any) -> str:
-    return rule(**{"Action": "Block", "Protocol": "6", "Profile": "Private", "App": N.lower(), "Name": "ETS6", "Defer": "User", **tokens})
+    return rule(
+        **{"Action": "Block", "Protocol": "6", "Profile": "Private", "App": N.lower(), "Name": "ETS6", "Defer": "User", **tokens}
+    )
 
 
 def right(**policy: Any) -> Snapshot:
@@ -185,7 +187,8 @@ def test_a_malformed_own_rule_is_made_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", [["192.168.1.0/24"], ["LocalSubnet"], ["10.0.0.5-10.0.0.9", "fd00::/8"], ["DNS", "172.16.0.1"], ["LocalSubnet4", "Intranet"]]
+    "wanted",
+    [["192.168.1.0/24"], ["LocalSubnet"], ["10.0.0.5-10.0.0.9", "fd00::/8"], ["DNS", "172.16.0.1"], ["LocalSubnet4", "Intranet"]],
 )
 def test_remote_addresses_are_honoured_and_settle(wanted: list[str]) -> None:
     after, changes = fix(pc({}), remote_addresses=wanted)
@@ -226,7 +229,12 @@ def test_each_place_has_its_rules_in_a_fixed_order() -> None:
     assert subjects(fix(again)[1]) == subjects(changes)
     # One place gone: its rules move up, and the last one is left over.
     fewer = pc({name: item.write() for name, item in local_rules(after).items()}, files=[N, C, places[2]], missing=[places[0]])
-    assert set(subjects(fix(fewer)[1])) == {"ETS6-ETS6N-TCP-In-2", "ETS6-ETS6N-UDP-In-2", "ETS6-ETS6N-TCP-In-3", "ETS6-ETS6N-UDP-In-3"}
+    assert set(subjects(fix(fewer)[1])) == {
+        "ETS6-ETS6N-TCP-In-2",
+        "ETS6-ETS6N-UDP-In-2",
+        "ETS6-ETS6N-TCP-In-3",
+        "ETS6-ETS6N-UDP-In-3",
+    }
     assert failing(judge(fix(fewer)[0])) == set()
 
 
@@ -237,7 +245,15 @@ def test_every_drive_and_short_names_are_one_place() -> None:
     assert len(findings["firewall.programs"].evidence["ETS6N.exe"]["found"]) == 3
 
 
-@pytest.mark.parametrize("path", [r"C:\Users\ann\Downloads\ETS6N.exe", r"\\server\share\ETS6N.exe", r"C:\ProgramData\x\ETS6N.exe", r"E:\profiles\bob\ETS6N.exe"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"C:\Users\ann\Downloads\ETS6N.exe",
+        r"\\server\share\ETS6N.exe",
+        r"C:\ProgramData\x\ETS6N.exe",
+        r"E:\profiles\bob\ETS6N.exe",
+    ],
+)
 def test_a_copy_where_anybody_may_put_one_gets_no_rule(path: str) -> None:
     users = [{"sid": "S-1-5-21-1", "profile": r"E:\profiles\bob"}]
     snapshot = pc({PROMPT_TCP: prompt(App=path)}, files=[N, C, path], users=users)
@@ -340,9 +356,28 @@ def test_a_block_in_a_profile_that_is_not_wanted_is_let_alone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"group_policy_profiles": {"DomainProfile": {"AllowLocalPolicyMerge": 0}, "PrivateProfile": {"AllowLocalPolicyMerge": 0}}}, "AllowLocalPolicyMerge = 0"),
-        ({"group_policy_profiles": {"DomainProfile": {"DoNotAllowExceptions": 1}, "PrivateProfile": {"DoNotAllowExceptions": 1}}}, "DoNotAllowExceptions = 1"),
-        ({"profiles": {"DomainProfile": {"DoNotAllowExceptions": 1}, "StandardProfile": {"DoNotAllowExceptions": 1}}}, "DoNotAllowExceptions = 1"),
+        (
+            {
+                "group_policy_profiles": {
+                    "DomainProfile": {"AllowLocalPolicyMerge": 0},
+                    "PrivateProfile": {"AllowLocalPolicyMerge": 0},
+                }
+            },
+            "AllowLocalPolicyMerge = 0",
+        ),
+        (
+            {
+                "group_policy_profiles": {
+                    "DomainProfile": {"DoNotAllowExceptions": 1},
+                    "PrivateProfile": {"DoNotAllowExceptions": 1},
+                }
+            },
+            "DoNotAllowExceptions = 1",
+        ),
+        (
+            {"profiles": {"DomainProfile": {"DoNotAllowExceptions": 1}, "StandardProfile": {"DoNotAllowExceptions": 1}}},
+            "DoNotAllowExceptions = 1",
+        ),
         ({"group_policy": {"gp": rule(Action="Block", App=None, Name="No")}}, "blocked by rule 'No' (gp, Group Policy)"),
     ],
 )
@@ -385,6 +420,26 @@ def test_where_a_policy_lets_ets6_through_nothing_is_missing() -> None:
     assert fix(snapshot)[1] == []
 
 
+def test_a_policy_s_rule_with_our_id_is_the_one_that_counts() -> None:
+    snapshot = pc({}, group_policy={FOUR[0].upper(): rule(Profile="Public", Name="Theirs")})
+    finding = judge(snapshot)[RULE]
+    assert finding.status is Status.FAIL
+    assert "Rule 'Theirs' (ETS6-ETS6N-TCP-IN, Group Policy) has the same id" in finding.reason
+    after, changes = fix(snapshot)
+    assert subjects(changes) == FOUR[1:]
+    assert judge(after)["firewall.inbound.ets6n.tcp"].status is Status.FAIL
+    allowed = pc({FOUR[0]: rule(Action="Block")}, group_policy={FOUR[0]: rule()})
+    assert judge(allowed)["firewall.inbound.ets6n.tcp"].status is Status.PASS
+
+
+def test_a_block_that_may_not_count_is_unknown_and_goes_with_all() -> None:
+    snapshot = pc({"{7}": rule(Action="Block", Zz="1")})
+    assert judge(snapshot)["firewall.deliberate_blocks"].status is Status.UNKNOWN
+    after, changes = fix(snapshot, blocks="all")
+    assert "{7}" in subjects(changes)
+    assert failing(judge(after, blocks="all")) == set()
+
+
 def test_local_blocks_that_do_not_count_are_let_alone() -> None:
     merge = {"AllowLocalPolicyMerge": 0}
     keys = {"DomainProfile": merge, "PrivateProfile": merge, "PublicProfile": merge}
@@ -412,7 +467,13 @@ def test_somebody_else_is_in_charge(sections: dict[str, Any], status: Status, na
     snapshot = pc({PROMPT_TCP: prompt()}, **sections)
     findings = judge(snapshot)
     assert findings["firewall.in_charge"].status is status
-    for control in ("firewall.in_charge", RULE, "firewall.inbound.ets6n.tcp", "firewall.outbound.ets6c.udp", "firewall.active_profile"):
+    for control in (
+        "firewall.in_charge",
+        RULE,
+        "firewall.inbound.ets6n.tcp",
+        "firewall.outbound.ets6c.udp",
+        "firewall.active_profile",
+    ):
         assert findings[control].status in (status, Status.UNKNOWN)
         assert named in findings[control].reason
     assert fix(snapshot)[1] == []
@@ -561,7 +622,9 @@ def test_answers_that_a_policy_drops_stay_dropped() -> None:
 
 
 def test_copies_and_rules_of_dropped_programs_are_left_over() -> None:
-    before, _changes = fix(pc({}, files=[N, C, r"C:\Program Files (x86)\ETS6\ETS6.exe"]), programs=["ETS6.exe", "ETS6N.exe", "ETS6C.exe"])
+    before, _changes = fix(
+        pc({}, files=[N, C, r"C:\Program Files (x86)\ETS6\ETS6.exe"]), programs=["ETS6.exe", "ETS6N.exe", "ETS6C.exe"]
+    )
     copy = local_rules(before)[FOUR[0]].write().replace("Name=KNX", "Name=Copy of KNX")
     before = with_rule(before, "{C0}", copy)
     before = with_rule(before, "{C1}", copy.replace("Profile=Private", "Profile=Public"))

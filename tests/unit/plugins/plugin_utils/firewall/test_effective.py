@@ -14,7 +14,9 @@ TCP = "firewall.inbound.ets6n.tcp"
 UDP = "firewall.inbound.ets6n.udp"
 
 
-def verdict(control: str = TCP, profile: str = "private", policy: dict[str, Any] | None = None, **arguments: Any) -> tuple[str, list[str]]:
+def verdict(
+    control: str = TCP, profile: str = "private", policy: dict[str, Any] | None = None, **arguments: Any
+) -> tuple[str, list[str]]:
     """Return the outcome in a profile, and the sentences of what decides."""
     finding = judge(pc(**arguments), **(policy or {}))[control]
     entry = next(item for item in finding.evidence["traffic"] if item["profile"] == profile)
@@ -22,7 +24,10 @@ def verdict(control: str = TCP, profile: str = "private", policy: dict[str, Any]
 
 
 def test_nothing_set_blocks_what_comes_in_and_lets_out_what_goes() -> None:
-    assert verdict(rules={}) == ("blocked", ["blocked by default: no rule decides (DefaultInboundAction is not set; Windows takes 1)"])
+    assert verdict(rules={}) == (
+        "blocked",
+        ["blocked by default: no rule decides (DefaultInboundAction is not set; Windows takes 1)"],
+    )
     assert verdict("firewall.outbound.ets6n.tcp", rules={})[0] == "allowed"
 
 
@@ -138,7 +143,10 @@ def test_rules_that_cover_everything_together() -> None:
 
 
 def test_block_beats_allow_and_bypass_beats_block() -> None:
-    assert verdict(rules={"a": rule(), "b": rule(Action="Block", Name="no")}) == ("blocked", ["blocked by rule 'no' (b, local rules)"])
+    assert verdict(rules={"a": rule(), "b": rule(Action="Block", Name="no")}) == (
+        "blocked",
+        ["blocked by rule 'no' (b, local rules)"],
+    )
     outcome, reasons = verdict(rules={"a": rule(Action="ByPass", Security="Authenticate"), "b": rule(Action="Block")})
     assert outcome == "partial"
     assert reasons[0].startswith("allowed for traffic that IPsec authenticates")

@@ -73,10 +73,16 @@ def test_both_judges_agree_on_the_programs_of_a_real_pc(name: str, monkeypatch: 
     compared = 0
     for path in dice.sample(programs, 6):
         monkeypatch.setattr(reference, "PROGRAM", path)
-        monkeypatch.setattr(reference, "FOLDERS", {f"%{variable.lower()}%": value.lower() for variable, value in ENVIRONMENT.items()})
+        monkeypatch.setattr(
+            reference, "FOLDERS", {f"%{variable.lower()}%": value.lower() for variable, value in ENVIRONMENT.items()}
+        )
         folder, _backslash, program = path.rpartition("\\")
         findings = judge(pc(found, files=[path]), programs=[program], paths=[folder])
-        mine = {rule_id: text for rule_id, text in found.items() if "App=" not in text or expanded(text.split("App=")[1].split("|")[0]) == path}
+        mine = {
+            rule_id: text
+            for rule_id, text in found.items()
+            if "App=" not in text or expanded(text.split("App=")[1].split("|")[0]) == path
+        }
         machine = Machine(mine, {}, {}, {}, {}, {})
         ports = {int(port) for text in mine.values() if path in expanded(text) for port in re.findall(r"[LR]Port=(\d+)", text)}
         for way in ("inbound", "outbound"):

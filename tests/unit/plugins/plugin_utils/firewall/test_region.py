@@ -21,8 +21,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 PORTS = 8
-spans = st.lists(st.tuples(st.integers(0, PORTS - 1), st.integers(0, PORTS - 1)).map(sorted).map(tuple), min_size=1, max_size=3).map(merged)
-boxes = st.fixed_dictionaries({}, optional={LOCAL_PORT: spans, REMOTE_PORT: spans, "user": st.sampled_from([((0, 0),), ((1, 1),)])})
+spans = st.lists(
+    st.tuples(st.integers(0, PORTS - 1), st.integers(0, PORTS - 1)).map(sorted).map(tuple), min_size=1, max_size=3
+).map(merged)
+boxes = st.fixed_dictionaries(
+    {}, optional={LOCAL_PORT: spans, REMOTE_PORT: spans, "user": st.sampled_from([((0, 0),), ((1, 1),)])}
+)
 
 
 def points(box: Box) -> set[tuple[int, int, int]]:
@@ -30,7 +34,9 @@ def points(box: Box) -> set[tuple[int, int, int]]:
         return dimension not in box or any(first <= value <= last for first, last in box[dimension])
 
     every = itertools.product(range(PORTS), range(PORTS), (0, 1))
-    return {point for point in every if inside(LOCAL_PORT, point[0]) and inside(REMOTE_PORT, point[1]) and inside("user", point[2])}
+    return {
+        point for point in every if inside(LOCAL_PORT, point[0]) and inside(REMOTE_PORT, point[1]) and inside("user", point[2])
+    }
 
 
 @given(boxes, boxes)
@@ -49,7 +55,9 @@ def test_minus_is_exact_and_its_parts_do_not_overlap(one: Box, other: Box) -> No
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)).map(sorted).map(tuple)))
 def test_merged_keeps_the_points_and_leaves_gaps(raw: list[tuple[int, int]]) -> None:
     result = merged(raw)
-    assert {n for first, last in result for n in range(first, last + 1)} == {n for first, last in raw for n in range(first, last + 1)}
+    assert {n for first, last in result for n in range(first, last + 1)} == {
+        n for first, last in raw for n in range(first, last + 1)
+    }
     assert all(one[1] + 1 < other[0] for one, other in itertools.pairwise(result))
 
 

@@ -34,7 +34,9 @@ def test_time_grows_with_the_number_of_rules_and_not_faster() -> None:
 
 
 def test_ten_thousand_rules_for_ets6_itself_are_bounded() -> None:
-    rules = {str(number): f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={1024 + number}|Name=x|" for number in range(10_000)}
+    rules = {
+        str(number): f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={1024 + number}|Name=x|" for number in range(10_000)
+    }
     start = time.perf_counter()
     controls.judge(pc(rules), Policy())
     assert time.perf_counter() - start < 20

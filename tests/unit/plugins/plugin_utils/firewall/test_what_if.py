@@ -19,7 +19,12 @@ PROGRAMS = [
     r"%ProgramFiles(x86)%\ETS6\ETS6N.exe",
     r"C:\PROGRA~2\ETS6\ETS6N.EXE",
 ]
-OTHERS = [r"C:\Program Files (x86)\ETS6\ETS6C.exe", r"D:\ETS6\ETS6N.exe", r"%SystemRoot%\system32\svchost.exe", r"C:\PROGRA~1\ETS6\ETS6N.exe"]
+OTHERS = [
+    r"C:\Program Files (x86)\ETS6\ETS6C.exe",
+    r"D:\ETS6\ETS6N.exe",
+    r"%SystemRoot%\system32\svchost.exe",
+    r"C:\PROGRA~1\ETS6\ETS6N.exe",
+]
 
 
 def rule(dice: random.Random) -> str:
@@ -32,8 +37,13 @@ def rule(dice: random.Random) -> str:
     protocol = dice.choice(["6", "17", "6", "17", None, "1"])
     if protocol:
         tokens.append(("Protocol", protocol))
-    tokens += [("Profile", name) for name in dice.choice([[], [], ["Domain"], ["Private"], ["Domain", "Private"], ["Public"], ["Private", "Public"]])]
-    conditions = dice.choices(["", "LPort", "RPort", "remote", "IFType", "LUOwn", "Svc"], [9, 1, 1, 5, 1, 1, 1], k=dice.choice([1, 1, 1, 2]))
+    tokens += [
+        ("Profile", name)
+        for name in dice.choice([[], [], ["Domain"], ["Private"], ["Domain", "Private"], ["Public"], ["Private", "Public"]])
+    ]
+    conditions = dice.choices(
+        ["", "LPort", "RPort", "remote", "IFType", "LUOwn", "Svc"], [9, 1, 1, 5, 1, 1, 1], k=dice.choice([1, 1, 1, 2])
+    )
     for condition in dict.fromkeys(conditions):
         if condition in ("LPort", "RPort") and protocol in ("6", "17"):
             pool = reference.LOCAL_PORTS if condition == "LPort" else reference.REMOTE_PORTS
@@ -55,7 +65,8 @@ def rule(dice: random.Random) -> str:
 
 
 def rules(dice: random.Random, most: int) -> dict[str, str]:
-    return {f"{{{number}}}": rule(dice) for number in range(dice.randint(0, most))}
+    # Ten ids for all stores: now and then two stores have a rule with the same one.
+    return {f"{{{number}}}": rule(dice) for number in dice.sample(range(10), dice.randint(0, most))}
 
 
 def settings(dice: random.Random, keys: list[str], likely: float) -> dict[str, dict[str, int]]:
@@ -87,7 +98,10 @@ def judged(found: Machine) -> dict[tuple[str, str, str], str]:
         found.local,
         group_policy=found.policy,
         mdm=found.mdm,
-        profiles={key: {"EnableFirewall": 1, **found.local_settings.get(key, {})} for key in ("DomainProfile", "StandardProfile", "PublicProfile")},
+        profiles={
+            key: {"EnableFirewall": 1, **found.local_settings.get(key, {})}
+            for key in ("DomainProfile", "StandardProfile", "PublicProfile")
+        },
         group_policy_profiles=found.policy_settings,
         mdm_profiles=found.mdm_settings,
     )
@@ -103,12 +117,9 @@ def judged(found: Machine) -> dict[tuple[str, str, str], str]:
 @pytest.mark.parametrize("seed", range(MACHINES))
 def test_both_judges_agree(seed: int) -> None:
     found = machine(seed)
-    outcomes = judged(found)
-    # Two of twelve for each machine, by lot: every packet of all of them would take a minute.
-    dice = random.Random(seed)
-    for way, protocol, profile in dice.sample(sorted(outcomes), min(2, len(outcomes))):
+    for (way, protocol, profile), outcome in judged(found).items():
         second = reference.outcome(found, profile, way[:-5].capitalize(), {"tcp": 6, "udp": 17}[protocol])
-        assert outcomes[way, protocol, profile] == second, (way, protocol, profile, found)
+        assert outcome == second, (way, protocol, profile, found)
 
 
 def test_the_matrix_holds_every_kind() -> None:

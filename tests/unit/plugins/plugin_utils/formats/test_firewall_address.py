@@ -7,14 +7,22 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_address import ALL_V4, ALL_V6, V6_START, show_span, span
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_address import (
+    ALL_V4,
+    ALL_V6,
+    V6_START,
+    show_span,
+    span,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 networks = st.ip_addresses().flatmap(
-    lambda address: st.integers(1, address.max_prefixlen).map(lambda length: ipaddress.ip_network((int(address), length), strict=False))
-    if address.version == 4
-    else st.integers(1, 128).map(lambda length: ipaddress.IPv6Network((int(address), length), strict=False))
+    lambda address: (
+        st.integers(1, address.max_prefixlen).map(lambda length: ipaddress.ip_network((int(address), length), strict=False))
+        if address.version == 4
+        else st.integers(1, 128).map(lambda length: ipaddress.IPv6Network((int(address), length), strict=False))
+    )
 )
 
 

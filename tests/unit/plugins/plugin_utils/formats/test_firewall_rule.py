@@ -20,9 +20,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.operations import Fir
 from hypothesis import given
 from hypothesis import strategies as st
 
-PROMPT = (
-    r"v2.33|Action=Block|Active=TRUE|Dir=In|Protocol=6|Profile=Public|App=C:\program files\x\x.exe|Name=X|Desc=X|Defer=User|"
-)
+PROMPT = r"v2.33|Action=Block|Active=TRUE|Dir=In|Protocol=6|Profile=Public|App=C:\program files\x\x.exe|Name=X|Desc=X|Defer=User|"
 
 
 def parse(text: str) -> Rule:
@@ -127,7 +125,9 @@ def test_a_message_is_bounded_and_printable() -> None:
 
 values = st.text(st.characters(exclude_characters="|", exclude_categories=("Cs",)), max_size=30)
 names = st.text(st.characters(exclude_characters="|=", exclude_categories=("Cs",)), max_size=12)
-addresses4 = st.ip_addresses(v=4).map(str) | st.sampled_from(["10.0.0.0/8", "10.0.0.0/255.255.0.0", "LocalSubnet", "DNS", "10.0.0.1-10.0.0.9"])
+addresses4 = st.ip_addresses(v=4).map(str) | st.sampled_from(
+    ["10.0.0.0/8", "10.0.0.0/255.255.0.0", "LocalSubnet", "DNS", "10.0.0.1-10.0.0.9"]
+)
 addresses6 = st.ip_addresses(v=6).map(str) | st.sampled_from(["fe80::/64", "LocalSubnet", "fd00::1-fd00::9"])
 ports = st.integers(0, 65535).map(str) | st.sampled_from(["RPC", "RPC-EPMap", "mDNS", "5000-5020", "IPTLSIn"])
 tokens = (
@@ -148,7 +148,9 @@ tokens = (
     st.lists(tokens, max_size=12),
     st.randoms(use_true_random=False),
 )
-def test_what_follows_the_grammar_comes_back_byte_for_byte(head: str, action: str, way: str, more: list[tuple[str, str]], random: Any) -> None:
+def test_what_follows_the_grammar_comes_back_byte_for_byte(
+    head: str, action: str, way: str, more: list[tuple[str, str]], random: Any
+) -> None:
     parts = [("Action", action), ("dir", way), *more]
     random.shuffle(parts)
     text = "|".join([head, *(f"{name}={value}" for name, value in parts), ""])
@@ -195,7 +197,15 @@ def test_compose_splits_remote_addresses_by_family() -> None:
         protocol="UDP",
         description="",
         group="",
-        remote_addresses=("LocalSubnet", "fd00::/8", "192.168.1.0/24", "10.0.0.5-10.0.0.9", "172.16.0.1", "LocalSubnet6", "Intranet"),
+        remote_addresses=(
+            "LocalSubnet",
+            "fd00::/8",
+            "192.168.1.0/24",
+            "10.0.0.5-10.0.0.9",
+            "172.16.0.1",
+            "LocalSubnet6",
+            "Intranet",
+        ),
     )
     assert compose(rule, 0x020A) == (
         "v2.10|Action=Allow|Active=TRUE|Dir=Out|Protocol=17|Profile=Domain|Profile=Private"
@@ -204,7 +214,9 @@ def test_compose_splits_remote_addresses_by_family() -> None:
     )
 
 
-@pytest.mark.parametrize(("version", "head"), [(None, "v2.10"), (0x021E, "v2.30"), (0, "v2.10"), (0x0301, "v2.10"), (0xFFFF0221, "v2.10")])
+@pytest.mark.parametrize(
+    ("version", "head"), [(None, "v2.10"), (0x021E, "v2.30"), (0, "v2.10"), (0x0301, "v2.10"), (0xFFFF0221, "v2.10")]
+)
 def test_compose_takes_a_version_that_the_store_knows(version: int | None, head: str) -> None:
     assert compose(wanted(), version).startswith(f"{head}|")
 
