@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from .match import System, reach
 from .paths import Paths
 from .places import Program
 from .store import Firewall, Store, StoredRule
+from .words import listed
 
 BY_POLICY = (Store.GROUP_POLICY, Store.MDM)
 
@@ -175,14 +176,3 @@ def _windows(version: Any) -> tuple[int, int] | None:
     """Read ``10.0.22631``."""
     match = re.match(r"(\d{1,3})\.(\d{1,3})(?:\.|$)", version) if isinstance(version, str) else None
     return (int(match[1]), int(match[2])) if match else None
-
-
-def sentence(text: str) -> str:
-    """Return text with a capital at its beginning and nothing else changed: it may hold paths and ids."""
-    return text[:1].upper() + text[1:]
-
-
-def listed(words: Iterable[str]) -> str:
-    """Return words as a list in a sentence: ``a, b and c``."""
-    items = list(dict.fromkeys(words))
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"

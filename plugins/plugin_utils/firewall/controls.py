@@ -10,9 +10,10 @@ from ..policy import Policy
 from ..snapshot import Snapshot
 from . import catalogue as controls
 from . import rules, traffic
-from .case import Case, listed
+from .case import Case
 from .catalogue import PROTOCOLS, catalogue
 from .store import request
+from .words import listed, presentable
 
 __all__ = ["catalogue", "judge", "request"]
 
@@ -21,7 +22,7 @@ def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
     """Return a finding for every control of the catalogue, in its order."""
     case = Case(snapshot, policy)
     pairs = [(program, protocol) for program in case.programs for protocol in PROTOCOLS]
-    return [
+    findings = [
         in_charge(case),
         programs(case),
         *(rules.own_rule(case, program, protocol) for program, protocol in pairs),
@@ -34,6 +35,7 @@ def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
         rules.stale_rules(case),
         rules.malformed_rules(case),
     ]
+    return [presentable(finding) for finding in findings]
 
 
 def in_charge(case: Case) -> Finding:

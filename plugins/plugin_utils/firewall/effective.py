@@ -103,7 +103,8 @@ def rule_words(stored: StoredRule) -> str:
 
 
 MAX_NAMED = 4
-"""So many rules are named in a sentence; the evidence holds them all."""
+MAX_LISTED = 100
+"""So many rules are named in a sentence, and in the evidence."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,12 @@ class Verdict:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the verdict as it stands in a finding's evidence."""
-        return {"outcome": self.outcome.value, "chain": list(self.chain), "decided_by": [part.to_wire() for part in self.parts]}
+        return {
+            "outcome": self.outcome.value,
+            "chain": list(self.chain),
+            "decided_by": [part.to_wire() for part in self.parts[:MAX_LISTED]],
+            "not_listed": max(0, len(self.parts) - MAX_LISTED),
+        }
 
 
 class Effective:
@@ -207,7 +213,7 @@ class Effective:
         except TooManyParts:
             problem = "The rules split the traffic into more parts than can be told apart."
             return Verdict(Outcome.UNKNOWN, (), (*chain, problem))
-        chain += [f"It is {part.sentence()}." for part in parts]
+        chain += [f"It is {part.sentence()}." for part in parts[:MAX_LISTED]]
         return Verdict(_outcome(parts), parts, tuple(chain))
 
     @staticmethod

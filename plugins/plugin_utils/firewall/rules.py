@@ -11,11 +11,13 @@ from ..finding import Change, Control, Finding, Status
 from ..formats.firewall_rule import Direction, Rule
 from ..operations import FirewallRule
 from . import catalogue, own
-from .case import Block, Case, listed, sentence
+from .case import Block, Case
 from .catalogue import PROTOCOLS
+from .effective import MAX_LISTED
 from .outbound import needed
 from .places import Program
 from .store import Store
+from .words import listed, sentence
 
 
 def own_rule(case: Case, program: Program, protocol: str) -> Finding:
@@ -114,9 +116,10 @@ def malformed_rules(case: Case) -> Finding:
         return unreadable(case, control)
     if not case.firewall.malformed:
         return Finding(control, Status.PASS, f"All {len(case.firewall.rules)} rules can be read.")
-    wrong = case.firewall.malformed
-    reason = f"{len(wrong)} {'value is no rule' if len(wrong) == 1 else 'values are no rules'}. First: {wrong[0].problem} ({wrong[0].store.value})."
-    return Finding(control, Status.FAIL, reason, {"problems": [f"{item.problem} ({item.store.value})" for item in wrong]})
+    problems = [f"{item.problem} ({item.store.value})" for item in case.firewall.malformed]
+    reason = f"{len(problems)} {'value is no rule' if len(problems) == 1 else 'values are no rules'}. First: {problems[0]}."
+    evidence = {"problems": problems[:MAX_LISTED], "not_listed": max(0, len(problems) - MAX_LISTED)}
+    return Finding(control, Status.FAIL, reason, evidence)
 
 
 def prompt_blocks(case: Case) -> Finding:

@@ -13,13 +13,14 @@ from ..finding import Change, Control, Finding, Status
 from ..formats.firewall_rule import PROFILES, Direction
 from ..operations import AllowMulticastAnswers, FirewallRule
 from . import catalogue, own
-from .case import Case, listed, sentence
+from .case import Case
 from .catalogue import PROTOCOLS
 from .effective import Outcome, Part, Verdict, rule_words
 from .outbound import needed
 from .places import Program
 from .rules import not_wanted, nowhere, removed, unreadable
 from .store import Setting, Store
+from .words import listed, sentence
 
 Verdicts = list[tuple[FirewallRule, str, Verdict]]
 """The own rule that stands for a program at its place, the profile, and what becomes of the traffic there."""

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, Status, remedies
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_rule import Rule
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import text as registry_text
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import RemoveFirewallRule, SetFirewallRule
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
@@ -38,8 +40,6 @@ def local_rules(snapshot: Snapshot) -> dict[str, Rule]:
 
 
 def with_rule(snapshot: Snapshot, rule_id: str, text: str) -> Snapshot:
-    from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import text as registry_text
-
     return snapshot.change(snapshot.registry.changed(f"{LOCAL}\\FirewallRules", rule_id, registry_text(text)))
 
 
@@ -680,8 +680,6 @@ def test_an_image_is_judged_by_its_hives() -> None:
 
 
 def test_every_finding_can_be_written_to_the_report() -> None:
-    import json
-
     for snapshot in (pc({}), pc({PROMPT_TCP: prompt(), "bad": "v2"}, network=["public"]), right()):
         for finding in judge(snapshot).values():
             json.dumps(finding.to_wire())
@@ -695,3 +693,20 @@ def test_two_findings_never_ask_for_two_different_things() -> None:
     by_subject = {change.subject: change for change in found}
     assert all(by_subject[change.subject] == change for change in found)
     assert len(remedies(judge(snapshot, blocks="all", outbound="always").values())) == len(by_subject)
+
+
+def test_a_hostile_pc_gets_no_control_characters_into_reports_and_no_endless_texts() -> None:
+    evil = "TCP Query User{\x1b[2J\x07\ud800}" + "x" * 20_000
+    snapshot = pc({evil: prompt(Name="\x1b]0;owned\x07" + "y" * 20_000), "\x1b": "v2.30|\x1b" * 5000, "{2}": rule(Name="a\nb")})
+    findings = judge(snapshot)
+    for finding in findings.values():
+        assert finding.reason.isprintable()
+        assert len(finding.reason) <= 4000
+        text = json.dumps(finding.to_wire(), ensure_ascii=False)
+        text.encode()
+        assert text.isprintable()
+        assert len(text) < 100_000
+    (change,) = findings["firewall.prompt_blocks"].remedy
+    assert change.subject.isprintable()
+    assert change.operations == [RemoveFirewallRule(evil)]
+    assert failing(judge(fix(snapshot)[0])) == {"firewall.malformed_rules"}
