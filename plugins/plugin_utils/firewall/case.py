@@ -143,7 +143,7 @@ class Case:
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """Return every rule that blocks a program or a part of its traffic, each once, in the order of the stores."""
+        """Return every rule that blocks a program or a part of its traffic, each once."""
         found: dict[int, tuple[StoredRule, str]] = {}
         for program in self.programs:
             for direction in Direction:

@@ -60,26 +60,27 @@ def deliberate_blocks(_policy: Policy) -> Control:
     )
 
 
-def verdict(program: str, protocol: str, direction: str) -> Control:
-    """What Windows really does with the traffic."""
-    if direction == "inbound":
-        title, rationale = (
-            f"{program} receives {protocol}",
-            "Answers of KNX devices and KNX IoT traffic come unasked for, over IPv4 and IPv6.",
-        )
-    else:
-        title, rationale = (
-            f"{program} may send {protocol}",
-            "Without it ETS6 reaches neither KNX devices nor the vendor's servers.",
-        )
+def inbound(program: str, protocol: str) -> Control:
+    """What Windows really does with traffic that comes in."""
     return Control(
-        f"firewall.{direction}.{stem(program)}.{protocol.lower()}",
-        title,
+        f"firewall.inbound.{stem(program)}.{protocol.lower()}",
+        f"{program} receives {protocol}",
         Severity.HIGH,
-        f"{rationale} Rules and settings of all stores are taken together, as Windows does it.",
-        "What would change it stands in the finding."
-        if direction == "inbound"
-        else "Creates an allow rule where the default blocks (ets6_network_outbound: auto) or in any case (always).",
+        "Answers of KNX devices and KNX IoT traffic come unasked for, over IPv4 and IPv6. Rules and settings of all stores are taken "
+        "together, as Windows does it. Asked about are the ports that ETS6 may listen on, 1024 and above.",
+        "What would change it stands in the finding.",
+    )
+
+
+def outbound(program: str, protocol: str) -> Control:
+    """What Windows really does with traffic that goes out."""
+    return Control(
+        f"firewall.outbound.{stem(program)}.{protocol.lower()}",
+        f"{program} may send {protocol}",
+        Severity.HIGH,
+        "Without it ETS6 reaches neither KNX devices nor the vendor's servers. Rules and settings of all stores are taken together, "
+        "as Windows does it. Asked about are the ports that ETS6 may need: 80, 443, and 1024 and above.",
+        "Creates an allow rule where the default blocks (ets6_network_outbound: auto) or in any case (always).",
     )
 
 
@@ -148,8 +149,8 @@ def catalogue(policy: Policy) -> list[Control]:
         *(rule(program, protocol) for program, protocol in pairs),
         prompt_blocks(policy),
         deliberate_blocks(policy),
-        *(verdict(program, protocol, "inbound") for program, protocol in pairs),
-        *(verdict(program, protocol, "outbound") for program, protocol in pairs),
+        *(inbound(program, protocol) for program, protocol in pairs),
+        *(outbound(program, protocol) for program, protocol in pairs),
         active_profile(policy),
         multicast_answers(policy),
         stale_rules(policy),

@@ -20,14 +20,13 @@ class Program:
 
     paths are the places that get rules, in a fixed order. aside are copies in folders that ordinary users can write to, which
     only an existing rule names: who may put a program there must not get a firewall rule for it. unreadable are the
-    places that could not be looked at, looked those where it is not.
+    places that could not be looked at.
     """
 
     name: str
     paths: tuple[str, ...]
     aside: tuple[str, ...]
     unreadable: tuple[str, ...]
-    looked: tuple[str, ...]
 
     @property
     def known(self) -> bool:
@@ -51,7 +50,13 @@ def _find_one(name: str, snapshot: Snapshot, policy: Policy, paths: Paths) -> Pr
             continue
         open_to_users = id(file) not in wanted and _open_to_users(file.path, snapshot, paths)
         (aside if open_to_users else there).append(file.path)
-    return Program(name, tuple(there), tuple(aside), _shown(files, State.UNREADABLE), _shown(files, State.MISSING))
+    unreadable = _shown(files, State.UNREADABLE)
+    if not files:
+        # Nobody looked: taken for missing, it would cost the rules that are there.
+        unreadable = (
+            f"the PC's reply holds no file {name}, there or not ({snapshot.errors.get('files', 'no reason was given')})",
+        )
+    return Program(name, tuple(there), tuple(aside), unreadable)
 
 
 def _shown(files: Iterable[File], state: State) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ Verdicts = list[tuple[FirewallRule, str, Verdict]]
 
 def inbound(case: Case, program: Program, protocol: str) -> Finding:
     """Judge what a program may receive."""
-    control = catalogue.verdict(program.name, protocol, "inbound")
+    control = catalogue.inbound(program.name, protocol)
     if (finding := _not_judged(case, control, program)) is not None:
         return finding
     rules = case.own(program, protocol, Direction.IN)
@@ -37,7 +37,7 @@ def inbound(case: Case, program: Program, protocol: str) -> Finding:
 
 def outbound(case: Case, program: Program, protocol: str) -> Finding:
     """Judge what a program may send, and the own outbound rules where they are needed."""
-    control = catalogue.verdict(program.name, protocol, "outbound")
+    control = catalogue.outbound(program.name, protocol)
     if case.policy.state == "absent":
         return removed(case, control, program, protocol, Direction.OUT)
     if (finding := _not_judged(case, control, program)) is not None:

@@ -284,6 +284,15 @@ def test_a_place_that_cannot_be_looked_at_is_not_taken_for_empty() -> None:
     assert fix(snapshot)[1] == []
 
 
+def test_a_reply_that_says_nothing_of_files_costs_no_rule() -> None:
+    rules = {name: item.write() for name, item in local_rules(right()).items()}
+    snapshot = pc(rules, files=[], errors={"files": "the search was cut off"})
+    findings = judge(snapshot)
+    assert findings["firewall.programs"].status is Status.UNKNOWN
+    assert "the search was cut off" in findings["firewall.programs"].reason
+    assert fix(snapshot)[1] == []
+
+
 # Blocks
 
 
@@ -657,9 +666,10 @@ def test_a_firewall_that_cannot_be_read_is_unknown_and_untouched() -> None:
 def test_absent_takes_away_what_was_put_there_and_nothing_else() -> None:
     before, _changes = fix(pc({PROMPT_TCP: prompt(), "{1}": rule()}), outbound="always", programs=["ETS6N.exe", "ETS6C.exe"])
     before = with_rule(before, PROMPT_TCP, prompt())
+    before = with_rule(before, "ETS6-ETS6N-TCP-In-7", rule(EmbedCtxt="Mine"))
     after, changes = fix(before, state="absent", programs=["ETS6N.exe"])
     assert len(changes) == 8
-    assert set(local_rules(after)) == {PROMPT_TCP, "{1}"}
+    assert set(local_rules(after)) == {PROMPT_TCP, "{1}", "ETS6-ETS6N-TCP-In-7"}
     findings = judge(after, state="absent")
     assert failing(findings) == set()
     assert findings["firewall.inbound.ets6n.tcp"].status is Status.NOT_APPLICABLE
