@@ -122,7 +122,7 @@ class Verdict:
         deciding = [part for part in self.parts if part.certain] or list(self.parts)
         if self.outcome is not Outcome.PARTIAL and self.outcome is not Outcome.UNKNOWN:
             return deciding[0].sentence() if len(deciding) == 1 else self._listed(deciding)
-        return ("in part " if self.outcome is Outcome.PARTIAL else "not known: ") + self._listed(list(self.parts))
+        return ("in part: " if self.outcome is Outcome.PARTIAL else "not known: ") + self._listed(list(self.parts))
 
     @staticmethod
     def _listed(parts: list[Part]) -> str:
@@ -244,7 +244,12 @@ class Effective:
             inbound = asked.direction is Direction.IN
             setting = settings.inbound_block if inbound else settings.outbound_block
             family = _only_family(left, asked.boxes)
-            yield Part(not setting, tuple(left), setting=setting, cause=f"{family}by default: no rule decides ({setting.source})")
+            why = (
+                "no rule decides"
+                if settings.merge_local
+                else f"local rules are ignored ({settings.merge_local.source}), no other decides"
+            )
+            yield Part(not setting, tuple(left), setting=setting, cause=f"{family}by default: {why} ({setting.source})")
 
 
 def _only_family(left: Collection[Box], asked: Collection[Box]) -> str:

@@ -51,7 +51,7 @@ def wanted_rules(case: Case, control: Control, rules: Sequence[FirewallRule], di
     if all(case.passes_by_policy(rule, direction) for rule in rules):
         reason = f"An administrator's policy lets the traffic through; a rule of the PC's own would do nothing. {without_effect}"
         return Finding(control, Status.NOT_APPLICABLE, reason, evidence)
-    reason = f"{problem} It is not written, since it would do nothing. {without_effect} Make the rule there, or have local rules count."
+    reason = f"{problem} It is not written, since it would do nothing. {without_effect} Change that where it is set."
     return Finding(control, Status.FAIL, reason, evidence)
 
 
@@ -77,7 +77,7 @@ def removed(case: Case, control: Control, program: Program, protocol: str, direc
     if not left:
         return Finding(control, Status.PASS, "No rule of this collection is there, as wanted.")
     reason = f"{listed(rule.id for rule in left)} {'is' if len(left) == 1 else 'are'} still there."
-    evidence = {"rules": [rule.id for rule in left]}
+    evidence = {"rules": [{"id": rule.id, "program": rule.app, "as_wanted": False} for rule in left]}
     return Finding(control, Status.FAIL, reason, evidence, [own.removal(rule) for rule in left])
 
 
@@ -197,4 +197,4 @@ def nowhere(control: Control, programs: Sequence[Program]) -> Finding | None:
             )
     if any(program.paths for program in programs):
         return None
-    return Finding(control, Status.NOT_APPLICABLE, f"{listed(program.name for program in programs)} not found on this PC.")
+    return Finding(control, Status.NOT_APPLICABLE, f"Not found on this PC: {listed(program.name for program in programs)}.")

@@ -235,7 +235,7 @@ class _Reader:
                 found.append(Setting(value.data, store, f"{name} = {value.data} in {path} ({where})"))
         if any_on:
             found.sort(key=lambda setting: not setting)
-        return found[0] if found else Setting(default, None, f"{name} is not set; Windows takes {default}")
+        return found[0] if found else Setting(default, None, f"{name} = {default}, Windows' default")
 
     def _interfaces(self, profile: str) -> tuple[str, ...]:
         for _store, path in self._places(profile, "DisabledInterfaces"):

@@ -19,7 +19,7 @@ from .effective import Outcome, Part, Verdict, rule_words
 from .outbound import needed
 from .places import Program
 from .rules import not_wanted, nowhere, removed, unreadable
-from .store import Setting, Store
+from .store import ProfileSettings, Setting, Store
 from .words import listed, sentence
 
 Verdicts = list[tuple[FirewallRule, str, Verdict]]
@@ -47,7 +47,7 @@ def outbound(case: Case, program: Program, protocol: str) -> Finding:
     changes = [change for rule, change in drifts if change is not None and rule.id not in useless]
     finding = _traffic(case, control, program, case.own(program, protocol, Direction.OUT), Direction.OUT)
     if changes:
-        reason = f"{finding.reason} Wanted, and not there or not right: {listed(change.subject for change in changes)}."
+        reason = f"{finding.reason} Wanted: {listed(change.subject for change in changes)}."
         return Finding(control, Status.FAIL, reason, finding.evidence, changes)
     if useless:
         why = sentence("; ".join(dict.fromkeys(useless.values())).rstrip("."))
@@ -76,13 +76,12 @@ def _traffic(case: Case, control: Control, program: Program, rules: Sequence[Fir
     }
     status = _status(verdict for _rule, _profile, verdict in wanted)
     reason = _reason(wanted, len(rules) > 1)
-    problems = case.mentions(program)
+    problems = evidence["malformed_rules"] = case.mentions(program)
     if problems:
-        evidence["malformed_rules"] = problems
         reason += f" What a malformed rule does is not known: {problems[0]}."
         status = Status.UNKNOWN if status is Status.PASS else status
     if status is Status.FAIL:
-        reason += f" {_advice(wanted)}"
+        reason += f" {_advice(case, wanted)}"
     return Finding(control, status, reason, evidence)
 
 
@@ -99,30 +98,30 @@ def _reason(verdicts: Verdicts, several: bool) -> str:
     for rule, profile, verdict in verdicts:
         fates.setdefault((rule.program if several else "", verdict.sentence()), []).append(profile)
     return " ".join(
-        f"{listed(profiles).capitalize()}{f', {program}' if program else ''}: {sentence}."
-        for (program, sentence), profiles in fates.items()
+        f"{sentence(listed(profiles))}{f', {program}' if program else ''}: {fate}." for (program, fate), profiles in fates.items()
     )
 
 
-def _advice(verdicts: Verdicts) -> str:
+def _advice(case: Case, verdicts: Verdicts) -> str:
     """Return what would change it."""
-    found = dict.fromkeys(
-        _cure(part, profile, verdict) for _rule, profile, verdict in verdicts for part in verdict.parts if not part.passes
-    )
-    return f"To change it: {'; '.join(found)}."
+    cures: dict[str, list[str]] = {}
+    for _rule, profile, verdict in verdicts:
+        for part in verdict.parts:
+            if not part.passes:
+                cures.setdefault(_cure(part, case.firewall.profiles[profile]), []).append(profile)
+    return f"To change it: {'; '.join(f'{cure} (for {listed(profiles)})' for cure, profiles in cures.items())}."
 
 
-def _cure(part: Part, profile: str, verdict: Verdict) -> str:
+def _cure(part: Part, settings: ProfileSettings) -> str:
     if part.rule is not None:
         if part.rule.store is Store.LOCAL:
             return f"remove {rule_words(part.rule)}"
         return f"change {rule_words(part.rule)} where that policy is made"
-    ignored = next((line for line in verdict.chain if line.startswith("Local rules are ignored")), "")
-    if ignored:
-        return f"allow the program in the policy itself, or let local rules count ({ignored.rstrip('.')})"
-    if part.setting is not None and "DoNotAllowExceptions" in part.setting.source:
-        return f"switch off 'block all incoming connections' ({part.setting.source})"
-    return f"an allow rule for the program in the {profile} profile"
+    if part.setting is settings.shielded:
+        return "switch off DoNotAllowExceptions (block all incoming connections)"
+    if not settings.merge_local:
+        return "allow the program in that policy, or let local rules count there"
+    return "make an allow rule for the program"
 
 
 def active_profile(case: Case) -> Finding:

@@ -619,6 +619,16 @@ def test_answers_are_allowed_where_the_user_asks() -> None:
     assert fix(after, multicast_answers="allow")[1] == []
 
 
+def test_where_the_firewall_is_off_it_drops_no_answers() -> None:
+    off = {"StandardProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1, "EnableFirewall": 0}}
+    assert judge(pc({}, files=[N], missing=[C], profiles=off))["firewall.multicast_answers"].status is Status.PASS
+
+
+def test_answers_are_judged_where_no_program_stands() -> None:
+    dropped = {"StandardProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1}}
+    assert judge(pc({}, files=[], missing=[N, C], profiles=dropped))["firewall.multicast_answers"].status is Status.FAIL
+
+
 def test_answers_that_a_policy_drops_stay_dropped() -> None:
     dropped = {"PrivateProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1}}
     finding = judge(pc({}, group_policy_profiles=dropped), multicast_answers="allow")["firewall.multicast_answers"]

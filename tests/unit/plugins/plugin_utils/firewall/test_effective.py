@@ -26,7 +26,7 @@ def verdict(
 def test_nothing_set_blocks_what_comes_in_and_lets_out_what_goes() -> None:
     assert verdict(rules={}) == (
         "blocked",
-        ["blocked by default: no rule decides (DefaultInboundAction is not set; Windows takes 1)"],
+        ["blocked by default: no rule decides (DefaultInboundAction = 1, Windows' default)"],
     )
     assert verdict("firewall.outbound.ets6n.tcp", rules={})[0] == "allowed"
 
@@ -133,7 +133,7 @@ def test_ipv4_alone_is_not_enough() -> None:
     assert outcome == "partial"
     assert reasons == [
         "allowed for remote addresses IPv4 by rule 'test' (a, local rules)",
-        "blocked over IPv6 by default: no rule decides (DefaultInboundAction is not set; Windows takes 1)",
+        "blocked over IPv6 by default: no rule decides (DefaultInboundAction = 1, Windows' default)",
     ]
 
 
@@ -150,6 +150,20 @@ def test_block_beats_allow_and_bypass_beats_block() -> None:
     outcome, reasons = verdict(rules={"a": rule(Action="ByPass", Security="Authenticate"), "b": rule(Action="Block")})
     assert outcome == "partial"
     assert reasons[0].startswith("allowed for traffic that IPsec authenticates")
+
+
+def test_a_bypass_rule_is_only_for_what_ipsec_authenticates() -> None:
+    assert verdict(rules={"a": rule(Action="ByPass")})[0] == "partial"
+
+
+def test_of_rules_with_one_id_the_strongest_store_s_counts() -> None:
+    group_policy, mdm = {"a": rule(Profile="Public")}, {"A": rule(Action="Block"), "b": rule()}
+    assert verdict(rules={"B": rule(Action="Block")}, group_policy=group_policy, mdm=mdm) == (
+        "allowed",
+        ["allowed by rule 'test' (b, MDM policy)"],
+    )
+    # One that is switched off overrides as well.
+    assert verdict(rules={"a": rule()}, group_policy={"a": rule(Active="FALSE")})[0] == "blocked"
 
 
 def test_an_allow_that_a_block_swallows_is_no_part_of_the_verdict() -> None:

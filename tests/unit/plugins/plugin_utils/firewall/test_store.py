@@ -24,7 +24,7 @@ def test_windows_defaults() -> None:
         assert not settings.outbound_block
         assert settings.merge_local
         assert not settings.no_multicast_answers
-    assert found.profiles["domain"].inbound_block.source == "DefaultInboundAction is not set; Windows takes 1"
+    assert found.profiles["domain"].inbound_block.source == "DefaultInboundAction = 1, Windows' default"
     assert found.unreadable == ()
 
 

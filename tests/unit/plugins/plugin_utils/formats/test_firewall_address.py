@@ -69,6 +69,7 @@ def test_the_shortest_spelling(text: str, shown: str) -> None:
         ("010.0.0.1", "is no address"),
         ("10.0.0.0/", "/ is no prefix length from 0 to 32 and no mask"),
         ("10.0.0.0/0.255.255.255", "no mask"),
+        ("10.0.0.0/\u0668", "no prefix length from 0 to 32"),
         ("fd00::/129", "no prefix length from 0 to 128"),
         ("fd00::/255.0.0.0", "no prefix length from 0 to 128"),
         ("10.0.0.9-10.0.0.1", "ends before it begins"),
