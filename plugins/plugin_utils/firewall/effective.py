@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from ..formats.firewall_address import ALL_V4, ALL_V6
-from ..formats.firewall_rule import PROTOCOLS, Action, Direction
+from ..formats.firewall_rule import PROTOCOLS, Action, Direction, Rule
 from .match import DOUBT, Reach, System, reach
 from .paths import Paths
 from .region import HOLDS, LOCAL, LOCAL_PORT, REMOTE, REMOTE_PORT, Box, Spans, TooManyParts, both, minus
@@ -86,15 +86,32 @@ class Part:
     def to_wire(self) -> dict[str, Any]:
         """Return the part as it stands in a finding's evidence."""
         if self.rule is None or self.reach is None:
-            return {"passes": self.passes, "rule": None, "name": None, "store": None, "conditions": [], "reason": self.sentence()}
+            return {
+                "passes": self.passes,
+                "rule": None,
+                "name": None,
+                "store": None,
+                "conditions": [],
+                "edge_traversal": None,
+                "reason": self.sentence(),
+            }
         return {
             "passes": self.passes,
             "rule": self.rule.rule.id,
             "name": self.rule.rule.name,
             "store": self.rule.store.value,
             "conditions": [*self.reach.conditions, *self.reach.doubts],
+            "edge_traversal": _edge(self.rule.rule),
             "reason": self.sentence(),
         }
+
+
+def _edge(rule: Rule) -> str:
+    """Return what a rule says of traffic through an edge device, in the words of New-NetFirewallRule: no part of the verdict."""
+    deferred = rule.first("Defer").capitalize()
+    if deferred:
+        return f"DeferTo{deferred}"
+    return "Allow" if rule.first("Edge").upper() == "TRUE" else "Block"
 
 
 def rule_words(stored: StoredRule) -> str:

@@ -4,7 +4,8 @@
 """The firewall's rules and profile settings in a snapshot: local, Group Policy and MDM, and what they come to together.
 
 Keys, values and the fallback to StandardProfile: MS-GPFAS 2.2.2 and 2.2.3. How the stores are merged, and the default of each
-setting: MS-FASP 2.2.38 and Microsoft's Firewall CSP. That MDM's profiles stand beside its rules is inferred, not published.
+setting: MS-FASP 2.2.38 and Microsoft's Firewall CSP. That MDM's profiles stand beside its rules, under either of
+their names, is inferred, not published.
 """
 
 from __future__ import annotations
@@ -223,7 +224,8 @@ class _Reader:
             yield Store.GROUP_POLICY, f"{GROUP_POLICY}\\{POLICY_PROFILES[profile]}"
         elif name not in NOT_IN_STANDARD:
             yield Store.GROUP_POLICY, f"{GROUP_POLICY}\\{STANDARD}"
-        yield Store.MDM, f"{MDM_POLICY}\\{LOCAL_PROFILES[profile]}"
+        for key in dict.fromkeys((LOCAL_PROFILES[profile], POLICY_PROFILES[profile])):
+            yield Store.MDM, f"{MDM_POLICY}\\{key}"
         yield Store.LOCAL, f"{FIREWALL_POLICY}\\{LOCAL_PROFILES[profile]}"
 
     def _setting(self, profile: str, name: str, default: int, *, any_on: bool = False) -> Setting:

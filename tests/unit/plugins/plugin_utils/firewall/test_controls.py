@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, Status, remedies
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_address import KEYWORDS
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_rule import Rule
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import text as registry_text
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import RemoveFirewallRule, SetFirewallRule
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import LOCAL, NATIVE, C, N, fix, judge, pc, rule
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 FOUR = ["ETS6-ETS6N-TCP-In", "ETS6-ETS6N-UDP-In", "ETS6-ETS6C-TCP-In", "ETS6-ETS6C-UDP-In"]
 RULE = "firewall.rule.ets6n.tcp"
@@ -197,6 +201,23 @@ def test_remote_addresses_are_honoured_and_settle(wanted: list[str]) -> None:
     assert failing(judge(after, remote_addresses=wanted)) <= {"firewall.active_profile"}
     # Without the restriction the rules are too narrow, and are widened again.
     assert subjects(fix(after)[1]) == FOUR
+
+
+networks = st.ip_addresses(v=4, network="10.0.0.0/8").flatmap(
+    lambda address: st.integers(9, 32).map(lambda length: str(ipaddress.IPv4Network((int(address), length), strict=False)))
+)
+networks6 = st.ip_addresses(v=6, network="fd00::/8").flatmap(
+    lambda address: st.integers(9, 128).map(lambda length: str(ipaddress.IPv6Network((int(address), length), strict=False)))
+)
+
+
+@given(st.lists(networks | networks6 | st.sampled_from(sorted(KEYWORDS)), min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_any_remote_addresses_settle_at_once(wanted: list[str]) -> None:
+    after, changes = fix(pc({}), remote_addresses=wanted)
+    assert subjects(changes) == FOUR
+    assert fix(after, remote_addresses=wanted)[1] == []
+    assert judge(after, remote_addresses=wanted)["firewall.inbound.ets6c.udp"].status is Status.PASS
 
 
 def test_profiles_are_honoured() -> None:

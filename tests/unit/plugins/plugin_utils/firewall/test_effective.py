@@ -263,6 +263,22 @@ def test_too_many_parts_are_not_guessed_at() -> None:
     assert "more parts than can be told apart" in finding.reason
 
 
+@pytest.mark.parametrize(
+    ("tokens", "edge"),
+    [
+        ({}, "Block"),
+        ({"Edge": "TRUE"}, "Allow"),
+        ({"Edge": "FALSE"}, "Block"),
+        ({"Defer": "User"}, "DeferToUser"),
+        ({"Edge": "TRUE", "Defer": "App"}, "DeferToApp"),
+    ],
+)
+def test_edge_traversal_is_reported_and_changes_no_verdict(tokens: dict[str, str], edge: str) -> None:
+    finding = judge(pc({"a": rule(**tokens)}))[TCP]
+    assert finding.status is Status.PASS
+    assert finding.evidence["traffic"][0]["decided_by"][0]["edge_traversal"] == edge
+
+
 def test_the_chain_says_how_it_came_to_that() -> None:
     policy = {"PrivateProfile": {"AllowLocalPolicyMerge": 0}}
     finding = judge(pc(rules={"a": rule()}, group_policy_profiles=policy))[TCP]

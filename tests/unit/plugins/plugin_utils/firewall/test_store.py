@@ -65,6 +65,13 @@ def test_standard_profile_does_not_count_beside_either(other: str) -> None:
     assert all(settings.enabled for settings in found.profiles.values())
 
 
+@pytest.mark.parametrize("key", ["StandardProfile", "PrivateProfile"])
+def test_mdm_s_private_profile_under_either_name(key: str) -> None:
+    found = firewall(mdm_profiles={key: {"DefaultOutboundAction": 1}})
+    assert found.profiles["private"].outbound_block.store is Store.MDM
+    assert not found.profiles["public"].outbound_block
+
+
 def test_rules_of_all_stores() -> None:
     found = firewall(rules={"a": rule()}, group_policy={"a": rule(Action="Block")}, mdm={"b": rule()})
     assert [(stored.rule.id, stored.store) for stored in found.rules] == [
