@@ -23,7 +23,7 @@ class AddressError(ValueError):
 
 
 def remote_address(value: Any) -> str:
-    """Return a remote address as New-NetFirewallRule takes it, in one spelling: networks with prefix lengths, words as documented.
+    """Return a remote address as New-NetFirewallRule takes it, in one spelling, networks with prefix lengths.
 
     Raises AddressError. What would be no restriction at all (any, /0) is refused too: that is the empty list.
     """

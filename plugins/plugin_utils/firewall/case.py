@@ -114,7 +114,7 @@ class Case:
         return known
 
     def useless(self, rule: FirewallRule, direction: Direction) -> str:
-        """Return why an allow rule of the local store would do nothing in any wanted profile; empty where it would do something."""
+        """Return why an allow rule of the local store would do nothing in any wanted profile; empty where it would."""
         if self.charge.useless:
             return self.charge.reason
         stronger = self.firewall.overriding(rule.id)
@@ -139,6 +139,17 @@ class Case:
         return all(
             self.verdict(rule, direction, profile, stores=BY_POLICY).outcome is Outcome.ALLOWED
             for profile in self.policy.profiles
+        )
+
+    @cached_property
+    def own_ids(self) -> frozenset[str]:
+        """The ids, in lower case, that own rules have: one of those that blocks has drifted, and is mended as an own rule."""
+        return frozenset(
+            rule.id.lower()
+            for program in self.programs
+            for protocol in PROTOCOLS
+            for direction in Direction
+            for rule in self.own(program, protocol, direction)
         )
 
     @cached_property

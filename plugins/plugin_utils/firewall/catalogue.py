@@ -66,8 +66,8 @@ def inbound(program: str, protocol: str) -> Control:
         f"firewall.inbound.{stem(program)}.{protocol.lower()}",
         f"{program} receives {protocol}",
         Severity.HIGH,
-        "Answers of KNX devices and KNX IoT traffic come unasked for, over IPv4 and IPv6. Rules and settings of all stores are taken "
-        "together, as Windows does it. Asked about are the ports that ETS6 may listen on, 1024 and above.",
+        "Answers of KNX devices and KNX IoT traffic come unasked for, over IPv4 and IPv6. Rules and settings of all stores are "
+        "taken together, as Windows does it. Asked about are the ports that ETS6 may listen on, 1024 and above.",
         "What would change it stands in the finding.",
     )
 
@@ -78,8 +78,8 @@ def outbound(program: str, protocol: str) -> Control:
         f"firewall.outbound.{stem(program)}.{protocol.lower()}",
         f"{program} may send {protocol}",
         Severity.HIGH,
-        "Without it ETS6 reaches neither KNX devices nor the vendor's servers. Rules and settings of all stores are taken together, "
-        "as Windows does it. Asked about are the ports that ETS6 may need: 80, 443, and 1024 and above.",
+        "Without it ETS6 reaches neither KNX devices nor the vendor's servers. Rules and settings of all stores are taken "
+        "together, as Windows does it. Asked about are the ports that ETS6 may need: 80, 443, and 1024 and above.",
         "Creates an allow rule where the default blocks (ets6_network_outbound: auto) or in any case (always).",
     )
 

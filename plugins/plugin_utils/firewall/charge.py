@@ -52,8 +52,8 @@ def who(snapshot: Snapshot, firewall: Firewall, policy: Policy) -> Charge:
     ]
     if len(mdm) == len(policy.profiles):
         reason = (
-            f"Only the MDM policy (Intune) decides: {mdm[0]}. How Windows keeps its rules is not published, so they cannot be judged; "
-            "allow ETS6's programs in the MDM policy."
+            f"Only the MDM policy (Intune) decides: {mdm[0]}. How Windows keeps its rules is not published, so they cannot be "
+            "judged; allow ETS6's programs in the MDM policy."
         )
         return Charge(Status.UNKNOWN, reason, worthless=True, useless=True)
     undecided = [product.name for product in snapshot.firewall_products or () if product.enabled is None]

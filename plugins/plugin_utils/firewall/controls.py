@@ -65,7 +65,8 @@ def programs(case: Case) -> Finding:
         f"{program.name} was not found in {listed(case.policy.paths)}, nor where a firewall rule names it." for program in missing
     ]
     sentences += [
-        f"{listed(program.aside)} is left aside, since ordinary users can put programs there; if it is meant, name the folder in ets6_network_paths."
+        f"{listed(program.aside)} is left aside, since ordinary users can put programs there; if it is meant, name the folder in "
+        "ets6_network_paths."
         for program in case.programs
         if program.aside
     ]

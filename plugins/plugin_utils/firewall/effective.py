@@ -208,7 +208,10 @@ class Effective:
     def verdict(
         self, asked: Flow, profile: str, *, without: Collection[str] = (), stores: Collection[Store] = tuple(Store)
     ) -> Verdict:
-        """Return what becomes of a flow in a profile; as though local rules with the (lower-case) ids in without, or other stores, were not there."""
+        """Return what becomes of a flow in a profile.
+
+        As though local rules with the (lower-case) ids in without, and rules of other stores than the given, were not there.
+        """
         settings = self.firewall.profiles[profile]
         chain = [f"In the {profile} profile the firewall is {'on' if settings.enabled else 'off'}: {settings.enabled.source}."]
         if not settings.enabled:

@@ -71,7 +71,7 @@ def reach(rule: Rule, system: System) -> Reach:
     boxes: list[Box] = [{}]
     conditions: list[str] = []
     for dimension, matched in ((REMOTE, rule.remote_addresses), (LOCAL, rule.local_addresses)):
-        boxes = _cross(boxes, address_boxes(dimension, matched))
+        boxes = _cross(boxes, _address_boxes(dimension, matched))
         conditions += _address_words(dimension, matched)
     for dimension, matched in ((REMOTE_PORT, rule.remote_ports), (LOCAL_PORT, rule.local_ports)):
         boxes = _cross(boxes, _port_boxes(dimension, matched))
@@ -92,7 +92,7 @@ def _cross(boxes: Iterable[Box], others: list[Box]) -> list[Box]:
     return [common for box in boxes for other in others if (common := both(box, other)) is not None]
 
 
-def address_boxes(dimension: str, matched: Matched) -> list[Box]:
+def _address_boxes(dimension: str, matched: Matched) -> list[Box]:
     if not matched:
         return [{}]
     boxes: list[Box] = [{dimension: merged(matched.spans)}] if matched.spans else []

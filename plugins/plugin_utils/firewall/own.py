@@ -130,7 +130,7 @@ def drift(own: FirewallRule, firewall: Firewall, paths: Paths) -> Change | None:
     if now["other conditions"]:
         # Set-NetFirewallRule cannot take every condition back (a service, a user), so such a rule is made anew.
         operations.insert(0, RemoveFirewallRule(found.id))
-    return Change(subject, {**now, "program": found.app or "Any"}, target, operations)
+    return Change(subject, now, target, operations)
 
 
 def removal(rule: Rule) -> Change:

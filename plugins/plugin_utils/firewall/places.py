@@ -35,7 +35,7 @@ class Program:
 
 
 def find(snapshot: Snapshot, policy: Policy, paths: Paths) -> list[Program]:
-    """Return where each wanted program stands: in the wanted folders, in their order, then where rules of the firewall name it."""
+    """Return where each wanted program stands: in the wanted folders, in their order, then where firewall rules name it."""
     return [_find_one(name, snapshot, policy, paths) for name in policy.programs]
 
 

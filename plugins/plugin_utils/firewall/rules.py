@@ -93,7 +93,8 @@ def stale_rules(case: Case) -> Finding:
             if case.policy.state == "present" and program.known:
                 wanted += case.own(program, protocol, Direction.IN) + needed(case, program, protocol)
                 continue
-            # Rules of a program of which it is not known where it stands are left alone; those that have to go have a control of their own.
+            # Of a program of which it is not known where it stands, rules are left alone; rules that have to go (absent) have
+            # a control of their own.
             for rule in own.local_rules(case.firewall):
                 if any(own.is_for(rule.id, program.name, protocol, direction) for direction in Direction):
                     kept.add(rule.id.lower())
@@ -106,7 +107,10 @@ def stale_rules(case: Case) -> Finding:
         return Finding(control, Status.PASS, "No rule of this collection is left over.")
     names = listed(f"{rule.id} ({rule.app or 'any program'})" for rule in left)
     reason = f"{names}: nobody needs {'it' if len(left) == 1 else 'them'}."
-    return Finding(control, Status.FAIL, reason, {"rules": [rule.id for rule in left]}, [own.removal(rule) for rule in left])
+    evidence = {"rules": [rule.id for rule in left]}
+    if case.charge.useless and case.policy.state == "present":
+        return Finding(control, Status.FAIL, f"{reason} Not removed: {case.charge.reason}", evidence)
+    return Finding(control, Status.FAIL, reason, evidence, [own.removal(rule) for rule in left])
 
 
 def malformed_rules(case: Case) -> Finding:
@@ -146,7 +150,11 @@ def deliberate_blocks(case: Case) -> Finding:
     if (finding := _blocks_not_judged(case, control)) is not None:
         return finding
     wanted = set(case.policy.profiles)
-    blocks = [block for block in case.blocks if not block.by_prompt and wanted.intersection(block.profiles)]
+    blocks = [
+        block
+        for block in case.blocks
+        if not block.by_prompt and wanted.intersection(block.profiles) and block.stored.rule.id.lower() not in case.own_ids
+    ]
     if not blocks:
         return Finding(control, Status.PASS, f"No other rule blocks ETS6 in {listed(case.policy.profiles)}.")
     evidence = {"blocks": [block.to_wire() for block in blocks]}

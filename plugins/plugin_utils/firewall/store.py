@@ -29,7 +29,7 @@ LOCAL_PROFILES = {profile.lower(): key for profile, key in operations.LOCAL_PROF
 POLICY_PROFILES = {"domain": "DomainProfile", "private": "PrivateProfile", "public": "PublicProfile"}
 STANDARD = "StandardProfile"
 NOT_IN_STANDARD = frozenset({"AllowLocalPolicyMerge", "DefaultInboundAction", "DefaultOutboundAction", "DisabledInterfaces"})
-"""Values that a policy's StandardProfile must not have (MS-GPFAS 2.2.3.13, .15, .16, .17): Windows does not look for them there."""
+"""Values that a policy's StandardProfile must not have (MS-GPFAS 2.2.3.13, .15, .16, .17): Windows ignores them there."""
 
 
 class Store(Enum):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Addresses of firewall rules, as registry strings hold them (MS-GPFAS 2.2.2.9 to 2.2.2.13) and as New-NetFirewallRule takes them.
+"""Addresses of firewall rules, in registry strings (MS-GPFAS 2.2.2.9 to 2.2.2.13) and in New-NetFirewallRule's words.
 
 An address is a number on one line, IPv4 first, IPv6 behind it, so that a set of addresses of both is one set of spans.
 """
@@ -110,7 +110,8 @@ def show_span(part: Span) -> str:
 def remote_tokens(words: Iterable[str]) -> list[tuple[str, str]]:
     """Return remote addresses in New-NetFirewallRule's words as tokens of a registry string, in Windows' order.
 
-    An IPv4 subnet stands there with its mask, an IPv6 one with its prefix length.
+    An IPv4 subnet stands there with its mask, an IPv6 one with its prefix length, as rule strings published by others have them;
+    the grammar allows a prefix length for both.
     """
     groups: dict[str, list[str]] = {"RA4": [], "RA6": [], "RA42": [], "RA62": []}
     for word in words:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Firewall rules as registry strings: ``v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|App=C:\\…\\ETS6N.exe|Name=…|``.
+r"""Firewall rules as registry strings: ``v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|App=C:\\…\\ETS6N.exe|Name=…|``.
 
 The grammar is MS-GPFAS 2.2.2; the name of the registry value is the rule's id. Real hives differ from it: tokens and the
 ``v`` in other letter case, tokens that no document names, ports before the protocol, lists of ports in one token,
@@ -154,7 +154,7 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """The display name, or the id where there is none. Not unique, and often a reference such as ``@FirewallAPI.dll,-25000``."""
+        """The display name, or the id where there is none. Not unique, often a reference (``@FirewallAPI.dll,-25000``)."""
         return self.first("Name") or self.id
 
     @property
@@ -242,7 +242,7 @@ def compose(rule: RuleWanted, policy_version: int | None) -> str:
     """Return the string that Windows would write for an enabled allow rule.
 
     policy_version is the store's value PolicyVersion, 0x02MM for rules v2.MM; None where the store has none.
-    Order of the tokens, and that an IPv4 network stands with its mask: rules in real hives, which New-NetFirewallRule's agree with.
+    The order of the tokens is that of rules in real hives, and of one that New-NetFirewallRule is known to have made.
     """
     version = policy_version if policy_version is not None and policy_version >> 8 == 2 else DEFAULT_VERSION
     tokens = [

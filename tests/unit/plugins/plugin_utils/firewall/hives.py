@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Firewall rules of real registry hives, where they stand beside the project (``../shared/hives``); nothing of them is kept here."""
+"""Firewall rules of real registry hives, where they stand beside the project (``../shared/hives``). None is kept here."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ INTERFACES = ["Lan", "Wireless", "RemoteAccess"]
 
 
 def packets(way: str, protocol: int, more_ports: Collection[int]) -> Iterator[Packet]:
-    """Return one packet of every kind that the conditions above (and rules for more ports) tell apart, among the traffic that ETS6 needs."""
+    """Return one packet of every kind that the conditions above (or more ports) tell apart, of the traffic that ETS6 needs."""
     remotes = ["10.1.2.3", "10.9.9.9", "192.168.1.5", "8.8.8.8", "203.0.113.9", "fd12::7", "fd00::1", "fe80::9", "2001:db8::1"]
     local_ports = sorted({3671, 5000, 50000} | {port for port in more_ports if port >= 1024})
     remote_ports = sorted(

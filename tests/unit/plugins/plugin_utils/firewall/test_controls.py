@@ -98,7 +98,8 @@ def test_never_started() -> None:
     made = local_rules(after)["ETS6-ETS6C-UDP-In"]
     assert made.write() == (
         f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=17|Profile=Domain|Profile=Private|App={C}"
-        "|Name=KNX ETS6: ETS6C.exe (UDP-In)|Desc=Made by the Ansible collection ets6.network. Changes by hand do not last.|EmbedCtxt=KNX ETS6|"
+        "|Name=KNX ETS6: ETS6C.exe (UDP-In)|Desc=Made by the Ansible collection ets6.network. Changes by hand do not last."
+        "|EmbedCtxt=KNX ETS6|"
     )
     findings = judge(after)
     assert failing(findings) == set()
@@ -171,6 +172,24 @@ def test_another_spelling_is_no_drift(old: str, new: str) -> None:
     text = local_rules(before)[FOUR[0]].write()
     assert old in text
     assert fix(with_rule(before, FOUR[0], text.replace(old, new)))[1] == []
+
+
+def test_a_diff_shows_only_what_drifted() -> None:
+    before = right()
+    text = local_rules(before)[FOUR[0]].write()
+    (change,) = fix(with_rule(before, FOUR[0], text.replace(N, N.lower()).replace("Profile=Private|", "")))[1]
+    assert [key for key in change.before if change.before[key] != change.after[key]] == ["profiles"]
+
+
+def test_an_own_rule_that_was_turned_into_a_block_is_mended_and_not_removed() -> None:
+    before = right()
+    for direction in ("In", "Out"):
+        text = local_rules(before)[FOUR[0]].write().replace("Action=Allow", "Action=Block").replace("Dir=In", f"Dir={direction}")
+        for blocks in ("prompt", "all"):
+            after, changes = fix(with_rule(before, FOUR[0], text), blocks=blocks)
+            assert subjects(changes) == [FOUR[0]]
+            assert isinstance(changes[0].operations[-1], SetFirewallRule)
+            assert failing(judge(after, blocks=blocks)) == set()
 
 
 def test_the_rule_s_id_in_other_letter_case_is_the_same_rule() -> None:
@@ -494,8 +513,9 @@ def test_local_blocks_that_do_not_count_are_let_alone() -> None:
     ],
 )
 def test_somebody_else_is_in_charge(sections: dict[str, Any], status: Status, named: str) -> None:
-    snapshot = pc({PROMPT_TCP: prompt()}, **sections)
+    snapshot = pc({PROMPT_TCP: prompt(), "ETS6-OLD-TCP-In": rule(EmbedCtxt="KNX ETS6", App=r"D:\old.exe")}, **sections)
     findings = judge(snapshot)
+    assert findings["firewall.stale_rules"].status is Status.FAIL
     assert findings["firewall.in_charge"].status is status
     for control in (
         "firewall.in_charge",

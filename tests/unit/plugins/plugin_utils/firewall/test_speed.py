@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A PC with very many rules must not keep a fleet waiting. The bench prints the figure; this bound is generous for busy machines."""
+"""A PC with very many rules must not keep a fleet waiting. The bench prints the figure; the bounds here are generous."""
 
 from __future__ import annotations
 

@@ -165,9 +165,10 @@ def test_what_follows_the_grammar_comes_back_byte_for_byte(
 @given(st.text(max_size=200) | st.lists(st.text(max_size=10)).map("|".join).map("v2.30|{}|".format))
 def test_anything_else_is_a_rule_or_a_rule_error(text: str) -> None:
     try:
-        assert parse(text).write() == text
-    except RuleError as error:
-        assert "an id" in str(error)
+        rule = parse(text)
+    except RuleError:
+        return
+    assert rule.write() == text
 
 
 def wanted(**changes: Any) -> FirewallRule:
@@ -186,8 +187,8 @@ def wanted(**changes: Any) -> FirewallRule:
 
 def test_compose_writes_as_windows_does() -> None:
     assert compose(wanted(), 0x0221) == (
-        r"v2.33|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Domain|Profile=Private|App=C:\Program Files (x86)\ETS6\ETS6N.exe"
-        r"|Name=KNX ETS6: ETS6N.exe|Desc=made|EmbedCtxt=KNX ETS6|"
+        r"v2.33|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Domain|Profile=Private"
+        r"|App=C:\Program Files (x86)\ETS6\ETS6N.exe|Name=KNX ETS6: ETS6N.exe|Desc=made|EmbedCtxt=KNX ETS6|"
     )
 
 
