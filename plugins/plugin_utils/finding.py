@@ -8,13 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from .operations import Operation
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """The status of a finding, as it stands in report.json. A judge gives the first four; the others come of what was done about it."""
 
     PASS = "pass"
@@ -26,7 +26,7 @@ class Status(str, Enum):
     WAIVED = "waived"
 
 
-class Severity(str, Enum):
+class Severity(StrEnum):
     """How much a failed control hurts: high stops ETS6, medium a part of it or a part of the PCs, low is worth knowing."""
 
     HIGH = "high"

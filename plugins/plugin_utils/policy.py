@@ -53,7 +53,7 @@ class Endpoint:
 
     @property
     def scheme(self) -> str:
-        """http or https."""
+        """The protocol: http or https."""
         return urlsplit(self.url).scheme
 
     @property
@@ -111,7 +111,9 @@ class Policy:
             parser = PARSERS.get(name)
             if parser is None:
                 near = difflib.get_close_matches(name, PARSERS, 1)
-                problems.append(f"{PREFIX}{name}: there is no such variable" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
+                problems.append(
+                    f"{PREFIX}{name}: there is no such variable" + (f"; did you mean {PREFIX}{near[0]}?" if near else "")
+                )
                 continue
             try:
                 known[name] = parser(value)
@@ -144,13 +146,17 @@ def _list_of(single: Callable[[Any], T], *, empty: bool) -> Callable[[Any], tupl
 
 def _program(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]+\.exe", value, re.IGNORECASE):
-        raise ValueError(f"{value!r} is not accepted; a file name that ends in .exe is expected, such as ETS6N.exe (folders go into {PREFIX}paths)")
+        raise ValueError(
+            f"{value!r} is not accepted; a file name that ends in .exe is expected, such as ETS6N.exe (folders go into {PREFIX}paths)"
+        )
     return value
 
 
 def _folder(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"(?:[A-Za-z*]:\\|%[^%|\\]+%(?:\\|$))[^/:*?\"<>|\x00-\x1f]*", value):
-        raise ValueError(rf"{value!r} is not accepted; an absolute Windows folder is expected, such as C:\Program Files (x86)\ETS6 or %ProgramFiles%\ETS6 (*:\ stands for every fixed drive)")
+        raise ValueError(
+            rf"{value!r} is not accepted; an absolute Windows folder is expected, such as C:\Program Files (x86)\ETS6 or %ProgramFiles%\ETS6 (*:\ stands for every fixed drive)"
+        )
     return value.rstrip("\\") if len(value) > 3 else value
 
 
@@ -177,7 +183,9 @@ def _endpoints(value: Any) -> tuple[Endpoint, ...]:
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(f"{name!r} is not accepted as a name; lower-case letters, digits and _ are")
         if not isinstance(entry, Mapping):
-            raise ValueError(f"{name}: {entry!r} is not accepted; a dictionary is expected, with any of url, title, address, enabled")
+            raise ValueError(
+                f"{name}: {entry!r} is not accepted; a dictionary is expected, with any of url, title, address, enabled"
+            )
         unknown = sorted(set(entry) - {"url", "title", "address", "enabled"})
         if unknown:
             raise ValueError(f"{name}: {unknown[0]!r} is not accepted; accepted are url, title, address, enabled")

@@ -53,7 +53,7 @@ NOT_READ = Key(State.UNREADABLE, error="the PC's reply does not hold this key")
 
 
 class Registry:
-    """The keys that were asked for, by path (``HKLM\\SOFTWARE\\…``, ``HKU\\<SID>\\…``), without regard to letter case."""
+    r"""The keys that were asked for, by path (``HKLM\\SOFTWARE\\…``, ``HKU\\<SID>\\…``), without regard to letter case."""
 
     def __init__(self, keys: Mapping[str, Key]) -> None:
         self._keys = {fold(path): (path, key) for path, key in keys.items()}
@@ -93,7 +93,7 @@ class File:
 
 @dataclass(frozen=True)
 class User:
-    """A user who could run ETS6, or (sid ``default``) the profile that new users start from.
+    r"""A user who could run ETS6, or (sid ``default``) the profile that new users start from.
 
     hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``unavailable`` (error says why).
     Keys stand in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
@@ -183,9 +183,7 @@ class Snapshot:
             else tuple(_of(str, item, "network") for item in _of(list, top["network"], "network")),
             services=None
             if top.get("services") is None
-            else {
-                name: _of(str, value, f"services.{name}") for name, value in _of(dict, top["services"], "services").items()
-            },
+            else {name: _of(str, value, f"services.{name}") for name, value in _of(dict, top["services"], "services").items()},
             firewall_products=_records(FirewallProduct, top.get("firewall_products"), "firewall_products"),
             probes=None
             if top.get("probes") is None

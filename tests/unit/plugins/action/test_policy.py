@@ -1,0 +1,171 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The policy action: how often it asks the PC, what it has it do, and what it says of the outcome.
+
+One made-up control stands for all of them (it wants a registry value to be 1), and a PC in a few lines answers.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.ets6.network.plugins.action import policy as module
+from ansible_collections.ets6.network.plugins.plugin_utils import judge
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Control, Finding, Severity, Status
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import dword
+from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValue
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+
+KEY = r"HKLM\SOFTWARE\Acme"
+CONTROL = Control("firewall.one", "The value is one", Severity.HIGH, "Because.", "Set it.")
+
+
+def judge_one(snapshot: Snapshot, policy: Policy) -> list[Finding]:
+    value = snapshot.registry.value(KEY, "x")
+    if value == dword(1):
+        return [Finding(CONTROL, Status.PASS, "It is 1.", {"probes": [probe["name"] for probe in snapshot.probes or ()]})]
+    found = None if value is None else value.data
+    step = SetRegistryValue(KEY, "x", dword(1), "acme")
+    return [Finding(CONTROL, Status.FAIL, f"It is {found}.", remedy=[Change("Acme", {"x": found}, {"x": 1}, [step])])]
+
+
+FAMILY = SimpleNamespace(
+    catalogue=lambda policy: [CONTROL],
+    judge=judge_one,
+    request=lambda policy: {"registry": [{"path": KEY, "depth": 0}], "probes": [{"name": "first"}]},
+)
+
+
+class Target:
+    """Answers like windows_host. refuses: every operation fails. loses: reports on none of them."""
+
+    def __init__(self, x: int | None, refuses: bool = False, loses: bool = False) -> None:
+        self.x, self.refuses, self.loses = x, refuses, loses
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, module_name: str, module_args: dict[str, Any], **_others: Any) -> dict[str, Any]:
+        self.asked.append((module_name, module_args))
+        outcomes = []
+        for step in module_args.get("operations", ()):
+            if self.refuses:
+                outcomes.append({"state": "failed", "error": "access denied"})
+            else:
+                self.x = step["data"]
+                outcomes.append({"state": "done"})
+        values = {} if self.x is None else {"x": ["REG_DWORD", self.x]}
+        probes = [{"name": probe["name"], "way": ""} for probe in module_args.get("probes", ())]
+        content = {"version": 1, "registry": {KEY: {"state": "present", "values": values}}, "probes": probes}
+        packed = base64.b64encode(gzip.compress(json.dumps(content).encode())).decode()
+        return {"snapshot": packed, "operations": [] if self.loses else outcomes}
+
+
+@pytest.fixture(autouse=True)
+def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "FAMILIES", (FAMILY,))
+    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: [])
+
+
+def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    task = SimpleNamespace(args=arguments, check_mode=check, diff=True, async_val=0)
+    shell = SimpleNamespace(tmpdir=None)
+    action = module.ActionModule(task, SimpleNamespace(_shell=shell), SimpleNamespace(), None, None, None)
+    action._execute_module = target
+    return action.run(task_vars={})
+
+
+def test_a_pc_that_complies_is_asked_once() -> None:
+    target = Target(1)
+    result = run(target)
+    assert len(target.asked) == 1
+    assert (result["changed"], result["failed"], result["diff"]) == (False, False, [])
+    assert [finding["status"] for finding in result["findings"]] == ["pass"]
+    assert result["controls"] == [CONTROL.to_wire()]
+
+
+def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> None:
+    target = Target(7)
+    result = run(target)
+    assert [bool(asked.get("operations")) for _name, asked in target.asked] == [False, True]
+    assert target.asked[1][1]["registry"] == target.asked[0][1]["registry"]
+    (finding,) = result["findings"]
+    assert (finding["status"], finding["changed"]) == ("fixed", True)
+    assert finding["reason"] == "It is 7. Now: It is 1."
+    assert finding["evidence"] == {"probes": ["first"]}, "what was probed before the change still counts"
+    assert result["diff"] == [{"before_header": "Acme", "after_header": "Acme", "before": {"x": 7}, "after": {"x": 1}}]
+
+
+def test_check_mode_predicts_without_a_change() -> None:
+    target = Target(None)
+    predicted = run(target, check=True)
+    assert target.x is None
+    assert len(target.asked) == 1
+    assert predicted["findings"][0]["status"] == "would_fix"
+    done = run(target)
+    assert predicted["changed"] is done["changed"] is True
+    assert predicted["diff"] == done["diff"]
+
+
+def test_without_apply_a_failure_stays_a_failure() -> None:
+    target = Target(7)
+    result = run(target, apply=False)
+    assert (target.x, len(target.asked), result["changed"]) == (7, 1, False)
+    assert result["findings"][0]["status"] == "fail"
+
+
+def test_a_change_that_fails_is_said_and_not_counted() -> None:
+    result = run(Target(7, refuses=True))
+    assert result["failed"] is True
+    assert result["msg"] == "Not everything could be changed. Acme: set_registry_value failed (access denied)."
+    assert (result["changed"], result["diff"]) == (False, [])
+    assert (result["findings"][0]["status"], result["findings"][0]["changed"]) == ("fail", False)
+
+
+def test_a_pc_that_does_not_report_on_its_operations_is_an_error() -> None:
+    with pytest.raises(AnsibleActionFail, match="given 1 operations and reported on 0"):
+        run(Target(7, loses=True))
+
+
+def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = [{"name": "first", "ways": ["proxy:3128"]}]
+    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: more)
+    target = Target(1)
+    result = run(target, check=True)
+    assert [asked["probes"] for _name, asked in target.asked] == [[{"name": "first"}], more]
+    assert result["changed"] is False
+
+
+def test_an_image_is_given_registry_values() -> None:
+    target = Target(7)
+    result = run(target, image={"path": "/images/win11.wim", "index": "1"})
+    name, asked = target.asked[1]
+    assert (name, asked["path"], asked["index"]) == ("ets6.network.windows_image", "/images/win11.wim", "1")
+    assert [step["do"] for step in asked["operations"]] == ["set_registry_value"]
+    assert result["findings"][0]["status"] == "fixed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        ({"failed": True, "msg": "Access is denied."}, "The PC could not be read: Access is denied."),
+        ({"failed": True, "module_stderr": "boom"}, "The PC could not be read: boom"),
+        ({"snapshot": "rubbish"}, "The PC gave a reply that is not usable"),
+    ],
+)
+def test_a_pc_that_cannot_be_judged_is_an_error_with_its_reason(reply: dict[str, Any], told: str) -> None:
+    with pytest.raises(AnsibleActionFail) as caught:
+        run(lambda **_asked: reply)
+    assert told in str(caught.value)
+
+
+def test_a_wrong_variable_stops_before_the_pc_is_asked() -> None:
+    target = Target(1)
+    with pytest.raises(AnsibleActionFail, match="ets6_network_state: 'off' is not accepted"):
+        run(target, state="off")
+    assert target.asked == []
