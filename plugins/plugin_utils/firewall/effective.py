@@ -9,6 +9,7 @@ Block and Allow rules, then the profile's default action.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +26,9 @@ _OWN_PORTS: Spans = ((1024, 65535),)
 _SERVER_PORTS: Spans = ((80, 80), (443, 443), (1024, 65535))
 """What ETS6 needs. Ports below 1024 belong to system services (RFC 6335), so a block of 445 is none of ETS6; 80 and 443 are the
 vendor's servers, everything above may be a proxy, KNXnet/IP (3671) or an IoT device."""
+
+_OTHER_SPELLING = re.compile(r"[~%/\"]|^\s|\s$|^\.")
+"""In the last part of a path: an 8.3 name, an environment string, or what Paths.canonical takes away."""
 
 _FAMILIES: tuple[Box, ...] = ({REMOTE: (ALL_V4,), LOCAL: (ALL_V4,)}, {REMOTE: (ALL_V6,), LOCAL: (ALL_V6,)})
 
@@ -171,8 +175,8 @@ class Effective:
         for stored in firewall.rules:
             if stored.rule.active and not stored.overridden:
                 name = stored.rule.app.rpartition("\\")[2].lower()
-                # A short name or an environment string may mean any program, as may no program at all.
-                self._by_program.setdefault("" if "~" in name or "%" in name else name, []).append(stored)
+                # A name that can be spelled otherwise may mean any program, as may no program at all.
+                self._by_program.setdefault("" if _OTHER_SPELLING.search(name) else name, []).append(stored)
 
     def reach(self, stored: StoredRule) -> Reach:
         """Return what traffic a rule is for."""

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import lzma
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -17,7 +19,7 @@ HIVES = ("win10-2004-clean", "win10-1709-dirty")
 POLICY = r"Services\SharedAccess\Parameters\FirewallPolicy"
 
 
-def _not_here(reason: str) -> None:
+def _not_here(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -33,19 +35,19 @@ def every_string(name: str) -> tuple[tuple[str, str, str], ...]:
     if not path.exists():
         _not_here(f"{path.name} is not beside the project")
     try:
-        from Registry import Registry
+        registry: Any = importlib.import_module("Registry.Registry")
     except ImportError:
         _not_here("python-registry is not installed")
     found: list[tuple[str, str, str]] = []
 
-    def walk(key: Registry.RegistryKey, path: str) -> None:
+    def walk(key: Any, path: str) -> None:
         for value in key.values():
-            if value.value_type() == Registry.RegSZ:
+            if value.value_type() == registry.RegSZ:
                 found.append((path, value.name(), value.value()))
         for subkey in key.subkeys():
             walk(subkey, f"{path}\\{subkey.name()}")
 
-    root = Registry.Registry(io.BytesIO(lzma.decompress(path.read_bytes()))).root()
+    root = registry.Registry(io.BytesIO(lzma.decompress(path.read_bytes()))).root()
     for key in root.subkeys():
         if key.name().startswith("ControlSet"):
             walk(key.find_key(POLICY), key.name())

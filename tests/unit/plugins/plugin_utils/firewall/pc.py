@@ -105,7 +105,7 @@ def _store(
         registry[f"{path}\\FirewallRules"] = {"state": "present", "values": texts}
 
 
-def rule(**tokens: str | Sequence[str]) -> str:
+def rule(**tokens: str | Sequence[str] | None) -> str:
     """Return an active inbound allow rule for ETS6N.exe as a registry string; a token given as None is left out."""
     merged: dict[str, Any] = {"Action": "Allow", "Active": "TRUE", "Dir": "In", "App": N, "Name": "test", **tokens}
     parts = []
