@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..formats.firewall_address import ALL_V4, ALL_V6, show_span
 from ..formats.firewall_rule import Action, Matched, Rule
-from .region import HOLDS, INTERFACE_TYPE, INTERFACE_TYPES, LOCAL, LOCAL_PORT, REMOTE, REMOTE_PORT, Box, both, merged
+from .region import HOLDS, INTERFACE_TYPE, INTERFACE_TYPES, LOCAL, LOCAL_PORT, MAX_BOXES, REMOTE, REMOTE_PORT, Box, both, merged
 
 DOUBT = "?"
 """Begins the dimension of a condition that nobody can decide from here: it may hold always, or never."""
@@ -68,28 +70,31 @@ def reach(rule: Rule, system: System) -> Reach:
     doubts = list(_platform_doubts(rule, system))
     if _OTHER_WINDOWS in doubts:
         return NOTHING
-    boxes: list[Box] = [{}]
-    conditions: list[str] = []
-    for dimension, matched in ((REMOTE, rule.remote_addresses), (LOCAL, rule.local_addresses)):
-        boxes = _cross(boxes, _address_boxes(dimension, matched))
-        conditions += _address_words(dimension, matched)
-    for dimension, matched in ((REMOTE_PORT, rule.remote_ports), (LOCAL_PORT, rule.local_ports)):
-        boxes = _cross(boxes, _port_boxes(dimension, matched))
-        conditions += _port_words(dimension, matched)
-    for dimension, places, words in _other_conditions(rule):
-        boxes = _cross(boxes, [{dimension: places}])
-        conditions.append(words)
-    for name, value in rule.unknown:
-        doubts.append(f"token {name}={value} is not known")
+    doubts += [f"token {name}={value} is not known" for name, value in rule.unknown]
     if rule.first("LOM").lower() == "true":
         doubts.append("it is mapped locally only (LOM)")
-    for doubt in doubts:
-        boxes = _cross(boxes, [{f"{DOUBT}{doubt}": HOLDS}])
-    return Reach(tuple(boxes), tuple(conditions), tuple(doubts))
-
-
-def _cross(boxes: Iterable[Box], others: list[Box]) -> list[Box]:
-    return [common for box in boxes for other in others if (common := both(box, other)) is not None]
+    others = list(_other_conditions(rule))
+    addresses = ((REMOTE, rule.remote_addresses), (LOCAL, rule.local_addresses))
+    ports = ((REMOTE_PORT, rule.remote_ports), (LOCAL_PORT, rule.local_ports))
+    factors: list[list[Box]] = [
+        *(_address_boxes(dimension, matched) for dimension, matched in addresses),
+        *(_port_boxes(dimension, matched) for dimension, matched in ports),
+        *([{dimension: places}] for dimension, places, _words in others),
+    ]
+    if math.prod(map(len, factors)) > MAX_BOXES:
+        doubts.append("it has more conditions than can be told apart")
+        factors = []
+    if doubts:
+        factors.append([{f"{DOUBT}{'; '.join(doubts)}": HOLDS}])
+    boxes: list[Box] = [{}]
+    for factor in factors:
+        boxes = [common for box in boxes for part in factor if (common := both(box, part)) is not None]
+    conditions = (
+        *(words for dimension, matched in addresses for words in _address_words(dimension, matched)),
+        *(words for dimension, matched in ports for words in _port_words(dimension, matched)),
+        *(words for _dimension, _places, words in others),
+    )
+    return Reach(tuple(boxes), conditions, tuple(doubts))
 
 
 def _address_boxes(dimension: str, matched: Matched) -> list[Box]:
@@ -155,22 +160,19 @@ def _platform_doubts(rule: Rule, system: System) -> Iterable[str]:
     version of the firewall that leaves the rule out (MS-GPFAS 2.2.2.17 to 2.2.2.19).
     """
     platforms = rule.all("Platform")
-    if platforms and system.windows is None:
+    versions = [re.fullmatch(r"\d+:(\d{1,3}):(\d{1,3})", platform, re.ASCII) for platform in platforms]
+    if platforms and (system.windows is None or None in versions):
         yield f"it is only for some versions of Windows ({', '.join(platforms)})"
     elif platforms and system.windows is not None:
-        at_least = rule.first("Platform2").upper() == "GTEQ"
-        versions = [tuple(int(part) for part in platform.split(":")[1:] if part.isdecimal()) for platform in platforms]
-        last = len(versions) - 1
-        if not any(
-            system.windows == version or (at_least and at == last and system.windows >= version)
-            for at, version in enumerate(versions)
-        ):
+        known = [(int(version[1]), int(version[2])) for version in versions if version is not None]
+        at_least = rule.first("Platform2").upper() == "GTEQ" and system.windows >= known[-1]
+        if system.windows not in known and not at_least:
             yield _OTHER_WINDOWS
-    skip = rule.first("SkipVer").split(".")
-    if len(skip) == 2 and all(part.isdecimal() for part in skip):
-        if system.firewall is None:
-            yield f"firewalls up to version {'.'.join(skip)} leave it out"
-        elif system.firewall <= int(skip[0]) << 8 | int(skip[1]):
-            yield _OTHER_WINDOWS
+    skip = rule.first("SkipVer")
+    version = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", skip, re.ASCII)
+    if skip and (version is None or system.firewall is None):
+        yield f"firewalls up to version {skip} leave it out"
+    elif version is not None and system.firewall is not None and system.firewall <= int(version[1]) << 8 | int(version[2]):
+        yield _OTHER_WINDOWS
     if system.firewall is not None and rule.version > system.firewall:
         yield f"it is of version {rule.head}, newer than this PC's firewall (v{system.firewall >> 8}.{system.firewall & 255})"

@@ -48,7 +48,6 @@ class RuleError(ValueError):
 
     def __init__(self, rule_id: str, problem: str) -> None:
         super().__init__(f"firewall rule {_shown(rule_id)}: {problem}")
-        self.rule_id = rule_id
 
 
 class Action(Enum):
@@ -305,7 +304,7 @@ def _check(rule_id: str, name: str, low: str, value: str) -> None:
         else:
             _address(_REMOTE_ADDRESSES.get(low) or _LOCAL_ADDRESSES[low], value)
     except ValueError as error:
-        raise RuleError(rule_id, f"token {name} has the value {_shown(value)}: {error}") from None
+        raise RuleError(rule_id, f"token {name} has the value {_shown(value)}: {str(error)[:120]}") from None
 
 
 @lru_cache(maxsize=4096)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -252,6 +253,27 @@ def test_what_nobody_can_decide_is_unknown_or_not_allowed(arguments: dict[str, A
     finding = judge(pc(**arguments))[TCP]
     assert finding.status is Status.UNKNOWN
     assert why in finding.reason
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        {"Platform": "2:" + "9" * 5000},
+        {"Platform": "2:\u0661\u0660:0"},
+        {"SkipVer": "2." + "9" * 5000},
+        {"RA4": [f"W{number}" for number in range(1000)], "LA4": [f"W{number}" for number in range(1000)]},
+        {f"T{number}": "x" for number in range(5000)},
+        {"IF": ["{A}"] * 5000},
+        {"RA4": "1" * 60_000},
+        {"Protocol": "6", "LPort": ",".join(str(port) for port in range(1, 60_000, 2))},
+    ],
+)
+def test_a_rule_made_to_hurt_costs_no_time_and_no_crash(tokens: dict[str, Any]) -> None:
+    start = time.perf_counter()
+    findings = judge(pc({"a": rule(**tokens)}))
+    assert findings[TCP].status is not Status.PASS
+    assert time.perf_counter() - start < 5
+    assert all(len(finding.reason) <= 4000 for finding in findings.values())
 
 
 def test_a_doubt_that_changes_nothing_is_no_doubt() -> None:
