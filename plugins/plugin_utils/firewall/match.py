@@ -76,10 +76,11 @@ def reach(rule: Rule, system: System) -> Reach:
     others = list(_other_conditions(rule))
     addresses = ((REMOTE, rule.remote_addresses), (LOCAL, rule.local_addresses))
     ports = ((REMOTE_PORT, rule.remote_ports), (LOCAL_PORT, rule.local_ports))
-    factors: list[list[Box]] = [
+    single: list[list[Box]] = [[{dimension: places}] for dimension, places, _words in others]
+    factors = [
+        *single,
         *(_address_boxes(dimension, matched) for dimension, matched in addresses),
         *(_port_boxes(dimension, matched) for dimension, matched in ports),
-        *([{dimension: places}] for dimension, places, _words in others),
     ]
     if math.prod(map(len, factors)) > MAX_BOXES:
         doubts.append("it has more conditions than can be told apart")

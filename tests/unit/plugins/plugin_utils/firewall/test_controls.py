@@ -662,7 +662,7 @@ def test_answers_are_allowed_where_the_user_asks() -> None:
 
 def test_where_the_firewall_is_off_it_drops_no_answers() -> None:
     off = {"StandardProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1, "EnableFirewall": 0}}
-    assert judge(pc({}, files=[N], missing=[C], profiles=off))["firewall.multicast_answers"].status is Status.PASS
+    assert judge(pc({}, files=[], missing=[N, C], profiles=off))["firewall.multicast_answers"].status is Status.PASS
 
 
 def test_answers_are_judged_where_no_program_stands() -> None:
