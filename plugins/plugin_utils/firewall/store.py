@@ -183,16 +183,21 @@ class _Reader:
         self._standard = {"private", "public"} if fallback else set()
 
     def key(self, path: str) -> Key:
+        """Return a key, and remember it where it could not be read."""
+        key = self._look(path)
+        if key.state is State.UNREADABLE:
+            self.unreadable[f"{path}: {key.error or 'it could not be read'}"] = None
+        return key
+
+    def _look(self, path: str) -> Key:
         """Return a key. A tree that was read lists its subkeys: one that it does not list is missing, not unread."""
         key = self._registry.key(path)
-        if key is NOT_READ:
-            parent, _backslash, name = path.rpartition("\\")
-            above = self.key(parent) if parent.count("\\") >= 3 else NOT_READ
+        parent, backslash, name = path.rpartition("\\")
+        if key is NOT_READ and backslash:
+            above = self._look(parent)
             listed = name.lower() in (item.lower() for item in above.subkeys)
             if above.state is State.MISSING or (above.state is State.PRESENT and not listed):
                 return Key(State.MISSING)
-        if key.state is State.UNREADABLE:
-            self.unreadable[f"{path}: {key.error or 'it could not be read'}"] = None
         return key
 
     def rules(self, store: Store, path: str) -> Iterator[Rule | Malformed]:

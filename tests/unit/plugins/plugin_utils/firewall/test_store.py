@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall.store import Firewall, Store, read
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Registry
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import GROUP_POLICY, LOCAL, pc, rule
 
 
@@ -108,8 +109,9 @@ def test_what_could_not_be_read_is_not_missing(path: str) -> None:
 
 
 def test_a_reply_without_the_keys_is_unreadable() -> None:
-    snapshot = pc()
-    assert read(type(snapshot.registry)({})).unreadable
+    unreadable = read(Registry({})).unreadable
+    assert f"{LOCAL}\\FirewallRules: the PC's reply does not hold this key" in unreadable
+    assert not any(line.startswith("HKLM:") for line in unreadable)
 
 
 def test_disabled_interfaces() -> None:

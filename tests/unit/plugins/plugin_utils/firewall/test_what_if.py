@@ -8,8 +8,11 @@ import random
 from collections import Counter
 
 import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.operations import LOCAL_RULES
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall import reference
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import judge, pc
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import fix, judge, pc
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.reference import Machine
 
 MACHINES = 400
@@ -92,20 +95,21 @@ def machine(seed: int) -> Machine:
     )
 
 
-def judged(found: Machine) -> dict[tuple[str, str, str], str]:
-    """Return the collection's outcomes, by direction, protocol and profile."""
-    snapshot = pc(
+def as_pc(found: Machine) -> Snapshot:
+    keys = ("DomainProfile", "StandardProfile", "PublicProfile")
+    return pc(
         found.local,
         group_policy=found.policy,
         mdm=found.mdm,
-        profiles={
-            key: {"EnableFirewall": 1, **found.local_settings.get(key, {})}
-            for key in ("DomainProfile", "StandardProfile", "PublicProfile")
-        },
+        profiles={key: {"EnableFirewall": 1, **found.local_settings.get(key, {})} for key in keys},
         group_policy_profiles=found.policy_settings,
         mdm_profiles=found.mdm_settings,
     )
-    findings = judge(snapshot)
+
+
+def judged(found: Machine) -> dict[tuple[str, str, str], str]:
+    """Return the collection's outcomes, by direction, protocol and profile."""
+    findings = judge(as_pc(found))
     return {
         (way, protocol, entry["profile"]): entry["outcome"]
         for way in ("inbound", "outbound")
@@ -127,3 +131,27 @@ def test_the_matrix_holds_every_kind() -> None:
     for way in ("inbound", "outbound"):
         for outcome in ("allowed", "blocked", "partial"):
             assert kinds[way, outcome] >= 50, kinds
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_one_run_settles_whatever_it_finds(seed: int) -> None:
+    dice = random.Random(seed)
+    policy = {
+        "blocks": dice.choice(["prompt", "all", "none"]),
+        "outbound": dice.choice(["auto", "always", "never"]),
+        "profiles": dice.sample(["domain", "private", "public"], dice.randint(1, 3)),
+        "multicast_answers": dice.choice(["unmanaged", "allow"]),
+        "remote_addresses": dice.choice([[], ["LocalSubnet"], ["10.0.0.0/8", "fd00::/8"]]),
+    }
+    before = as_pc(machine(seed))
+    after, _changes = fix(before, **policy)
+    assert fix(after, **policy)[1] == []
+    findings = judge(after, **policy)
+    for control, finding in judge(before, **policy).items():
+        if finding.remedy and control.startswith(("firewall.rule.", "firewall.prompt_blocks", "firewall.stale_rules")):
+            assert findings[control].status is Status.PASS, (control, findings[control].reason)
+    # And it takes back what it did, and only that.
+    gone, _changes = fix(after, state="absent")
+    ids = {name for name in gone.registry.key(LOCAL_RULES).values if name.startswith("ETS6-")}
+    assert ids == set()
+    assert fix(gone, state="absent")[1] == []
