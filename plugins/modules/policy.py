@@ -1,0 +1,165 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: policy
+short_description: Make a Windows PC ready for KNX ETS6, or say what is missing
+version_added: 1.0.0
+description:
+  - Reads firewall, proxy and network of a PC in one remote execution, judges them on the controller, and has what fails changed in a second one.
+  - Gives a finding for every control, each with its status, its reason and its evidence.
+options:
+  state:
+    type: str
+    choices: [present, absent]
+    default: present
+    description:
+      - 'Whether the PC is to be ready for ETS6, or as it was before: V(absent) removes own rules, and puts the proxy back where nobody changed it since.'
+  programs:
+    type: list
+    elements: str
+    default: [ETS6N.exe, ETS6C.exe]
+    description:
+      - File names of ETS6's programs. KNX names these two; an older build's main program was C(ETS6.exe).
+  paths:
+    type: list
+    elements: str
+    default: ['%ProgramFiles(x86)%\ETS6', '%ProgramFiles%\ETS6']
+    description:
+      - Folders in which the programs are looked for. Environment strings are expanded on the PC; a leading C(*:\\) stands for every fixed drive.
+      - Where a firewall rule names one of the programs, that place is looked at too.
+  profiles:
+    type: list
+    elements: str
+    choices: [domain, private, public]
+    default: [domain, private]
+    description:
+      - Network profiles for which ETS6 may receive. On a building site a notebook is often V(public).
+  remote_addresses:
+    type: list
+    elements: str
+    default: []
+    description:
+      - 'Who may reach ETS6: addresses, prefixes, ranges or V(LocalSubnet). Empty means everybody.'
+      - Example, C(['LocalSubnet', '10.20.0.0/16']).
+  outbound:
+    type: str
+    choices: [auto, always, never]
+    default: auto
+    description:
+      - 'Whether outbound allow rules are made: V(auto) only where the default or a rule blocks.'
+  blocks:
+    type: str
+    choices: [prompt, all, none]
+    default: prompt
+    description:
+      - 'Which blocking rules are removed: V(prompt) those that the firewall''s prompt left, V(all) also those that somebody made on purpose, V(none) neither.'
+  multicast_answers:
+    type: str
+    default: unmanaged
+    description:
+      - Whether Windows lets unicast answers to a multicast through, which the discovery of KNXnet/IP devices needs.
+  proxy:
+    type: dict
+    description:
+      - The proxy of the PC. V(unmanaged) leaves it as it is.
+    options:
+        mode:
+          type: str
+          choices: [unmanaged, direct, named, pac, autodetect]
+          default: unmanaged
+          description: V(direct) for none, V(named) for O(proxy.server), V(pac) for a script, V(autodetect) for WPAD.
+        server:
+          type: str
+          description: C(host:port), or C(http=host:port;https=host:port). A login in it is refused, since ETS6 cannot use one.
+        bypass:
+          type: list
+          elements: str
+          description: Who is reached without the proxy, such as C(*.example.com), C(intranet:8080) or C(<local>).
+        pac_url:
+          type: str
+          description: Address of the script, http or https.
+        scope:
+          type: str
+          choices: [machine, users]
+          default: machine
+          description: V(machine) for all users of the PC by C(ProxySettingsPerUser), V(users) for each user's own settings and those to come.
+  endpoints:
+    type: dict
+    default: {}
+    description:
+      - 'Servers that ETS6 must reach, by name, merged over the vendor''s table: C(updates), C(app_updates), C(app_updates_http), C(cloud_licensing), C(administrative_data), C(online_catalog).'
+      - The address of the news page is not published; give it as an own entry if it matters.
+      - 'Example, C({cloud_licensing: {enabled: false}, news: {url: ''http://news.example.com''}}).'
+  probe_timeout:
+    type: int
+    default: 10
+    description:
+      - Seconds for all probes of a PC together, from 1 to 60.
+  public_roots:
+    type: str
+    default: ''
+    description:
+      - A PEM file on the controller with the roots that count as public. Without it those of the Python package certifi, which are Mozilla's.
+  apply:
+    type: bool
+    default: true
+    description:
+      - Whether anything may be changed. With V(false) what fails is reported as failed.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return what would be changed, without a change.
+  diff_mode:
+    support: full
+    description: Returns what has changed, or would be, rule by rule and field by field.
+  platform:
+    platforms: windows
+    description: Where it acts.
+  action:
+    support: full
+    description: Runs on the controller.
+author:
+  - ets6.network contributors (@ets6)
+seealso:
+  - module: ets6.network.report
+  - module: ets6.network.windows_host
+"""
+
+EXAMPLES = r"""
+- name: Make the PC ready for ETS6
+  ets6.network.policy:
+    profiles: [domain, private, public]
+    proxy:
+      mode: named
+      server: proxy.example.com:3128
+      bypass: ['<local>', '*.example.com']
+  register: ets6_network_result
+
+- name: Only judge
+  ets6.network.policy:
+    apply: false
+    endpoints:
+      cloud_licensing:
+        enabled: false
+"""
+
+RETURN = r"""
+findings:
+  description: A finding for each control, in the controls' order.
+  returned: when the PC could be read
+  type: list
+  elements: dict
+  sample:
+    - control: firewall.prompt_blocks
+      status: fixed
+      reason: No rule of the prompt blocks ETS6.
+      evidence: {}
+      changed: true
+controls:
+  description: The controls, each with C(id), C(title), C(severity), C(rationale) and C(remedy).
+  returned: when the PC could be read
+  type: list
+  elements: dict
+"""

@@ -1,0 +1,80 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: report
+short_description: Write the reports of all hosts of a play, and fail the run where they do not comply
+version_added: 1.0.0
+description:
+  - The last task of a play, with C(run_once) and delegated to the controller. It gathers what M(ets6.network.policy) found on every host, also on those
+    that could not be reached or judged.
+  - With C(serial) it writes after each batch and fails after the last one only.
+options:
+  report_dir:
+    type: path
+    default: ets6-report
+    description: Folder for the files C(report.json) and C(junit.xml). It is made where it is missing.
+  fail_on:
+    type: str
+    choices: [low, medium, high, never]
+    default: low
+    description:
+      - The least severity of a failed or undecided control that fails the run. A host that could not be reached or judged always does, but for V(never).
+      - A run without any host always fails.
+  mode:
+    type: str
+    choices: [enforce, verify, remove, image]
+    default: enforce
+    description: What the play was about, for the report.
+  hosts:
+    type: list
+    elements: str
+    description: The hosts to report on. Without it, all hosts of the play.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return what would be changed, without a change.
+  diff_mode:
+    support: none
+    description: Returns what has changed, or would be, rule by rule and field by field.
+  platform:
+    platforms: posix
+    description: Where it acts.
+  action:
+    support: full
+    description: Runs on the controller.
+author:
+  - ets6.network contributors (@ets6)
+seealso:
+  - module: ets6.network.policy
+"""
+
+EXAMPLES = r"""
+- name: Report
+  ets6.network.report:
+    report_dir: /srv/reports/ets6
+    fail_on: medium
+  run_once: true
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+complies:
+  description: Whether every host complies.
+  returned: always
+  type: bool
+verdict:
+  description: The verdict in words.
+  returned: always
+  type: str
+hosts:
+  description: The number of hosts by status.
+  returned: always
+  type: dict
+files:
+  description: The files that were written.
+  returned: always
+  type: list
+  elements: str
+"""
