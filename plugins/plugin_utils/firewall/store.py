@@ -183,22 +183,24 @@ class _Reader:
         self._standard = {"private", "public"} if fallback else set()
 
     def key(self, path: str) -> Key:
-        """Return a key, and remember it where it could not be read."""
-        key = self._look(path)
+        """Return a key, and remember it, or the one above it that stood in the way, where it could not be read."""
+        key, where = self._look(path)
         if key.state is State.UNREADABLE:
-            self.unreadable[f"{path}: {key.error or 'it could not be read'}"] = None
+            self.unreadable[f"{where}: {key.error or 'it could not be read'}"] = None
         return key
 
-    def _look(self, path: str) -> Key:
-        """Return a key. A tree that was read lists its subkeys: one that it does not list is missing, not unread."""
+    def _look(self, path: str) -> tuple[Key, str]:
+        """Return a key and its path. A tree that was read lists its subkeys: one that it does not list is missing, not unread."""
         key = self._registry.key(path)
         parent, backslash, name = path.rpartition("\\")
         if key is NOT_READ and backslash:
-            above = self._look(parent)
+            above, where = self._look(parent)
             listed = name.lower() in (item.lower() for item in above.subkeys)
             if above.state is State.MISSING or (above.state is State.PRESENT and not listed):
-                return Key(State.MISSING)
-        return key
+                return Key(State.MISSING), path
+            if above is not NOT_READ and above.state is State.UNREADABLE:
+                return above, where
+        return key, path
 
     def rules(self, store: Store, path: str) -> Iterator[Rule | Malformed]:
         """Return a store's rules, and what should be rules but cannot be read as such."""
