@@ -1,0 +1,117 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The lab as a whole: a network, a WinRM endpoint, PCs behind it, and an inventory for Ansible."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from tests.lab import fleet, model, script
+from tests.lab.network import Network
+from tests.lab.wsman import PASSWORD, Endpoint, module_arguments
+
+MODULE = "ansible_collections.ets6.network.plugins.modules.windows_host.ps1"
+
+
+class Lab:
+    """A running lab. Its folder holds the inventory, the certificates and the PCs' states; it goes when the lab stops."""
+
+    def __init__(self, build: Callable[[Network], list[fleet.Member]] = fleet.members, scripts: bool = True) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ets6-lab-"))
+        self.network = Network(self.folder)
+        self.members = {member.pc.name: member for member in build(self.network)}
+        self.pwsh = script.find_pwsh() if scripts else None
+        if self.pwsh:
+            for name, dialect in fleet.ANSWERED_BY_SCRIPT.items():
+                if name in self.members:
+                    self.members[name].dialect = dialect or "7"
+        self._locks = {name: threading.Lock() for name in self.members}
+        self.endpoint = Endpoint(
+            self._execute, {name: member.fault for name, member in self.members.items()}, list(self.members), self.network.winrm_pem
+        )
+        self.inventory = self.folder / "inventory"
+        self._write_inventory()
+        self.save()
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop everything and remove the folder."""
+        self.endpoint.stop()
+        self.network.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def save(self) -> None:
+        """Write every PC's state into the folder, for readers of other processes."""
+        (self.folder / "pcs").mkdir(exist_ok=True)
+        for name, member in self.members.items():
+            member.pc.save(self.folder / "pcs" / f"{name}.json")
+
+    def registries(self) -> dict[str, str]:
+        """Return every PC's registry as text, to be compared."""
+        return {name: json.dumps(member.pc.state["registry"], sort_keys=True) for name, member in self.members.items()}
+
+    def _execute(self, name: str, line: str, data: bytes) -> tuple[bytes, bytes, int]:
+        member = self.members[name]
+        with self._locks[name]:
+            if member.dialect:
+                outcome = script.run(member.pc, line, data, member.dialect, self.folder)
+            else:
+                outcome = _model(member, data)
+            member.pc.save(self.folder / "pcs" / f"{name}.json")
+            return outcome
+
+    def _write_inventory(self) -> None:
+        (self.inventory / "host_vars").mkdir(parents=True)
+        (self.inventory / "group_vars").mkdir()
+        common: dict[str, Any] = {
+            "ansible_connection": "winrm",
+            "ansible_host": "127.0.0.1",
+            "ansible_password": PASSWORD,
+            "ansible_winrm_connection_timeout": 20,
+            "ets6_network_public_roots": str(self.network.roots),
+        }
+        _write(self.inventory / "group_vars" / "all.yml", common)
+        hosts = {}
+        for name, member in self.members.items():
+            if member.https:
+                reached = {
+                    "ansible_host": "localhost",
+                    "ansible_port": self.endpoint.https.port,
+                    "ansible_winrm_scheme": "https",
+                    "ansible_winrm_transport": "basic",
+                    "ansible_winrm_ca_trust_path": str(self.network.winrm_ca),
+                }
+            else:
+                reached = {"ansible_port": self.endpoint.http.port, "ansible_winrm_scheme": "http", "ansible_winrm_transport": "ntlm"}
+            if member.away:
+                reached["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
+            _write(self.inventory / "host_vars" / f"{name}.yml", {"ansible_user": name, **reached, **member.variables})
+            hosts[name] = None
+        _write(self.inventory / "hosts.yml", {"pcs": {"hosts": hosts}})
+
+
+def _model(member: fleet.Member, data: bytes) -> tuple[bytes, bytes, int]:
+    asked = module_arguments(data)
+    if asked is None or not asked[0].endswith("windows_host.ps1"):
+        reply: dict[str, Any] = {"failed": True, "msg": f"a model PC answers windows_host only, not {asked and asked[0]}"}
+    else:
+        reply = model.answer(member.pc, asked[1])
+    return json.dumps(reply).encode(), b"", 0
+
+
+def _write(file: Path, content: Any) -> None:
+    file.write_text("---\n" + yaml.safe_dump(content, sort_keys=True), encoding="utf-8")

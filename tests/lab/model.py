@@ -1,0 +1,312 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A PC that answers from Python: what windows_host documents, over the same state as the PowerShell stand-ins."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import importlib
+import json
+import re
+import struct
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, POLICY, PROFILE_LIST, RULES, WINHTTP_KEYS, Pc, winhttp_blob
+
+DENIED = "Requested registry access is not allowed."
+USER_SID = re.compile(r"S-1-(5-21|12-1)-[0-9-]+")
+
+
+class OperationError(Exception):
+    """An operation failed, as it would on Windows."""
+
+
+def answer(pc: Pc, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what windows_host would, and change the PC's state where it is told to."""
+    states = _operate(pc, arguments.get("operations") or [], bool(arguments.get("_ansible_check_mode")))
+    packed = base64.b64encode(gzip.compress(json.dumps(_Reading(pc, arguments).snapshot()).encode())).decode()
+    return {"changed": any(state["state"] == "done" for state in states), "operations": states, "snapshot": packed}
+
+
+class _Reading:
+    def __init__(self, pc: Pc, asked: Mapping[str, Any]) -> None:
+        self.state, self.asked = pc.state, asked
+        self.keys = {path.lower(): (path, key) for path, key in pc.state["registry"].items()}
+        self.found: dict[str, Any] = {}
+        self.errors: dict[str, str] = {}
+
+    def snapshot(self) -> dict[str, Any]:
+        for key in self.asked.get("registry") or ():
+            self._read(key["path"], key["path"], int(key.get("depth", 0)))
+        users = self._users()
+        network = self.state.get("network")
+        if network is None:
+            self.errors["network"] = "Der Remoteprozeduraufruf ist fehlgeschlagen."
+        build = self.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"]["values"]["CurrentBuildNumber"][1]
+        files = self._files()
+        return {
+            "version": 1,
+            "offline": False,
+            "registry": self.found,
+            "errors": self.errors,
+            "host": {
+                "name": self.state["host"]["name"],
+                "os": f"10.0.{build}",
+                "powershell": "model",
+                "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            },
+            "environment": dict(self.state["environment"]),
+            "users": users,
+            "files": files,
+            "network": network,
+            "services": dict(self.state["services"]),
+            "firewall_products": [
+                {"name": product["name"], "enabled": {1: True, 0: False}.get(product["product_state"] >> 12 & 15)}
+                for product in self.state["firewall_products"] or ()
+            ],
+            "probes": self._probes(users),
+        }
+
+    def _read(self, path: str, source: str, depth: int) -> None:
+        prefix = source.lower() + "\\"
+        known = self.keys.get(source.lower())
+        below = list(
+            dict.fromkeys(name[len(source) + 1 :].split("\\")[0] for lower, (name, _key) in self.keys.items() if lower.startswith(prefix))
+        )
+        if known is None and not below:
+            self.found[path] = {"state": "missing"}
+            return
+        key = known[1] if known else {"values": {}}
+        if key.get("denied"):
+            self.found[path] = {"state": "unreadable", "error": DENIED}
+            return
+        self.found[path] = {"state": "present", "values": dict(key["values"]), "keys": below}
+        if depth > 0:
+            for name in below:
+                self._read(f"{path}\\{name}", f"{source}\\{name}", depth - 1)
+
+    def _users(self) -> list[dict[str, Any]]:
+        users = []
+        for sid, profile in profiles(self.state):
+            name = "" if sid == "default" else profile.rpartition("\\")[2]
+            here = any(user["sid"] == sid and user["logged_on"] for user in self.state["users"])
+            user = {"sid": sid, "name": name, "profile": profile, "hive": "unavailable", "logged_on": here, "error": ""}
+            root = hive(self.state, sid, profile)
+            if root is None:
+                user["error"] = rf"reg load of {profile}\NTUSER.DAT ended with exit code 1"
+            else:
+                user["hive"] = "loaded" if root.startswith("HKU") else "file"
+                for key in self.asked.get("user_registry") or ():
+                    self._read(rf"HKU\{sid}\{key['path']}", rf"{root}\{key['path']}", int(key.get("depth", 0)))
+            users.append(user)
+        return users
+
+    def _files(self) -> list[dict[str, Any]]:
+        wanted: dict[str, None] = {}
+        for path in self.asked.get("files") or ():
+            if path.startswith("*:\\"):
+                wanted.update(dict.fromkeys(drive + path[2:] for drive in self.state["drives"]))
+            else:
+                wanted[expand(self.state, path)] = None
+        names = [re.escape(name) for name in self.asked.get("named_files") or ()]
+        if names:
+            pattern = re.compile(rf'(?:^|[=|"])([^=|"]*\\(?:{"|".join(names)}))(?=$|[|"])', re.IGNORECASE)
+            for key in self.found.values():
+                for kind, data in key.get("values", {}).values():
+                    if kind in ("REG_SZ", "REG_EXPAND_SZ"):
+                        wanted.update(dict.fromkeys(expand(self.state, match) for match in pattern.findall(data)))
+        folded: dict[str, str] = {}
+        for path in wanted:
+            folded.setdefault(path.lower(), path)
+        known = {path.lower(): file for path, file in self.state["files"].items()}
+        found = []
+        for lower, path in folded.items():
+            file = known.get(lower)
+            record = {"path": path, "state": "missing", "version": "", "size": 0, "error": ""}
+            if file is not None:
+                record |= {"state": "present", "version": file["version"], "size": file["size"]}
+            found.append(record)
+        return found
+
+    def _probes(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        probes = [dict(probe) for probe in self.asked.get("probes") or ()]
+        for probe in probes:
+            if probe.get("ways") is None:
+                probe["ways"] = list(dict.fromkeys(self._ways(users, str(probe["url"]))))
+        prober = importlib.import_module("ansible_collections.ets6.network.plugins.module_utils.probe")
+        found: list[dict[str, Any]] = prober.probe_all(
+            [probe for probe in probes if probe["ways"]], float(self.asked.get("probe_timeout") or 10)
+        )
+        return found
+
+    def _ways(self, users: list[dict[str, Any]], url: str) -> list[str]:
+        """Work the ways out as .NET Framework does, from the blobs alone."""
+        per_user = self.found.get(INTERNET_POLICY, {}).get("values", {}).get("ProxySettingsPerUser")
+        readable = [user for user in users if user["hive"] != "unavailable"]
+        people = [user for user in readable if user["sid"] != "default"]
+        chosen = [user for user in people if user["logged_on"]] or people or readable
+        paths = [MACHINE_INTERNET] if per_user and per_user[1] == 0 else [rf"HKU\{user['sid']}\{INTERNET}" for user in chosen]
+        ways = []
+        for path in paths:
+            # The request spells the machine's key in its own way.
+            key = next((key for name, key in self.found.items() if name.lower() == (path + r"\Connections").lower()), {})
+            blob = key.get("values", {}).get("DefaultConnectionSettings")
+            flags, proxy, bypass = _settings(base64.b64decode(blob[1])) if blob else (0, "", "")
+            if flags & 4:
+                continue
+            ways.append(_select(proxy, bypass, url) if flags & 2 else "")
+        return ways
+
+
+def profiles(state: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return SID and profile folder of every user, and the default profile."""
+    registry = state["registry"]
+    found = []
+    for path, key in registry.items():
+        parent, _slash, sid = path.rpartition("\\")
+        if parent == PROFILE_LIST and USER_SID.fullmatch(sid):
+            found.append((sid, expand(state, key["values"]["ProfileImagePath"][1])))
+    return [*found, ("default", expand(state, registry[PROFILE_LIST]["values"]["Default"][1]))]
+
+
+def hive(state: Mapping[str, Any], sid: str, profile: str) -> str | None:
+    """Return where a user's keys stand: below HKU, or in the file; None where there is neither."""
+    for root in (rf"HKU\{sid}", rf"FILE\{profile}\NTUSER.DAT"):
+        if any(path.lower().startswith(root.lower() + "\\") for path in state["registry"]):
+            return root
+    return None
+
+
+def expand(state: Mapping[str, Any], text: str) -> str:
+    """Expand environment strings as Windows does; unknown ones stay."""
+    known = {name.lower(): value for name, value in state["environment"].items()}
+    return re.sub(r"%([^%]+)%", lambda match: str(known.get(match[1].lower(), match[0])), text)
+
+
+def _settings(raw: bytes) -> tuple[int, str, str]:
+    (flags,) = struct.unpack_from("<I", raw, 8)
+    (length,) = struct.unpack_from("<I", raw, 12)
+    proxy = raw[16 : 16 + length].decode("latin-1")
+    (more,) = struct.unpack_from("<I", raw, 16 + length)
+    return flags, proxy, raw[20 + length : 20 + length + more].decode("latin-1")
+
+
+def _select(proxy: str, bypass: str, url: str) -> str:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    for entry in filter(None, re.split(r"[;\s]+", bypass)):
+        if entry == "<local>":
+            if "." not in host:
+                return ""
+            continue
+        match = re.fullmatch(r"(?:([a-z]+)://)?(\[[^\]]*\]|[^:]*)(?::(\d+))?", entry, re.IGNORECASE)
+        if not match or (match[1] and match[1].lower() != parts.scheme) or (match[3] and int(match[3]) != port):
+            continue
+        if re.fullmatch(re.escape(match[2]).replace(r"\*", ".*"), host, re.IGNORECASE):
+            return ""
+    single = ""
+    for part in filter(None, re.split(r"[;\s]+", proxy)):
+        protocol, equals, address = part.rpartition("=")
+        address = re.sub(r"^[a-z]+://", "", address.lower()).rstrip("/")
+        if not re.search(r":\d+$", address):
+            address += ":80"
+        if equals and protocol == parts.scheme:
+            return address
+        if not equals and not single:
+            single = address
+    return single
+
+
+def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str, str]]:
+    states = [{"state": "not_done", "error": ""} for _step in steps]
+    if check:
+        return states
+    undo: list[tuple[int, str, dict[str, Any]]] = []
+    for at, step in enumerate(steps):
+        earlier = json.loads(json.dumps(pc.state["registry"]))
+        try:
+            _perform(pc.state, step)
+            states[at]["state"] = "done"
+            undo.append((at, step.get("unit", ""), earlier))
+        except OperationError as error:
+            pc.state["registry"] = earlier
+            states[at] = {"state": "failed", "error": str(error)}
+            unit = step.get("unit")
+            belonging = [entry for entry in undo if unit and entry[1] == unit]
+            if belonging:
+                # The steps of a unit follow each other, so the first one's earlier state is the unit's.
+                pc.state["registry"] = belonging[0][2]
+                for index, _unit, _earlier in belonging:
+                    states[index]["state"] = "restored"
+            break
+    return states
+
+
+def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
+    registry, faults = state["registry"], state["faults"]
+    do = step["do"]
+    if do in ("set_registry_value", "remove_registry_value"):
+        fault = faults.get(f"set_registry_value:{step['name']}")
+        if fault and do == "set_registry_value":
+            raise OperationError(f"{fault} [IOException]")
+        path = _place(state, step["path"])
+        if do == "set_registry_value":
+            values = registry.setdefault(path, {"values": {}})["values"]
+            values[_spelled(values, step["name"])] = [step["type"], step["data"]]
+        elif path in registry:
+            registry[path]["values"].pop(_spelled(registry[path]["values"], step["name"]), None)
+    elif do == "set_winhttp_proxy":
+        if "netsh" in faults:
+            raise OperationError("netsh winhttp ended with exit code 1 [netsh winhttp ended with exit code 1]")
+        for key in WINHTTP_KEYS:
+            registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = winhttp_blob(step["server"], step["bypass"])
+    elif do == "set_firewall_rule":
+        _set_rule(state, step["rule"])
+    elif do == "remove_firewall_rule":
+        values = registry[RULES]["values"]
+        fault = faults.get(f"remove_firewall_rule:{step['id']}")
+        if fault:
+            raise OperationError(f"Zugriff verweigert [{fault},Remove-NetFirewallRule]")
+        values.pop(_spelled(values, step["id"]), None)
+    else:
+        raise OperationError(f"{do}: there is no such operation")
+
+
+def _set_rule(state: dict[str, Any], rule: Mapping[str, Any]) -> None:
+    fault = state["faults"].get(f"new_firewall_rule:{rule['id']}")
+    if fault:
+        raise OperationError(f"Zugriff verweigert [{fault},New-NetFirewallRule]")
+    version = state["registry"][POLICY]["values"]["PolicyVersion"][1] & 0xFF
+    tokens = [f"v2.{version}", "Action=Allow", "Active=TRUE", f"Dir={'In' if rule['direction'] == 'Inbound' else 'Out'}"]
+    tokens.append(f"Protocol={6 if rule['protocol'] == 'TCP' else 17}")
+    tokens += [f"Profile={name}" for name in ("Domain", "Private", "Public") if name in rule["profiles"]]
+    addresses = [address for address in rule["remote_addresses"] if address != "Any"]
+    tokens += [f"RA4={address}" for address in addresses if ":" not in address]
+    tokens += [f"RA6={address}" for address in addresses if ":" in address or address.isalpha()]
+    tokens += [f"App={rule['program']}", f"Name={rule['display_name']}"]
+    tokens += [f"Desc={rule['description']}"] if rule["description"] else []
+    tokens += [f"EmbedCtxt={rule['group']}"] if rule["group"] else []
+    values = state["registry"][RULES]["values"]
+    known = _spelled(values, rule["id"])
+    values.pop(known, None)
+    values[rule["id"]] = ["REG_SZ", "|".join([*tokens, ""])]
+
+
+def _spelled(values: Mapping[str, Any], name: str) -> str:
+    return next((known for known in values if known.lower() == name.lower()), name)
+
+
+def _place(state: Mapping[str, Any], path: str) -> str:
+    """Return the key as the state spells it; of a user whose hive is not loaded, in the file."""
+    parts = path.split("\\", 2)
+    if parts[0] == "HKU":
+        profile = dict(profiles(state)).get(parts[1])
+        root = None if profile is None else hive(state, parts[1], profile)
+        if root is None:
+            raise OperationError(f"{parts[1]}: there is no such profile [{parts[1]}: there is no such profile]")
+        path = rf"{root}\{parts[2]}"
+    return next((known for known in state["registry"] if known.lower() == path.lower()), path)

@@ -1,0 +1,146 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The state of a simulated PC: registry, files, users, network, services. The PowerShell stand-ins read and write the same JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+from tests.lab import rules
+
+POLICY = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
+RULES = POLICY + r"\FirewallRules"
+GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
+PROFILE_LIST = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList"
+INTERNET = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
+MACHINE_INTERNET = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings"
+INTERNET_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings"
+WINHTTP_KEYS = (
+    MACHINE_INTERNET + r"\Connections",
+    r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings\Connections",
+)
+USER = "S-1-5-21-1004336348-1177238915-682003330-1001"
+FOLDER = r"C:\Program Files (x86)\ETS6"
+PROGRAMS = ("ETS6N", "ETS6C")
+ENVIRONMENT = {
+    "ProgramFiles": r"C:\Program Files",
+    "ProgramFiles(x86)": r"C:\Program Files (x86)",
+    "ProgramW6432": r"C:\Program Files",
+    "ProgramData": r"C:\ProgramData",
+    "PUBLIC": r"C:\Users\Public",
+    "SystemRoot": r"C:\Windows",
+    "SystemDrive": "C:",
+    "windir": r"C:\Windows",
+}
+
+Wire = list[Any]
+
+
+def connection_blob(flags: int, proxy: str = "", bypass: str = "", pac_url: str = "", counter: int = 7) -> Wire:
+    """Return WinINET's blob, as REG_BINARY."""
+    raw = struct.pack("<III", 0x46, counter, flags)
+    for text in (proxy, bypass, pac_url):
+        raw += struct.pack("<I", len(text)) + text.encode("ascii")
+    return ["REG_BINARY", base64.b64encode(raw + bytes(32)).decode()]
+
+
+def winhttp_blob(server: str = "", bypass: str = "") -> Wire:
+    """Return WinHTTP's blob, as REG_BINARY."""
+    raw = struct.pack("<III", 0x18, 0, 3 if server else 1)
+    for text in (server, bypass):
+        raw += struct.pack("<I", len(text)) + text.encode("ascii")
+    return ["REG_BINARY", base64.b64encode(raw).decode()]
+
+
+class Pc:
+    """One PC. state is what both kinds of PC answer from; a script PC's lies in a file while it runs."""
+
+    def __init__(self, name: str, rule_count: int = 450) -> None:
+        self.name = name
+        self.state: dict[str, Any] = {
+            "host": {"name": name},
+            "environment": dict(ENVIRONMENT),
+            "drives": ["C:", "D:"],
+            "network": ["private"],
+            "services": {"MpsSvc": "Running", "BFE": "Running"},
+            "firewall_products": [],
+            "users": [{"sid": USER, "profile": r"C:\Users\knx", "logged_on": True}],
+            "files": {},
+            "faults": {},
+            "registry": {},
+        }
+        self.set(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", CurrentBuildNumber=["REG_SZ", "22631"])
+        self.set(POLICY, PolicyVersion=["REG_DWORD", 0x0220])
+        self.set(RULES, **{key: ["REG_SZ", text] for key, text in rules.ordinary(rule_count, name).items()})
+        for profile in ("DomainProfile", "StandardProfile", "PublicProfile"):
+            self.set(rf"{POLICY}\{profile}", EnableFirewall=["REG_DWORD", 1], DisableNotifications=["REG_DWORD", 0])
+        self.set(PROFILE_LIST, Default=["REG_EXPAND_SZ", r"%SystemDrive%\Users\Default"])
+        self.set(rf"{PROFILE_LIST}\S-1-5-18", ProfileImagePath=["REG_EXPAND_SZ", r"%SystemRoot%\system32\config\systemprofile"])
+        self.set(rf"{PROFILE_LIST}\{USER}", ProfileImagePath=["REG_EXPAND_SZ", r"C:\Users\knx"])
+        self.user_proxy(flags=1)
+        self.set(rf"FILE\C:\Users\Default\NTUSER.DAT\{INTERNET}", ProxyEnable=["REG_DWORD", 0])
+        self.set(MACHINE_INTERNET, EnableHttp1_1=["REG_DWORD", 1])
+        for key in WINHTTP_KEYS:
+            self.set(key, WinHttpSettings=winhttp_blob())
+        self.install(FOLDER)
+
+    def set(self, path: str, **values: Wire) -> None:
+        """Set values of a key; what else it holds stays."""
+        self.state["registry"].setdefault(path, {"values": {}})["values"].update(values)
+
+    def install(self, folder: str) -> None:
+        """Put ETS6's programs into a folder."""
+        for program in PROGRAMS:
+            self.state["files"][rf"{folder}\{program}.exe"] = {"version": "6.3.1.0", "size": 12345678}
+
+    def uninstall(self) -> None:
+        """Take ETS6's programs away."""
+        self.state["files"].clear()
+
+    def rule(self, rule: tuple[str, str]) -> None:
+        """Add a rule to the local store."""
+        self.set(RULES, **{rule[0]: ["REG_SZ", rule[1]]})
+
+    def allow_all(self, folder: str = FOLDER, profiles: tuple[str, ...] = ("Domain", "Private")) -> None:
+        """Add the four allow rules, for programs in a folder."""
+        for program in PROGRAMS:
+            for protocol in ("TCP", "UDP"):
+                self.rule(rules.allow(rf"{folder}\{program}.exe", program.upper() if program.isupper() else program, protocol, profiles))
+
+    def user_proxy(self, flags: int, proxy: str = "", bypass: str = "", pac_url: str = "") -> None:
+        """Give the user a proxy: both blobs and the plain values, in step."""
+        self._wininet(rf"HKU\{USER}\{INTERNET}", flags, proxy, bypass, pac_url)
+
+    def machine_proxy(self, proxy: str, bypass: str = "") -> None:
+        """Give the machine a proxy that counts for everybody."""
+        self.set(INTERNET_POLICY, ProxySettingsPerUser=["REG_DWORD", 0])
+        self._wininet(MACHINE_INTERNET, 3, proxy, bypass, "")
+
+    def winhttp_proxy(self, server: str, bypass: str = "") -> None:
+        """Give WinHTTP a proxy."""
+        for key in WINHTTP_KEYS:
+            self.set(key, WinHttpSettings=winhttp_blob(server, bypass))
+
+    def _wininet(self, path: str, flags: int, proxy: str, bypass: str, pac_url: str) -> None:
+        blob = connection_blob(flags, proxy, bypass, pac_url)
+        self.set(path + r"\Connections", DefaultConnectionSettings=blob, SavedLegacySettings=blob)
+        plain: dict[str, Wire] = {"ProxyEnable": ["REG_DWORD", flags >> 1 & 1]}
+        for name, text in (("ProxyServer", proxy), ("ProxyOverride", bypass), ("AutoConfigURL", pac_url)):
+            if text:
+                plain[name] = ["REG_SZ", text]
+        self.set(path, **plain)
+
+    def save(self, file: Path) -> None:
+        """Write the state for the stand-ins."""
+        temporary = file.with_suffix(".new")
+        temporary.write_text(json.dumps(self.state), encoding="utf-8")
+        os.replace(temporary, file)
+
+    def load(self, file: Path) -> None:
+        """Take over what the stand-ins made of the state."""
+        self.state = json.loads(file.read_text(encoding="utf-8"))
