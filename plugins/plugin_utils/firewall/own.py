@@ -12,7 +12,7 @@ from typing import Any
 from ..finding import Change
 from ..formats.firewall_address import KEYWORDS, show_span
 from ..formats.firewall_rule import PROFILES, Direction, Matched, Rule, compose
-from ..operations import FirewallRule, Operation, RemoveFirewallRule, SetFirewallRule
+from ..operations import FirewallRule, RemoveFirewallRule, SetFirewallRule
 from ..policy import Policy
 from .paths import Paths
 from .region import merged
@@ -117,19 +117,16 @@ def drift(own: FirewallRule, firewall: Firewall, paths: Paths) -> Change | None:
     target = fields(as_rule(own))
     found = firewall.local(own.id)
     subject = f"firewall rule {own.id}"
-    operations: list[Operation] = [SetFirewallRule(own)]
+    operations = [SetFirewallRule(own)]
     if found is None:
         return Change(subject, NO_FIELDS, target, operations)
     if isinstance(found, Malformed):
-        return Change(subject, {**NO_FIELDS, "other conditions": [found.text]}, target, [RemoveFirewallRule(own.id), *operations])
+        return Change(subject, {**NO_FIELDS, "other conditions": [found.text]}, target, operations)
     now = fields(found)
     if paths.same(found.app, own.program):
         now["program"] = own.program
     if now == target:
         return None
-    if now["other conditions"]:
-        # Set-NetFirewallRule cannot take every condition back (a service, a user), so such a rule is made anew.
-        operations.insert(0, RemoveFirewallRule(found.id))
     return Change(subject, now, target, operations)
 
 
