@@ -100,7 +100,9 @@ def _public_profile(network: Network) -> Member:
     pc.allow_all()
     pc.state["network"] = ["public"]
     because = ("firewall.active_profile", "fail")
-    return Member(pc, "a network that is public, and rules that are not for it", "fail", "fail", because, _reach(network), https=True)
+    return Member(
+        pc, "a network that is public, and rules that are not for it", "fail", "fail", because, _reach(network), https=True
+    )
 
 
 def _outbound_blocked(network: Network) -> Member:

@@ -36,7 +36,10 @@ class Lab:
                     self.members[name].dialect = dialect or "7"
         self._locks = {name: threading.Lock() for name in self.members}
         self.endpoint = Endpoint(
-            self._execute, {name: member.fault for name, member in self.members.items()}, list(self.members), self.network.winrm_pem
+            self._execute,
+            {name: member.fault for name, member in self.members.items()},
+            list(self.members),
+            self.network.winrm_pem,
         )
         self.inventory = self.folder / "inventory"
         self._write_inventory()
@@ -96,7 +99,11 @@ class Lab:
                     "ansible_winrm_ca_trust_path": str(self.network.winrm_ca),
                 }
             else:
-                reached = {"ansible_port": self.endpoint.http.port, "ansible_winrm_scheme": "http", "ansible_winrm_transport": "ntlm"}
+                reached = {
+                    "ansible_port": self.endpoint.http.port,
+                    "ansible_winrm_scheme": "http",
+                    "ansible_winrm_transport": "ntlm",
+                }
             if member.away:
                 reached["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
             _write(self.inventory / "host_vars" / f"{name}.yml", {"ansible_user": name, **reached, **member.variables})

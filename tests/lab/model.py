@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import base64
 import gzip
-import importlib
+import importlib.util
 import json
 import re
 import struct
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,7 +78,9 @@ class _Reading:
         prefix = source.lower() + "\\"
         known = self.keys.get(source.lower())
         below = list(
-            dict.fromkeys(name[len(source) + 1 :].split("\\")[0] for lower, (name, _key) in self.keys.items() if lower.startswith(prefix))
+            dict.fromkeys(
+                name[len(source) + 1 :].split("\\")[0] for lower, (name, _key) in self.keys.items() if lower.startswith(prefix)
+            )
         )
         if known is None and not below:
             self.found[path] = {"state": "missing"}
@@ -137,8 +142,7 @@ class _Reading:
         for probe in probes:
             if probe.get("ways") is None:
                 probe["ways"] = list(dict.fromkeys(self._ways(users, str(probe["url"]))))
-        prober = importlib.import_module("ansible_collections.ets6.network.plugins.module_utils.probe")
-        found: list[dict[str, Any]] = prober.probe_all(
+        found: list[dict[str, Any]] = prober().probe_all(
             [probe for probe in probes if probe["ways"]], float(self.asked.get("probe_timeout") or 10)
         )
         return found
@@ -160,6 +164,18 @@ class _Reading:
                 continue
             ways.append(_select(proxy, bypass, url) if flags & 2 else "")
         return ways
+
+
+@cache
+def prober() -> ModuleType:
+    """Return the collection's prober, the one piece of its code that the lab runs; loaded from its file, without Ansible."""
+    file = Path(__file__).resolve().parents[2] / "plugins" / "module_utils" / "probe.py"
+    spec = importlib.util.spec_from_file_location("ets6_probe", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def profiles(state: Mapping[str, Any]) -> list[tuple[str, str]]:

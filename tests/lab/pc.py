@@ -110,7 +110,9 @@ class Pc:
         """Add the four allow rules, for programs in a folder."""
         for program in PROGRAMS:
             for protocol in ("TCP", "UDP"):
-                self.rule(rules.allow(rf"{folder}\{program}.exe", program.upper() if program.isupper() else program, protocol, profiles))
+                self.rule(
+                    rules.allow(rf"{folder}\{program}.exe", program.upper() if program.isupper() else program, protocol, profiles)
+                )
 
     def user_proxy(self, flags: int, proxy: str = "", bypass: str = "", pac_url: str = "") -> None:
         """Give the user a proxy: both blobs and the plain values, in step."""

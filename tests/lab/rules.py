@@ -7,7 +7,18 @@ from __future__ import annotations
 import random
 import uuid
 
-FEATURES = ("CoreNet", "FileShare", "RemoteDesk", "WirelessDisp", "MediaShare", "RouterAcc", "Backup", "Printing", "Telemetry", "Wifi")
+FEATURES = (
+    "CoreNet",
+    "FileShare",
+    "RemoteDesk",
+    "WirelessDisp",
+    "MediaShare",
+    "RouterAcc",
+    "Backup",
+    "Printing",
+    "Telemetry",
+    "Wifi",
+)
 PARTS = ("Agent", "Host", "Relay", "Finder", "Store", "Sync", "Beacon", "Proxy", "Stream", "Query")
 VENDORS = ("Norda", "Velmo", "Kastor", "Brimax", "Opalis", "Tarn", "Ulmen", "Zerio")
 VERSIONS = ("2.10", "2.26", "2.30", "2.31", "2.32", "2.33")
@@ -20,7 +31,11 @@ def ordinary(count: int, seed: str) -> dict[str, str]:
     while len(rules) < count:
         feature, part, vendor = dice.choice(FEATURES), dice.choice(PARTS), dice.choice(VENDORS)
         direction, protocol = dice.choice(("In", "Out")), dice.choice((6, 17, 6, 17, 1, 58, None))
-        tokens = [f"Action={'Block' if dice.random() < 0.04 else 'Allow'}", f"Active={dice.choice(('TRUE', 'FALSE'))}", f"Dir={direction}"]
+        tokens = [
+            f"Action={'Block' if dice.random() < 0.04 else 'Allow'}",
+            f"Active={dice.choice(('TRUE', 'FALSE'))}",
+            f"Dir={direction}",
+        ]
         if protocol is not None:
             tokens.append(f"Protocol={protocol}")
         tokens += [f"Profile={name}" for name in ("Domain", "Private", "Public") if dice.random() < 0.4]
@@ -40,10 +55,15 @@ def ordinary(count: int, seed: str) -> dict[str, str]:
         else:
             path = rf"c:\users\public\{vendor.lower()}\{part.lower()}.exe"
             tokens.append(f"App={path}")
-            rule_id = f"{'TCP' if protocol == 6 else 'UDP'} Query User{{{str(uuid.UUID(int=dice.getrandbits(128))).upper()}}}{path}"
+            rule_id = (
+                f"{'TCP' if protocol == 6 else 'UDP'} Query User{{{str(uuid.UUID(int=dice.getrandbits(128))).upper()}}}{path}"
+            )
         if dice.random() < 0.2:
             tokens.append(f"Svc={part.lower()}svc")
-        tokens += [f"Name=@{feature.lower()}.dll,-{dice.randint(100, 999)}", f"EmbedCtxt=@{feature.lower()}.dll,-{dice.randint(100, 999)}"]
+        tokens += [
+            f"Name=@{feature.lower()}.dll,-{dice.randint(100, 999)}",
+            f"EmbedCtxt=@{feature.lower()}.dll,-{dice.randint(100, 999)}",
+        ]
         if dice.random() < 0.1:
             tokens.append("Edge=TRUE")
         rules[rule_id] = f"v{dice.choice(VERSIONS)}|" + "|".join(tokens) + "|"

@@ -16,6 +16,7 @@ import ssl
 import struct
 import tempfile
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -229,7 +230,13 @@ class Wsman(Handler):
         with self.endpoint.lock:
             traffic.executions += 1
             traffic.stdin += len(data)
-        command.outcome = self.endpoint.pool.submit(self.endpoint.execute, command.pc, command.line, data)
+        command.outcome = self.endpoint.pool.submit(self._run, command, data)
+
+    def _run(self, command: Command, data: bytes) -> tuple[bytes, bytes, int]:
+        try:
+            return self.endpoint.execute(command.pc, command.line, data)
+        except Exception:  # a fault of the lab itself must be seen where the PC's answer would have been
+            return b"", traceback.format_exc().encode(), 1
 
     def _receive(self, envelope: ElementTree.Element, message: str, action: str, fault: str) -> tuple[int, str]:
         wanted = envelope.find(f".//{{{SHELL}}}DesiredStream")
@@ -276,7 +283,6 @@ def _fault(message: str, code: str) -> str:
 
 def module_arguments(data: bytes) -> tuple[str, dict[str, Any]] | None:
     """Return a module's name and arguments from the standard input that Ansible sends; None where it runs no module."""
-
 
     parts = re.split(rb"\r?\n\x00\x00\x00\x00\r?\n", data)
     if len(parts) < 2:

@@ -101,7 +101,8 @@ def test_own_endpoints_are_merged_over_the_vendors_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [r"C:\Program Files (x86)\ETS6", r"%ProgramFiles(x86)%\ETS6", r"*:\KNX\ETS6", "D:\\", r"C:\Programme\Büro & Technik\ETS 6"]
+    "path",
+    [r"C:\Program Files (x86)\ETS6", r"%ProgramFiles(x86)%\ETS6", r"*:\KNX\ETS6", "D:\\", r"C:\Programme\Büro & Technik\ETS 6"],
 )
 def test_folders_as_people_write_them(path: str) -> None:
     assert Policy.from_variables({"paths": [path + "\\" if not path.endswith("\\") else path]}).paths == (path,)

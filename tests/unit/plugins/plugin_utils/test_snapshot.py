@@ -119,7 +119,19 @@ json_values = st.recursive(
     max_leaves=8,
 )
 sections = st.sampled_from(
-    ["host", "environment", "registry", "files", "users", "network", "services", "firewall_products", "probes", "errors", "offline"]
+    [
+        "host",
+        "environment",
+        "registry",
+        "files",
+        "users",
+        "network",
+        "services",
+        "firewall_products",
+        "probes",
+        "errors",
+        "offline",
+    ]
 )
 
 
