@@ -1,0 +1,65 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""PCs that answer with the real script: PowerShell runs what Ansible sent, with stand-ins for Windows around it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.lab.pc import Pc
+
+ROOT = Path(__file__).resolve().parents[2]
+STAND_INS = Path(__file__).parent / "windows" / "stand-ins.ps1"
+SECONDS = 120
+KEPT = ("PATH", "HOME", "LANG", "DOTNET_ROOT", "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT")
+"""What the engine itself needs of this machine's environment. Everything else is the PC's."""
+
+
+def find_pwsh() -> Path | None:
+    """Return the PowerShell on the PATH, or the one of a shared checkout beside this one; None where there is neither."""
+    found = shutil.which("pwsh")
+    beside = ROOT.parent / "shared" / "pwsh" / "pwsh"
+    return Path(found) if found else beside if beside.exists() else None
+
+
+def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path) -> tuple[bytes, bytes, int]:
+    """Run a command line as Ansible sends it, on a PC's state, and load the state that it leaves.
+
+    dialect is "5.1" or "7". Returns standard output, standard error and the exit code.
+    """
+    pwsh = find_pwsh()
+    if pwsh is None:
+        raise FileNotFoundError("no PowerShell: neither pwsh on the PATH nor ../shared/pwsh/pwsh")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{pc.name}-") as place:
+        state = Path(place) / "state.json"
+        pc.save(state)
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment |= pc.state["environment"]
+        environment |= {"ETS6_LAB_PC": str(state), "PWSH_DIALECT": dialect, "TMPDIR": place}
+        done = subprocess.run(
+            [str(pwsh), *_words(line)],
+            input=data,
+            env=environment,
+            cwd=place,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        pc.state = json.loads(state.read_text(encoding="utf-8"))
+    return done.stdout, done.stderr, done.returncode
+
+
+def _words(line: str) -> list[str]:
+    """Return the words after the program's name, with the stand-ins in front of the encoded command."""
+    words = line.split()[1:]
+    at = next(number for number, word in enumerate(words) if re.fullmatch("-EncodedCommand", word, re.IGNORECASE)) + 1
+    command = base64.b64decode(words[at]).decode("utf-16-le")
+    words[at] = base64.b64encode(f". '{STAND_INS}'\n{command}".encode("utf-16-le")).decode()
+    return words
