@@ -89,7 +89,8 @@ options:
     type: dict
     default: {}
     description:
-      - 'Servers that ETS6 must reach, by name, merged over the vendor''s table: C(updates), C(app_updates), C(app_updates_http), C(cloud_licensing), C(administrative_data), C(online_catalog).'
+      - Servers that ETS6 must reach, by name, merged over the vendor's table.
+      - 'The vendor''s names are C(updates), C(app_updates), C(app_updates_http), C(cloud_licensing), C(administrative_data) and C(online_catalog).'
       - The address of the news page is not published; give it as an own entry if it matters.
       - 'Example, C({cloud_licensing: {enabled: false}, news: {url: ''http://news.example.com''}}).'
   probe_timeout:

@@ -155,7 +155,8 @@ def _program(value: Any) -> str:
 def _folder(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"(?:[A-Za-z*]:\\|%[^%|\\]+%(?:\\|$))[^/:*?\"<>|\x00-\x1f]*", value):
         raise ValueError(
-            rf"{value!r} is not accepted; an absolute Windows folder is expected, such as C:\Program Files (x86)\ETS6 or %ProgramFiles%\ETS6 (*:\ stands for every fixed drive)"
+            rf"{value!r} is not accepted; an absolute Windows folder is expected, such as C:\Program Files (x86)\ETS6 "
+            r"or %ProgramFiles%\ETS6 (*:\ stands for every fixed drive)"
         )
     return value.rstrip("\\") if len(value) > 3 else value
 

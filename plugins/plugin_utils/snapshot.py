@@ -10,7 +10,6 @@ It comes from a machine that may be hostile: sizes are bounded, and what is not 
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import json
 import zlib
@@ -158,7 +157,7 @@ class Snapshot:
             if not unpacker.eof:
                 raise SnapshotError("the snapshot is cut off")
             return cls.from_wire(json.loads(content))
-        except (binascii.Error, zlib.error, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, zlib.error, RecursionError) as error:
             raise SnapshotError(f"the snapshot cannot be unpacked: {error}") from None
 
     @classmethod

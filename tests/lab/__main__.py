@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.lab import fleet
 from tests.lab.lab import Lab
+from tests.lab.network import Network
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
 
-    def build(network: fleet.Network) -> list[fleet.Member]:
+    def build(network: Network) -> list[fleet.Member]:
         if given.count:
             return [fleet.compliant(f"pc-{number:04}", network) for number in range(given.count)]
         return [member for member in fleet.members(network) if not given.only or member.pc.name in given.only]

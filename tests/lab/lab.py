@@ -70,10 +70,7 @@ class Lab:
     def _execute(self, name: str, line: str, data: bytes) -> tuple[bytes, bytes, int]:
         member = self.members[name]
         with self._locks[name]:
-            if member.dialect:
-                outcome = script.run(member.pc, line, data, member.dialect, self.folder)
-            else:
-                outcome = _model(member, data)
+            outcome = script.run(member.pc, line, data, member.dialect, self.folder) if member.dialect else _model(member, data)
             member.pc.save(self.folder / "pcs" / f"{name}.json")
             return outcome
 
@@ -88,7 +85,7 @@ class Lab:
             "ets6_network_public_roots": str(self.network.roots),
         }
         _write(self.inventory / "group_vars" / "all.yml", common)
-        hosts = {}
+        hosts: dict[str, None] = {}
         for name, member in self.members.items():
             if member.https:
                 reached = {

@@ -157,7 +157,9 @@ class _Reading:
         ways = []
         for path in paths:
             # The request spells the machine's key in its own way.
-            key = next((key for name, key in self.found.items() if name.lower() == (path + r"\Connections").lower()), {})
+            key: dict[str, Any] = next(
+                (key for name, key in self.found.items() if name.lower() == (path + r"\Connections").lower()), {}
+            )
             blob = key.get("values", {}).get("DefaultConnectionSettings")
             flags, proxy, bypass = _settings(base64.b64decode(blob[1])) if blob else (0, "", "")
             if flags & 4:

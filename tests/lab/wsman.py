@@ -235,7 +235,7 @@ class Wsman(Handler):
     def _run(self, command: Command, data: bytes) -> tuple[bytes, bytes, int]:
         try:
             return self.endpoint.execute(command.pc, command.line, data)
-        except Exception:  # a fault of the lab itself must be seen where the PC's answer would have been
+        except Exception:  # noqa: BLE001 - a fault of the lab itself must be seen where the PC's answer would have been
             return b"", traceback.format_exc().encode(), 1
 
     def _receive(self, envelope: ElementTree.Element, message: str, action: str, fault: str) -> tuple[int, str]:

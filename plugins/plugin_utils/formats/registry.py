@@ -17,7 +17,6 @@ all others          base64 of the raw bytes
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +61,7 @@ class Value:
         if kind in BYTES_TYPES and isinstance(data, str):
             try:
                 return cls(kind, base64.b64decode(data, validate=True))
-            except binascii.Error as error:
+            except ValueError as error:
                 raise WireError(f"{kind}: not base64 ({error}): {_shown(data)}") from None
         raise WireError(f"{kind}: unknown type, or data that is not of that type: {_shown(data)}")
 

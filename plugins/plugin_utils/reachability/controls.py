@@ -21,7 +21,8 @@ INTERCEPTION = Control(
     "reach.interception",
     "Nobody opens the TLS connections to the vendor",
     Severity.HIGH,
-    "The vendor forbids a firewall with deep inspection (KNX support article 4403452514066): updates, the catalog or licensing fail with it, also where the PC trusts the inspector.",
+    "The vendor forbids a firewall with deep inspection (KNX support article 4403452514066): updates, the catalog or licensing fail with it, "
+    "also where the PC trusts the inspector.",
     "Take the vendor's servers out of the inspection; the findings of the endpoints name the issuer.",
 )
 

@@ -10,7 +10,6 @@ bodies, certificates) is somebody else's data: read with care, never trusted.
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -66,8 +65,21 @@ CLOCK_TOLERANCE_SECONDS = 24 * 3600
 
 BOGONS = tuple(
     ipaddress.ip_network(net)
-    for net in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "240.0.0.0/4", "::/127", "fc00::/7", "fe80::/10")
-)  # fmt: skip
+    for net in [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "240.0.0.0/4",
+        "::/127",
+        "fc00::/7",
+        "fe80::/10",
+    ]
+)
 """Addresses at which no public server answers: the list of OONI's tests and its IPv6 counterparts."""
 
 
@@ -272,7 +284,7 @@ def _same_site(one: str, other: str) -> bool:
 def _body(answer: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(answer.get("body") or "", validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""
 
 

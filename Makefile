@@ -1,0 +1,73 @@
+# make help lists the targets. Everything is installed into .venv; nothing outside this folder is touched, but for
+# Debian packages that the tests want, where make runs as root.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+COLLECTION := .ansible/collections/ansible_collections/ets6/network
+READY := $(VENV)/ready
+RUN := PATH="$(BIN):$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint format unit sanity molecule package bench test system clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(READY) ## make the virtual environment and link the collection into it
+
+$(READY): requirements.txt requirements-dev.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; give one with PYTHON=python3.12, say." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is needed (Debian: apt install python3-venv)." >&2; exit 1; }
+	@echo "Installing what requirements-dev.txt pins into $(VENV) (a minute the first time) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@mkdir -p $(dir $(COLLECTION)) && ln -sfn ../../../.. $(COLLECTION)
+	@touch $@
+
+demo: setup ## show the whole thing on simulated PCs: what is wrong, what is done, the reports
+	@$(RUN) python -m tests.lab.demo
+
+lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, the changelog
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
+	$(RUN) mypy tests/lab bench
+	$(RUN) ansible-lint
+	$(RUN) yamllint --strict .
+	$(RUN) antsibull-changelog lint
+
+format: setup ## have ruff format everything
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+system: # packages of Debian that tests want; without root those tests skip and say which package they lack
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		wanted=$$(sed 's/#.*//' requirements-debian.txt | xargs); \
+		missing=$$(for one in $$wanted; do dpkg -s "$$one" >/dev/null 2>&1 || echo "$$one"; done | xargs); \
+		if [ "$$missing" ]; then \
+			echo "Installing from Debian: $$missing"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		fi; \
+	fi
+
+unit: setup system ## pytest: units, the lab, the PowerShell
+	$(RUN) python -m pytest -q -n auto
+
+sanity: setup ## ansible-test sanity and units
+	$(RUN) tests/ansible-test
+
+molecule: setup system ## molecule's scenarios, on the lab
+	$(RUN) MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --all
+
+package: setup ## build the collection, install it into an empty folder, run the demo from there by its full name
+	$(RUN) tests/package
+
+bench: setup ## what a PC costs: executions, messages, bytes; how long the judgement takes
+	$(RUN) PYTHONPATH=.:.ansible/collections python -m bench
+
+test: lint unit sanity molecule package ## all of it
+	@echo "All tests passed."
+
+clean: ## remove what make made
+	rm -rf $(VENV) .ansible .lab dist .hypothesis .mypy_cache .ruff_cache ets6-report

@@ -1,0 +1,19 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Makes the collection importable (ansible-test does that itself, plain pytest needs the link that ``make`` laid), and the lab."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # for tests.lab
+try:
+    import ansible_collections.ets6.network  # noqa: F401
+except ImportError:
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader([str(ROOT / ".ansible" / "collections")])
