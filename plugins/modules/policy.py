@@ -54,37 +54,38 @@ options:
     choices: [prompt, all, none]
     default: prompt
     description:
-      - 'Which blocking rules are removed: V(prompt) those that the firewall''s prompt left, V(all) also those that somebody made on purpose, V(none) neither.'
+      - 'Which blocking rules are removed: V(prompt) those that the firewall''s prompt left, V(all) also those made on purpose, V(none) neither.'
   multicast_answers:
     type: str
+    choices: [unmanaged, allow]
     default: unmanaged
     description:
-      - Whether Windows lets unicast answers to a multicast through, which the discovery of KNXnet/IP devices needs.
+      - 'Whether Windows lets unicast answers to a multicast through, which the discovery of KNXnet/IP devices needs: V(allow) sets it.'
   proxy:
     type: dict
     description:
       - The proxy of the PC. V(unmanaged) leaves it as it is.
     options:
-        mode:
-          type: str
-          choices: [unmanaged, direct, named, pac, autodetect]
-          default: unmanaged
-          description: V(direct) for none, V(named) for O(proxy.server), V(pac) for a script, V(autodetect) for WPAD.
-        server:
-          type: str
-          description: C(host:port), or C(http=host:port;https=host:port). A login in it is refused, since ETS6 cannot use one.
-        bypass:
-          type: list
-          elements: str
-          description: Who is reached without the proxy, such as C(*.example.com), C(intranet:8080) or C(<local>).
-        pac_url:
-          type: str
-          description: Address of the script, http or https.
-        scope:
-          type: str
-          choices: [machine, users]
-          default: machine
-          description: V(machine) for all users of the PC by C(ProxySettingsPerUser), V(users) for each user's own settings and those to come.
+      mode:
+        type: str
+        choices: [unmanaged, direct, named, pac, autodetect]
+        default: unmanaged
+        description: V(direct) for none, V(named) for O(proxy.server), V(pac) for a script, V(autodetect) for WPAD.
+      server:
+        type: str
+        description: C(host:port), or C(http=host:port;https=host:port). A login in it is refused, since ETS6 cannot use one.
+      bypass:
+        type: list
+        elements: str
+        description: Who is reached without the proxy, such as C(*.example.com), C(intranet:8080) or C(<local>).
+      pac_url:
+        type: str
+        description: Address of the script, http or https.
+      scope:
+        type: str
+        choices: [machine, users]
+        default: machine
+        description: V(machine) for all users of the PC by C(ProxySettingsPerUser), V(users) for each user's own settings and those to come.
   endpoints:
     type: dict
     default: {}
