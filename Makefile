@@ -55,13 +55,13 @@ unit: setup system ## pytest: units, the lab, the PowerShell
 	$(RUN) python -m pytest -q -n auto
 
 sanity: setup ## ansible-test sanity and units
-	$(RUN) tests/ansible-test
+	$(RUN) tests/ansible-test.sh
 
 molecule: setup system ## molecule's scenarios, on the lab
 	$(RUN) MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --all
 
 package: setup ## build the collection, install it into an empty folder, run the demo from there by its full name
-	$(RUN) tests/package
+	$(RUN) tests/package.sh
 
 bench: setup ## what a PC costs: executions, messages, bytes; how long the judgement takes
 	$(RUN) PYTHONPATH=.:.ansible/collections python -m bench

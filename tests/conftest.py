@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # for tests.lab
 try:
-    import ansible_collections.ets6.network  # noqa: F401
+    importlib.import_module("ansible_collections.ets6.network")
 except ImportError:
     from ansible.plugins.loader import init_plugin_loader
 

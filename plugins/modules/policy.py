@@ -65,7 +65,7 @@ options:
     type: dict
     description:
       - The proxy of the PC. V(unmanaged) leaves it as it is.
-    options:
+    suboptions:
       mode:
         type: str
         choices: [unmanaged, direct, named, pac, autodetect]
@@ -117,6 +117,7 @@ attributes:
     support: full
     description: Returns what has changed, or would be, rule by rule and field by field.
   platform:
+    support: full
     platforms: windows
     description: Where it acts.
   action:

@@ -19,7 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import certifi
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
@@ -71,7 +70,17 @@ class Judgement:
 @lru_cache(maxsize=8)
 def public_roots(path: str) -> tuple[x509.Certificate, ...]:
     """Return the roots of a PEM bundle; certifi's where no path is given. Raises CertificateError."""
-    bundle = Path(path or certifi.where())
+    if not path:
+        # Imported where it is needed, since a controller that names its own bundle can do without.
+        try:
+            import certifi
+        except ImportError:
+            raise CertificateError(
+                "the Python package certifi, which holds the public roots, is missing on the controller: install it "
+                "(pip install certifi), or name a PEM file in ets6_network_public_roots"
+            ) from None
+        path = certifi.where()
+    bundle = Path(path)
     try:
         return tuple(x509.load_pem_x509_certificates(bundle.read_bytes()))
     except (OSError, ValueError) as error:

@@ -117,14 +117,14 @@ def read(text: str) -> dict[str, list[str]]:
     """Return a rule's tokens."""
     tokens: dict[str, list[str]] = {}
     for part in text.split("|")[1:-1]:
-        name, _, value = part.partition("=")
+        name, _equals, value = part.partition("=")
         tokens.setdefault(name, []).append(value)
     return tokens
 
 
 def in_ports(value: str, port: int) -> bool:
     """Tell whether a port is in ``80`` or ``80-90``."""
-    first, _, last = value.partition("-")
+    first, _dash, last = value.partition("-")
     return int(first) <= port <= int(last or first)
 
 
