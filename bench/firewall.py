@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""How long the firewall's judgement of one PC takes, by the number of its rules: ``python bench/firewall.py [RULES ...]``.
+"""How long the firewall's judgement of one PC takes, by the number of its rules: ``python -m bench.firewall [RULES ...]``.
 
 Fails where 10,000 rules take half a second or more.
 """

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a PC costs on the wire: module executions, WinRM messages, bytes. ``python -m bench.executions [PCS]``.
+
+Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution more than 100 KB.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.lab import fleet
+from tests.lab.lab import Lab
+from tests.lab.network import Network
+
+ROOT = Path(__file__).resolve().parents[1]
+KB = 1000
+MOST_KB = 100
+PEERS = "the same job with modules of ansible.windows and community.windows: 20 executions, 134 messages or more, 4.07 MiB sent"
+"""Counted for ansible.windows 3.3 and community.windows 3.1: a task for each rule, setting and probe, a PowerShell for each."""
+
+
+def measure(kind: str, build: Callable[[str, Network], fleet.Member], count: int, executions: int) -> bool:
+    """Run the playbook on that many PCs of a kind and print what one of them cost. Tell whether that is within the bounds."""
+
+    def members(network: Network) -> list[fleet.Member]:
+        return [build(f"pc-{number:04}", network) for number in range(count)]
+
+    with Lab(members, scripts=False) as lab:
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            str(lab.inventory),
+            "playbooks/ets6-network.yml",
+        ]
+        command += ["--forks", "25", "-e", f"ets6_network_report_dir={lab.folder / 'report'}"]
+        since, cpu = time.monotonic(), os.times()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        wall, spent = time.monotonic() - since, os.times()
+        if done.returncode != 0:
+            print(done.stdout[-2000:], done.stderr[-2000:])
+            return False
+        every = list(lab.endpoint.traffic.values())
+    each = {
+        name: sum(getattr(one, name) for one in every) / count
+        for name in ("executions", "requests", "sends", "bytes_in", "stdin")
+    }
+    payload = each["stdin"] / each["executions"] / KB
+    processor = spent.children_user + spent.children_system - cpu.children_user - cpu.children_system
+    print(
+        f"{kind:<16} {each['executions']:>4.1f} executions  {each['requests']:>5.1f} messages  {each['bytes_in'] / KB:>6.1f} KB sent  "
+        f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {wall:.1f} s, {processor:.1f} s of processor)"
+    )
+    return each["executions"] <= executions and payload <= MOST_KB and each["sends"] == each["executions"]
+
+
+def main() -> int:
+    """Print a line for PCs on which nothing is wrong, one for those that lack their rules, and what others take."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    right = measure("compliant PC", fleet.compliant, count, 1)
+    drifted = measure("PC with drift", fleet.drifted, count, 2)
+    print(f"{'for comparison':<16} {PEERS}")
+    return int(not (right and drifted))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
