@@ -57,7 +57,7 @@ def measure(kind: str, build: Callable[[str, Network], fleet.Member], count: int
         f"{kind:<16} {each['executions']:>4.1f} executions  {each['requests']:>5.1f} messages  {each['bytes_in'] / KB:>6.1f} KB sent  "
         f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {wall:.1f} s, {processor:.1f} s of processor)"
     )
-    return each["executions"] <= executions and payload <= MOST_KB and each["sends"] == each["executions"]
+    return bool(each["executions"] <= executions and payload <= MOST_KB and each["sends"] == each["executions"])
 
 
 def main() -> int:
