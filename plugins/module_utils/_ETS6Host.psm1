@@ -48,11 +48,12 @@ Function Add-ETS6Json {
     elseif ($Value -is [System.Collections.IDictionary]) {
         $null = $Text.Append('{')
         $between = ''
-        foreach ($key in $Value.Keys) {
+        # Not .Keys: of a dictionary that has such a key, PowerShell gives its value.
+        foreach ($entry in $Value.GetEnumerator()) {
             $null = $Text.Append($between)
-            Add-ETS6Json -Text $Text -Value ([string]$key)
+            Add-ETS6Json -Text $Text -Value ([string]$entry.Key)
             $null = $Text.Append(':')
-            Add-ETS6Json -Text $Text -Value $Value[$key]
+            Add-ETS6Json -Text $Text -Value $entry.Value
             $between = ','
         }
         $null = $Text.Append('}')
@@ -216,7 +217,7 @@ Function Get-ETS6Host {
     $values = $found[$windows]['values']
     $build = if ($null -ne $values -and $values.Contains('CurrentBuildNumber')) { $values['CurrentBuildNumber'][1] } else { '' }
     @{
-        name = [Environment]::MachineName
+        name = $env:COMPUTERNAME
         os = "10.0.$build"
         powershell = $PSVersionTable.PSVersion.ToString()
         time = [DateTime]::UtcNow.ToString('yyyy-MM-ddTHH:mm:ssZ', [System.Globalization.CultureInfo]::InvariantCulture)
@@ -296,9 +297,11 @@ Function Get-ETS6File {
     if ($Names) {
         $pattern = '(?:^|[=|"])([^=|"]*\\(?:' + (@($Names | ForEach-Object { [regex]::Escape($_) }) -join '|') + '))(?=$|[|"])'
         $named = [regex]::new($pattern, [System.Text.RegularExpressions.RegexOptions]'IgnoreCase, CultureInvariant')
-        foreach ($key in @($Registry.Values)) {
+        foreach ($read in $Registry.GetEnumerator()) {
+            $key = $read.Value
             if ($key.state -ne 'present') { continue }
-            foreach ($value in $key.values.Values) {
+            foreach ($entry in $key.values.GetEnumerator()) {
+                $value = $entry.Value
                 if ($value[0] -in 'REG_SZ', 'REG_EXPAND_SZ') {
                     foreach ($found in $named.Matches($value[1])) { $wanted[[Environment]::ExpandEnvironmentVariables($found.Groups[1].Value)] = $true }
                 }

@@ -1,0 +1,247 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# The commands of a simulated PC: the firewall's, CIM's, netsh and reg, over the state that ../../stand-ins.ps1 holds.
+
+using namespace System.Text.Json.Nodes
+
+$script:Policy = 'HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy'
+$script:Rules = "$($script:Policy)\FirewallRules"
+
+#region NetSecurity (windows-powershell-docs; error ids as administrators pasted them: texts are localized, ids are not)
+
+Function Write-LabError {
+    param ($Cmdlet, [string]$Id, [string]$Text, [string]$Category, $Target)
+
+    $Cmdlet.WriteError([System.Management.Automation.ErrorRecord]::new([Exception]::new($Text), $Id, $Category, $Target))
+}
+
+Function Open-LabRules { [LabRegistryKey]::new($script:Rules, $true) }
+
+Function Get-NetFirewallRule {
+    [CmdletBinding()]
+    param ([string[]]$Name)
+
+    foreach ($one in $Name) {
+        # The name is a wildcard pattern, compared without letter case.
+        $pattern = [WildcardPattern]::new($one, 'IgnoreCase')
+        $found = @(foreach ($id in (Open-LabRules).GetValueNames()) { if ($pattern.IsMatch($id)) { $id } })
+        # A name without wildcards that is not found is an error; a wildcard without a match is none.
+        if (-not $found -and -not [WildcardPattern]::ContainsWildcardCharacters($one)) {
+            Write-LabError $PSCmdlet 'CmdletizationQuery_NotFound_InstanceID' "Keine MSFT_NetFirewallRule-Objekte gefunden: '$one'." ObjectNotFound $one
+        }
+        foreach ($id in $found) { [pscustomobject]@{ Name = $id; InstanceID = $id } }
+    }
+}
+
+Function New-NetFirewallRule {
+    [CmdletBinding()]
+    param (
+        [Parameter(Mandatory)][string]$DisplayName, [string]$Name, [string]$Description, [string]$Group, [string]$Program,
+        [ValidateSet('True', 'False')][string]$Enabled = 'True', [string[]]$Profile = 'Any',
+        [ValidateSet('Inbound', 'Outbound')][string]$Direction = 'Inbound', [ValidateSet('Allow', 'Block')][string]$Action = 'Allow',
+        [string]$Protocol = 'Any', [string[]]$RemoteAddress
+    )
+
+    $fault = [LabPC]::Fault("new_firewall_rule:$Name")
+    if ($fault) { return Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
+    $key = Open-LabRules
+    if (@($key.GetValueNames()) -contains $Name) {
+        return Write-LabError $PSCmdlet 'Windows System Error 183' 'Eine Datei kann nicht erstellt werden, wenn sie bereits vorhanden ist.' ResourceExists $null
+    }
+    $version = [uint32][LabPC]::Key($script:Policy)['values']['PolicyVersion'][1].ToString() -band 0xFF
+    # What is not given is absent, and the order of the tokens is that of the rules that administrators pasted.
+    $text = "v2.$version|Action=$Action|Active=$($Enabled.ToUpperInvariant())|Dir=$(@{ Inbound = 'In'; Outbound = 'Out' }[$Direction])"
+    if ($Protocol -ne 'Any') { $text += "|Protocol=$(@{ TCP = 6; UDP = 17 }[$Protocol])" }
+    # The enum's numbers are flags, so Windows writes them in this order.
+    foreach ($one in 'Domain', 'Private', 'Public') { if (@($Profile -split ',\s*') -contains $one) { $text += "|Profile=$one" } }
+    foreach ($address in $RemoteAddress) { if ($address -notmatch ':') { $text += "|RA4=$address" } }
+    foreach ($address in $RemoteAddress) { if ($address -match ':' -or $address -match '^[A-Za-z]+$') { $text += "|RA6=$address" } }
+    if ($Program) { $text += "|App=$Program" }
+    $text += "|Name=$DisplayName"
+    if ($Description) { $text += "|Desc=$Description" }
+    if ($Group) { $text += "|EmbedCtxt=$Group" }
+    $key.SetValue($Name, "$text|", 'String')
+    [pscustomobject]@{ Name = $Name; InstanceID = $Name; PrimaryStatus = 'OK' }
+}
+
+Function Remove-NetFirewallRule {
+    [CmdletBinding()]
+    param ([string[]]$Name)
+
+    # Without a selector every local rule goes.
+    foreach ($rule in @(Get-NetFirewallRule -Name $(if ($Name) { $Name } else { '*' }))) {
+        $fault = [LabPC]::Fault("remove_firewall_rule:$($rule.Name)")
+        if ($fault) { Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
+        else { (Open-LabRules).DeleteValue($rule.Name, $true) }
+    }
+}
+
+Function Set-NetFirewallProfile {
+    [CmdletBinding()]
+    param (
+        [ValidateSet('Domain', 'Private', 'Public')][string[]]$Name,
+        [ValidateSet('True', 'False', 'NotConfigured')][string]$AllowUnicastResponseToMulticast
+    )
+
+    foreach ($one in $Name) {
+        $fault = [LabPC]::Fault("set_firewall_profile:$one")
+        if ($fault) { return Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
+        # MS-GPFAS 2.2.2: the private profile's key is StandardProfile, and the value says the opposite.
+        $path = "$($script:Policy)\$(@{ Domain = 'DomainProfile'; Private = 'StandardProfile'; Public = 'PublicProfile' }[$one])"
+        $base = [LabRegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
+        $key = $base.CreateSubKey($path.Substring(5))
+        if ($AllowUnicastResponseToMulticast -eq 'NotConfigured') { $key.DeleteValue('DisableUnicastResponsesToMulticastBroadcast', $false) }
+        else { $key.SetValue('DisableUnicastResponsesToMulticastBroadcast', [int]($AllowUnicastResponseToMulticast -eq 'False'), 'DWord') }
+    }
+}
+
+#endregion
+#region Programs
+
+# What goes wrong is written to the error stream: there 5.1 makes an error record of it where the stream is redirected.
+Function Stop-LabProgram {
+    param ([int]$Code, [string]$Text)
+
+    $global:LASTEXITCODE = $Code
+    Write-Error $Text
+}
+
+# netsh winhttp (Microsoft Learn): writes the key of 64-bit and of 32-bit programs.
+Function netsh.exe {
+    $global:LASTEXITCODE = 0
+    $server = ''
+    $bypass = ''
+    foreach ($word in $args) {
+        if ($word -like 'proxy-server=*') { $server = $word.Substring(13) }
+        if ($word -like 'bypass-list=*') { $bypass = $word.Substring(12) }
+    }
+    $blob = [System.IO.MemoryStream]::new()
+    $writer = [System.IO.BinaryWriter]::new($blob)
+    $flags = if ($server) { 3 } else { 1 }
+    foreach ($number in 0x18, 0, $flags) { $writer.Write([uint32]$number) }
+    foreach ($text in $server, $bypass) {
+        $writer.Write([uint32]$text.Length)
+        $writer.Write([System.Text.Encoding]::ASCII.GetBytes($text))
+    }
+    $base = [LabRegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
+    foreach ($view in 'SOFTWARE', 'SOFTWARE\WOW6432Node') {
+        if ($view -eq [LabPC]::Fault('netsh')) {
+            return Stop-LabProgram 1 'Fehler beim Schreiben der Proxyeinstellungen. (5) Zugriff verweigert'
+        }
+        $base.CreateSubKey("$view\Microsoft\Windows\CurrentVersion\Internet Settings\Connections").SetValue('WinHttpSettings', $blob.ToArray(), 'Binary')
+    }
+    'Aktuelle WinHTTP-Proxyeinstellungen:'
+}
+
+# reg load and unload (Microsoft Learn): a hive file becomes a key below HKEY_USERS and goes again. A file that is loaded already
+# is in use.
+Function reg.exe {
+    $global:LASTEXITCODE = 0
+    $verb, $key, $file = $args
+    $registry = [LabPC]::State['registry']
+    if ($null -eq [LabPC]::State['mounts']) { [LabPC]::State['mounts'] = [LabPC]::Node('{}') }
+    $fault = [LabPC]::Fault("reg_$verb")
+    if ($fault) { return Stop-LabProgram 1 $fault }
+    $from, $to = if ($verb -eq 'load') { "FILE\$file", $key } else { $key, [string][LabPC]::State['mounts'][$key] }
+    $names = @(foreach ($entry in $registry) { if ($entry.Key -eq $from -or $entry.Key.StartsWith("$from\", 'OrdinalIgnoreCase')) { $entry.Key } })
+    if (-not $names -or -not $to) { return Stop-LabProgram 1 'FEHLER: Das System kann die angegebene Datei nicht finden.' }
+    foreach ($name in $names) {
+        $node = $registry[$name]
+        $null = $registry.Remove($name)
+        $registry[$to + $name.Substring($from.Length)] = $node
+    }
+    if ($verb -eq 'load') { [LabPC]::State['mounts'][$key] = $from } else { $null = [LabPC]::State['mounts'].Remove($key) }
+    [LabPC]::Save()
+    'Der Vorgang wurde erfolgreich beendet.'
+}
+
+#endregion
+#region CIM, services, COM, files
+
+Function Get-CimInstance {
+    [CmdletBinding()]
+    param ([string]$Namespace, [string]$ClassName, [string]$Filter, [uint32]$OperationTimeoutSec)
+
+    $fault = [LabPC]::Fault("cim:$ClassName")
+    if ($fault) { return Write-LabError $PSCmdlet $fault 'Der RPC-Server ist nicht verfügbar.' ResourceUnavailable $null }
+    switch ("$ClassName $Filter") {
+        "Win32_Process Name='explorer.exe'" {
+            foreach ($user in [LabPC]::State['users']) {
+                if ([string]$user['logged_on'] -eq 'true') { [pscustomobject]@{ Owner = $user['sid'].ToString() } }
+            }
+        }
+        'Win32_LogicalDisk DriveType=3' { foreach ($drive in [LabPC]::State['drives']) { [pscustomobject]@{ DeviceID = $drive.ToString() } } }
+        'FirewallProduct ' {
+            # Windows Server has no Security Center: "Invalid namespace".
+            if ($null -eq [LabPC]::State['firewall_products']) {
+                return Write-LabError $PSCmdlet 'HRESULT 0x8004100e' 'Ungültiger Namespace' InvalidArgument $null
+            }
+            foreach ($product in [LabPC]::State['firewall_products']) {
+                [pscustomobject]@{ displayName = $product['name'].ToString(); productState = [uint32]$product['product_state'].ToString() }
+            }
+        }
+        default { throw "$ClassName with the filter `"$Filter`" is not simulated" }
+    }
+}
+
+# Win32_Process.GetOwnerSid (Microsoft Learn): a process that has ended in between is not found.
+Function Invoke-CimMethod {
+    [CmdletBinding()]
+    param ($InputObject, [string]$MethodName, [uint32]$OperationTimeoutSec)
+
+    if ($MethodName -ne 'GetOwnerSid') { throw "$MethodName is not simulated" }
+    $fault = [LabPC]::Fault("owner:$($InputObject.Owner)")
+    if ($fault) { return Write-LabError $PSCmdlet $fault 'Nicht gefunden' ObjectNotFound $null }
+    [pscustomobject]@{ Sid = $InputObject.Owner; ReturnValue = 0 }
+}
+
+Function Get-Service {
+    [CmdletBinding()]
+    param ([string[]]$Name)
+
+    foreach ($one in $Name) {
+        $state = [LabPC]::State['services'][$one]
+        if ($null -ne $state) { [pscustomobject]@{ Name = $one; Status = $state.ToString() } }
+        else { Write-LabError $PSCmdlet 'NoServiceFoundForGivenName' "Es kann kein Dienst mit dem Dienstnamen `"$one`" gefunden werden." ObjectNotFound $one }
+    }
+}
+
+# INetFwPolicy2.CurrentProfileTypes (Microsoft Learn): 1 domain, 2 private, 4 public.
+Function New-Object {
+    [CmdletBinding()]
+    param ([Parameter(Position = 0)][string]$TypeName, [object[]]$ArgumentList, [string]$ComObject, [System.Collections.IDictionary]$Property)
+
+    if ($ComObject -eq 'HNetCfg.FwPolicy2') {
+        if ($null -eq [LabPC]::State['network']) { throw 'Der Remoteprozeduraufruf ist fehlgeschlagen.' }
+        $types = 0
+        foreach ($name in [LabPC]::State['network']) { $types += @{ domain = 1; private = 2; public = 4 }[$name.ToString()] }
+        return [pscustomobject]@{ CurrentProfileTypes = $types }
+    }
+    Microsoft.PowerShell.Utility\New-Object @PSBoundParameters
+}
+
+# The FileSystem provider (Microsoft Learn): a drive, a folder or a file that is not there are different errors.
+Function Get-Item {
+    [CmdletBinding()]
+    param ([string]$LiteralPath, [switch]$Force)
+
+    if ($LiteralPath -notmatch '^[A-Za-z]:\\') { return Microsoft.PowerShell.Management\Get-Item @PSBoundParameters }
+    $drive = $LiteralPath.Substring(0, 2)
+    if (@(foreach ($one in [LabPC]::State['drives']) { $one.ToString() }) -notcontains $drive) {
+        throw [System.Management.Automation.DriveNotFoundException]::new("Das Laufwerk wurde nicht gefunden. Ein Laufwerk mit dem Namen `"$drive`" ist nicht vorhanden.")
+    }
+    $file = [LabPC]::State['files'][$LiteralPath]
+    if ($null -eq $file) { throw [System.Management.Automation.ItemNotFoundException]::new("Der Pfad `"$LiteralPath`" kann nicht gefunden werden.") }
+    if ($null -ne $file['denied']) { throw [System.UnauthorizedAccessException]::new("Der Zugriff auf den Pfad `"$LiteralPath`" wurde verweigert.") }
+    if ($null -ne $file['folder']) { return [pscustomobject]@{ PSIsContainer = $true } }
+    $major, $minor, $build, $private = $file['version'].ToString() -split '\.'
+    [pscustomobject]@{
+        PSIsContainer = $false
+        Length = [long]$file['size'].ToString()
+        VersionInfo = [pscustomobject]@{ FileMajorPart = $major; FileMinorPart = $minor; FileBuildPart = $build; FilePrivatePart = $private }
+    }
+}
+
+#endregion
+
+Export-ModuleMember -Function *-Net*, *-Cim*, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item
