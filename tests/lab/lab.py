@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab import fleet, model, script
+from tests.lab import fleet, model, reg, script
 from tests.lab.network import Network
 from tests.lab.wsman import PASSWORD, Endpoint, module_arguments
 
@@ -70,7 +70,9 @@ class Lab:
     def _execute(self, name: str, line: str, data: bytes) -> tuple[bytes, bytes, int]:
         member = self.members[name]
         with self._locks[name]:
-            outcome = script.run(member.pc, line, data, member.dialect, self.folder) if member.dialect else _model(member, data)
+            outcome = (
+                script.run(member.pc, line, data, member.dialect, self.folder) if member.dialect else _model(member, line, data)
+            )
             member.pc.save(self.folder / "pcs" / f"{name}.json")
             return outcome
 
@@ -108,7 +110,10 @@ class Lab:
         _write(self.inventory / "hosts.yml", {"pcs": {"hosts": hosts}})
 
 
-def _model(member: fleet.Member, data: bytes) -> tuple[bytes, bytes, int]:
+def _model(member: fleet.Member, line: str, data: bytes) -> tuple[bytes, bytes, int]:
+    queried = reg.run(member.pc.state["registry"], line)
+    if queried is not None:
+        return queried
     asked = module_arguments(data)
     if asked is None or not asked[0].endswith("windows_host.ps1"):
         reply: dict[str, Any] = {"failed": True, "msg": f"a model PC answers windows_host only, not {asked and asked[0]}"}
