@@ -90,8 +90,13 @@ class Pc:
         self.install(FOLDER)
 
     def set(self, path: str, **values: Wire) -> None:
-        """Set values of a key; what else it holds stays."""
-        self.state["registry"].setdefault(path, {"values": {}})["values"].update(values)
+        """Set values of a key, which is made with those above it where it is missing; what else it holds stays."""
+        registry = self.state["registry"]
+        parts = path.split("\\")
+        first = parts.index("NTUSER.DAT") if parts[0] == "FILE" else 1
+        for end in range(first + 1, len(parts) + 1):
+            registry.setdefault("\\".join(parts[:end]), {"values": {}})
+        registry[path]["values"].update(values)
 
     def install(self, folder: str) -> None:
         """Put ETS6's programs into a folder."""
