@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -17,6 +18,7 @@ from ..plugin_utils import judge, operations
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
 from ..plugin_utils.policy import Policy, PolicyError
 from ..plugin_utils.reachability import ways
+from ..plugin_utils.report import origin
 from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError
 
 Request = dict[str, Any]
@@ -61,6 +63,8 @@ class ActionModule(ActionBase):
         status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
         findings = settle(before, judge.judge(after, policy), done, status)
         result["findings"] = [finding.to_wire() for finding in findings]
+        result["at"] = datetime.now(timezone.utc).strftime(origin.TIME)
+        result["variables"] = origin.shown(self._task.args)
         result["changed"] = bool(done)
         if self._task.diff:
             result["diff"] = [_diff(change) for change in done]

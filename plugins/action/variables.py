@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.policy import PARSERS, PREFIX, Policy, PolicyError
+from ..plugin_utils.report.document import FAIL_ON
 
 OF_THE_RUN = frozenset({"apply", "fail_on", "hosts", "report_dir", "serial"})
 """Variables of this collection that are not the policy's: of the playbooks and the report."""
@@ -60,8 +61,12 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             continue
         if short in PARSERS:
             policy[short] = value
-        elif short == "fail_on" and value not in ("low", "medium", "high", "never"):
-            found.append(f"{name}: {value!r} is not accepted; accepted are low, medium, high, never")
+        elif short == "fail_on":
+            wanted = [value] if isinstance(value, str) else value
+            if not isinstance(wanted, list) or not wanted or not set(map(str, wanted)) <= set(FAIL_ON):
+                found.append(f"{name}: {value!r} is not accepted; a list is expected, of any of {', '.join(FAIL_ON)}")
+            elif "never" in wanted and len(wanted) > 1:
+                found.append(f"{name}: never stands alone; with others beside it, it is not clear what is meant")
     try:
         Policy.from_variables(policy)
     except PolicyError as error:

@@ -14,14 +14,22 @@ options:
   report_dir:
     type: path
     default: ets6-report
-    description: Folder for the files C(report.json) and C(junit.xml). It is made where it is missing.
+    description: Folder for the files. It is made where it is missing.
+  formats:
+    type: list
+    elements: str
+    choices: [json, junit]
+    default: [json, junit]
+    description: 'Which files are written: C(report.json), which is written in any case and which all others are made from, and C(junit.xml).'
   fail_on:
-    type: str
-    choices: [low, medium, high, never]
-    default: low
+    type: list
+    elements: str
+    choices: [low, medium, high, expired, unreachable, never]
+    default: [low, unreachable]
     description:
-      - The least severity of a failed or undecided control that fails the run. A host that could not be reached or judged always does, but for V(never).
-      - A run without any host always fails.
+      - 'What fails the run: V(low), V(medium) or V(high) the least severity of a failed or undecided control, V(expired) an exception that has ended,
+        V(unreachable) a host that is away; V(never) nothing, and stands alone.'
+      - A run that judges no host always fails. Whether the hosts comply does not depend on this.
   mode:
     type: str
     choices: [enforce, verify, remove, image]

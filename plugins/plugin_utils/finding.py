@@ -68,13 +68,18 @@ class Change:
     after: Mapping[str, Any]
     operations: Sequence[Operation]
 
+    def to_wire(self) -> dict[str, Any]:
+        """Return the change as it stands in report.json."""
+        return {"subject": self.subject, "before": dict(self.before), "after": dict(self.after)}
+
 
 @dataclass(frozen=True)
 class Finding:
     """One control's finding on one host. A host has at most one finding for a control.
 
     reason is a sentence for an administrator. evidence holds JSON data, keys stable for a control. A remedy is there
-    only where the policy lets this collection carry it out and it would help.
+    only where the policy lets this collection carry it out and it would help; of a finding that counts as changed it is
+    what was done.
     """
 
     control: Control
@@ -92,6 +97,7 @@ class Finding:
             "reason": self.reason,
             "evidence": dict(self.evidence),
             "changed": self.changed,
+            "changes": [change.to_wire() for change in self.remedy],
         }
 
 
@@ -115,9 +121,9 @@ def settle(before: Sequence[Finding], after: Sequence[Finding], done: Sequence[C
     settled = []
     for finding in after:
         was = earlier.get(finding.control.id)
-        changed = was is not None and any(change.subject in subjects for change in was.remedy)
+        own = [change for change in was.remedy if change.subject in subjects] if was is not None else []
         if was is not None and was.status is Status.FAIL and finding.status is Status.PASS:
             reason = f"{was.reason} {'Would then be' if status is Status.WOULD_FIX else 'Now'}: {finding.reason}"
             finding = dataclasses.replace(finding, status=status, reason=reason)
-        settled.append(dataclasses.replace(finding, changed=changed))
+        settled.append(dataclasses.replace(finding, changed=bool(own), remedy=own or finding.remedy))
     return settled

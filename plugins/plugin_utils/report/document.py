@@ -3,18 +3,13 @@
 
 """The report as data: what stands in report.json, and what every other format is made from.
 
-Shape, version 1::
-
-    {"schema": 1,
-     "run": {"mode", "ended", "collection", "ansible", "complies", "verdict", "hosts": {status: count}},
-     "controls": [{"id", "title", "severity", "rationale", "remedy"}],
-     "hosts": [{"name", "status", "reason", "findings": [{"control", "status", "reason", "evidence", "changed"}]}]}
-
-Controls are sorted by their family and id, hosts by name: the same state gives the same document but for the times.
+Its shape is schema.json beside this file; version 1. Controls are sorted by their family and id, hosts by name: the same
+state gives the same document but for what stands under the keys in TIMES.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,48 +25,80 @@ WORST_FIRST = (UNREACHABLE, "fail", "unknown", "would_fix", "fixed", "waived", "
 OPEN = frozenset({Status.FAIL, Status.UNKNOWN, Status.WOULD_FIX})
 """Statuses of findings that do not comply."""
 SEVERITIES = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
+FAIL_ON = (*(severity.value for severity in SEVERITIES), "expired", UNREACHABLE, "never")
+"""What may fail a run: an open finding of that severity or above, an exception that has ended, a host that is away; or nothing."""
+TIMES = frozenset({"at", "ended", "elapsed_ms", "since"})
+"""Keys whose values tell when, and how long it took: no part of the state, nor of the hashes."""
+MAX_REASON = 4_000
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Host:
-    """One host of the play and what became of it. reason is there where it has no findings of its own."""
+    """One host of the run and what became of it.
+
+    reason is there where the host as a whole was not judged or not brought to its end. at is when it was judged. variables are
+    the ones it was judged by.
+    """
 
     name: str
     status: str
+    at: str
     reason: str = ""
-    findings: Sequence[Json] = field(default_factory=tuple)
+    groups: Sequence[str] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[Json] = ()
 
     @classmethod
-    def of(cls, name: str, result: Any, controls: Sequence[Json]) -> Host:
+    def of(cls, name: str, result: Any, controls: Sequence[Json], groups: Sequence[str], ended: str) -> Host:
         """Read the registered result of the task ets6.network.policy; None where the host never got that far.
 
         A host that could not be judged has every control unknown, with the reason.
         """
+        name, groups = plain(name), plain(sorted(set(groups) - {"all", "ungrouped"}))
+        status, reason = "unknown", ""
         if not isinstance(result, Mapping):
-            return cls._unjudged(name, "unknown", "The host was not judged: the run ended for it before that.", controls)
-        if result.get("unreachable"):
-            return cls._unjudged(name, UNREACHABLE, f"The host could not be reached: {_line(result.get('msg'))}", controls)
-        if not isinstance(result.get("findings"), (list, tuple)):
-            return cls._unjudged(name, "unknown", f"The host could not be judged: {_line(result.get('msg'))}", controls)
-        # A round trip leaves plain data: ansible-core tags what it hands to plugins.
-        findings = sorted(json.loads(json.dumps(result["findings"])), key=lambda finding: control_key(finding["control"]))
-        statuses = {finding["status"] for finding in findings}
+            reason = "The host was not judged: the run ended for it before that."
+        elif result.get("unreachable"):
+            status, reason = UNREACHABLE, f"The host could not be reached: {_line(result.get('msg'))}"
+        elif not isinstance(result.get("findings"), (list, tuple)):
+            reason = f"The host could not be judged: {_line(result.get('msg'))}"
+        if reason:
+            findings = [
+                {"control": control["id"], "status": "unknown", "reason": reason, "evidence": {}, "changed": False, "changes": []}
+                for control in controls
+            ]
+            return cls(name, status, ended, reason, groups, {}, findings)
+        found = plain({key: result.get(key) for key in ("at", "findings", "variables")})
+        findings = sorted(found["findings"], key=lambda finding: control_key(finding["control"]))
         reason = _line(result.get("msg")) if result.get("failed") else ""
-        return cls(name, next((status for status in WORST_FIRST if status in statuses), "unknown"), reason, findings)
+        return cls(name, worst(findings), found["at"] or ended, reason, groups, found["variables"] or {}, findings)
 
-    @classmethod
-    def _unjudged(cls, name: str, status: str, reason: str, controls: Sequence[Json]) -> Host:
-        findings = [
-            {"control": control["id"], "status": "unknown", "reason": reason, "evidence": {}, "changed": False}
-            for control in controls
-        ]
-        return cls(name, status, reason, findings)
+    def to_wire(self, common: Mapping[str, Any]) -> Json:
+        """Return the host as it stands in report.json; variables that all hosts have in common stand under run."""
+        wire: Json = {
+            "name": self.name,
+            "status": self.status,
+            "reason": self.reason,
+            "at": self.at,
+            "groups": list(self.groups),
+            "variables": {name: value for name, value in sorted(self.variables.items()) if name not in common},
+            "findings": list(self.findings),
+        }
+        return {**wire, "sha256": digest(wire)}
 
-    def to_wire(self) -> Json:
-        """Return the host as it stands in report.json."""
-        return {"name": self.name, "status": self.status, "reason": self.reason, "findings": list(self.findings)}
+
+def plain(content: Any) -> Any:
+    """Return JSON data as any reader takes it: no tags of ansible-core, no half of a surrogate pair, no NaN."""
+    text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+    return json.loads(text, parse_constant=str)
+
+
+def worst(findings: Iterable[Json]) -> str:
+    """Return the worst status of the findings, unknown without any."""
+    statuses = {finding["status"] for finding in findings}
+    return next((status for status in WORST_FIRST if status in statuses), "unknown")
 
 
 def controls_of(results: Iterable[Any], default: Sequence[Json]) -> list[Json]:
@@ -79,7 +106,7 @@ def controls_of(results: Iterable[Any], default: Sequence[Json]) -> list[Json]:
     found: dict[str, Json] = {}
     for result in results:
         for control in (result.get("controls") or ()) if isinstance(result, Mapping) else ():
-            found.setdefault(control["id"], json.loads(json.dumps(control)))
+            found.setdefault(control["id"], plain(control))
     return sorted(found.values() or default, key=lambda control: control_key(control["id"]))
 
 
@@ -90,43 +117,119 @@ def control_key(control_id: str) -> tuple[int, str]:
     return (families.index(family) if family in families else len(families), control_id)
 
 
-def build(run: Mapping[str, Any], controls: Sequence[Json], hosts: Iterable[Host], fail_on: str) -> Json:
-    """Return the document. run has mode, ended, collection and ansible; the verdict is added here."""
+def build(run: Mapping[str, Any], controls: Sequence[Json], hosts: Iterable[Host], fail_on: Sequence[str]) -> Json:
+    """Return the document. run says who ran what, when and from where; the verdict is added here."""
     ordered = sorted(hosts, key=lambda host: host.name)
-    severity = {control["id"]: control["severity"] for control in controls}
-    failing = [host for host in ordered if not complies(host, severity, fail_on)]
-    counts = Counter(host.status for host in ordered)
-    verdict = f"{len(failing)} of {len(ordered)} hosts do not comply" if failing else f"all {len(ordered)} hosts comply"
-    if not ordered:
+    common = _in_common([host.variables for host in ordered if host.variables])
+    wires = [host.to_wire(common) for host in ordered]
+    return finish(plain({**run, "variables": dict(sorted(common.items()))}), controls, wires, fail_on)
+
+
+def finish(run: Mapping[str, Any], controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequence[str]) -> Json:
+    """Return the document of hosts in their wire form: with the verdict, the counts and the hash over everything.
+
+    run["pending"] names hosts whose turn has not come: as long as there are any, nothing complies.
+    """
+    failing = [host for host in hosts if not complies(host)]
+    counts = Counter(host["status"] for host in hosts)
+    if not hosts:
         verdict = "no host was judged"
-    return {
+    elif failing:
+        verdict = f"{len(failing)} of {_hosts(len(hosts))} {'does' if len(failing) == 1 else 'do'} not comply"
+    else:
+        verdict = f"all {len(hosts)} hosts comply" if len(hosts) > 1 else "the host complies"
+    if run["pending"]:
+        verdict = f"{_hosts(len(run['pending']))} not judged yet; so far {verdict}"
+    document: Json = {
         "schema": SCHEMA,
         "run": {
             **run,
-            "fail_on": fail_on,
-            "complies": bool(ordered) and not failing,
+            "fail_on": list(fail_on),
+            "complies": bool(hosts) and not failing and not run["pending"],
             "verdict": verdict,
+            "fails_because": fails_because(controls, hosts, fail_on),
             "hosts": {status: counts[status] for status in WORST_FIRST if counts[status]},
         },
         "controls": list(controls),
-        "hosts": [host.to_wire() for host in ordered],
+        "hosts": list(hosts),
     }
+    return seal(document)
 
 
-def complies(host: Host, severity: Mapping[str, str], fail_on: str) -> bool:
-    """Return whether a host is good enough: no open finding of the severity in fail_on or above.
+def seal(document: Json) -> Json:
+    """Return the document with the hash over its run, its controls and its hosts' hashes; again where anything was added."""
+    content = {key: value for key, value in document.items() if key not in ("sha256", "hosts")}
+    content["hosts"] = [[host["name"], host["sha256"]] for host in document["hosts"]]
+    return {**document, "sha256": digest(content)}
 
-    Who cannot be reached or judged never complies, whatever fail_on says.
-    """
-    if host.status == UNREACHABLE or host.reason or not host.findings:
-        return False
-    least = 0 if fail_on == "never" else SEVERITIES.index(Severity(fail_on))
-    return not any(
-        finding["status"] in OPEN and SEVERITIES.index(Severity(severity.get(finding["control"], "high"))) >= least
-        for finding in host.findings
+
+def digest(content: Any) -> str:
+    """Return the SHA-256 of JSON data: keys sorted, no blanks, UTF-8, and without the keys in TIMES and sha256."""
+    text = json.dumps(without(content, TIMES | {"sha256"}), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without(content: Any, keys: frozenset[str]) -> Any:
+    """Return JSON data without these keys, at any depth."""
+    if isinstance(content, dict):
+        return {key: without(value, keys) for key, value in content.items() if key not in keys}
+    if isinstance(content, list):
+        return [without(item, keys) for item in content]
+    return content
+
+
+def complies(host: Json) -> bool:
+    """Return whether a host in its wire form complies: judged to the end, and no finding open."""
+    return not host["reason"] and bool(host["findings"]) and not any(item["status"] in OPEN for item in host["findings"])
+
+
+def fails_because(controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequence[str]) -> list[str]:
+    """Return why the run fails, a sentence each; nothing where it does not. Without any host it always does."""
+    if not hosts:
+        return ["No host was judged."]
+    severity = {control["id"]: Severity(control["severity"]) for control in controls}
+    reasons = []
+    wanted = [SEVERITIES.index(one) for one in SEVERITIES if one in fail_on]
+    if wanted:
+        failing = [
+            host
+            for host in hosts
+            if host["status"] != UNREACHABLE
+            and (
+                host["reason"]
+                or not host["findings"]
+                or any(
+                    item["status"] in OPEN and SEVERITIES.index(severity.get(item["control"], Severity.HIGH)) >= min(wanted)
+                    for item in host["findings"]
+                )
+            )
+        ]
+        if failing:
+            above = "" if min(wanted) == len(SEVERITIES) - 1 else " or above"
+            reasons.append(f"Controls of severity {SEVERITIES[min(wanted)]}{above} are not met on {_hosts(len(failing))}.")
+    away = sum(host["status"] == UNREACHABLE for host in hosts)
+    if UNREACHABLE in fail_on and away:
+        reasons.append(f"{_hosts(away)} could not be reached.")
+    ended = sum(
+        any(item["status"] in OPEN and item.get("waiver", {}).get("expired") for item in host["findings"]) for host in hosts
     )
+    if "expired" in fail_on and ended:
+        reasons.append(f"Exceptions have ended on {_hosts(ended)}.")
+    return reasons
+
+
+def _in_common(variables: Sequence[Mapping[str, Any]]) -> Json:
+    if not variables:
+        return {}
+    first, *others = variables
+    return {name: value for name, value in first.items() if all(name in one and one[name] == value for one in others)}
+
+
+def _hosts(count: int) -> str:
+    return "1 host" if count == 1 else f"{count} hosts"
 
 
 def _line(text: Any) -> str:
-    """Return a message on one line."""
-    return " ".join(str(text or "no reason was given").split())
+    """Return a message on one line, and no endless one."""
+    line: str = plain(" ".join(str(text or "no reason was given").split()))
+    return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+from . import words
 from .document import OPEN, Json
 
 FILE = "junit.xml"
@@ -59,7 +60,10 @@ def _case(host: str, finding: Json, control: Json) -> ElementTree.Element:
         ElementTree.SubElement(case, "error", {"message": reason, "type": "unknown"})
     elif finding["status"] in OPEN:
         failure = ElementTree.SubElement(case, "failure", {"message": reason, "type": control.get("severity", "high")})
-        failure.text = _clean(f"{reason}\n\nWhy: {control.get('rationale', '')}\nWhat to do: {control.get('remedy', '')}")
+        told = [reason, f"Why: {control.get('rationale', '')}", f"What to do: {control.get('remedy', '')}"]
+        told += [f"Change: {change}" for change in words.changes(finding)]
+        told.append(f"Evidence: {words.evidence(finding)}")
+        failure.text = _clean("\n".join(told))
     return case
 
 

@@ -5,24 +5,26 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
 from .document import OPEN, Json
+from .words import first
 
-MOST_CONTROLS = 6
+MOST_CONTROLS = 5
 MOST_HOSTS = 4
 WIDTH = 110
 
 
 def lines(document: Json, files: Sequence[str]) -> list[str]:
-    """Return the lines: the verdict, hosts by status, the controls that fail most with their first hosts, and the files."""
+    """Return the lines: the verdict, hosts by status, the controls that fail most with their first hosts, and where the files are."""
     run = document["run"]
     counts = ", ".join(f"{count} {status}" for status, count in run["hosts"].items())
-    told = [f"ets6.network: {run['verdict']}" + (f" ({counts})" if counts else "")]
+    told = [_cut(f"ets6.network: {run['verdict']}" + (f" ({counts})" if counts else ""))]
     absent = [host["name"] for host in document["hosts"] if host["reason"]]
     if absent:
-        told.append(_cut(f"not judged: {_first(absent)}"))
+        told.append(_cut(f"not judged: {first(absent, MOST_HOSTS)}"))
     failing: dict[str, list[str]] = {}
     for host in document["hosts"]:
         if host["reason"] and host["status"] != "fail":
@@ -31,20 +33,20 @@ def lines(document: Json, files: Sequence[str]) -> list[str]:
             if finding["status"] in OPEN:
                 failing.setdefault(finding["control"], []).append(host["name"])
     ranked = sorted(failing.items(), key=lambda item: (-len(item[1]), item[0]))
-    told += [_cut(f"{control}: {len(hosts)} ({_first(hosts)})") for control, hosts in ranked[:MOST_CONTROLS]]
+    told += [_cut(f"{control}: {len(hosts)} ({first(hosts, MOST_HOSTS)})") for control, hosts in ranked[:MOST_CONTROLS]]
     if len(ranked) > MOST_CONTROLS:
         told.append(f"and {len(ranked) - MOST_CONTROLS} more controls")
-    if files:
-        told.append("report: " + ", ".join(files))
+    if run["fails_because"]:
+        told.append(_cut("the run fails: " + " ".join(run["fails_because"])))
+    told.append(_clean(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})"))
     return told
 
 
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_HOSTS} more" if len(names) > MOST_HOSTS else ""
-    return ", ".join(names[:MOST_HOSTS]) + more
-
-
 def _cut(line: str) -> str:
-    """Keep a line short, and what comes from hosts harmless: control characters could rewrite the screen."""
-    line = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", line)
+    line = _clean(line)
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
+def _clean(line: str) -> str:
+    """Keep what comes from hosts harmless: control characters could rewrite the screen."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "?", line)

@@ -11,8 +11,16 @@ from pathlib import Path
 
 
 def write(path: Path, content: str) -> None:
-    """Write a file as a whole; its folder is made where it is missing. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file as a whole; its folder is made where it is missing. Raises OSError, whose filename is this path."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def _replace(path: Path, content: str) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The files that a report is written to, by the names under which users ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from . import json, junit, writing
+from .document import Json
+
+ALL: dict[str, ModuleType] = {"json": json, "junit": junit}
+"""Each has FILE, its file's name, and render, which makes its text of the document."""
+DEFAULT = ["json", "junit"]
+
+
+def write(document: Json, folder: Path, wanted: Sequence[str]) -> list[str]:
+    """Write the wanted files and return their paths; report.json, which all others are made from, always and first.
+
+    Raises OSError with the file that could not be written.
+    """
+    files = []
+    for name in dict.fromkeys(["json", *wanted]):
+        path = folder / ALL[name].FILE
+        writing.write(path, ALL[name].render(document))
+        files.append(str(path))
+    return files

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Parts of a finding in words, for the formats that are text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from .document import Json
+
+MAX_EVIDENCE = 2_000
+
+
+def changes(finding: Json) -> list[str]:
+    """Return what was changed or what would be, a line each: ``firewall rule X: enabled false → true``."""
+    lines = []
+    for change in finding["changes"]:
+        fields = [
+            f"{name} {_value(change['before'].get(name))} → {_value(value)}"
+            for name, value in change["after"].items()
+            if change["before"].get(name) != value
+        ]
+        lines.append(f"{change['subject']}: {'; '.join(fields)}")
+    return lines
+
+
+def evidence(finding: Json) -> str:
+    """Return the evidence on one line; the whole of a long one stands in report.json."""
+    text = json.dumps(finding["evidence"], ensure_ascii=False)
+    return text if len(text) <= MAX_EVIDENCE else f"{text[:MAX_EVIDENCE]}… (report.json has all)"
+
+
+def first(names: Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _value(value: object) -> str:
+    return "(none)" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,165 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Reports of real runs against the lab: written at the end of every run, and never green by accident."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document
+
+from tests.lab import fleet
+from tests.lab.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads(Path(document.__file__).with_name("schema.json").read_text(encoding="utf-8"))
+
+
+@dataclass
+class Run:
+    code: int
+    output: str
+    report: dict[str, Any]
+
+    def statuses(self) -> dict[str, str]:
+        return {host["name"]: host["status"] for host in self.report["hosts"]}
+
+
+def play(lab: Lab, folder: Path, playbook: str, *words: str) -> Run:
+    """Run a playbook of the collection on the lab's PCs, and return what it ended with and wrote."""
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(lab.inventory), f"playbooks/{playbook}.yml"]
+    command += ["-e", f"ets6_network_report_dir={folder}", *words]
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0"}
+    environment.pop("ANSIBLE_FORCE_COLOR", None)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    file = folder / "report.json"
+    report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if report:
+        jsonschema.Draft202012Validator(SCHEMA).validate(report)
+        assert document.seal(report)["sha256"] == report["sha256"]
+    return Run(done.returncode, done.stdout + done.stderr, report)
+
+
+WANTED = ("pc-already-right", "pc-never-started", "pc-unreachable", "pc-prints-rubbish")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    def build(network: fleet.Network) -> list[fleet.Member]:
+        members = [member for member in fleet.members(network) if member.pc.name in WANTED]
+        return [*members, fleet.compliant("pc-zz", network)]
+
+    with Lab(build, scripts=False) as running:
+        yield running
+
+
+def test_verify_reports_on_every_host_and_changes_nothing(lab: Lab, tmp_path: Path) -> None:
+    before = lab.registries()
+    run = play(lab, tmp_path, "verify")
+    assert run.code == 2
+    assert run.statuses() == {
+        "pc-already-right": "pass",
+        "pc-never-started": "fail",
+        "pc-prints-rubbish": "unknown",
+        "pc-unreachable": "unreachable",
+        "pc-zz": "pass",
+    }
+    assert lab.registries() == before
+    assert run.report["run"]["mode"] == "verify"
+    failing = next(host for host in run.report["hosts"] if host["name"] == "pc-never-started")
+    changes = [change["subject"] for finding in failing["findings"] for change in finding["changes"]]
+    assert changes, "what enforcing would change is said"
+    assert not any(finding["changed"] for finding in failing["findings"])
+
+
+def test_only_a_fleet_that_complies_ends_with_zero(lab: Lab, tmp_path: Path) -> None:
+    run = play(lab, tmp_path, "verify", "--limit", "pc-already-right,pc-zz")
+    assert run.code == 0, run.output
+    assert run.report["run"]["complies"] is True
+    assert run.report["run"]["limit"] == "pc-already-right,pc-zz"
+
+
+def test_all_hosts_dead_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
+    run = play(lab, tmp_path, "verify", "--limit", "pc-unreachable")
+    assert (run.code, run.statuses()) == (2, {"pc-unreachable": "unreachable"})
+    never = play(lab, tmp_path, "verify", "--limit", "pc-unreachable", "-e", '{"ets6_network_fail_on": ["never"]}')
+    assert (never.code, never.report["run"]["complies"]) == (0, False)
+
+
+def test_no_host_matched_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
+    for number, words in enumerate(
+        (["-e", "ets6_network_hosts=pc-nowhere"], ["-i", os.devnull, "-e", "ets6_network_hosts=nobody"])
+    ):
+        run = play(lab, tmp_path / str(number), "verify", *words, "-e", '{"ets6_network_fail_on": ["never"]}')
+        assert run.code == 2
+        assert run.report["hosts"] == []
+        assert run.report["run"]["verdict"] == "no host was judged"
+
+
+def test_batches_are_one_report(lab: Lab, tmp_path: Path) -> None:
+    run = play(lab, tmp_path, "verify", "-e", "ets6_network_serial=2")
+    assert run.code == 2
+    assert len(run.report["hosts"]) == 5
+    assert run.report["run"]["pending"] == []
+    assert run.output.count("ets6.network: 3 of 5 hosts do not comply") >= 1
+
+
+def test_check_mode_predicts_and_the_run_does_it(lab: Lab, tmp_path: Path) -> None:
+    words = ("--limit", "pc-never-started")
+    before = lab.registries()
+    predicted = play(lab, tmp_path / "check", "ets6-network", "--check", *words)
+    assert (predicted.code, predicted.statuses()) == (2, {"pc-never-started": "would_fix"})
+    assert predicted.report["run"]["mode"] == "check"
+    assert lab.registries() == before
+    done = play(lab, tmp_path / "done", "ets6-network", *words)
+    assert (done.code, done.statuses()) == (0, {"pc-never-started": "fixed"}), done.output
+    pairs = [
+        [(one["control"], one["changes"]) for one in run.report["hosts"][0]["findings"] if one["changed"]]
+        for run in (predicted, done)
+    ]
+    assert pairs[0] == pairs[1] != []
+
+
+def test_a_second_run_on_the_same_state_says_the_same_under_the_same_hash(lab: Lab, tmp_path: Path) -> None:
+    runs = [play(lab, tmp_path / name, "verify", "--limit", "pc-already-right,pc-zz,pc-unreachable") for name in ("a", "b")]
+    first, second = ({**run.report, "run": {**run.report["run"], "variables": {}}} for run in runs)
+    assert document.without(first, document.TIMES) != {}
+    for one, other in zip(first["hosts"], second["hosts"], strict=True):
+        assert one["sha256"] == other["sha256"]
+
+
+def test_who_ran_what_is_said_and_no_secret(lab: Lab, tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    vault.write_text("open sesame")
+    encrypt = [
+        str(Path(sys.executable).with_name("ansible-vault")),
+        "encrypt_string",
+        "--vault-password-file",
+        str(vault),
+        "*.secret-site.example",
+        "--name",
+        "hidden",
+    ]
+    sealed = subprocess.run(encrypt, capture_output=True, text=True, check=True).stdout
+    extra = tmp_path / "extra.yml"
+    extra.write_text(
+        f"{sealed}\nets6_network_proxy: {{mode: named, server: 'proxy.example:3128', bypass: ['{{{{ hidden }}}}']}}\n"
+    )
+    run = play(lab, tmp_path / "out", "verify", "--limit", "pc-zz", "-e", f"@{extra}", "--vault-password-file", str(vault))
+    assert run.report, run.output
+    assert run.report["run"]["user"]
+    assert run.report["run"]["playbook"] == "playbooks/verify.yml"
+    variables = run.report["run"]["variables"]
+    assert variables["proxy"] == {"mode": "named", "server": "proxy.example:3128", "bypass": ["(left out)"]}
+    assert variables["apply"] is False

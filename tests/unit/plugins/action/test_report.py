@@ -1,0 +1,166 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The report action: which hosts it reports on, when it fails, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible_collections.ets6.network.plugins.action import report as module
+
+CONTROL = {"id": "firewall.one", "title": "One", "severity": "medium", "rationale": "Because.", "remedy": "Set it."}
+
+
+def result(status: str, **more: Any) -> dict[str, Any]:
+    finding = {"control": CONTROL["id"], "status": status, "reason": "So.", "evidence": {}, "changed": False, "changes": []}
+    return {"findings": [finding], "controls": [CONTROL], "at": "2026-11-24T10:00:00Z", "variables": {}, **more}
+
+
+class Play:
+    """A play over these hosts, of which those of the batch are being run and the dropped ones have failed in an earlier task."""
+
+    def __init__(self, folder: Path, **results: Any) -> None:
+        self.folder = folder
+        self.results = results
+        self.batch = list(results)
+        self.dropped: set[str] = set()
+        self.check = False
+
+    def report(self, **arguments: Any) -> dict[str, Any]:
+        task = SimpleNamespace(args={"report_dir": str(self.folder), **arguments}, check_mode=self.check, async_val=0)
+        action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
+        hostvars = {
+            name: {"group_names": ["pcs"], **({} if found is None else {"ets6_network_result": found})}
+            for name, found in self.results.items()
+        }
+        variables = {
+            "hostvars": hostvars,
+            "ansible_play_hosts_all": list(self.results),
+            "ansible_play_hosts": [name for name in self.results if name not in self.dropped],
+            "ansible_play_batch": [name for name in self.batch if name not in self.dropped],
+        }
+        return action.run(task_vars=variables)
+
+    @property
+    def written(self) -> dict[str, Any]:
+        return json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(module.Display, "display", lambda _self, line, **_how: lines.append(line))
+    return lines
+
+
+def test_hosts_that_comply(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, one=result("pass"), two=result("fixed"))
+    outcome = play.report()
+    assert (outcome["failed"], outcome["complies"]) == (False, True)
+    assert outcome["hosts"] == {"fixed": 1, "pass": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(Path(file).name for file in outcome["files"])
+    assert told[0] == outcome["msg"] == "ets6.network: all 2 hosts comply (1 fixed, 1 pass)"
+    assert [host["groups"] for host in play.written["hosts"]] == [["pcs"], ["pcs"]]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        result("fail"),
+        result("unknown"),
+        result("would_fix"),
+        result("pass", failed=True, msg="Not everything could be changed."),
+        {"failed": True, "msg": "rubbish"},
+        {"unreachable": True, "msg": "away"},
+        None,
+    ],
+)
+def test_one_host_that_does_not_comply_fails_the_run_after_the_report_is_written(
+    found: Any, tmp_path: Path, told: list[str]
+) -> None:
+    play = Play(tmp_path, fine=result("pass"), other=found)
+    outcome = play.report()
+    assert (outcome["failed"], outcome["complies"]) == (True, False)
+    assert [host["name"] for host in play.written["hosts"]] == ["fine", "other"]
+    assert told
+
+
+def test_fail_on_decides_on_failing_and_not_on_complying(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, one=result("fail"), two={"unreachable": True})
+    assert [play.report(fail_on=one)["failed"] for one in (["never"], ["high"], "medium", ["high", "unreachable"])] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert play.written["run"]["complies"] is False
+
+
+def test_no_host_always_fails(tmp_path: Path, told: list[str]) -> None:
+    for arguments in ({}, {"hosts": []}, {"fail_on": "never"}):
+        play = Play(tmp_path)
+        outcome = play.report(**arguments)
+        assert (outcome["failed"], outcome["complies"]) == (True, False)
+        assert play.written["hosts"] == []
+
+
+def test_batches_report_after_each_and_fail_after_the_last(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, a=result("fail"), b=None, c=None)
+    play.batch = ["a"]
+    first = play.report()
+    assert (first["failed"], first["complies"]) == (False, False)
+    assert [host["name"] for host in play.written["hosts"]] == ["a"]
+    assert play.written["run"]["pending"] == ["b", "c"]
+    assert not told, "the closing lines come once"
+    play.results["b"], play.results["c"], play.batch = result("pass"), result("pass"), ["b", "c"]
+    assert play.report()["failed"] is True
+    assert play.written["run"]["hosts"] == {"fail": 1, "pass": 2}
+    assert play.written["run"]["pending"] == []
+    assert told
+
+
+def test_a_good_first_batch_is_not_the_verdict(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, a=result("pass"), b=None)
+    play.batch = ["a"]
+    assert play.report()["complies"] is False
+    assert play.written["run"]["complies"] is False
+
+
+def test_the_last_host_may_have_dropped_out(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, a=result("pass"), b=None)
+    play.dropped = {"b"}
+    assert play.report()["failed"] is True
+    assert play.written["run"]["pending"] == []
+
+
+def test_what_an_earlier_play_left_is_not_taken_for_a_later_batch(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, a=result("pass"), b=result("pass"))
+    play.batch = ["a"]
+    play.report()
+    assert play.written["run"]["pending"] == ["b"]
+
+
+def test_check_mode_is_said_but_for_verify(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, a=result("pass"))
+    play.check = True
+    play.report(mode="enforce")
+    assert play.written["run"]["mode"] == "check"
+    play.report(mode="verify")
+    assert play.written["run"]["mode"] == "verify"
+
+
+def test_wrong_arguments_are_refused(tmp_path: Path, told: list[str]) -> None:
+    for arguments in ({"fail_on": ["never", "low"]}, {"fail_on": "lowest"}, {"formats": ["pdf"]}, {"reports": "x"}):
+        with pytest.raises(AnsibleError):
+            Play(tmp_path, a=result("pass")).report(**arguments)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, told: list[str]) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(AnsibleActionFail, match=r"ets6_network_report_dir: .*/taken/report.json cannot be written"):
+        Play(tmp_path / "taken", a=result("pass")).report()

@@ -1,0 +1,65 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Results of the policy task as the report meets them, and documents made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document
+
+ENDED = "2026-11-24T10:00:00Z"
+HOSTILE = "<script>alert(1)</script>\x1b[2J]]>\u202e\ud800|`'\""
+
+CONTROLS = [
+    {
+        "id": "firewall.rule.ets6n.tcp",
+        "title": "A rule lets TCP in",
+        "severity": "high",
+        "rationale": "Devices answer.",
+        "remedy": "Make the rule.",
+    },
+    {"id": "proxy.wininet", "title": "The users' proxy", "severity": "medium", "rationale": "ETS6 uses it.", "remedy": "Set it."},
+    {
+        "id": "reach.updates",
+        "title": "Updates are reached",
+        "severity": "low",
+        "rationale": "The vendor says so.",
+        "remedy": "Open the way.",
+    },
+]
+RUN = {
+    "mode": "verify",
+    "ended": ENDED,
+    "user": "ada",
+    "controller": "control-node",
+    "job": "",
+    "playbook": "ets6.network.verify",
+    "limit": "",
+    "collection": "1.0.0",
+    "ansible": "2.19.14",
+    "python": "3.11.2",
+    "pending": [],
+}
+
+
+def finding(control: str, status: str = "pass", reason: str = "It is so.", **more: Any) -> dict[str, Any]:
+    return {"control": control, "status": status, "reason": reason, "evidence": {}, "changed": False, "changes": [], **more}
+
+
+def result(*statuses: str, at: str = "2026-11-24T09:59:58Z", **more: Any) -> dict[str, Any]:
+    """Return what the policy task registers: findings of these statuses, for the controls in their order."""
+    findings = [finding(control["id"], status) for control, status in zip(CONTROLS, statuses, strict=True)]
+    return {"changed": False, "findings": findings, "controls": CONTROLS, "at": at, "variables": {"state": "present"}, **more}
+
+
+AWAY = {"unreachable": True, "msg": "no route\nto host"}
+BROKEN = {"failed": True, "msg": "The PC could not be read: rubbish"}
+
+
+def build(
+    fail_on: tuple[str, ...] = ("low", "unreachable"), groups: dict[str, list[str]] | None = None, **results: Any
+) -> document.Json:
+    """Return the document of a run over these hosts, by name: each one's result of the policy task."""
+    hosts = [document.Host.of(name, found, CONTROLS, (groups or {}).get(name, []), ENDED) for name, found in results.items()]
+    return document.build(RUN, document.controls_of(results.values(), CONTROLS), hosts, fail_on)
