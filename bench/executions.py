@@ -9,17 +9,14 @@ Fails where a compliant PC takes more than one execution, a PC with drift more t
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.lab import fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
+from tests.lab.play import play
 
-ROOT = Path(__file__).resolve().parents[1]
 KB = 1000
 MOST_KB = 100
 PEERS = "the same job with modules of ansible.windows and community.windows: 20 executions, 134 messages or more, 4.07 MiB sent"
@@ -33,18 +30,10 @@ def measure(kind: str, build: Callable[[str, Network], fleet.Member], count: int
         return [build(f"pc-{number:04}", network) for number in range(count)]
 
     with Lab(members, scripts=False) as lab:
-        command = [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            "-i",
-            str(lab.inventory),
-            "playbooks/ets6-network.yml",
-        ]
-        command += ["--forks", "25", "-e", f"ets6_network_report_dir={lab.folder / 'report'}"]
-        since, cpu = time.monotonic(), os.times()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        wall, spent = time.monotonic() - since, os.times()
-        if done.returncode != 0:
-            print(done.stdout[-2000:], done.stderr[-2000:])
+        cpu = os.times()
+        done, spent = play(lab, "playbooks/ets6-network.yml", "--forks", "25"), os.times()
+        if done.code != 0:
+            print(done.output[-2000:], done.errors[-2000:])
             return False
         every = list(lab.endpoint.traffic.values())
     each = {
@@ -55,7 +44,7 @@ def measure(kind: str, build: Callable[[str, Network], fleet.Member], count: int
     processor = spent.children_user + spent.children_system - cpu.children_user - cpu.children_system
     print(
         f"{kind:<16} {each['executions']:>4.1f} executions  {each['requests']:>5.1f} messages  {each['bytes_in'] / KB:>6.1f} KB sent  "
-        f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {wall:.1f} s, {processor:.1f} s of processor)"
+        f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {done.seconds:.1f} s, {processor:.1f} s of processor)"
     )
     return bool(each["executions"] <= executions and payload <= MOST_KB and each["sends"] == each["executions"])
 

@@ -8,23 +8,19 @@ Exit status 0 only where every PC came out as expected, check mode had predicted
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from tests.lab import fleet
 from tests.lab.lab import Lab
+from tests.lab.play import ROOT, Played, play
 
-ROOT = Path(__file__).resolve().parents[2]
 SECONDS_OF_SILENCE = 2.0
 WIDTH = 118
-
-Report = dict[str, Any]
 
 
 class Failure(Exception):
@@ -61,43 +57,38 @@ def _show(lab: Lab, playbook: str, folder: Path, reports: Path) -> None:
         print("No PowerShell was found (pwsh), so every PC answers from a model of the script.")
 
     registries = lab.registries()
-    predicted, told = _run(lab, "1. What would be done (--check --diff)", playbook, folder, reports, "--check", "--diff")
+    predicted = _run(lab, "1. What would be done (--check --diff)", playbook, folder, reports, "--check", "--diff")
     if lab.registries() != registries:
         raise Failure("check mode changed a PC's registry")
-    done, did = _run(lab, "2. Doing it", playbook, folder, reports, "--diff")
-    before_second = lab.registries()
-    again, _diffs = _run(lab, "3. A second run", playbook, folder, reports)
+    done = _run(lab, "2. Doing it", playbook, folder, reports, "--diff")
+    registries = lab.registries()
+    again = _run(lab, "3. A second run", playbook, folder, reports)
+    if lab.registries() != registries:
+        raise Failure("the second run changed a PC's registry")
 
     print()
     for name, member in lab.members.items():
         _tell(name, member, predicted, done)
-    _hold(lab, predicted, done, again, told, did, unchanged=lab.registries() == before_second)
-    print(
-        f"\nCheck mode predicted what was done, rule by rule and field by field; the second run changed nothing: {again['run']['verdict']}."
-    )
+    _hold(lab, predicted, done, again)
+    print("\nCheck mode predicted what was done, rule by rule and field by field; the second run changed nothing.")
     print("Reports of the last run: " + ", ".join(str(_short(reports / name)) for name in sorted(os.listdir(reports))))
 
 
-def _run(lab: Lab, title: str, playbook: str, folder: Path, reports: Path, *words: str) -> tuple[Report, dict[str, Any]]:
-    """Run the playbook and return its report and, by host, its diffs. The run itself fails, since not all PCs comply."""
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(lab.inventory), playbook]
-    command += ["-e", f"ets6_network_report_dir={reports}", *words]
-    environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}
+def _run(lab: Lab, title: str, playbook: str, folder: Path, reports: Path, *words: str) -> Played:
+    """Run the playbook, with a line now and then. The run itself fails, since not all PCs comply."""
     print(f"\n{title}", flush=True)
-    (reports / "report.json").unlink(missing_ok=True)
-    since, finished = time.monotonic(), threading.Event()
+    finished = threading.Event()
     ticker = threading.Thread(target=_tick, args=(lab, finished), daemon=True)
     ticker.start()
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    finished.set()
-    ticker.join()
-    if done.returncode not in (0, 2) or not (reports / "report.json").exists():
-        raise Failure(f"ansible-playbook ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    report: Report = json.loads((reports / "report.json").read_text(encoding="utf-8"))
-    print(f"   {report['run']['verdict']} ({time.monotonic() - since:.1f} s)")
-    return report, _diffs(done.stdout)
+    try:
+        done = play(lab, playbook, *words, reports=reports, folder=folder)
+    finally:
+        finished.set()
+        ticker.join()
+    if done.code not in (0, 2) or not done.report:
+        raise Failure(f"ansible-playbook ended with {done.code}:\n{done.output[-3000:]}\n{done.errors[-3000:]}")
+    print(f"   {done.report['run']['verdict']} ({done.seconds:.1f} s)")
+    return done
 
 
 def _tick(lab: Lab, finished: threading.Event) -> None:
@@ -106,53 +97,38 @@ def _tick(lab: Lab, finished: threading.Event) -> None:
         print(f"   … {count} executions on the PCs so far", flush=True)
 
 
-def _diffs(output: str) -> dict[str, Any]:
-    """Return what ansible-playbook printed as diffs, in a form that two runs can be compared in."""
-    lines = [line for line in output.splitlines() if line[:1] in "+-" or line.startswith("@@")]
-    return {"lines": sorted(lines)}
-
-
-def _tell(name: str, member: fleet.Member, predicted: Report, done: Report) -> None:
+def _tell(name: str, member: fleet.Member, predicted: Played, done: Played) -> None:
     control = member.because[0]
-    before, after = _host(predicted, name), _host(done, name)
-    reason = after["reason"] or next((one["reason"] for one in after["findings"] if one["control"] == control), "")
-    first = {"would_fix": "fail"}.get(before["status"], before["status"])
-    print(f"{name:<25} {first:>11} → {after['status']:<12} {member.trouble}")
-    print(f"{'':<25} {_cut(f'{control}: {reason}')}")
+    before = predicted.host(name)["status"].replace("would_fix", "fail")
+    after = done.host(name)
+    reason = after["reason"] or done.finding(name, control)["reason"]
+    print(f"{name:<25} {before:>11} → {after['status']:<12} {member.trouble}")
+    for line in textwrap.wrap(f"{control}: {reason}", WIDTH - 26, max_lines=3, placeholder=" …"):
+        print(f"{'':<25} {line}")
 
 
-def _hold(lab: Lab, predicted: Report, done: Report, again: Report, told: Any, did: Any, unchanged: bool) -> None:
+def _hold(lab: Lab, predicted: Played, done: Played, again: Played) -> None:
+    """Compare what came with what was expected. Raises Failure."""
     for name, member in lab.members.items():
-        for report, wanted in ((predicted, member.before), (done, member.after)):
-            found = _host(report, name)["status"]
+        for played, wanted in ((predicted, member.before), (done, member.after)):
+            found = played.host(name)["status"]
             if found != wanted:
                 raise Failure(f"{name} ({member.trouble}) is {found}, expected was {wanted}")
         control, wanted = member.because
-        status = next(one["status"] for one in _host(done, name)["findings"] if one["control"] == control)
+        status = done.finding(name, control)["status"]
         if status != wanted:
             raise Failure(f"{name}: {control} is {status}, expected was {wanted}")
         statuses = [
-            {one["control"]: one["status"].replace("would_fix", "fixed") for one in _host(report, name)["findings"]}
-            for report in (predicted, done)
+            {one["control"]: one["status"].replace("would_fix", "fixed") for one in played.host(name)["findings"]}
+            for played in (predicted, done)
         ]
         if statuses[0] != statuses[1]:
             different = [control for control in statuses[0] if statuses[0][control] != statuses[1].get(control)]
             raise Failure(f"{name}: check mode predicted something else for {', '.join(different)}")
-        if any(one["changed"] for one in _host(again, name)["findings"]):
+        if any(one["changed"] for one in again.host(name)["findings"]):
             raise Failure(f"{name}: the second run changed something")
-    if told != did:
+    if predicted.diff() != done.diff():
         raise Failure("the diff that check mode printed is not the one of the run")
-    if not unchanged:
-        raise Failure("the second run changed a PC's registry")
-
-
-def _host(report: Report, name: str) -> dict[str, Any]:
-    return next(host for host in report["hosts"] if host["name"] == name)
-
-
-def _cut(line: str) -> str:
-    most = WIDTH - 26
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _short(path: Path) -> Path:
