@@ -86,6 +86,8 @@ options:
         choices: [machine, users]
         default: machine
         description: V(machine) for all users of the PC by C(ProxySettingsPerUser), V(users) for each user's own settings and those to come.
+    default:
+      mode: unmanaged
   endpoints:
     type: dict
     default: {}

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The same variable stands in the role's defaults, its argument_specs, a module's documentation, the README and the code: they must agree."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.ets6.network.plugins.action.variables import OF_THE_RUN
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import PARSERS, PREFIX, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.version import VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE = ROOT / "roles" / "ets6_network"
+SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+TASK: dict[str, Any] = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())[0]["ets6.network.policy"]
+OPTIONS: dict[str, Any] = yaml.safe_load(
+    importlib.import_module("ansible_collections.ets6.network.plugins.modules.policy").DOCUMENTATION
+)["options"]
+OF_THE_PLAYBOOKS = {"hosts", "serial"}
+"""Variables that the role does not see."""
+
+
+def as_role(option: Any) -> Any:
+    """Return a module option's documentation as a role's argument has it."""
+    if isinstance(option, dict):
+        named = {"options" if name == "suboptions" else name: as_role(value) for name, value in option.items()}
+        return {name: value for name, value in named.items() if name != "required" or value}
+    if isinstance(option, list):
+        return [as_role(item) for item in option]
+    if isinstance(option, str):
+        return re.sub(r"O\((\w+)", rf"O({PREFIX}\1", option)
+    return option
+
+
+@pytest.mark.parametrize("name", sorted(PARSERS))
+def test_a_variable_of_the_policy_is_documented_alike_for_role_and_module(name: str) -> None:
+    assert SPECS[PREFIX + name] == as_role(OPTIONS[name])
+
+
+@pytest.mark.parametrize("name", sorted(PARSERS))
+def test_the_role_hands_every_variable_on(name: str) -> None:
+    assert TASK[name] == f"{{{{ {PREFIX}{name} }}}}"
+
+
+def test_specs_and_defaults_name_the_same_variables_with_the_same_defaults() -> None:
+    assert SPECS.keys() == DEFAULTS.keys()
+    for name, spec in SPECS.items():
+        if "{{" not in str(DEFAULTS[name]):
+            assert spec.get("default") == DEFAULTS[name], name
+
+
+def test_every_variable_is_known_to_the_check_before_the_run() -> None:
+    assert {name.removeprefix(PREFIX) for name in SPECS} | OF_THE_PLAYBOOKS == PARSERS.keys() | OF_THE_RUN
+
+
+def test_the_roles_defaults_are_the_policys() -> None:
+    given = {name: DEFAULTS[PREFIX + name] for name in PARSERS}
+    assert Policy.from_variables(given) == Policy()
+
+
+def test_every_argument_is_described_and_every_choice_is_explained() -> None:
+    for name, spec in SPECS.items():
+        text = " ".join(spec["description"]) if isinstance(spec["description"], list) else spec["description"]
+        assert len(text) > 10, name
+
+
+def test_the_readme_lists_every_variable() -> None:
+    listed = set(re.findall(rf"^\| `({PREFIX}\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == set(SPECS) | {PREFIX + name for name in OF_THE_PLAYBOOKS}
+
+
+def test_the_readme_names_every_status() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for status in Status:
+        assert f"`{status.value}`" in text
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"] == VERSION
+
+
+def test_what_the_controller_needs_is_pinned_for_development_and_named_in_the_readme() -> None:
+    def names(file: str) -> set[str]:
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        return {re.split(r"[=<>;\s]", line)[0] for line in lines if line and not line.startswith("#")}
+
+    assert names("requirements.txt") <= names("requirements-dev.txt")
+    installed = re.search(r"pip install (.*)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert installed
+    assert set(installed[1].split()) == names("requirements.txt")
