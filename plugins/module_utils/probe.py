@@ -85,6 +85,7 @@ class Probe:
             "error": None,
             "addresses": [],
             "address": None,
+            "local": None,
             "elapsed": {},
             "connect": None,
             "tls": None,
@@ -183,6 +184,7 @@ class Probe:
             try:
                 self._socket.connect(address)
                 self._timed("tcp", since)
+                self._found["local"] = self._socket.getsockname()[0]
                 return self._socket
             except OSError as error:
                 self._socket.close()

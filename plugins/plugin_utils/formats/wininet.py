@@ -5,7 +5,8 @@
 
 Microsoft does not document the layout; it is the one that independent programs read and write, and that eleven real user
 hives hold: little-endian u32 version (0x46, older 0x3C), u32 counter, u32 flags, then three times u32 length and bytes
-(proxy, bypass list, PAC URL), then a tail for automatic detection that is kept as it is.
+(proxy, bypass list, PAC URL), then a tail for automatic detection that is kept as it is. The tail begins with u32 flags and,
+as u32 length and bytes, the address of the script that automatic detection found last.
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ class ConnectionSettings:
         """Return the blob. Raises BlobError where a text has characters that the format cannot hold."""
         head = _HEAD.pack(self.version, self.counter, self.flags)
         return head + write_texts(self.proxy, self.bypass, self.pac_url) + self.tail
+
+    @property
+    def detected_script(self) -> str:
+        """The address of the script that automatic detection found last; empty where the tail holds none."""
+        try:
+            return read_texts(self.tail, _LENGTH.size, ("last script",))[0][0]
+        except BlobError:
+            return ""
 
     def changed(self, flags: int, proxy: str, bypass: str, pac_url: str) -> ConnectionSettings:
         """Return the settings that Windows would write next: the counter is one up, version and tail stay."""

@@ -5,18 +5,21 @@
 
 Microsoft Learn, "Enabling Internet Functionality", "Listing the Proxy Bypass": entries are separated by blanks or
 semicolons, ``*`` stands for anything, an entry may begin with a protocol and end with a port, and ``<local>`` stands for
-every name without a dot.
+every name without a dot. The PC itself is never reached through a proxy (.NET reference source, WebProxy.IsBypassed).
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from fnmatch import translate
 
 
 def bypasses(entries: str, scheme: str, host: str, port: int) -> str:
-    """Return the entry that lets this server be reached directly, or nothing."""
+    """Return the entry that lets this server be reached directly, or nothing; for the PC itself ``loopback``."""
     host = host.lower()
+    if _loopback(host):
+        return "loopback"
     for entry in re.split(r"[;\s]+", entries.strip()):
         if not entry:
             continue
@@ -40,11 +43,14 @@ def bypasses(entries: str, scheme: str, host: str, port: int) -> str:
 
 
 def server_for(servers: str, scheme: str) -> str:
-    """Return the proxy for a protocol from ``host:port`` or ``http=host:port;https=…``; nothing where none is named for it."""
+    """Return the proxy for a protocol from ``host:port`` or ``http=host:port;https=…``; nothing where none is named for it.
+
+    A login in it is left out: Windows does not use one there, and nobody is to read it in a report.
+    """
     single = ""
     for part in re.split(r"[;\s]+", servers.strip()):
-        protocol, equals, address = part.rpartition("=")
-        address = re.sub(r"^[a-z]+://", "", address.strip().lower()).rstrip("/")
+        protocol, equals, address = part.partition("=") if re.match(r"[A-Za-z]+=", part) else ("", "", part)
+        address = re.sub(r"^[a-z]+://", "", address.strip().lower()).rpartition("@")[2].rstrip("/")
         if not address:
             continue
         if ":" not in address.rpartition("]")[2]:
@@ -54,3 +60,15 @@ def server_for(servers: str, scheme: str) -> str:
         elif protocol.strip().lower() == scheme:
             return address
     return single
+
+
+def without_logins(text: str) -> str:
+    """Return servers or a URL as they may be shown: what stands before an ``@`` in an address is left out."""
+    return re.sub(r"((?:^|[;\s])(?:[A-Za-z]+=)?(?:[A-Za-z]+://)?)[^;\s]*@(?=[^;\s@/]+)", r"\1…@", text)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

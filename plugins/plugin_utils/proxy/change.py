@@ -10,21 +10,25 @@ layer still means what was set; then the record goes too.
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..finding import Change
 from ..formats import winhttp
-from ..formats.registry import Value, WireError, dword, text
+from ..formats.registry import Value, dword, fold, text
 from ..formats.wininet import PAC, PROXY, VALUES, ConnectionSettings
-from ..operations import Operation, RemoveRegistryValue, SetRegistryValue, SetWinHttpProxy
+from ..operations import Operation, RemoveRegistryValue, SetRegistryValue, SetWinHttpProxy, predict
 from ..snapshot import Registry
-from .layers import PER_USER, POLICY, Layer, Meaning
+from .layers import PER_USER, PLAIN, POLICY, Layer, Meaning, plain_values, read_blobs
 from .setting import ProxySetting
 
 RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
-PLAIN = ("ProxyEnable", "ProxyServer", "ProxyOverride", "AutoConfigURL")
+WININET_UNIT = "proxy wininet"
+"""The switch between users and machine and every layer are one unit: half of them would give ETS6 a proxy that nobody wanted."""
+WINHTTP_UNIT = "proxy winhttp"
 
 Written = tuple[str, str, Value | None]
 
@@ -35,28 +39,19 @@ def wanted_meaning(setting: ProxySetting) -> Meaning:
 
 
 def in_step(registry: Registry, layer: Layer) -> bool:
-    """Return whether both blobs and the plain values of a layer say the same."""
-    meaning = layer.meaning
-    other = registry.value(layer.path + r"\Connections", VALUES[1])
-    first = registry.value(layer.path + r"\Connections", VALUES[0])
-    if first is None or other is None:
+    """Return whether both blobs are there and say the same as the plain values."""
+    blobs, problems = read_blobs(registry, layer.path)
+    if problems or len(blobs) < len(VALUES):
         return False
-    try:
-        twin = ConnectionSettings.parse(other.data if isinstance(other.data, bytes) else b"")
-    except ValueError:
-        return False
-    plain = registry.key(layer.path).values
-    enabled = plain.get("ProxyEnable")
-    server, bypass, pac = (plain.get(name) for name in PLAIN[1:])
-    flags = (PROXY if enabled is not None and enabled.data else 0) | (PAC if pac is not None else 0)
-    spoken = Meaning.of(flags, *(str(value.data) if value is not None else "" for value in (server, bypass, pac)))
-    compared = Meaning(meaning.flags & (PROXY | PAC), meaning.server, meaning.bypass, meaning.pac_url)
-    return Meaning.of(twin.flags, twin.proxy, twin.bypass, twin.pac_url) == meaning and spoken == compared
+    meanings = {Meaning.of(blob.flags, blob.proxy, blob.bypass, blob.pac_url) for blob in blobs.values()}
+    # Automatic detection has no plain value that counts.
+    compared = Meaning(layer.meaning.flags & (PROXY | PAC), layer.meaning.server, layer.meaning.bypass, layer.meaning.pac_url)
+    return meanings == {layer.meaning} and Meaning.of(*plain_values(registry, layer.path)) == compared
 
 
 def set_layer(registry: Registry, layer: Layer, setting: ProxySetting) -> Change:
     """Return the change that makes a layer mean what is wanted."""
-    known = layer.settings or ConnectionSettings(0)
+    known = dataclasses.replace(layer.settings or ConnectionSettings(0), counter=layer.counter)
     named = setting.mode == "named"
     blob = Value(
         "REG_BINARY",
@@ -69,18 +64,18 @@ def set_layer(registry: Registry, layer: Layer, setting: ProxySetting) -> Change
     )
     written: list[Written] = [
         *((layer.path + r"\Connections", name, blob) for name in VALUES),
-        (layer.path, "ProxyEnable", dword(1 if named else 0)),
-        (layer.path, "AutoConfigURL", text(setting.pac_url) if setting.mode == "pac" else None),
+        (layer.path, PLAIN[0], dword(1 if named else 0)),
+        (layer.path, PLAIN[3], text(setting.pac_url) if setting.mode == "pac" else None),
     ]
     if named:
-        written.append((layer.path, "ProxyServer", text(setting.server)))
-        written.append((layer.path, "ProxyOverride", text(";".join(setting.bypass)) if setting.bypass else None))
+        written.append((layer.path, PLAIN[1], text(setting.server)))
+        written.append((layer.path, PLAIN[2], text(";".join(setting.bypass)) if setting.bypass else None))
     meaning = wanted_meaning(setting)
     return Change(
         f"WinINET proxy, {layer.title}",
         layer.meaning.to_wire(),
         meaning.to_wire(),
-        [*_keep(registry, layer.id, written, meaning.to_wire()), *_write(registry, written, _unit(layer.id))],
+        [*_keep(registry, layer.id, WININET_UNIT, written, meaning.to_wire()), *_write(registry, written, WININET_UNIT)],
     )
 
 
@@ -93,7 +88,7 @@ def set_per_user(registry: Registry, per_user: bool) -> Change:
         "ProxySettingsPerUser",
         {PER_USER: before},
         {PER_USER: after},
-        [*_keep(registry, "policy", written, {PER_USER: after}), *_write(registry, written, _unit("policy"))],
+        [*_keep(registry, "policy", WININET_UNIT, written, {PER_USER: after}), *_write(registry, written, WININET_UNIT)],
     )
 
 
@@ -102,9 +97,12 @@ def set_winhttp(registry: Registry, before: Meaning, setting: ProxySetting) -> C
     after = wanted_meaning(setting)
     blob = Value("REG_BINARY", winhttp.compose(setting.server, ";".join(setting.bypass)))
     written: list[Written] = [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
-    step = SetWinHttpProxy(setting.server, ";".join(setting.bypass), _unit("winhttp"))
+    step = SetWinHttpProxy(setting.server, ";".join(setting.bypass), WINHTTP_UNIT)
     return Change(
-        "WinHTTP proxy", before.to_wire(), after.to_wire(), [*_keep(registry, "winhttp", written, after.to_wire()), step]
+        "WinHTTP proxy",
+        before.to_wire(),
+        after.to_wire(),
+        [*_keep(registry, "winhttp", WINHTTP_UNIT, written, after.to_wire()), step],
     )
 
 
@@ -120,35 +118,58 @@ def record(registry: Registry, layer_id: str) -> dict[str, Any] | None:
     return raw if isinstance(raw, dict) and isinstance(raw.get("before"), list) and isinstance(raw.get("set"), dict) else None
 
 
-def put_back(registry: Registry, layer_id: str, title: str, now: dict[str, Any]) -> Change | None:
-    """Return the change that puts back what a layer held before, or None where that is not known or somebody changed it since."""
-    kept = record(registry, layer_id)
-    if kept is None or kept["set"] != now:
+@dataclass(frozen=True)
+class Place:
+    """Something of which a record may be kept: a layer, the switch between users and machine, or WinHTTP's proxy.
+
+    keys are the only ones that a record of it may name. read gives what stands there, None where it cannot be read.
+    """
+
+    id: str
+    title: str
+    unit: str
+    keys: tuple[str, ...]
+    read: Callable[[Registry], dict[str, Any] | None]
+
+
+def put_back(registry: Registry, place: Place) -> Change | None:
+    """Return the change that puts back what was there before, or None where that is not known or somebody changed it since."""
+    kept, now = record(registry, place.id), place.read(registry)
+    if kept is None or now is None or kept["set"] != now:
         return None
-    unit = _unit(layer_id)
+    keys = {fold(key) for key in place.keys}
     steps: list[Operation] = []
     for entry in kept["before"]:
         try:
             path, name, wire = entry
             value = None if wire is None else Value.from_wire(wire)
-        except (TypeError, ValueError, WireError):
+            if fold(path) not in keys or not isinstance(name, str):
+                return None
+        except (TypeError, ValueError, AttributeError):
             return None
-        steps += _write(registry, [(path, name, value)], unit)
-    steps.append(RemoveRegistryValue(RECORDS, layer_id, unit))
-    return Change(f"{title}, as it was before", {"settings": "set by ets6.network"}, {"settings": "as before"}, steps)
+        steps += _write(registry, [(path, name, value)], place.unit)
+    steps.append(RemoveRegistryValue(RECORDS, place.id, place.unit))
+    after = place.read(predict(steps, registry)) or {}
+    return Change(f"{place.title}, as it was before", now, {key: after.get(key) for key in now}, steps)
 
 
-def _keep(registry: Registry, layer_id: str, written: Sequence[Written], meaning: dict[str, Any]) -> list[Operation]:
+def forget(layer_id: str) -> Change:
+    """Return the change that drops the record of a user who is gone."""
+    step = RemoveRegistryValue(RECORDS, layer_id, WININET_UNIT)
+    return Change(f"the record of {layer_id}, who is gone", {"record": "kept"}, {"record": None}, [step])
+
+
+def _keep(registry: Registry, layer_id: str, unit: str, written: Sequence[Written], meaning: dict[str, Any]) -> list[Operation]:
     """Return the step that records what is about to be overwritten; of an earlier record the first state stays."""
     kept = record(registry, layer_id)
-    known = {(entry[0], entry[1]) for entry in kept["before"]} if kept else set()
-    before = list(kept["before"]) if kept else []
+    before = [entry for entry in kept["before"] if isinstance(entry, list) and len(entry) == 3] if kept else []
+    known = {(str(path), str(name)) for path, name, _value in before}
     for path, name, _value in written:
         if (path, name) not in known:
             found = registry.value(path, name)
             before.append([path, name, None if found is None else found.to_wire()])
     content = json.dumps({"before": before, "set": meaning}, sort_keys=True)
-    return [SetRegistryValue(RECORDS, layer_id, text(content), _unit(layer_id))]
+    return [SetRegistryValue(RECORDS, layer_id, text(content), unit)]
 
 
 def _write(registry: Registry, written: Sequence[Written], unit: str) -> list[Operation]:
@@ -160,7 +181,3 @@ def _write(registry: Registry, written: Sequence[Written], unit: str) -> list[Op
         elif value is not None and value != found:
             steps.append(SetRegistryValue(path, name, value, unit))
     return steps
-
-
-def _unit(layer_id: str) -> str:
-    return f"proxy {layer_id}"

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..finding import Change, Control, Finding, Severity, Status
 from ..formats import winhttp
+from ..formats.wininet import AUTODETECT
 from ..policy import Policy
-from ..snapshot import Snapshot, State
-from . import change, effective
+from ..snapshot import Registry, Snapshot, State
+from . import change, effective, pac
+from .bypass import without_logins
 from .layers import (
     DEFAULT_USER,
     MACHINE,
@@ -24,6 +28,10 @@ from .layers import (
     WinHttp,
     machine_layer,
     machine_wide,
+    name_of,
+    plain_values,
+    read_blobs,
+    read_layer,
     user_layers,
     winhttp_layers,
 )
@@ -56,12 +64,21 @@ LOGIN = Control(
     "ETS6 supports a proxy with a login only if the proxy's user is the PC's user: Windows hands that login over by Negotiate, Kerberos or NTLM.",
     "Have the proxy offer Negotiate, Kerberos or NTLM, or let the vendor's servers through without a login.",
 )
+ENVIRONMENT = Control(
+    "proxy.environment",
+    "Environment variables that name a proxy are known",
+    Severity.LOW,
+    "HTTP_PROXY and its like lead programs on .NET 5 or newer another way than ETS6, which does not read them.",
+    "Take the variables away where nothing needs them.",
+)
+VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+REPLACE = "To have it replaced, set ets6_network_proxy.replace_malformed; removal puts the old bytes back."
 NATIVE_SCHEMES = frozenset({"negotiate", "kerberos", "ntlm"})
 
 
 def catalogue(policy: Policy) -> list[Control]:
     """Return the proxy's controls."""
-    return [WININET, WINHTTP, EFFECTIVE, LOGIN]
+    return [WININET, WINHTTP, EFFECTIVE, LOGIN, ENVIRONMENT]
 
 
 def request(policy: Policy) -> dict[str, list[object]]:
@@ -79,12 +96,19 @@ def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
     if policy.state == "absent":
         gone = "The PC is to be as it was before; this is not asked of it then."
         return [
-            _removed(WININET, snapshot, _wininet_removals(snapshot)),
-            _removed(WINHTTP, snapshot, _winhttp_removals(snapshot)),
+            _removed(WININET, snapshot, _wininet_places(snapshot)),
+            _removed(WINHTTP, snapshot, _winhttp_places()),
             Finding(EFFECTIVE, Status.NOT_APPLICABLE, gone),
             Finding(LOGIN, Status.NOT_APPLICABLE, gone),
+            Finding(ENVIRONMENT, Status.NOT_APPLICABLE, gone),
         ]
-    return [_wininet(snapshot, policy), _winhttp(snapshot, policy), _effective(snapshot, policy), _login(snapshot)]
+    return [
+        _wininet(snapshot, policy),
+        _winhttp(snapshot, policy),
+        _effective(snapshot, policy),
+        _login(snapshot, policy),
+        _environment(snapshot),
+    ]
 
 
 def _wininet(snapshot: Snapshot, policy: Policy) -> Finding:
@@ -114,25 +138,35 @@ def _wininet(snapshot: Snapshot, policy: Policy) -> Finding:
         return Finding(
             WININET, Status.UNKNOWN, f"The PC's users are not known: {snapshot.errors.get('users', 'no reason given')}.", evidence
         )
-    sentences, remedy = [], []
-    if for_machine != wants_machine:
-        remedy.append(change.set_per_user(snapshot.registry, not wants_machine))
-        whose = "the machine's settings count for everybody" if for_machine else "every user's own settings count"
-        sentences.append(f"{PER_USER} is {'' if for_machine else 'not '}0, so {whose}.")
-    unreadable = [layer for layer in layers if layer.error]
+    sentences: list[str] = []
+    remedy: list[Change] = []
+    left: list[Layer] = []
     for layer in layers:
-        if layer.error:
-            continue
-        if layer.meaning != wanted:
+        if (layer.error or layer.malformed) and not (layer.malformed and setting.replace_malformed):
+            left.append(layer)
+        elif layer.malformed:
+            sentences.append(f"{_capital(layer.title)}: {layer.malformed}; they are written anew.")
+            remedy.append(change.set_layer(snapshot.registry, layer, setting))
+        elif layer.meaning != wanted:
             sentences.append(f"{_capital(layer.title)} say {layer.meaning.words()}; wanted is {wanted.words()}.")
             remedy.append(change.set_layer(snapshot.registry, layer, setting))
         elif not change.in_step(snapshot.registry, layer):
-            sentences.append(f"{_capital(layer.title)} are not in step: the blobs and the plain values differ.")
+            sentences.append(f"{_capital(layer.title)} are not in step: a blob is missing, or blobs and plain values differ.")
             remedy.append(change.set_layer(snapshot.registry, layer, setting))
-    sentences += [f"{_capital(layer.title)}: {layer.error}; that is not written over." for layer in unreadable]
+    if for_machine != wants_machine:
+        # Last, so that nobody is given settings that are not yet the wanted ones.
+        remedy.append(change.set_per_user(snapshot.registry, not wants_machine))
+        whose = "the machine's settings count for everybody" if for_machine else "every user's own settings count"
+        sentences.append(f"{PER_USER} is {'' if for_machine else 'not '}0, so {whose}.")
+    for layer in left:
+        hint = f" {REPLACE}" if layer.malformed else ""
+        sentences.append(f"{_capital(layer.title)}: {layer.malformed or layer.error}; that is not written over.{hint}")
+    if left and wants_machine:
+        # Switching to settings that cannot be read would give every user an unknown proxy.
+        return Finding(WININET, Status.UNKNOWN, " ".join(sentences), evidence)
     if remedy:
         return Finding(WININET, Status.FAIL, " ".join(sentences), evidence, remedy)
-    if unreadable:
+    if left:
         return Finding(WININET, Status.UNKNOWN, " ".join(sentences), evidence)
     return Finding(
         WININET,
@@ -155,18 +189,24 @@ def _winhttp(snapshot: Snapshot, policy: Policy) -> Finding:
             f"WinHTTP's setting holds a named proxy or none; mode {setting.mode} is not for it.",
             evidence,
         )
-    if any("0x" in layer.error for layer in layers):
-        return Finding(WINHTTP, Status.UNKNOWN, f"{_errors(layers)} That is not written over.", evidence)
-    if any(layer.error for layer in layers):
-        return Finding(WINHTTP, Status.UNKNOWN, _errors(layers), evidence)
+    if any(layer.error and not (layer.malformed and setting.replace_malformed) for layer in layers):
+        hint = f" That is not written over. {REPLACE}" if any(layer.malformed for layer in layers) else ""
+        return Finding(WINHTTP, Status.UNKNOWN, _errors(layers) + hint, evidence)
     wanted = change.wanted_meaning(setting)
     evidence["wanted"] = wanted.to_wire()
-    wrong = [layer for layer in layers if layer.meaning != wanted]
+    wrong = [layer for layer in layers if layer.error or layer.meaning != wanted]
     if wrong:
+        bits = {winhttp.KEYS[0]: "64-bit", winhttp.KEYS[1]: "32-bit"}
+        told = " ".join(
+            f"WinHTTP of {bits[layer.path]} programs: {layer.error}."
+            if layer.error
+            else f"WinHTTP of {bits[layer.path]} programs has {layer.meaning.words()}."
+            for layer in wrong
+        )
         return Finding(
             WINHTTP,
             Status.FAIL,
-            f"WinHTTP has {wrong[0].meaning.words()}; wanted is {wanted.words()}.",
+            f"{told} Wanted is {wanted.words()}.",
             evidence,
             [change.set_winhttp(snapshot.registry, wrong[0].meaning, setting)],
         )
@@ -174,16 +214,13 @@ def _winhttp(snapshot: Snapshot, policy: Policy) -> Finding:
 
 
 def _effective(snapshot: Snapshot, policy: Policy) -> Finding:
-    by_endpoint = {endpoint.name: effective.ways(snapshot, endpoint) for endpoint in policy.endpoints}
+    by_endpoint = effective.ways(snapshot, policy.endpoints)
     evidence: dict[str, Any] = {
         "ways": {
             name: [{"way": way.way, "users": list(way.users), "reason": way.reason} for way in found]
             for name, found in by_endpoint.items()
         },
         "winhttp": {layer.path: layer.error or layer.meaning.to_wire() for layer in winhttp_layers(snapshot.registry)},
-        "environment": {
-            name: "set" for name in snapshot.environment if name.upper() in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
-        },
     }
     layers = effective.source(snapshot)
     if not layers:
@@ -194,40 +231,113 @@ def _effective(snapshot: Snapshot, policy: Policy) -> Finding:
         return Finding(
             EFFECTIVE, Status.UNKNOWN, " ".join(f"{_capital(layer.title)}: {layer.error}." for layer in broken), evidence
         )
+    told = f"ETS6 uses {_who_uses_what(layers)}."
+    if not any(user.logged_on for user in snapshot.users or ()) and not machine_wide(snapshot.registry):
+        told += " Nobody is logged on; these are the settings that the next user has."
+    contradictions = _contradictions(snapshot, layers)
+    evidence["contradictions"] = contradictions
+    if contradictions:
+        return Finding(EFFECTIVE, Status.FAIL, " ".join([*contradictions, told]), evidence)
+    undecided = sorted({_capital(way.reason) for found in by_endpoint.values() for way in found if way.way is None})
+    if undecided:
+        return Finding(
+            EFFECTIVE, Status.UNKNOWN, f"Which proxy ETS6 uses cannot be told. {'. '.join(undecided)}. {told}", evidence
+        )
+    detecting = [layer for layer, _users in layers if layer.meaning.flags & AUTODETECT]
+    if detecting and policy.proxy.mode == "autodetect":
+        return Finding(
+            EFFECTIVE,
+            Status.NOT_APPLICABLE,
+            f"The network decides at each place, as ets6_network_proxy wants it. {told}",
+            evidence,
+        )
+    if detecting:
+        last = sorted(
+            {layer.settings.detected_script for layer in detecting if layer.settings and layer.settings.detected_script}
+        )
+        found = (
+            f"the last script that it found is {without_logins(', '.join(last))}" if last else "so far it never found a script"
+        )
+        return Finding(
+            EFFECTIVE,
+            Status.UNKNOWN,
+            f"{told} Whether a network answers automatic detection is decided anew at each place, and cannot be read here ({found}). "
+            "Where no network of yours uses it, set ets6_network_proxy to mode direct or named; where it is wanted, to mode autodetect.",
+            evidence,
+        )
+    return Finding(EFFECTIVE, Status.PASS, told, evidence)
+
+
+def _who_uses_what(layers: Iterable[tuple[Layer, tuple[str, ...]]]) -> str:
     meanings: dict[Meaning, list[str]] = {}
     for layer, users in layers:
         meanings.setdefault(layer.meaning, []).extend(users)
-    told = "; ".join(f"{', '.join(users)}: {meaning.words()}" for meaning, users in meanings.items())
-    out_of_step = [layer for layer, _users in layers if layer.settings is not None and _plain_contradicts(snapshot, layer)]
-    if out_of_step:
-        titles = ", ".join(layer.title for layer in out_of_step)
-        return Finding(
-            EFFECTIVE,
-            Status.FAIL,
-            f"The blob and the plain values contradict each other in {titles}; the blob decides. {told}.",
-            evidence,
-        )
-    if len(meanings) > 1:
-        return Finding(EFFECTIVE, Status.FAIL, f"The users of this PC have different ways out: {told}.", evidence)
-    nobody = not any(user.logged_on for user in snapshot.users or () if user.sid != DEFAULT_USER)
-    note = (
-        " Nobody is logged on; these are the settings that the next user has."
-        if nobody and not machine_wide(snapshot.registry)
-        else ""
-    )
+    return "; ".join(f"{meaning.words()} ({', '.join(users)})" for meaning, users in meanings.items())
+
+
+def _contradictions(snapshot: Snapshot, layers: Sequence[tuple[Layer, tuple[str, ...]]]) -> list[str]:
+    """Return a sentence for everything that says another proxy than the one ETS6 uses: where an administrator would look wrongly."""
+    registry = snapshot.registry
+    used = {layer.meaning for layer, _users in layers}
+    found = []
+    for layer, _users in layers:
+        if read_blobs(registry, layer.path)[0] and not change.in_step(registry, layer):
+            found.append(f"In {layer.title} blobs and plain values contradict each other; DefaultConnectionSettings decides.")
+    if not machine_wide(registry):
+        people = {user.sid: name_of(user) for user in snapshot.users or () if user.sid != DEFAULT_USER}
+        own = [(layer, (people[layer.id],)) for layer in user_layers(snapshot) if layer.id in people and not layer.error]
+        if len({layer.meaning for layer, _users in own}) > 1:
+            found.append(f"The users of this PC have different ways out: {_who_uses_what(own)}.")
+        machine = machine_layer(snapshot)
+        if not machine.error and machine.meaning.flags and {machine.meaning} != used:
+            found.append(
+                f"The machine-wide settings say {machine.meaning.words()}, and nobody uses them, since {PER_USER} is not 0."
+            )
+    dead = Meaning.of(*plain_values(registry, POLICY))
+    if dead.flags and {dead} != used:
+        found.append(f"Values below {POLICY} say {dead.words()}; Windows does not act on them there.")
+    for other in winhttp_layers(registry):
+        if not other.error and other.meaning.server and any(other.meaning.server not in one.server for one in used):
+            found.append(
+                f"WinHTTP has {other.meaning.words()}, which ETS6 does not use: it is for services. "
+                "What ETS6 uses is WinINET's, see ets6_network_proxy."
+            )
+            break
+    for url in effective.scripts(snapshot):
+        try:
+            pac.answers(snapshot, url, [], {})
+        except pac.PacError as error:
+            if error.unfetched:
+                found.append(f"{_capital(str(error))}, so Windows goes on as if there were none.")
+    return found
+
+
+def _environment(snapshot: Snapshot) -> Finding:
+    named = sorted(name for name in snapshot.environment if name.upper() in VARIABLES)
+    evidence = {"set": named}
+    if not named:
+        return Finding(ENVIRONMENT, Status.PASS, "No environment variable of the PC names a proxy.", evidence)
     return Finding(
-        EFFECTIVE,
+        ENVIRONMENT,
         Status.PASS,
-        f"ETS6 uses {next(iter(meanings)).words()} ({', '.join(next(iter(meanings.values())))}).{note}",
+        f"{_listed(named)} {'is' if len(named) == 1 else 'are'} set. ETS6, a .NET Framework program, does not read that; "
+        "programs on .NET 5 or newer do, and before the PC's own settings.",
         evidence,
     )
 
 
-def _login(snapshot: Snapshot) -> Finding:
+def _login(snapshot: Snapshot, policy: Policy) -> Finding:
     """Judge what proxies answered to the probes: 407 names the schemes (RFC 9110, 15.5.8 and 11.7.1)."""
-    proxied = [probe for probe in snapshot.probes or () if probe.get("way")]
-    if not proxied:
+    ways = effective.ways(snapshot, policy.endpoints)
+    used = {(name, way.way) for name, found in ways.items() for way in found if way.way}
+    if not used:
+        if any(way.way is None for found in ways.values() for way in found):
+            return Finding(LOGIN, Status.UNKNOWN, "Which proxy ETS6 uses cannot be told, see proxy.effective.")
         return Finding(LOGIN, Status.NOT_APPLICABLE, "No endpoint is reached through a proxy.")
+    # Probes over another way than ETS6's are those from before a change.
+    proxied = [probe for probe in snapshot.probes or () if (probe["name"], probe["way"]) in used]
+    if not proxied:
+        return Finding(LOGIN, Status.UNKNOWN, f"The proxy {_listed(way for _name, way in used)} was not asked.")
     schemes: dict[str, set[str]] = {}
     answered = set()
     for probe in proxied:
@@ -269,61 +379,93 @@ def _login(snapshot: Snapshot) -> Finding:
 
 def offered(headers: Any) -> set[str]:
     """Return the schemes of all Proxy-Authenticate headers, in lower case; one header may name several, with parameters."""
-    found = set()
+    found: set[str] = set()
     for header in headers if isinstance(headers, (list, tuple)) else ():
         if not (isinstance(header, (list, tuple)) and len(header) == 2 and all(isinstance(part, str) for part in header)):
             continue
         if header[0].lower() == "proxy-authenticate":
-            for challenge in header[1].split(","):
-                scheme = challenge.strip().partition(" ")[0].lower()
-                if scheme and "=" not in scheme:
-                    found.add(scheme)
+            # RFC 9110, 11.6.1: a comma may stand in a quoted parameter, too.
+            unquoted = re.sub(r'"(?:[^"\\]|\\.)*"?', "", header[1][:4096])
+            for challenge in unquoted.split(","):
+                scheme = re.match(r"\s*([A-Za-z0-9!#$%&'*+.^_`|~-]{1,40})(?:\s+[^\s=]|\s*$)", challenge)
+                if scheme:
+                    found.add(scheme[1].lower())
     return found
 
 
-def _plain_contradicts(snapshot: Snapshot, layer: Layer) -> bool:
-    """Return whether the plain values say another proxy than the blob: the trap in which an administrator looks at the wrong one."""
-    return snapshot.registry.value(layer.path + r"\Connections", "DefaultConnectionSettings") is not None and not change.in_step(
-        snapshot.registry, layer
-    )
-
-
-def _wininet_removals(snapshot: Snapshot) -> list[tuple[str, str, dict[str, Any]]]:
-    per_user = snapshot.registry.value(POLICY, PER_USER)
+def _wininet_places(snapshot: Snapshot) -> list[change.Place]:
+    """Return what this collection may have set of WinINET: every layer, and last whose settings count."""
     layers = [machine_layer(snapshot), *user_layers(snapshot)]
-    return [
-        ("policy", PER_USER, {PER_USER: None if per_user is None else per_user.data}),
-        *((layer.id, f"WinINET proxy, {layer.title}", layer.meaning.to_wire()) for layer in layers),
+    places = [
+        change.Place(
+            layer.id,
+            f"WinINET proxy, {layer.title}",
+            change.WININET_UNIT,
+            (layer.path, layer.path + r"\Connections"),
+            partial(_layer_now, layer),
+        )
+        for layer in layers
     ]
+    return [*places, change.Place("policy", PER_USER, change.WININET_UNIT, (POLICY,), _per_user_now)]
 
 
-def _winhttp_removals(snapshot: Snapshot) -> list[tuple[str, str, dict[str, Any]]]:
-    return [("winhttp", "WinHTTP proxy", winhttp_layers(snapshot.registry)[0].meaning.to_wire())]
+def _layer_now(layer: Layer, registry: Registry) -> dict[str, Any] | None:
+    now = read_layer(registry, layer.id, layer.title, layer.path)
+    return None if now.error or layer.error else now.meaning.to_wire()
 
 
-def _removed(control: Control, snapshot: Snapshot, places: Iterable[tuple[str, str, dict[str, Any]]]) -> Finding:
+def _per_user_now(registry: Registry) -> dict[str, Any] | None:
+    if registry.key(POLICY).state is State.UNREADABLE:
+        return None
+    value = registry.value(POLICY, PER_USER)
+    return {PER_USER: None if value is None else value.data}
+
+
+def _winhttp_places() -> list[change.Place]:
+    return [change.Place("winhttp", "WinHTTP proxy", change.WINHTTP_UNIT, winhttp.KEYS, _winhttp_now)]
+
+
+def _winhttp_now(registry: Registry) -> dict[str, Any] | None:
+    first = winhttp_layers(registry)[0]
+    return None if first.error else first.meaning.to_wire()
+
+
+def _removed(control: Control, snapshot: Snapshot, places: Sequence[change.Place]) -> Finding:
     """Judge whether what this collection set is put back; what somebody changed since stays as it is."""
+    registry = snapshot.registry
+    records = registry.key(change.RECORDS)
+    if records.state is State.UNREADABLE:
+        return Finding(
+            control, Status.UNKNOWN, f"What was there before is not known: {change.RECORDS} could not be read: {records.error}."
+        )
     remedy: list[Change] = []
-    kept = []
-    for layer_id, title, now in places:
-        if change.record(snapshot.registry, layer_id) is None:
+    changed, unreadable = [], []
+    for place in places:
+        if place.id not in records.values:
             continue
-        back = change.put_back(snapshot.registry, layer_id, title, now)
+        back = change.put_back(registry, place)
         if back:
             remedy.append(back)
+        elif place.read(registry) is None:
+            unreadable.append(place.title)
         else:
-            kept.append(title)
+            changed.append(place.title)
+    if control is WININET and snapshot.users is not None:
+        known = {place.id.lower() for place in places} | {"winhttp"}
+        remedy += [change.forget(name) for name in records.values if name.lower() not in known]
+    sentences = []
     if remedy:
-        return Finding(
-            control, Status.FAIL, f"Still as this collection set it: {_listed(one.subject for one in remedy)}.", remedy=remedy
-        )
-    if kept:
-        return Finding(control, Status.PASS, f"Changed by somebody since this collection set it, so it stays: {_listed(kept)}.")
-    return Finding(control, Status.PASS, "Nothing here was set by this collection.")
+        sentences.append(f"Still as this collection set it: {_listed(one.subject for one in remedy)}.")
+    if unreadable:
+        sentences.append(f"Cannot be read, so it was not put back: {_listed(unreadable)}.")
+    if changed:
+        sentences.append(f"Changed by somebody since this collection set it, so it stays: {_listed(changed)}.")
+    status = Status.FAIL if remedy else Status.UNKNOWN if unreadable else Status.PASS
+    return Finding(control, status, " ".join(sentences) or "Nothing here was set by this collection.", remedy=remedy)
 
 
 def _shown(layer: Layer) -> Any:
-    return layer.error or layer.meaning.to_wire()
+    return layer.error or layer.malformed or layer.meaning.to_wire()
 
 
 def _errors(layers: Iterable[WinHttp]) -> str:

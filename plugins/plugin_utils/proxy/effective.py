@@ -5,16 +5,21 @@
 
 ETS6 is a .NET Framework program, which asks WinINET's settings of the user, or of the machine where ProxySettingsPerUser is
 0 (.NET reference source, AutoWebProxyScriptEngine). Automatic detection comes first, then the script, then the named proxy.
+Whether a network answers automatic detection is nowhere to be read: what is told then is the way that remains without it.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from ..formats.wininet import AUTODETECT, PAC, PROXY
+from ..formats.wininet import AUTODETECT
 from ..policy import Endpoint
 from ..snapshot import Snapshot
-from .bypass import bypasses, server_for
+from . import pac
+from .bypass import bypasses, server_for, without_logins
 from .layers import Layer, machine_layer, machine_wide, name_of, relevant_users, user_layers
 
 DIRECT = ""
@@ -22,11 +27,16 @@ DIRECT = ""
 
 @dataclass(frozen=True)
 class Way:
-    """One way out to an endpoint. way is ``host:port`` of the proxy, DIRECT, or None where it cannot be told; reason says why it is so."""
+    """One way out to an endpoint. way is ``host:port`` of the proxy, DIRECT, or None where it cannot be told; reason says why it is so.
+
+    detected: automatic detection is on, so a network may send ETS6 another way. lookup: the name's addresses would help to tell.
+    """
 
     way: str | None
     users: tuple[str, ...]
     reason: str
+    detected: bool = False
+    lookup: bool = False
 
 
 def source(snapshot: Snapshot) -> list[tuple[Layer, tuple[str, ...]]]:
@@ -38,33 +48,82 @@ def source(snapshot: Snapshot) -> list[tuple[Layer, tuple[str, ...]]]:
     return [(layers[user.sid], (name_of(user),)) for user in people]
 
 
-def ways(snapshot: Snapshot, endpoint: Endpoint) -> list[Way]:
-    """Return the distinct ways to an endpoint, each with its users. Empty where no user's settings could be read."""
-    found: dict[str | None, Way] = {}
-    for layer, users in source(snapshot):
-        way, reason = _way(layer, endpoint)
-        known = found.get(way)
-        found[way] = Way(way, (*known.users, *users), known.reason) if known else Way(way, users, reason)
-    return list(found.values())
+def scripts(snapshot: Snapshot) -> list[str]:
+    """Return the addresses of the scripts that decide for somebody, each once."""
+    return list(dict.fromkeys(layer.meaning.pac_url for layer, _users in source(snapshot) if layer.meaning.pac_url))
 
 
-def _way(layer: Layer, endpoint: Endpoint) -> tuple[str | None, str]:
+def ways(snapshot: Snapshot, endpoints: Sequence[Endpoint]) -> dict[str, list[Way]]:
+    """Return the distinct ways to each endpoint by its name, each with its users. Empty where no user's settings could be read."""
+    layers = source(snapshot)
+    answers = {url: _answers(snapshot, url, endpoints) for url in scripts(snapshot)}
+    found: dict[str, list[Way]] = {}
+    for endpoint in endpoints:
+        merged: dict[str | None, Way] = {}
+        for layer, users in layers:
+            one = _way(layer, endpoint, users, answers)
+            known = merged.get(one.way)
+            if known:
+                one = dataclasses.replace(
+                    known,
+                    users=(*known.users, *users),
+                    detected=known.detected or one.detected,
+                    lookup=known.lookup or one.lookup,
+                )
+            merged[one.way] = one
+        found[endpoint.name] = list(merged.values())
+    return found
+
+
+def _answers(snapshot: Snapshot, url: str, endpoints: Sequence[Endpoint]) -> dict[str, pac.Answer] | pac.PacError:
+    """Return what a script says of each endpoint by its name, or what is wrong with it."""
+    # Windows hands a script the whole URL, with the path / where there is none.
+    asked = [(endpoint.url if urlsplit(endpoint.url).path else endpoint.url + "/", endpoint.host) for endpoint in endpoints]
+    names = pac.resolved(snapshot, [(endpoint.name, endpoint.host) for endpoint in endpoints])
+    try:
+        told = pac.answers(snapshot, url, asked, names)
+    except pac.PacError as error:
+        return error
+    return {endpoint.name: answer for endpoint, answer in zip(endpoints, told, strict=True)}
+
+
+def _way(
+    layer: Layer,
+    endpoint: Endpoint,
+    users: tuple[str, ...],
+    answers: dict[str, dict[str, pac.Answer] | pac.PacError],
+) -> Way:
     if layer.error:
-        return None, f"{layer.title}: {layer.error}"
-    if layer.settings is None:
-        return DIRECT, f"{layer.title} name no proxy"
-    settings = layer.settings
-    detected = (
-        f"{layer.title} ask for automatic detection, and where no network answers it, " if settings.flags & AUTODETECT else ""
-    )
-    if settings.flags & PAC and settings.pac_url:
-        return None, f"{detected or layer.title + ' '}leave it to the script {settings.pac_url}, which was not evaluated"
-    if not settings.flags & PROXY or not settings.proxy:
-        return DIRECT, f"{detected}{'' if detected else layer.title + ' '}name no proxy"
-    server = server_for(settings.proxy, endpoint.scheme)
+        return Way(None, users, f"{layer.title}: {layer.error}")
+    meaning = layer.meaning
+    detected = bool(meaning.flags & AUTODETECT)
+    before = f"{layer.title} ask for automatic detection, and where no network answers it, " if detected else f"{layer.title} "
+    if meaning.pac_url:
+        told = answers[meaning.pac_url]
+        if not isinstance(told, pac.PacError):
+            return _scripted(told[endpoint.name], meaning.pac_url, endpoint, users, before, detected)
+        if not told.unfetched:
+            return Way(None, users, f"{before}leave it to a script, and {told}", detected)
+        before += f"leave it to a script, but {told}, so Windows goes on without it; they "
+    if not meaning.server or layer.settings is None:
+        return Way(DIRECT, users, f"{before}name no proxy", detected)
+    server = server_for(layer.settings.proxy, endpoint.scheme)
     if not server:
-        return DIRECT, f"{detected or layer.title + ' '}name no proxy for {endpoint.scheme}"
-    entry = bypasses(settings.bypass, endpoint.scheme, endpoint.host, endpoint.port)
+        return Way(DIRECT, users, f"{before}name no proxy for {endpoint.scheme}", detected)
+    entry = bypasses(layer.settings.bypass, endpoint.scheme, endpoint.host, endpoint.port)
     if entry:
-        return DIRECT, f"{detected or layer.title + ' '}let {endpoint.host} bypass the proxy ({entry})"
-    return server, f"{detected or layer.title + ' '}name the proxy {server}"
+        return Way(DIRECT, users, f"{before}let {endpoint.host} bypass the proxy ({entry})", detected)
+    return Way(server, users, f"{before}name the proxy {server}", detected)
+
+
+def _scripted(answer: pac.Answer, url: str, endpoint: Endpoint, users: tuple[str, ...], before: str, detected: bool) -> Way:
+    script = f"{before}leave it to the script {without_logins(url)}, which"
+    if answer.open:
+        missing = ", ".join(answer.open)
+        lookup = any(name.lower() == f"the address of {endpoint.host}" for name in answer.open)
+        return Way(None, users, f"{script} asks for {missing}: that is not known here", detected, lookup)
+    way = pac.first_of(answer.text)
+    if way is None:
+        shown = without_logins(answer.text)
+        return Way(None, users, f"{script} says “{shown[:200]}”: .NET Framework knows only PROXY and DIRECT", detected)
+    return Way(way, users, f"{script} says “{answer.text[:200]}”", detected)

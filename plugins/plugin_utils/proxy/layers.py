@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,15 @@ from ..formats import winhttp
 from ..formats.registry import Value
 from ..formats.wininet import AUTODETECT, PAC, PROXY, VALUES, BlobError, ConnectionSettings
 from ..snapshot import Registry, Snapshot, State, User
+from .bypass import without_logins
 
 SETTINGS = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 """Below the machine's or a user's root; the blobs stand in the subkey Connections."""
 MACHINE = "HKLM\\" + SETTINGS
 POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings"
 PER_USER = "ProxySettingsPerUser"
+PLAIN = ("ProxyEnable", "ProxyServer", "ProxyOverride", "AutoConfigURL")
+"""The values beside the blobs. Windows acts on the blobs and writes these anew from them."""
 DEFAULT_USER = "default"
 
 
@@ -33,11 +37,11 @@ class Meaning:
 
     @classmethod
     def of(cls, flags: int, server: str, bypass: str, pac_url: str) -> Meaning:
-        """Return the meaning of settings as a blob holds them."""
-        active = flags & (PROXY | PAC | AUTODETECT)
-        named = bool(flags & PROXY and server)
-        entries = tuple(sorted({entry.strip().lower() for entry in bypass.split(";") if entry.strip()})) if named else ()
-        return cls(active, server.strip().lower() if named else "", entries, pac_url.strip() if flags & PAC else "")
+        """Return the meaning of settings as a blob holds them. A mode whose text is empty is off, whatever its flag says."""
+        server, pac_url = server.strip().lower() if flags & PROXY else "", pac_url.strip() if flags & PAC else ""
+        active = (PROXY if server else 0) | (PAC if pac_url else 0) | (flags & AUTODETECT)
+        entries = tuple(sorted({entry for entry in re.split(r"[;\s]+", bypass.lower()) if entry})) if server else ()
+        return cls(active, server, entries, pac_url)
 
     def words(self) -> str:
         """Return it as an administrator says it."""
@@ -45,30 +49,38 @@ class Meaning:
         if self.flags & AUTODETECT:
             parts.append("automatic detection")
         if self.flags & PAC:
-            parts.append(f"the script {self.pac_url}")
+            parts.append(f"the script {without_logins(self.pac_url)}")
         if self.flags & PROXY:
-            parts.append(f"the proxy {self.server}" + (f" (not for {'; '.join(self.bypass)})" if self.bypass else ""))
+            parts.append(
+                f"the proxy {without_logins(self.server)}" + (f" (not for {'; '.join(self.bypass)})" if self.bypass else "")
+            )
         return ", then ".join(parts) or "no proxy"
 
     def to_wire(self) -> dict[str, Any]:
-        """Return it as evidence, and as both sides of a diff."""
+        """Return it as evidence, and as both sides of a diff; without any login."""
         return {
             "autodetect": bool(self.flags & AUTODETECT),
-            "pac_url": self.pac_url or None,
-            "server": self.server or None,
+            "pac_url": without_logins(self.pac_url) or None,
+            "server": without_logins(self.server) or None,
             "bypass": ";".join(self.bypass) or None,
         }
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One place. error says why it cannot be read or trusted; settings is None then, or where nothing was ever set."""
+    """One place. error says why it cannot be read or trusted; settings is None then, or where nothing was ever set.
+
+    malformed says what is wrong with the layout of one of the two blobs; only the first one's is an error too, since Windows
+    acts on that one. counter is the higher one of both.
+    """
 
     id: str
     title: str
     path: str
     settings: ConnectionSettings | None
     error: str = ""
+    malformed: str = ""
+    counter: int = 0
 
     @property
     def meaning(self) -> Meaning:
@@ -85,7 +97,7 @@ def machine_wide(registry: Registry) -> bool:
 
 def machine_layer(snapshot: Snapshot) -> Layer:
     """Return the machine's WinINET settings, whether or not they are in force."""
-    return _wininet(snapshot.registry, "machine", "the machine-wide settings", MACHINE)
+    return read_layer(snapshot.registry, "machine", "the machine-wide settings", MACHINE)
 
 
 def user_layers(snapshot: Snapshot) -> list[Layer]:
@@ -115,47 +127,67 @@ def _user_layer(registry: Registry, user: User) -> Layer:
     path = settings_key(user)
     if user.hive == "unavailable":
         return Layer(user.sid, title, path, None, f"the user's registry could not be loaded: {user.error or 'no reason given'}")
-    return _wininet(registry, user.sid, title, path)
+    return read_layer(registry, user.sid, title, path)
 
 
-def _wininet(registry: Registry, layer_id: str, title: str, path: str) -> Layer:
+def read_layer(registry: Registry, layer_id: str, title: str, path: str) -> Layer:
     """Read one layer: the blob decides; where there is none, the plain values are what Windows would start from."""
     for key in (path, path + r"\Connections"):
         found = registry.key(key)
         if found.state is State.UNREADABLE:
             return Layer(layer_id, title, path, None, f"{key} could not be read: {found.error}")
-    blob = registry.value(path + r"\Connections", VALUES[0])
-    if blob is not None:
-        if not isinstance(blob.data, bytes):
-            return Layer(layer_id, title, path, None, f"{VALUES[0]} is {blob.type}, expected is REG_BINARY")
+    blobs, problems = read_blobs(registry, path)
+    malformed = ". ".join(f"{name} {problem}" for name, problem in problems.items())
+    counter = max((blob.counter for blob in blobs.values()), default=0)
+    first = VALUES[0]
+    if first in problems:
+        return Layer(layer_id, title, path, None, f"{first} {problems[first]}", malformed, counter)
+    if first in blobs:
+        return Layer(layer_id, title, path, blobs[first], "", malformed, counter)
+    flags, server, bypass, pac_url = plain_values(registry, path)
+    started = ConnectionSettings(1 | flags, server, bypass, pac_url) if flags else None
+    return Layer(layer_id, title, path, started, "", malformed, counter)
+
+
+def read_blobs(registry: Registry, path: str) -> tuple[dict[str, ConnectionSettings], dict[str, str]]:
+    """Return the blobs of one Internet Settings key by the value's name, and what is wrong with those that cannot be read."""
+    blobs, problems = {}, {}
+    for name in VALUES:
+        value = registry.value(path + r"\Connections", name)
+        if value is None:
+            continue
+        if not isinstance(value.data, bytes):
+            problems[name] = f"is {value.type}, expected is REG_BINARY"
+            continue
         try:
-            return Layer(layer_id, title, path, ConnectionSettings.parse(blob.data))
+            blobs[name] = ConnectionSettings.parse(value.data)
         except BlobError as error:
-            return Layer(layer_id, title, path, None, f"{VALUES[0]} cannot be read: {error}")
-    plain = registry.key(path).values
-    if not plain.get("ProxyEnable") and not plain.get("AutoConfigURL"):
-        return Layer(layer_id, title, path, None)
-    enabled = plain.get("ProxyEnable")
-    pac_url = _text(plain, "AutoConfigURL")
-    flags = 1 | (PROXY if enabled is not None and enabled.data else 0) | (PAC if pac_url else 0)
-    return Layer(
-        layer_id, title, path, ConnectionSettings(flags, _text(plain, "ProxyServer"), _text(plain, "ProxyOverride"), pac_url)
-    )
+            problems[name] = f"cannot be read: {error}"
+    return blobs, problems
+
+
+def plain_values(registry: Registry, path: str) -> tuple[int, str, str, str]:
+    """Return what the plain values of one key say: flags, server, bypass list, script."""
+    values = registry.key(path).values
+    enabled = values.get("ProxyEnable")
+    server, bypass, pac_url = (_text(values, name) for name in PLAIN[1:])
+    return (PROXY if enabled is not None and enabled.data else 0) | (PAC if pac_url else 0), server, bypass, pac_url
 
 
 @dataclass(frozen=True)
 class WinHttp:
-    """WinHTTP's proxy in one of its two keys."""
+    """WinHTTP's proxy in one of its two keys. malformed: the key could be read, its blob not."""
 
     path: str
     settings: winhttp.WinHttpSettings | None
     error: str = ""
+    malformed: bool = False
 
     @property
     def meaning(self) -> Meaning:
         """What it comes to."""
         found = self.settings
-        return Meaning.of(PROXY if found and found.server else 0, found.server, found.bypass, "") if found else Meaning(0)
+        return Meaning.of(found.flags & PROXY, found.server, found.bypass, "") if found else Meaning(0)
 
 
 def winhttp_layers(registry: Registry) -> list[WinHttp]:
@@ -177,9 +209,9 @@ def winhttp_layers(registry: Registry) -> list[WinHttp]:
             elif isinstance(blob.data, bytes):
                 layers.append(WinHttp(path, winhttp.WinHttpSettings.parse(blob.data)))
             else:
-                layers.append(WinHttp(path, None, f"{winhttp.VALUE} is {blob.type}, expected is REG_BINARY"))
+                layers.append(WinHttp(path, None, f"{winhttp.VALUE} is {blob.type}, expected is REG_BINARY", True))
         except BlobError as error:
-            layers.append(WinHttp(path, None, f"{winhttp.VALUE} cannot be read: {error}"))
+            layers.append(WinHttp(path, None, f"{winhttp.VALUE} cannot be read: {error}", True))
     return layers
 
 

@@ -5,20 +5,28 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ..formats.wininet import AUTODETECT, DIRECT, PAC, PROXY
 
 MODES = ("unmanaged", "direct", "named", "pac", "autodetect")
 SCOPES = ("machine", "users")
+KEYS = ("mode", "server", "bypass", "pac_url", "scope", "replace_malformed")
 PROTOCOLS = ("http", "https", "ftp", "socks")
 
 FLAGS = {"direct": DIRECT, "named": DIRECT | PROXY, "pac": DIRECT | PAC, "autodetect": DIRECT | AUTODETECT}
 """The flags that Windows' own dialog writes for each mode."""
+
+_ENTRY = re.compile(
+    r"<local>|<-loopback>|(?:https?://)?(?:[A-Za-z0-9_.*-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]+))?", re.IGNORECASE
+)
 
 NO_LOGIN = (
     "it holds a login, and ETS6 cannot use one: it hands the PC user's own Windows login to the proxy, or none. "
@@ -32,13 +40,17 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class ProxySetting:
-    """Which proxy is wanted, and for whom. bypass entries are WinINET's (``*.example.com``, ``<local>``, ``host:8080``)."""
+    """Which proxy is wanted, and for whom. bypass entries are WinINET's (``*.example.com``, ``<local>``, ``host:8080``).
+
+    replace_malformed: settings that cannot be read are written over, too.
+    """
 
     mode: str = "unmanaged"
     server: str = ""
     bypass: tuple[str, ...] = ()
     pac_url: str = ""
     scope: str = "machine"
+    replace_malformed: bool = False
 
     @property
     def flags(self) -> int:
@@ -50,18 +62,19 @@ def proxy_setting(value: Any) -> ProxySetting:
     """Read the variable. Raises SettingError."""
     if not isinstance(value, Mapping):
         raise SettingError(
-            f"{_shown(value)} is not accepted; a dictionary with mode and, as the mode asks, server, bypass, pac_url, scope is expected"
+            f"{_shown(value)} is not accepted; a dictionary with mode and, as the mode asks, {', '.join(KEYS[1:])} is expected"
         )
-    unknown = sorted(str(key) for key in set(value) - {"mode", "server", "bypass", "pac_url", "scope"})
+    unknown = sorted(str(key) for key in value if key not in KEYS)
     if unknown:
-        raise SettingError(f"{unknown[0]!r} is not accepted; accepted are mode, server, bypass, pac_url, scope")
+        raise SettingError(f"{unknown[0]!r} is not accepted; accepted are {', '.join(KEYS)}")
     mode = _choice("mode", value.get("mode", "unmanaged"), MODES)
     setting = ProxySetting(
         mode,
-        _server(value.get("server") or ""),
-        _bypass(value.get("bypass") or ()),
-        _pac_url(value.get("pac_url") or ""),
+        _server(_given(value, "server", "")),
+        _bypass(_given(value, "bypass", ())),
+        _pac_url(_given(value, "pac_url", "")),
         _choice("scope", value.get("scope", "machine"), SCOPES),
+        _flag("replace_malformed", value.get("replace_malformed", False)),
     )
     needs = {"named": "server", "pac": "pac_url"}.get(mode)
     if needs and not getattr(setting, needs):
@@ -72,10 +85,23 @@ def proxy_setting(value: Any) -> ProxySetting:
     return setting
 
 
+def _given(value: Mapping[Any, Any], key: str, default: Any) -> Any:
+    """Return what is given for a key; Ansible hands over None for an option that is left out."""
+    found = value.get(key)
+    return default if found is None else found
+
+
 def _choice(key: str, value: Any, accepted: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value.lower() not in accepted:
         raise SettingError(f"{key}: {_shown(value)} is not accepted; accepted are {', '.join(accepted)}")
     return value.lower()
+
+
+def _flag(key: str, value: Any) -> bool:
+    try:
+        return bool(boolean(value))
+    except TypeError:
+        raise SettingError(f"{key}: {_shown(value)} is not accepted; true or false is") from None
 
 
 def _server(value: Any) -> str:
@@ -91,10 +117,11 @@ def _server(value: Any) -> str:
     seen = set()
     for part in parts:
         protocol, equals, address = part.rpartition("=")
-        match = re.fullmatch(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", address)
+        host, colon, port = address.rpartition(":")
         if (
-            not match
-            or not 0 < int(match[1]) < 65536
+            not colon
+            or not _is_host(host)
+            or not _is_port(port)
             or (equals and protocol.lower() not in PROTOCOLS)
             or (not equals and len(parts) > 1)
         ):
@@ -106,18 +133,37 @@ def _server(value: Any) -> str:
 
 
 def _bypass(value: Any) -> tuple[str, ...]:
-    entries = value.split(";") if isinstance(value, str) else value
+    entries = [entry for entry in value.split(";") if entry.strip()] if isinstance(value, str) else value
     if not isinstance(entries, (list, tuple)):
         raise SettingError(f"bypass: {_shown(value)} is not accepted; a list of entries is expected")
     for entry in entries:
-        if not isinstance(entry, str) or not re.fullmatch(
-            r"<local>|<-loopback>|(?:https?://)?(?:[A-Za-z0-9_.*-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", entry.strip()
-        ):
+        match = _ENTRY.fullmatch(entry.strip()) if isinstance(entry, str) else None
+        if not match or (match["port"] and not _is_port(match["port"])):
             raise SettingError(
                 f"bypass: {_shown(entry)} is not accepted; an entry is a name or address in which * stands for anything, "
                 "with a port if need be (*.example.com, 10.*, intranet:8080), or <local>"
             )
     return tuple(dict.fromkeys(entry.strip() for entry in entries))
+
+
+def _is_host(name: str) -> bool:
+    """Return whether a text is a server's name or address; one of digits and dots alone has to be an address."""
+    if name.startswith("[") and name.endswith("]"):
+        try:
+            return ipaddress.ip_address(name[1:-1]).version == 6
+        except ValueError:
+            return False
+    if re.fullmatch(r"[0-9.]+", name):
+        try:
+            return ipaddress.ip_address(name).version == 4
+        except ValueError:
+            return False
+    label = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+    return len(name) <= 253 and bool(re.fullmatch(rf"{label}(?:\.{label})*\.?", name))
+
+
+def _is_port(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 0 < int(text) < 65536
 
 
 def _pac_url(value: Any) -> str:

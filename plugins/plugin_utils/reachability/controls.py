@@ -65,9 +65,10 @@ def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
     probes = {(probe["name"], probe["way"]): probe for probe in snapshot.probes or ()}
     seen: dict[str, list[Outcome]] = {}
     findings = []
+    ways = effective.ways(snapshot, policy.endpoints)
     for endpoint in policy.endpoints:
         results: list[tuple[effective.Way, Outcome]] = []
-        for way in effective.ways(snapshot, endpoint):
+        for way in ways[endpoint.name]:
             probe = None if way.way is None else probes.get((endpoint.name, way.way))
             if way.way is None:
                 results.append(

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Proxy scripts (PAC): fetched by the PC, since it may see another one than the controller, and run here.
+
+The PC fetches the script as a probe of a name of its own, over no proxy, as Windows does. It is run by PyPAC in a process that
+has no files, no network, little memory and a few seconds (pac_process.py). What the script asks of its surroundings is
+answered with what the PC's probes found: the addresses of the endpoints' names, and its own. Anything else is not known, and
+an answer that came about with it is none: the way is not told then, rather than guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..formats.http import body_of
+from ..snapshot import Snapshot
+from .bypass import without_logins
+
+SECONDS = 3
+MAX_SCRIPT = 64 * 1024 - 1
+"""A probe keeps 64 KB of a body: a script that fills them was cut off."""
+
+
+class PacError(ValueError):
+    """A script could not be fetched or run. unfetched: the PC did not get it, so that Windows goes on without it."""
+
+    def __init__(self, text: str, unfetched: bool = False) -> None:
+        super().__init__(text)
+        self.unfetched = unfetched
+
+
+class NotFetchedError(PacError):
+    """Nobody asked the PC yet."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a script says of one URL. open lists what it asked and nobody could answer: the text is worth nothing then."""
+
+    text: str
+    open: tuple[str, ...] = ()
+
+
+def probe(url: str) -> dict[str, Any]:
+    """Return the probe that fetches a script, as windows_host takes it."""
+    return {"name": _name(url), "url": url, "address": "", "ways": [""]}
+
+
+def is_fetched(snapshot: Snapshot, url: str) -> bool:
+    """Return whether the PC tried to fetch the script."""
+    return _fetched(snapshot, url) is not None
+
+
+def answers(snapshot: Snapshot, url: str, servers: Sequence[tuple[str, str]], names: Mapping[str, Sequence[str]]) -> list[Answer]:
+    """Return what the script at url says of each server, given as URL and name.
+
+    names are the addresses that the PC resolved, by name in lower case. Raises PacError.
+    """
+    shown = without_logins(url)
+    found = _fetched(snapshot, url)
+    if found is None:
+        raise NotFetchedError(f"the script {shown} was not fetched")
+    try:
+        script = _script(found, shown)
+        own = [str(found["local"])] if found.get("local") else []
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, PacError):
+            raise
+        raise PacError(f"the script {shown}: the PC's reply is not of the expected form ({error})") from None
+    clock = str(snapshot.host.get("time") or "2000-01-01T00:00:00Z")
+    document = {"script": script, "urls": list(servers), "names": {key: list(value) for key, value in names.items()}, "own": own}
+    return list(_run(json.dumps({**document, "clock": clock, "seconds": SECONDS}, sort_keys=True), shown))
+
+
+def first_of(answer: str) -> str | None:
+    """Return the first of the ways that a script names: ``host:port``, or nothing for direct. None where it is neither.
+
+    .NET Framework takes the first one; an empty answer is direct.
+    """
+    first = next((entry.strip() for entry in answer.split(";") if entry.strip()), "DIRECT")
+    if first.upper() == "DIRECT":
+        return ""
+    match = re.fullmatch(r"(?i:PROXY|HTTP)\s+((?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)", first)
+    if match is None:
+        return None
+    address = match[1].lower()
+    return address if re.search(r":[0-9]+$", address) else f"{address}:80"
+
+
+def _name(url: str) -> str:
+    return f"pac {url}"
+
+
+def _fetched(snapshot: Snapshot, url: str) -> Mapping[str, Any] | None:
+    return next((one for one in snapshot.probes or () if one["name"] == _name(url) and one["way"] == ""), None)
+
+
+def _script(found: Mapping[str, Any], shown: str) -> str:
+    error, http, tls = found.get("error"), found.get("http"), found.get("tls")
+    if error or not http:
+        kind = str(error["kind"]) if error else "closed"
+        raise PacError(f"the script {shown} could not be fetched ({kind} at {found['stage']})", unfetched=True)
+    if int(http["status"]) != 200:
+        raise PacError(f"the script {shown} could not be fetched (HTTP {int(http['status'])})", unfetched=True)
+    if tls and tls.get("policy_errors"):
+        raise PacError(
+            f"the script {shown} could not be fetched (the PC does not trust the server's certificate)", unfetched=True
+        )
+    body = body_of(http)
+    if len(body) > MAX_SCRIPT:
+        raise PacError(f"the script {shown} is longer than {MAX_SCRIPT} bytes, which are not read")
+    return body.decode("utf-8-sig", errors="replace")
+
+
+@lru_cache(maxsize=64)
+def _run(document: str, shown: str) -> tuple[Answer, ...]:
+    """Run a script in a process of its own."""
+    try:
+        done = subprocess.run(  # noqa: S603 - this collection's own file, by this very interpreter
+            [sys.executable, "-P", str(Path(__file__).with_name("pac_process.py"))],
+            input=document.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+            timeout=SECONDS + 5,
+            check=False,
+        )
+        reply = json.loads(done.stdout)
+        if "error" in reply:
+            missing = str(reply["error"]).startswith("ModuleNotFoundError")
+            hint = ": the controller lacks the Python package pypac" if missing else ""
+            raise PacError(f"the script {shown} fails{hint} ({_line(reply['error'])})")
+        return tuple(Answer(_line(one["answer"]), tuple(_line(name) for name in one["open"])) for one in reply["answers"])
+    except subprocess.TimeoutExpired:
+        raise PacError(f"the script {shown} does not come to an end") from None
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, PacError):
+            raise
+        raise PacError(f"the script {shown} takes more than {SECONDS} seconds, or too much memory, and was ended") from None
+    except OSError as error:
+        raise PacError(f"the script {shown} could not be run: {error.strerror}") from None
+
+
+def resolved(snapshot: Snapshot, hosts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return what the PC resolved of the names of probes, given as probe's name and server's name."""
+    by_probe = {one["name"]: one for one in snapshot.probes or () if one["way"] == ""}
+    found = {}
+    for name, host in hosts:
+        addresses = by_probe.get(name, {}).get("addresses")
+        error = by_probe.get(name, {}).get("error")
+        looked_up = name in by_probe and (addresses or not isinstance(error, Mapping) or error.get("kind") == "not_found")
+        if looked_up and isinstance(addresses, (list, tuple)):
+            found[host.lower()] = [str(address) for address in addresses][:16]
+    return found
+
+
+def _line(text: Any) -> str:
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))[:300]
