@@ -1,6 +1,8 @@
 # make help lists the targets. Everything is installed into .venv; nothing outside this folder is touched, but for
 # Debian packages that the tests want, where make runs as root.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -21,7 +23,8 @@ $(READY): requirements.txt requirements-dev.txt Makefile
 		{ echo "Python 3.11 or newer is needed; give one with PYTHON=python3.12, say." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is needed (Debian: apt install python3-venv)." >&2; exit 1; }
 	@echo "Installing what requirements-dev.txt pins into $(VENV) (a minute the first time) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --requirement requirements-dev.txt | \
+		sed -un 's/^Collecting \([^ ]*\).*/   \1/p; s/^Installing collected packages.*/   unpacking …/p'
 	@mkdir -p $(dir $(COLLECTION)) && ln -sfn ../../../.. $(COLLECTION)
 	@touch $@
 
