@@ -1,85 +1,79 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# What windows_host does on a PC: read what it is asked for, probe, change what it is given, and read again. It decides
-# nothing. No C#, no compiler, and nothing that a virus scanner could take for an attack. Windows PowerShell 5.1 and PowerShell 7.
+# What windows_host does on a PC: change what it is given, read what it is asked for, and probe. It decides nothing. No C#, no
+# compiler, and nothing that a virus scanner could take for an attack. Windows PowerShell 5.1 and PowerShell 7.
+
+Set-StrictMode -Version 2.0
+$ErrorActionPreference = 'Stop'
+
+# Gives a dictionary whose keys are compared as the registry does: [ordered]@{} takes
+# names that merely sort alike for one.
+Function New-ETS6Map {
+    [Collections.Specialized.OrderedDictionary]::new([StringComparer]::OrdinalIgnoreCase)
+}
 
 $script:Mounts = @{}
+$script:Folders = New-ETS6Map
+$script:Options = 'registry', 'user_registry', 'files', 'named_files', 'probes', 'probe_timeout', 'operations'
 $script:UserSid = '^S-1-(5-21|12-1)-[0-9-]+$'
 $script:ProfileList = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList'
+$script:LocalRules = 'HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
 $script:WinHttpKeys = @(
     'HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
     'HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
 )
 $script:Kinds = @{
-    String = 'REG_SZ'; ExpandString = 'REG_EXPAND_SZ'; MultiString = 'REG_MULTI_SZ'; DWord = 'REG_DWORD'; QWord = 'REG_QWORD'
-    Binary = 'REG_BINARY'; None = 'REG_NONE'; Unknown = 'REG_UNKNOWN'
+    REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_MULTI_SZ = 'MultiString'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
+    REG_BINARY = 'Binary'; REG_NONE = 'None'
+}
+
+# Runs a program and gives its exit code. What it prints is in the PC's language, and of no use.
+Function Invoke-ETS6Program {
+    param ([string]$Name, [string[]]$Words)
+
+    $program = Get-Command -Name $Name
+    # 5.1 makes error records of what a program writes to a redirected error stream.
+    $ErrorActionPreference = 'SilentlyContinue'
+    $null = & $program @Words 2>&1
+    $LASTEXITCODE
 }
 
 #region JSON and compression
 
+# Writes JSON in ASCII. ConvertTo-Json is not the same in every PowerShell: slow in 5.1, limited in depth, and other forms for arrays.
 Function ConvertTo-AnsibleETS6Json {
-    <#
-    .SYNOPSIS
-    Writes JSON, the same in every PowerShell.
-    .DESCRIPTION
-    ConvertTo-Json of 5.1 is slow with thousands of rules and writes a wrapped array as an object.
-    #>
     [OutputType([string])]
     param ([Parameter(Mandatory)][AllowNull()][AllowEmptyString()][AllowEmptyCollection()][object]$InputObject)
 
-    $text = [System.Text.StringBuilder]::new()
-    Add-ETS6Json -Text $text -Value $InputObject
-    $text.ToString()
-}
-
-Function Add-ETS6Json {
-    param ([System.Text.StringBuilder]$Text, [AllowNull()][object]$Value)
-
-    if ($null -eq $Value) { $null = $Text.Append('null') }
-    elseif ($Value -is [string]) {
-        $safe = $Value.Replace('\', '\\').Replace('"', '\"')
-        if ($safe -match '[\x00-\x1f\ud800-\udfff]') {
-            $safe = [regex]::Replace($safe, '[\x00-\x1f\ud800-\udfff]', { param ($found) '\u{0:x4}' -f [int][char]$found.Value })
-        }
-        $null = $Text.Append('"').Append($safe).Append('"')
+    if ($null -eq $InputObject) { return 'null' }
+    if ($InputObject -is [string]) {
+        $safe = $InputObject.Replace('\', '\\').Replace('"', '\"')
+        if ($safe -match '[^\x20-\x7e]') { $safe = [regex]::Replace($safe, '[^\x20-\x7e]', { param ($found) '\u{0:x4}' -f [int][char]$found.Value }) }
+        return '"' + $safe + '"'
     }
-    elseif ($Value -is [bool]) { $null = $Text.Append($Value.ToString().ToLowerInvariant()) }
-    elseif ($Value -is [System.Collections.IDictionary]) {
-        $null = $Text.Append('{')
-        $between = ''
+    if ($InputObject -is [bool]) { return $InputObject.ToString().ToLowerInvariant() }
+    if ($InputObject -is [Collections.IDictionary]) {
         # Not .Keys: of a dictionary that has such a key, PowerShell gives its value.
-        foreach ($entry in $Value.GetEnumerator()) {
-            $null = $Text.Append($between)
-            Add-ETS6Json -Text $Text -Value ([string]$entry.Key)
-            $null = $Text.Append(':')
-            Add-ETS6Json -Text $Text -Value $entry.Value
-            $between = ','
-        }
-        $null = $Text.Append('}')
+        $parts = @(foreach ($entry in $InputObject.GetEnumerator()) {
+                (ConvertTo-AnsibleETS6Json -InputObject ([string]$entry.Key)) + ':' + (ConvertTo-AnsibleETS6Json -InputObject $entry.Value)
+            })
+        return '{' + ($parts -join ',') + '}'
     }
-    elseif ($Value -is [System.Collections.IEnumerable]) {
-        $null = $Text.Append('[')
-        $between = ''
-        foreach ($item in $Value) {
-            $null = $Text.Append($between)
-            Add-ETS6Json -Text $Text -Value $item
-            $between = ','
-        }
-        $null = $Text.Append(']')
+    if ($InputObject -is [Collections.IEnumerable]) {
+        $parts = @(foreach ($item in $InputObject) { ConvertTo-AnsibleETS6Json -InputObject $item })
+        return '[' + ($parts -join ',') + ']'
     }
-    elseif ($Value -is [ValueType] -and $Value -isnot [enum] -and $Value -isnot [char]) {
-        $null = $Text.Append([string]::Format([System.Globalization.CultureInfo]::InvariantCulture, '{0}', $Value))
-    }
-    else { Add-ETS6Json -Text $Text -Value ([string]$Value) }
+    [string]$InputObject
 }
 
+# Gives what is in the text as base64 of gzip.
 Function Compress-ETS6Text {
     param ([string]$Text)
 
-    $bytes = [System.Text.UTF8Encoding]::new($false).GetBytes($Text)
-    $packed = [System.IO.MemoryStream]::new()
-    $gzip = [System.IO.Compression.GZipStream]::new($packed, [System.IO.Compression.CompressionMode]::Compress)
+    $bytes = [Text.Encoding]::ASCII.GetBytes($Text)
+    $packed = [IO.MemoryStream]::new()
+    $gzip = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Compress)
     $gzip.Write($bytes, 0, $bytes.Length)
     $gzip.Dispose()
     [Convert]::ToBase64String($packed.ToArray())
@@ -88,55 +82,45 @@ Function Compress-ETS6Text {
 #endregion
 #region Registry
 
+# Opens HKLM\... or HKU\<sid>\... in the 64-bit view; gives nothing where it is missing, throws where it is denied.
 Function Open-ETS6Key {
-    <#
-    .SYNOPSIS
-    Opens HKLM\... or HKU\<sid>\... in the 64-bit view; gives nothing where it is missing, throws where it is denied.
-    #>
     param ([string]$Path, [switch]$Write, [switch]$Create)
 
-    $root, $below = $Path -split '\\', 2
-    if ($root -eq 'HKU') {
-        $sid, $rest = $below -split '\\', 2
-        if ($script:Mounts.ContainsKey($sid)) { $below = $script:Mounts[$sid] + '\' + $rest }
-    }
-    $hive = switch ($root) {
-        'HKLM' { [Microsoft.Win32.RegistryHive]::LocalMachine }
-        'HKU' { [Microsoft.Win32.RegistryHive]::Users }
-        default { throw "${Path}: only HKLM and HKU are known" }
-    }
-    $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey($hive, [Microsoft.Win32.RegistryView]::Registry64)
+    $root, $below = $Path.TrimEnd('\') -split '\\', 2
+    $hive = switch ($root) { 'HKLM' { 'LocalMachine' } 'HKU' { 'Users' } default { throw "${Path}: only HKLM and HKU are known" } }
+    $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey($hive, 'Registry64')
     try {
-        if ($Create) { $base.CreateSubKey($below.TrimEnd('\')) }
-        else { $base.OpenSubKey($below.TrimEnd('\'), [bool]$Write) }
+        if ($root -eq 'HKU' -and $below) {
+            $sid, $below = $below -split '\\', 2
+            # Of a hive that goes while it is read (its user logs off), no key is missing: it cannot be read.
+            $user = $base.OpenSubKey((Mount-ETS6Hive -Sid $sid), [bool]$Write)
+            if ($null -eq $user) { throw "the hive of $sid is no longer loaded" }
+            $base.Dispose()
+            $base = $user
+        }
+        if (-not $below) { return $base }
+        if ($Create) { $base.CreateSubKey($below) }
+        else { $base.OpenSubKey($below, [bool]$Write) }
     }
-    finally { $base.Dispose() }
+    finally { if ($below) { $base.Dispose() } }
 }
 
+# Turns a value of .NET into [type, data], numbers unsigned, bytes as base64. The data decides where it does not fit the type: a
+# REG_DWORD of another length than 4 comes as another type of .NET.
 Function ConvertFrom-ETS6Value {
-    <#
-    .SYNOPSIS
-    Turns a value of .NET into [type, data], numbers unsigned, bytes as base64.
-    #>
     param ([string]$Kind, [AllowNull()][object]$Data)
 
-    $type = $script:Kinds[$Kind]
-    switch ($Kind) {
-        'DWord' { $Data = [BitConverter]::ToUInt32([BitConverter]::GetBytes([int]$Data), 0) }
-        'QWord' { $Data = [BitConverter]::ToUInt64([BitConverter]::GetBytes([long]$Data), 0) }
-        'MultiString' { $Data = [string[]]@($Data) }
-        { $_ -in 'String', 'ExpandString' } { $Data = [string]$Data }
-        default { $Data = [Convert]::ToBase64String([byte[]]@($Data | Where-Object { $null -ne $_ })) }
-    }
-    , @($type, $Data)
+    if ($Data -is [string]) { return , @($(if ($Kind -eq 'ExpandString') { 'REG_EXPAND_SZ' } else { 'REG_SZ' }), $Data) }
+    if ($Data -is [int]) { return , @('REG_DWORD', [BitConverter]::ToUInt32([BitConverter]::GetBytes($Data), 0)) }
+    if ($Data -is [long]) { return , @('REG_QWORD', [BitConverter]::ToUInt64([BitConverter]::GetBytes($Data), 0)) }
+    if ($Data -is [string[]]) { return , @('REG_MULTI_SZ', $Data) }
+    $type = switch ($Kind) { 'Binary' { 'REG_BINARY' } 'None' { 'REG_NONE' } default { 'REG_UNKNOWN' } }
+    , @($type, $(if ($Data -is [byte[]]) { [Convert]::ToBase64String($Data) } else { '' }))
 }
 
+# Reads a key and, down to a depth, those below it, into the dictionary: present, missing and unreadable are three things.
 Function Read-ETS6Key {
-    <#
-    .SYNOPSIS
-    Reads a key and, down to a depth, those below it, into the dictionary: present, missing and unreadable are three things.
-    #>
-    param ([System.Collections.IDictionary]$Into, [string]$Path, [int]$Depth)
+    param ([Collections.IDictionary]$Into, [string]$Path, [int]$Depth)
 
     try {
         $key = Open-ETS6Key -Path $Path
@@ -145,9 +129,9 @@ Function Read-ETS6Key {
             return
         }
         try {
-            $values = [ordered]@{}
+            $values = New-ETS6Map
             foreach ($name in $key.GetValueNames()) {
-                $data = $key.GetValue($name, $null, [Microsoft.Win32.RegistryValueOptions]::DoNotExpandEnvironmentNames)
+                $data = $key.GetValue($name, $null, 'DoNotExpandEnvironmentNames')
                 $values[$name] = ConvertFrom-ETS6Value -Kind $key.GetValueKind($name).ToString() -Data $data
             }
             $below = @($key.GetSubKeyNames())
@@ -156,7 +140,7 @@ Function Read-ETS6Key {
         $Into[$Path] = @{ state = 'present'; values = $values; keys = $below }
     }
     catch {
-        $Into[$Path] = @{ state = 'unreadable'; error = $_.Exception.Message }
+        $Into[$Path] = @{ state = 'unreadable'; error = $_.Exception.GetBaseException().Message }
         return
     }
     if ($Depth -gt 0) {
@@ -164,174 +148,180 @@ Function Read-ETS6Key {
     }
 }
 
-Function Mount-ETS6Hive {
-    <#
-    .SYNOPSIS
-    Makes a user's hive readable under HKU\<sid>; says whether it was loaded for that and has to be unloaded again.
-    #>
-    param ([string]$Sid, [string]$ProfilePath)
+#endregion
+#region Users and their hives
 
-    if ($Sid -ne 'default') {
-        $loaded = Open-ETS6Key -Path "HKU\$Sid"
-        if ($null -ne $loaded) {
-            $loaded.Dispose()
-            return $false
-        }
+# Gives SID and profile folder of everybody who could run ETS6, and of the default profile. A folder that cannot be read is null.
+Function Get-ETS6Profile {
+    if ($script:Folders.Count) { return $script:Folders }
+    $list = New-ETS6Map
+    Read-ETS6Key -Into $list -Path $script:ProfileList -Depth 1
+    $top = $list[$script:ProfileList]
+    if ($top.state -ne 'present') { throw "$($script:ProfileList) is $($top.state)" }
+    $list["$($script:ProfileList)\default"] = $top
+    foreach ($sid in @($top['keys'] -match $script:UserSid) + 'default') {
+        $entry = $list["$($script:ProfileList)\$sid"]
+        $name = if ($sid -eq 'default') { 'Default' } else { 'ProfileImagePath' }
+        if ($entry.state -ne 'present') { $script:Folders[$sid] = $null }
+        elseif ($entry['values'].Contains($name)) { $script:Folders[$sid] = [Environment]::ExpandEnvironmentVariables($entry['values'][$name][1]) }
     }
-    $null = reg.exe load "HKU\ETS6-$Sid" "$ProfilePath\NTUSER.DAT" 2>&1
-    if ($LASTEXITCODE -ne 0) { throw "reg load of $ProfilePath\NTUSER.DAT ended with exit code $LASTEXITCODE" }
-    $script:Mounts[$Sid] = "ETS6-$Sid"
-    $true
+    $script:Folders
 }
 
-Function Dismount-ETS6Hive {
+# Gives the name below HKEY_USERS at which a user's hive stands, and loads it where it is not: Dismount-ETS6Hive has to follow.
+Function Mount-ETS6Hive {
     param ([string]$Sid)
 
-    $script:Mounts.Remove($Sid)
-    # A key that waits for the garbage collector holds the hive.
-    [GC]::Collect()
-    [GC]::WaitForPendingFinalizers()
-    $null = reg.exe unload "HKU\ETS6-$Sid" 2>&1
-    if ($LASTEXITCODE -ne 0) { throw "reg unload of HKU\ETS6-$Sid ended with exit code $LASTEXITCODE" }
+    if ($script:Mounts.ContainsKey($Sid)) { return $script:Mounts[$Sid] }
+    $users = Open-ETS6Key -Path HKU
+    $known = @($users.GetSubKeyNames())
+    $users.Dispose()
+    if ($known -contains $Sid) { return $Sid }
+    $folders = Get-ETS6Profile
+    if (-not $folders.Contains($Sid)) { throw "${Sid}: there is no such profile" }
+    if ($null -eq $folders[$Sid]) { throw "${Sid}: where its profile is cannot be read" }
+    # A run that was killed in the middle leaves its hives loaded, and their users could not log on with them.
+    foreach ($name in $known -match '^ETS6-\d+-') {
+        $owner = Get-Process -Id ($name -split '-')[1] -ErrorAction SilentlyContinue
+        if ($null -eq $owner -or $owner.Id -eq $PID -or $owner.ProcessName -notmatch '^(powershell|pwsh|wsmprovhost)$') {
+            if ($script:Mounts.ContainsValue($name)) { continue }
+            $null = Invoke-ETS6Program -Name reg.exe -Words unload, "HKU\$name"
+        }
+    }
+    $file = "$($folders[$Sid])\NTUSER.DAT"
+    # RegLoadKey makes a file that is not there.
+    $null = Get-Item -LiteralPath $file -Force
+    $name = "ETS6-$PID-$Sid"
+    $code = Invoke-ETS6Program -Name reg.exe -Words load, "HKU\$name", $file
+    if ($code -ne 0) { throw "reg load of $file ended with exit code $code" }
+    $script:Mounts[$Sid] = $name
+    $name
+}
+
+# Unloads what Mount-ETS6Hive loaded. Gives a sentence for each hive that stays.
+Function Dismount-ETS6Hive {
+    foreach ($name in @($script:Mounts.GetEnumerator() | ForEach-Object { $_.Value })) {
+        for ($try = 1; $try -le 5; $try++) {
+            $code = Invoke-ETS6Program -Name reg.exe -Words unload, "HKU\$name"
+            if ($code -eq 0) { break }
+            # A key that waits for the garbage collector holds the hive, and a virus scanner may for a moment.
+            [GC]::Collect()
+            [GC]::WaitForPendingFinalizers()
+            Start-Sleep -Milliseconds (100 * $try)
+        }
+        if ($code -ne 0) { "HKU\$name stays loaded, since reg unload ended with exit code ${code}: its user cannot log on with it until the PC starts anew" }
+    }
+    $script:Mounts.Clear()
+}
+
+# Lists who could run ETS6, and reads the asked keys of each hive into the registry; a hive that is not loaded is, for the reading only.
+Function Get-ETS6User {
+    param ([Collections.IDictionary]$Registry, [object[]]$Keys)
+
+    $folders = Get-ETS6Profile
+    $desktops = @(foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" -OperationTimeoutSec 20) {
+            try { (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
+            catch { continue } # it has ended in between
+        })
+    , @(foreach ($entry in $folders.GetEnumerator()) {
+            $sid, $folder = $entry.Key, [string]$entry.Value
+            $user = @{ sid = $sid; name = ''; profile = $folder; hive = 'unavailable'; logged_on = $desktops -contains $sid; error = '' }
+            if ($sid -ne 'default') { $user.name = ($folder -split '\\')[-1] }
+            try {
+                if (-not $Keys) { throw 'no key of it was asked for' }
+                $user.hive = if ((Mount-ETS6Hive -Sid $sid) -eq $sid) { 'loaded' } else { 'file' }
+                foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth }
+            }
+            catch { $user.error = $_.Exception.GetBaseException().Message }
+            finally {
+                $stays = Dismount-ETS6Hive
+                if ($stays) { $user.error = $stays }
+            }
+            $user
+        })
 }
 
 #endregion
 #region What is on the PC
 
-Function Get-ETS6Section {
-    <#
-    .SYNOPSIS
-    Runs one part of the reading; where it fails the part is null and the reason stands in errors.
-    #>
-    param ([System.Collections.IDictionary]$Snapshot, [string]$Name, [scriptblock]$Script)
-
-    $Snapshot[$Name] = $null
-    try { $Snapshot[$Name] = & $Script }
-    catch { $Snapshot.errors[$Name] = $_.Exception.Message }
-}
-
 Function Get-ETS6Host {
     $windows = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
-    $found = @{}
+    $found = New-ETS6Map
     Read-ETS6Key -Into $found -Path $windows -Depth 0
     $values = $found[$windows]['values']
     $build = if ($null -ne $values -and $values.Contains('CurrentBuildNumber')) { $values['CurrentBuildNumber'][1] } else { '' }
     @{
-        name = $env:COMPUTERNAME
+        name = [string]$env:COMPUTERNAME
         os = "10.0.$build"
         powershell = $PSVersionTable.PSVersion.ToString()
-        time = [DateTime]::UtcNow.ToString('yyyy-MM-ddTHH:mm:ssZ', [System.Globalization.CultureInfo]::InvariantCulture)
+        time = [DateTime]::UtcNow.ToString('s') + 'Z'
     }
 }
 
 Function Get-ETS6Environment {
-    $found = @{}
+    $paths = '^((Common)?ProgramFiles(\(x86\))?|ProgramW6432|ProgramData|SystemRoot|SystemDrive|windir|PUBLIC|ALLUSERSPROFILE)$'
+    $found = New-ETS6Map
     foreach ($entry in [Environment]::GetEnvironmentVariables().GetEnumerator()) {
         # Only what paths need, and whether a proxy is named: the rest is nobody's business, a proxy's login least of all.
-        if ($entry.Key -match '^(ProgramFiles|ProgramFiles\(x86\)|ProgramW6432|ProgramData|SystemRoot|SystemDrive|windir|CommonProgramFiles|CommonProgramFiles\(x86\)|PUBLIC|ALLUSERSPROFILE)$') {
-            $found[$entry.Key] = [string]$entry.Value
-        }
+        if ($entry.Key -match $paths) { $found[$entry.Key] = [string]$entry.Value }
         elseif ($entry.Key -match '^(HTTP|HTTPS|ALL|NO)_PROXY$') { $found[$entry.Key] = 'set' }
     }
     $found
 }
 
-Function Get-ETS6User {
-    <#
-    .SYNOPSIS
-    Lists who could run ETS6, and reads the asked keys of each hive into the registry; a hive that is not loaded is, for the reading only.
-    #>
-    param ([System.Collections.IDictionary]$Registry, [object[]]$Keys)
-
-    $list = @{}
-    Read-ETS6Key -Into $list -Path $script:ProfileList -Depth 1
-    if ($list[$script:ProfileList].state -ne 'present') { throw "$($script:ProfileList) is $($list[$script:ProfileList].state)" }
-    $desktops = @(Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" | ForEach-Object {
-            (Invoke-CimMethod -InputObject $_ -MethodName GetOwnerSid).Sid
-        })
-    $people = @(foreach ($sid in $list[$script:ProfileList].keys) {
-            $entry = $list["$($script:ProfileList)\$sid"]
-            if ($sid -match $script:UserSid -and $entry.state -eq 'present' -and $entry.values.Contains('ProfileImagePath')) {
-                @{ sid = $sid; profile = [Environment]::ExpandEnvironmentVariables($entry.values['ProfileImagePath'][1]) }
-            }
-        })
-    if ($list[$script:ProfileList].values.Contains('Default')) {
-        $people += @{ sid = 'default'; profile = [Environment]::ExpandEnvironmentVariables($list[$script:ProfileList].values['Default'][1]) }
-    }
-    $users = foreach ($person in $people) {
-        $sid = $person.sid
-        $user = @{ sid = $sid; name = ''; profile = $person.profile; hive = 'unavailable'; logged_on = $desktops -contains $sid; error = '' }
-        if ($sid -ne 'default') { $user.name = ($person.profile -split '\\')[-1] }
-        if ($Keys) {
-            try {
-                $mounted = Mount-ETS6Hive -Sid $sid -ProfilePath $person.profile
-                try {
-                    foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth }
-                    $user.hive = if ($mounted) { 'file' } else { 'loaded' }
-                }
-                finally { if ($mounted) { Dismount-ETS6Hive -Sid $sid } }
-            }
-            catch { $user.error = $_.Exception.Message }
-        }
-        $user
-    }
-    , @($users)
-}
-
+# Looks files up: those that were asked for, and those that a registry value which was read names.
 Function Get-ETS6File {
-    <#
-    .SYNOPSIS
-    Looks files up: those that were asked for, and those that a registry value which was read names.
-    #>
-    param ([object[]]$Paths, [object[]]$Names, [System.Collections.IDictionary]$Registry)
+    param ([object[]]$Paths, [object[]]$Names, [Collections.IDictionary]$Registry)
 
-    $drives = $null
-    $wanted = [ordered]@{}
+    $wanted = New-ETS6Map
     foreach ($path in $Paths) {
         if ($path.StartsWith('*:\')) {
-            if ($null -eq $drives) { $drives = @(Get-CimInstance -ClassName Win32_LogicalDisk -Filter 'DriveType=3' | ForEach-Object { $_.DeviceID }) }
-            foreach ($drive in $drives) { $wanted[$drive + $path.Substring(2)] = $true }
+            foreach ($drive in Get-CimInstance -ClassName Win32_LogicalDisk -Filter 'DriveType=3' -OperationTimeoutSec 20) {
+                $wanted[$drive.DeviceID + $path.Substring(2)] = $true
+            }
         }
         else { $wanted[[Environment]::ExpandEnvironmentVariables($path)] = $true }
     }
     if ($Names) {
         $pattern = '(?:^|[=|"])([^=|"]*\\(?:' + (@($Names | ForEach-Object { [regex]::Escape($_) }) -join '|') + '))(?=$|[|"])'
-        $named = [regex]::new($pattern, [System.Text.RegularExpressions.RegexOptions]'IgnoreCase, CultureInvariant')
+        $named = [regex]::new($pattern, [Text.RegularExpressions.RegexOptions]'IgnoreCase, CultureInvariant')
         foreach ($read in $Registry.GetEnumerator()) {
-            $key = $read.Value
-            if ($key.state -ne 'present') { continue }
-            foreach ($entry in $key.values.GetEnumerator()) {
-                $value = $entry.Value
-                if ($value[0] -in 'REG_SZ', 'REG_EXPAND_SZ') {
-                    foreach ($found in $named.Matches($value[1])) { $wanted[[Environment]::ExpandEnvironmentVariables($found.Groups[1].Value)] = $true }
+            if ($read.Value.state -ne 'present') { continue }
+            foreach ($entry in $read.Value['values'].GetEnumerator()) {
+                if ($entry.Value[1] -isnot [string]) { continue }
+                foreach ($found in $named.Matches($entry.Value[1])) {
+                    $path = [Environment]::ExpandEnvironmentVariables($found.Groups[1].Value)
+                    # Whoever could name another PC here would have this one log on there.
+                    if ($path -match '^[A-Za-z]:\\') { $wanted[$path] = $true }
                 }
             }
         }
     }
-    $files = foreach ($path in $wanted.Keys) {
-        $file = @{ path = $path; state = 'missing'; version = ''; size = 0; error = '' }
-        try {
-            $item = Get-Item -LiteralPath $path -Force -ErrorAction Stop
-            $version = $item.VersionInfo
-            $file.state = 'present'
-            $file.size = $item.Length
-            $file.version = '{0}.{1}.{2}.{3}' -f $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart
-        }
-        catch [System.Management.Automation.ItemNotFoundException], [System.Management.Automation.DriveNotFoundException] { $file.state = 'missing' }
-        catch {
-            $file.state = 'unreadable'
-            $file.error = $_.Exception.Message
-        }
-        $file
-    }
-    , @($files)
+    , @(foreach ($entry in $wanted.GetEnumerator()) {
+            $file = @{ path = $entry.Key; state = 'missing'; version = ''; size = 0; error = '' }
+            try {
+                $item = Get-Item -LiteralPath $entry.Key -Force
+                if (-not $item.PSIsContainer) {
+                    $version = $item.VersionInfo
+                    $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
+                    $file.size = $item.Length
+                    $file.state = 'present'
+                }
+            }
+            catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException], [ArgumentException], [NotSupportedException] {
+                # The last two: no file can have such a name.
+                $file.state = 'missing'
+            }
+            catch {
+                $file.state = 'unreadable'
+                $file.error = $_.Exception.GetBaseException().Message
+            }
+            $file
+        })
 }
 
+# Gives the network profiles that are active now.
 Function Get-ETS6Network {
-    <#
-    .SYNOPSIS
-    Gives the network profiles that are active now.
-    #>
     $types = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
     , @(foreach ($one in @(1, 'domain'), @(2, 'private'), @(4, 'public')) { if ($types -band $one[0]) { $one[1] } })
 }
@@ -342,44 +332,42 @@ Function Get-ETS6Service {
     $found
 }
 
+# Lists the firewalls that are registered with Windows Security Center, which Windows Server does not have.
 Function Get-ETS6FirewallProduct {
-    <#
-    .SYNOPSIS
-    Lists the firewalls that are registered with Windows Security Center, which Windows Server does not have.
-    #>
-    try { $products = @(Get-CimInstance -Namespace root/SecurityCenter2 -ClassName FirewallProduct) }
+    try { $products = @(Get-CimInstance -Namespace root/SecurityCenter2 -ClassName FirewallProduct -OperationTimeoutSec 20) }
     catch {
         if ($_.FullyQualifiedErrorId -like 'HRESULT 0x8004100e*') { return , @() }
         throw
     }
-    , @($products | ForEach-Object {
+    , @(foreach ($product in $products) {
             # Bits 12 to 15 of productState: 1 on, 0 off. Microsoft does not document them; anything else is not decoded.
-            $state = ([long]$_.productState -shr 12) -band 15
-            @{ name = [string]$_.displayName; enabled = $(if ($state -eq 1) { $true } elseif ($state -eq 0) { $false } else { $null }) }
+            $state = ([long]$product.productState -shr 12) -band 15
+            @{ name = [string]$product.displayName; enabled = $(if ($state -eq 1) { $true } elseif ($state -eq 0) { $false } else { $null }) }
         })
 }
 
+# Reads everything that is asked for. Where a part fails it is null, and the reason stands in errors.
 Function Get-ETS6Snapshot {
-    <#
-    .SYNOPSIS
-    Reads everything that is asked for.
-    #>
-    param ([System.Collections.IDictionary]$Asked)
+    param ([Collections.IDictionary]$Asked)
 
-    $registry = [ordered]@{}
+    $registry = New-ETS6Map
     $snapshot = [ordered]@{ version = 1; offline = $false; registry = $registry; errors = @{} }
     foreach ($key in $Asked.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
-    Get-ETS6Section -Snapshot $snapshot -Name host -Script { Get-ETS6Host }
-    Get-ETS6Section -Snapshot $snapshot -Name environment -Script { Get-ETS6Environment }
-    Get-ETS6Section -Snapshot $snapshot -Name users -Script { Get-ETS6User -Registry $registry -Keys $Asked.user_registry }
-    Get-ETS6Section -Snapshot $snapshot -Name files -Script { Get-ETS6File -Paths $Asked.files -Names $Asked.named_files -Registry $registry }
-    Get-ETS6Section -Snapshot $snapshot -Name network -Script { Get-ETS6Network }
-    Get-ETS6Section -Snapshot $snapshot -Name services -Script { Get-ETS6Service }
-    Get-ETS6Section -Snapshot $snapshot -Name firewall_products -Script { Get-ETS6FirewallProduct }
-    Get-ETS6Section -Snapshot $snapshot -Name probes -Script {
-        Invoke-ETS6Probe -Probes (Resolve-ETS6Way -Probes $Asked.probes -Snapshot $snapshot) -Seconds $Asked.probe_timeout
+    $parts = [ordered]@{
+        host = { Get-ETS6Host }
+        environment = { Get-ETS6Environment }
+        users = { Get-ETS6User -Registry $registry -Keys $Asked.user_registry }
+        files = { Get-ETS6File -Paths $Asked.files -Names $Asked.named_files -Registry $registry }
+        network = { Get-ETS6Network }
+        services = { Get-ETS6Service }
+        firewall_products = { Get-ETS6FirewallProduct }
+        probes = { Invoke-ETS6Probe -Probes (Resolve-ETS6Way -Probes $Asked.probes -Snapshot $snapshot) -Seconds $Asked.probe_timeout }
     }
-    foreach ($name in 'host', 'environment') { if ($null -eq $snapshot[$name]) { $snapshot[$name] = @{} } }
+    foreach ($part in $parts.GetEnumerator()) {
+        $snapshot[$part.Key] = $null
+        try { $snapshot[$part.Key] = & $part.Value }
+        catch { $snapshot.errors[$part.Key] = $_.Exception.GetBaseException().Message }
+    }
     if ($null -eq $snapshot.files) { $snapshot.files = @() }
     $snapshot
 }
@@ -387,17 +375,14 @@ Function Get-ETS6Snapshot {
 #endregion
 #region Ways out
 
+# Reads the flags, the proxy and the bypass list from WinINET's blob of one Internet Settings key.
 Function Get-ETS6ProxySetting {
-    <#
-    .SYNOPSIS
-    Reads the flags, the proxy and the bypass list from WinINET's blob of one Internet Settings key.
-    #>
-    param ([System.Collections.IDictionary]$Registry, [string]$Path)
+    param ([Collections.IDictionary]$Registry, [string]$Path)
 
     $key = $Registry["$Path\Connections"]
-    if ($null -eq $key -or $key.state -ne 'present' -or -not $key.values.Contains('DefaultConnectionSettings')) { return @{ flags = 0; proxy = ''; bypass = '' } }
-    $blob = [Convert]::FromBase64String($key.values['DefaultConnectionSettings'][1])
-    $ansi = [System.Text.Encoding]::GetEncoding(28591)
+    if (-not $key -or $key.state -ne 'present' -or -not $key['values'].Contains('DefaultConnectionSettings')) { return @{ flags = 0; proxy = ''; bypass = '' } }
+    $blob = [Convert]::FromBase64String($key['values']['DefaultConnectionSettings'][1])
+    $ansi = [Text.Encoding]::GetEncoding(28591)
     $flags = [BitConverter]::ToUInt32($blob, 8)
     $length = [BitConverter]::ToInt32($blob, 12)
     $proxy = $ansi.GetString($blob, 16, $length)
@@ -405,20 +390,15 @@ Function Get-ETS6ProxySetting {
     @{ flags = $flags; proxy = $proxy; bypass = $bypass }
 }
 
+# Gives every probe the distinct ways out that the PC's users have for it, as .NET Framework takes them. This saves an execution and
+# judges nothing: the controller works the ways out by itself, and asks again where one is missing. Scripts are left to it, too.
 Function Resolve-ETS6Way {
-    <#
-    .SYNOPSIS
-    Gives every probe the distinct ways out that the PC's users have for it, as .NET Framework takes them.
-    .DESCRIPTION
-    This saves an execution and judges nothing: the controller works the ways out by itself, and asks again where one is missing.
-    Scripts are left to it, too.
-    #>
-    param ([object[]]$Probes, [System.Collections.IDictionary]$Snapshot)
+    param ([object[]]$Probes, [Collections.IDictionary]$Snapshot)
 
     $registry = $Snapshot.registry
     $below = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
     $policy = $registry['HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings']
-    $machine = $null -ne $policy -and $policy.state -eq 'present' -and $policy.values.Contains('ProxySettingsPerUser') -and $policy.values['ProxySettingsPerUser'][1] -eq 0
+    $machine = $policy -and $policy.state -eq 'present' -and $policy['values'].Contains('ProxySettingsPerUser') -and $policy['values']['ProxySettingsPerUser'][1] -eq 0
     $readable = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -ne 'unavailable' })
     $people = @($readable | Where-Object { $_.sid -ne 'default' })
     $here = @($people | Where-Object { $_.logged_on })
@@ -442,12 +422,9 @@ Function Resolve-ETS6Way {
         })
 }
 
+# Gives host:port of the proxy for a URL, or an empty string where it is reached directly.
 Function Select-ETS6Proxy {
-    <#
-    .SYNOPSIS
-    Gives host:port of the proxy for a URL, or an empty string where it is reached directly.
-    #>
-    param ([System.Collections.IDictionary]$Setting, [Uri]$Uri)
+    param ([Collections.IDictionary]$Setting, [Uri]$Uri)
 
     foreach ($entry in $Setting.bypass -split '[;\s]+') {
         if ($entry -eq '<local>') {
@@ -481,81 +458,88 @@ $script:ProbeScript = {
 
     $ErrorActionPreference = 'Stop'
     $agent = 'ets6.network-probe'
+    $ansi = [Text.Encoding]::GetEncoding(28591)
+    $clock = [Diagnostics.Stopwatch]::StartNew()
+    $ends = $Until
 
-    function Get-Left([int]$Most) {
-        $left = [int][Math]::Min($Most, ($Until - [DateTime]::UtcNow).TotalMilliseconds)
-        if ($left -lt 1) { throw [TimeoutException]::new('the time for all probes was over') }
+    function Enter-Stage([string]$Name, [int]$Seconds) {
+        $Found.stage = $Name
+        $script:ends = [DateTime]::UtcNow.AddSeconds($Seconds)
+        $clock.Restart()
+    }
+
+    function Get-Left {
+        $left = [int][Math]::Min(($script:ends - [DateTime]::UtcNow).TotalMilliseconds, ($Until - [DateTime]::UtcNow).TotalMilliseconds)
+        if ($left -lt 1) { throw [TimeoutException]::new('the time was over') }
         $left
     }
 
-    function Read-Answer($Stream, [int]$Cap, [bool]$ToTheEnd) {
-        $raw = [System.IO.MemoryStream]::new()
+    function Save-Elapsed { $Found.elapsed[$Found.stage] = [int]$clock.ElapsedMilliseconds }
+
+    function Read-Answer($Stream, [int]$Cap, [bool]$WithBody) {
+        $raw = [IO.MemoryStream]::new()
         $buffer = [byte[]]::new(16384)
-        $ansi = [System.Text.Encoding]::GetEncoding(28591)
         $end = -1
         while ($end -lt 0) {
             if ($raw.Length -gt 16384) { throw [InvalidOperationException]::new('the answer has too long a head') }
-            $Stream.ReadTimeout = Get-Left 8000
+            $Stream.ReadTimeout = Get-Left
             $count = $Stream.Read($buffer, 0, $buffer.Length)
-            if ($count -eq 0) { throw [System.IO.EndOfStreamException]::new('the connection was closed before an answer') }
+            if ($count -eq 0) { throw [IO.EndOfStreamException]::new('the connection was closed before an answer') }
             $raw.Write($buffer, 0, $count)
-            $end = $ansi.GetString($raw.ToArray()).IndexOf("`r`n`r`n")
+            $end = $ansi.GetString($raw.ToArray()).IndexOf("`r`n`r`n", [StringComparison]::Ordinal)
         }
         $lines = $ansi.GetString($raw.ToArray(), 0, $end) -split "`r`n"
         if ($lines[0] -notmatch '^HTTP/\S+ (\d{3})(?: |$)') { throw [InvalidOperationException]::new('the answer is not HTTP') }
         $status = [int]$Matches[1]
-        $headers = [System.Collections.Generic.List[object]]::new()
-        $length = -1
+        $headers = [Collections.Generic.List[object]]::new()
+        $most = $Cap
+        $chunked = $false
         foreach ($line in @($lines | Select-Object -Skip 1)) {
             $name, $value = $line -split ':', 2
             if ($null -eq $value) { continue }
-            $headers.Add(@($name.Trim(), $value.Trim()))
-            if ($name.Trim() -eq 'Content-Length' -and $value.Trim() -match '^\d{1,9}$') { $length = [int]$value.Trim() }
+            $name, $value = $name.Trim(), $value.Trim()
+            $headers.Add(@($name, $value))
+            if ($name -eq 'Content-Length' -and $value -match '^\d{1,9}$') { $most = [Math]::Min($Cap, [int]$value) }
+            if ($name -eq 'Transfer-Encoding' -and $value -eq 'chunked') { $chunked = $true }
         }
-        if ($ToTheEnd -or $status -lt 200 -or $status -ge 300) {
-            $most = $end + 4 + $(if ($length -ge 0) { [Math]::Min($Cap, $length) } else { $Cap })
+        if ($status -in 204, 304) { $most = 0 }
+        $body = $end + 4
+        while ($WithBody -and $raw.Length -lt $body + $most) {
+            if ($chunked -and $ansi.GetString($raw.ToArray(), [int]$raw.Length - 5, 5) -eq "0`r`n`r`n") { break }
             try {
-                while ($raw.Length -lt $most) {
-                    $Stream.ReadTimeout = Get-Left 8000
-                    $count = $Stream.Read($buffer, 0, $buffer.Length)
-                    if ($count -eq 0) { break }
-                    $raw.Write($buffer, 0, $count)
-                }
+                $Stream.ReadTimeout = Get-Left
+                $count = $Stream.Read($buffer, 0, $buffer.Length)
             }
-            catch { $Found.cut = $true }
+            catch { break } # what came so far is an answer
+            if ($count -eq 0) { break }
+            $raw.Write($buffer, 0, $count)
         }
-        $all = $raw.ToArray()
-        $size = [Math]::Min($Cap, $all.Length - $end - 4)
-        @{ status = $status; headers = $headers.ToArray(); body = [Convert]::ToBase64String($all, $end + 4, $size) }
-    }
-
-    function Set-Elapsed([string]$Stage) {
-        $Found.elapsed[$Stage] = [int]$Found.clock.ElapsedMilliseconds
-        $Found.clock.Restart()
+        $size = [Math]::Min($most, [int]$raw.Length - $body)
+        @{ status = $status; headers = $headers.ToArray(); body = [Convert]::ToBase64String($raw.ToArray(), $body, $size) }
     }
 
     try {
         $uri = [Uri]$Probe.url
         $secure = $uri.Scheme -eq 'https'
-        $target = if ($Probe.way) { $Probe.way } elseif ($Probe.address) { $Probe.address } else { "$($uri.Host):$($uri.Port)" }
+        $server = "$($uri.Host):$($uri.Port)"
+        $target = @($Probe.way, $Probe.address, $server) | Where-Object { $_ } | Select-Object -First 1
         $colon = $target.LastIndexOf(':')
         $name, $port = $target.Substring(0, $colon).Trim('[', ']'), [int]$target.Substring($colon + 1)
 
-        $addresses = [System.Net.Dns]::GetHostAddresses($name)
+        $addresses = [Net.Dns]::GetHostAddresses($name)
         $Found.addresses = @($addresses | ForEach-Object { $_.ToString() })
-        Set-Elapsed dns
+        Save-Elapsed
 
-        $Found.stage = 'tcp'
+        Enter-Stage tcp 5
         $failure = $null
-        $client = $null
         foreach ($address in $addresses) {
             # TcpClient without a family is IPv4 only.
-            $client = [System.Net.Sockets.TcpClient]::new($address.AddressFamily)
+            $client = [Net.Sockets.TcpClient]::new($address.AddressFamily)
             $Found.client = $client
             $Found.address = $address.ToString()
             try {
                 $wait = $client.BeginConnect($address, $port, $null, $null)
-                if (-not $wait.AsyncWaitHandle.WaitOne((Get-Left 5000))) { throw [TimeoutException]::new('no answer in time') }
+                if (-not $wait.AsyncWaitHandle.WaitOne((Get-Left))) { throw [TimeoutException]::new('no answer in time') }
                 $client.EndConnect($wait)
                 $failure = $null
                 break
@@ -566,68 +550,67 @@ $script:ProbeScript = {
             }
         }
         if ($failure) { throw $failure }
-        Set-Elapsed tcp
+        Save-Elapsed
+        $Found.local = $client.Client.LocalEndPoint.Address.ToString()
         $client.NoDelay = $true
         $stream = $client.GetStream()
         $stream.WriteTimeout = 8000
-        $ascii = [System.Text.Encoding]::ASCII
 
         if ($Probe.way -and $secure) {
-            $Found.stage = 'connect'
-            $request = $ascii.GetBytes("CONNECT $($uri.Host):$($uri.Port) HTTP/1.1`r`nHost: $($uri.Host):$($uri.Port)`r`nUser-Agent: $agent`r`n`r`n")
+            Enter-Stage connect 8
+            $request = $ansi.GetBytes("CONNECT $server HTTP/1.1`r`nHost: $server`r`nUser-Agent: $agent`r`n`r`n")
             $stream.Write($request, 0, $request.Length)
-            $Found.connect = Read-Answer $stream 16384 $false
-            Set-Elapsed connect
-            if ($Found.connect.status -lt 200 -or $Found.connect.status -ge 300) {
-                $Found.error = @{ kind = 'other'; code = $Found.connect.status; text = 'the proxy refused' }
+            $answer = Read-Answer $stream 16384 $false
+            $Found.connect = $answer
+            Save-Elapsed
+            if ($answer.status -lt 200 -or $answer.status -ge 300) {
+                $Found.error = @{ kind = 'other'; code = $answer.status; text = "the proxy answered $($answer.status)" }
                 return
             }
         }
         if ($secure) {
-            $Found.stage = 'tls'
+            Enter-Stage tls 8
             $seen = @{ errors = ''; presented = @(); built = @(); status = @() }
             # The callback only runs in a synchronous handshake: an asynchronous one has no runspace for it.
-            $callback = [System.Net.Security.RemoteCertificateValidationCallback] {
+            $callback = [Net.Security.RemoteCertificateValidationCallback] {
                 param ($From, $Certificate, $Chain, $PolicyErrors)
                 $null = $From
                 $seen.errors = $PolicyErrors.ToString()
-                $others = @($Chain.ChainPolicy.ExtraStore | ForEach-Object { [Convert]::ToBase64String($_.RawData) })
                 $leaf = [Convert]::ToBase64String($Certificate.GetRawCertData())
+                $others = @($Chain.ChainPolicy.ExtraStore | ForEach-Object { [Convert]::ToBase64String($_.RawData) })
                 $seen.presented = @($leaf) + @($others | Where-Object { $_ -ne $leaf })
                 $seen.built = @($Chain.ChainElements | ForEach-Object { [Convert]::ToBase64String($_.Certificate.RawData) })
                 $seen.status = @($Chain.ChainStatus | ForEach-Object { $_.Status.ToString() })
                 $true
             }
-            $secured = [System.Net.Security.SslStream]::new($stream, $false, $callback)
-            $stream.ReadTimeout = Get-Left 8000
-            try { $secured.AuthenticateAsClient($uri.Host, $null, [System.Security.Authentication.SslProtocols]::None, $false) }
-            catch [ArgumentException] {
-                # The system's choice of protocols is switched off on this PC.
-                $secured.AuthenticateAsClient($uri.Host, $null, [System.Security.Authentication.SslProtocols]::Tls12, $false)
-            }
+            $secured = [Net.Security.SslStream]::new($stream, $false, $callback)
+            $stream.ReadTimeout = Get-Left
+            # None is the system's choice, and refused where that is switched off: there this is not SystemDefault (0), as on Server 2016.
+            $protocols = if ([int][Net.ServicePointManager]::SecurityProtocol) { 'Tls12' } else { 'None' }
+            $secured.AuthenticateAsClient($uri.Host, $null, [Security.Authentication.SslProtocols]$protocols, $false)
             $Found.tls = @{
                 protocol = $secured.SslProtocol.ToString()
-                policy_errors = @($seen.errors -split ',\s*' | Where-Object { $_ -and $_ -ne 'None' })
+                policy_errors = @($seen.errors -split ',\s*' | Where-Object { $_ -ne 'None' })
                 presented = $seen.presented
                 built = $seen.built
                 chain_status = $seen.status
             }
-            Set-Elapsed tls
+            Save-Elapsed
             $stream = $secured
         }
-        $Found.stage = 'http'
-        $path = if ($Probe.way -and -not $secure) { "http://$($uri.Host):$($uri.Port)$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
-        $request = $ascii.GetBytes("GET $path HTTP/1.1`r`nHost: $($uri.Authority)`r`nUser-Agent: $agent`r`nAccept: */*`r`nConnection: close`r`n`r`n")
+        Enter-Stage http 8
+        $path = if ($Probe.way -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
+        $request = $ansi.GetBytes("GET $path HTTP/1.1`r`nHost: $($uri.Authority)`r`nUser-Agent: $agent`r`nAccept: */*`r`nConnection: close`r`n`r`n")
         $stream.Write($request, 0, $request.Length)
         $Found.http = Read-Answer $stream 65536 $true
-        Set-Elapsed http
+        Save-Elapsed
         $Found.stage = 'done'
     }
     catch {
         # Errors are told apart by types and numbers; their texts are in the PC's language.
         $kind, $code = 'other', $null
         for ($inner = $_.Exception; $inner; $inner = $inner.InnerException) {
-            if ($inner -is [System.Net.Sockets.SocketException]) {
+            if ($inner -is [Net.Sockets.SocketException]) {
                 $code = [int]$inner.SocketErrorCode
                 $kind = switch ($code) {
                     10061 { 'refused' } 10054 { 'reset' } 10053 { 'reset' } 10060 { 'timeout' } 10051 { 'unreachable' } 10065 { 'unreachable' }
@@ -636,23 +619,21 @@ $script:ProbeScript = {
                 break
             }
             if ($inner -is [TimeoutException]) { $kind = 'timeout'; break }
-            if ($inner -is [System.IO.EndOfStreamException]) { $kind = 'closed'; break }
-            if ($inner -is [System.Security.Authentication.AuthenticationException]) {
+            if ($inner -is [IO.EndOfStreamException]) { $kind = 'closed'; break }
+            if ($inner -is [Security.Authentication.AuthenticationException]) {
                 $kind = if ($inner.InnerException) { 'tls_alert' } else { 'plain_http' }
                 break
             }
-            if ($inner -is [System.IO.IOException] -and -not $inner.InnerException) { $kind = 'closed' }
+            # .NET Framework says only this of an answer without TLS, too; but then the rest of it is still there to be read.
+            if ($inner -is [IO.IOException] -and -not $inner.InnerException) { $kind = if ($client.Available) { 'plain_http' } else { 'closed' } }
         }
-        $Found.error = @{ kind = $kind; code = $code; text = [string]$_.Exception.Message }
+        $Found.error = @{ kind = $kind; code = $code; text = [string]$_.Exception.GetBaseException().Message }
     }
     finally { if ($Found.client) { $Found.client.Close() } }
 }
 
+# Runs every probe over each of its ways side by side; after the given seconds what is left is cut off and reported as timed out.
 Function Invoke-ETS6Probe {
-    <#
-    .SYNOPSIS
-    Runs every probe over each of its ways side by side; after the given seconds what is left is cut off and reported as timed out.
-    #>
     param ([AllowEmptyCollection()][object[]]$Probes, [int]$Seconds)
 
     if (-not $Probes) { return , @() }
@@ -662,8 +643,8 @@ Function Invoke-ETS6Probe {
     $running = @(foreach ($probe in $Probes) {
             foreach ($way in $probe.ways) {
                 $found = [hashtable]::Synchronized(@{
-                        name = $probe.name; way = $way; stage = 'dns'; error = $null; addresses = @(); address = $null
-                        elapsed = @{}; connect = $null; tls = $null; http = $null; client = $null; clock = [Diagnostics.Stopwatch]::StartNew(); cut = $false
+                        name = $probe.name; way = $way; stage = 'dns'; error = $null; addresses = @(); address = $null; local = $null
+                        elapsed = [hashtable]::Synchronized(@{}); connect = $null; tls = $null; http = $null; client = $null
                     })
                 $shell = [powershell]::Create()
                 $shell.RunspacePool = $pool
@@ -673,242 +654,246 @@ Function Invoke-ETS6Probe {
             }
         })
     foreach ($one in $running) {
-        $left = [int][Math]::Max(0, ($until - [DateTime]::UtcNow).TotalMilliseconds)
-        $null = $one.handle.AsyncWaitHandle.WaitOne($left)
+        $null = $one.handle.AsyncWaitHandle.WaitOne([int][Math]::Max(0, ($until - [DateTime]::UtcNow).TotalMilliseconds))
     }
+    $late = $false
     $results = foreach ($one in $running) {
-        $found = $one.found
         $over = -not $one.handle.IsCompleted
         $result = @{}
-        foreach ($field in 'name', 'way', 'stage', 'error', 'addresses', 'address', 'elapsed', 'connect', 'tls', 'http') { $result[$field] = $found[$field] }
+        foreach ($field in 'name', 'way', 'stage', 'error', 'addresses', 'address', 'local', 'connect', 'tls', 'http') { $result[$field] = $one.found[$field] }
+        # A late probe may still write to it.
+        $result.elapsed = $one.found.elapsed.Clone()
         if ($over) {
+            $late = $true
             $result.error = @{ kind = 'timeout'; code = $null; text = 'the time for all probes was over' }
             # Closing the socket ends every call that waits on it; a name that is being resolved cannot be stopped and is left behind.
-            if ($found.client) { $found.client.Close() }
+            if ($one.found.client) { $one.found.client.Close() }
         }
         else { $one.shell.Dispose() }
         $result
     }
-    if (-not ($running | Where-Object { -not $_.handle.IsCompleted })) { $pool.Dispose() }
+    if (-not $late) { $pool.Dispose() }
     , @($results)
 }
 
 #endregion
 #region Changes
 
+# Performs the operations in their order and says of each what became of it. Where one fails, what it did and what the earlier ones
+# of its unit did is put back, and what comes after it is not done.
 Function Invoke-ETS6Operation {
-    <#
-    .SYNOPSIS
-    Performs the operations in their order and says of each what became of it.
-    .DESCRIPTION
-    Where one fails, the earlier ones of its unit are put back, and what comes after it is not done.
-    #>
     param ([object[]]$Operations, [bool]$CheckMode)
 
     $states = @($Operations | ForEach-Object { @{ state = 'not_done'; error = '' } })
     if ($CheckMode) { return , $states }
-    $undo = [System.Collections.Generic.List[object]]::new()
+    $undo = [Collections.Generic.List[object]]::new()
     for ($at = 0; $at -lt $Operations.Count; $at++) {
         $step = $Operations[$at]
+        $first = $undo.Count
         try {
-            $before = switch ($step.do) {
-                'set_registry_value' { Set-ETS6RegistryValue -Path $step.path -Name $step.name -Type $step.type -Data $step.data }
-                'remove_registry_value' { Set-ETS6RegistryValue -Path $step.path -Name $step.name }
-                'set_winhttp_proxy' { Set-ETS6WinHttpProxy -Server $step.server -Bypass $step.bypass }
+            switch ($step['do']) {
+                'set_registry_value' { Set-ETS6RegistryValue -Undo $undo -Path $step.path -Name $step.name -Type $step.type -Data $step.data }
+                'remove_registry_value' { Set-ETS6RegistryValue -Undo $undo -Path $step.path -Name $step.name }
+                'set_winhttp_proxy' { Set-ETS6WinHttpProxy -Undo $undo -Server $step.server -Bypass $step.bypass }
                 'set_firewall_rule' { Set-ETS6FirewallRule -Rule $step.rule }
                 'remove_firewall_rule' { Remove-ETS6FirewallRule -Id $step.id }
-                default { throw "$($step.do): there is no such operation" }
+                'allow_multicast_answers' { Set-NetFirewallProfile -Name $step.profile -AllowUnicastResponseToMulticast True -ErrorAction Stop }
+                default { throw "$($step['do']): there is no such operation" }
             }
             $states[$at].state = 'done'
-            foreach ($value in $before) { $undo.Add(@{ at = $at; unit = $step.unit; before = $value }) }
         }
         catch {
             $states[$at].state = 'failed'
-            $states[$at].error = "$($_.Exception.Message) [$($_.FullyQualifiedErrorId)]"
-            for ($back = $undo.Count - 1; $back -ge 0; $back--) {
-                $earlier = $undo[$back]
-                if (-not $step['unit'] -or $earlier.unit -ne $step.unit) { continue }
-                try {
-                    Restore-ETS6RegistryValue -Before $earlier.before
-                    $states[$earlier.at].state = 'restored'
-                }
-                catch { $states[$earlier.at].error = "could not be put back: $($_.Exception.Message)" }
-            }
-            break
+            $states[$at].error = Get-ETS6Error -Record $_
         }
+        for ($new = $first; $new -lt $undo.Count; $new++) { $undo[$new].at = $at }
+        if ($states[$at].state -eq 'done') { continue }
+        for ($back = $undo.Count - 1; $back -ge 0; $back--) {
+            $earlier = $undo[$back]
+            if ($earlier.at -ne $at -and (-not $step['unit'] -or $Operations[$earlier.at]['unit'] -ne $step['unit'])) { continue }
+            $state = $states[$earlier.at]
+            try {
+                Restore-ETS6RegistryValue -Before $earlier
+                if ($state.state -eq 'done' -and -not $state.error) { $state.state = 'restored' }
+            }
+            catch {
+                if ($state.state -eq 'restored') { $state.state = 'done' }
+                $state.error += " $($earlier.path), $($earlier.name) could not be put back: $(Get-ETS6Error -Record $_)"
+            }
+        }
+        break
     }
     , $states
 }
 
-Function Open-ETS6UserHive {
-    <#
-    .SYNOPSIS
-    Sees to it that the hive which a path needs is there. Gives the SID where it was loaded for that, to be unloaded again.
-    #>
-    param ([string]$Path)
+# Gives an error's text with its id, which is the same in every language.
+Function Get-ETS6Error {
+    param ([Management.Automation.ErrorRecord]$Record)
 
-    if ($Path -notmatch '^HKU\\([^\\]+)') { return }
-    $sid = $Matches[1]
-    $key, $value = if ($sid -eq 'default') { $script:ProfileList, 'Default' } else { "$($script:ProfileList)\$sid", 'ProfileImagePath' }
-    $found = @{}
-    Read-ETS6Key -Into $found -Path $key -Depth 0
-    if ($found[$key].state -ne 'present' -or -not $found[$key].values.Contains($value)) { throw "${sid}: there is no such profile" }
-    if (Mount-ETS6Hive -Sid $sid -ProfilePath ([Environment]::ExpandEnvironmentVariables($found[$key].values[$value][1]))) { $sid }
+    $text, $id = $Record.Exception.GetBaseException().Message, $Record.FullyQualifiedErrorId
+    if ($id -eq $text) { $text } else { "$text [$id]" }
 }
 
-Function Set-ETS6RegistryValue {
-    <#
-    .SYNOPSIS
-    Writes a value, or without a type removes it. Gives what Restore-ETS6RegistryValue needs to put back what was there.
-    #>
-    param ([string]$Path, [string]$Name, [string]$Type, [AllowNull()][object]$Data)
+# Adds to the list what Restore-ETS6RegistryValue needs to put a value back. The key may be none.
+Function Save-ETS6RegistryValue {
+    param ([Collections.IList]$Undo, [AllowNull()][object]$Key, [string]$Path, [string]$Name, [string]$Made)
 
-    $before = @{ path = $Path; name = $Name; kind = $null; data = $null; made = $false }
-    $mounted = Open-ETS6UserHive -Path $Path
-    try {
-        $key = Open-ETS6Key -Path $Path -Write
-        if ($null -eq $key) {
-            if (-not $Type) { return $before }
-            $before.made = $true
-            $key = Open-ETS6Key -Path $Path -Create
-        }
-        try {
-            if (@($key.GetValueNames()) -contains $Name) {
-                $before.kind = $key.GetValueKind($Name)
-                $before.data = $key.GetValue($Name, $null, [Microsoft.Win32.RegistryValueOptions]::DoNotExpandEnvironmentNames)
-            }
-            if ($Type) { Write-ETS6Value -Key $key -Name $Name -Type $Type -Data $Data }
-            else { $key.DeleteValue($Name, $false) }
-        }
-        finally { $key.Dispose() }
+    $before = @{ path = $Path; name = $Name; kind = $null; data = $null; made = $Made }
+    if ($null -ne $Key -and @($Key.GetValueNames()) -contains $Name) {
+        $before.kind = $Key.GetValueKind($Name)
+        $before.data = $Key.GetValue($Name, $null, 'DoNotExpandEnvironmentNames')
     }
-    finally { if ($mounted) { Dismount-ETS6Hive -Sid $mounted } }
-    $before
+    $null = $Undo.Add($before)
 }
 
+# Writes a value, or without a type removes it.
+Function Set-ETS6RegistryValue {
+    param ([Collections.IList]$Undo, [string]$Path, [string]$Name, [string]$Type, [AllowNull()][object]$Data)
+
+    $Data = ConvertTo-ETS6Value -Type $Type -Data $Data
+    $key = Open-ETS6Key -Path $Path -Write
+    if ($null -eq $key) {
+        if (-not $Type) { return }
+        for ($above = $Path; $null -eq $key; $key = Open-ETS6Key -Path $above) {
+            $made = $above
+            $above = $above.Substring(0, $above.LastIndexOf('\'))
+        }
+        $key.Dispose()
+        Save-ETS6RegistryValue -Undo $Undo -Path $Path -Name $Name -Made $made
+        $key = Open-ETS6Key -Path $Path -Create
+    }
+    else { Save-ETS6RegistryValue -Undo $Undo -Key $key -Path $Path -Name $Name }
+    try {
+        if ($Type) { $key.SetValue($Name, $Data, [Microsoft.Win32.RegistryValueKind]$script:Kinds[$Type]) }
+        else { $key.DeleteValue($Name, $false) }
+    }
+    finally { $key.Dispose() }
+}
+
+# Puts back what Set-ETS6RegistryValue found, and takes away the keys that it made.
 Function Restore-ETS6RegistryValue {
-    <#
-    .SYNOPSIS
-    Puts back what Set-ETS6RegistryValue found, and takes a key away that it made.
-    #>
-    param ([System.Collections.IDictionary]$Before)
+    param ([Collections.IDictionary]$Before)
 
     $path = $Before.path
-    $mounted = Open-ETS6UserHive -Path $path
-    try {
-        $key = Open-ETS6Key -Path $path -Write
-        if ($null -eq $key) { return }
+    $key = Open-ETS6Key -Path $path -Write
+    if ($null -ne $key) {
         try {
             if ($null -ne $Before.kind) { $key.SetValue($Before.name, $Before.data, $Before.kind) }
             else { $key.DeleteValue($Before.name, $false) }
-            $empty = $Before.made -and $key.ValueCount -eq 0 -and $key.SubKeyCount -eq 0
         }
         finally { $key.Dispose() }
-        if ($empty) {
-            $above = Open-ETS6Key -Path $path.Substring(0, $path.LastIndexOf('\')) -Write
-            try { $above.DeleteSubKey($path.Substring($path.LastIndexOf('\') + 1), $false) }
-            finally { $above.Dispose() }
+    }
+    while ($Before.made) {
+        $above, $name = $path.Substring(0, $path.LastIndexOf('\')), $path.Substring($path.LastIndexOf('\') + 1)
+        $key = Open-ETS6Key -Path $path
+        if ($null -ne $key) {
+            $used = $key.ValueCount + $key.SubKeyCount
+            $key.Dispose()
+            if ($used) { return }
+            $key = Open-ETS6Key -Path $above -Write
+            try { $key.DeleteSubKey($name, $false) }
+            finally { $key.Dispose() }
         }
+        if ($path -eq $Before.made) { return }
+        $path = $above
     }
-    finally { if ($mounted) { Dismount-ETS6Hive -Sid $mounted } }
 }
 
-Function Write-ETS6Value {
-    param ([object]$Key, [string]$Name, [string]$Type, [object]$Data)
+# Turns data, as it came, into what .NET writes for the type.
+Function ConvertTo-ETS6Value {
+    param ([string]$Type, [AllowNull()][object]$Data)
 
-    $kind = @($script:Kinds.Keys | Where-Object { $script:Kinds[$_] -eq $Type })[0]
-    if (-not $kind) { throw "${Type}: values of this type are not written" }
-    $Data = switch ($kind) {
-        'DWord' { [BitConverter]::ToInt32([BitConverter]::GetBytes([uint32]$Data), 0) }
-        'QWord' { [BitConverter]::ToInt64([BitConverter]::GetBytes([uint64]$Data), 0) }
-        'MultiString' { , [string[]]@($Data) }
-        { $_ -in 'String', 'ExpandString' } { [string]$Data }
-        default { , [Convert]::FromBase64String($Data) }
+    switch ($Type) {
+        '' { }
+        'REG_DWORD' { [BitConverter]::ToInt32([BitConverter]::GetBytes([uint32]$Data), 0) }
+        'REG_QWORD' { [BitConverter]::ToInt64([BitConverter]::GetBytes([uint64]$Data), 0) }
+        'REG_MULTI_SZ' { , [string[]]@($Data) }
+        { $_ -in 'REG_SZ', 'REG_EXPAND_SZ' } { [string]$Data }
+        { $_ -in 'REG_BINARY', 'REG_NONE' } { , [Convert]::FromBase64String($Data) }
+        default { throw "${Type}: values of this type are not written" }
     }
-    $Key.SetValue($Name, $Data, [Microsoft.Win32.RegistryValueKind]$kind)
 }
 
+# Sets WinHTTP's proxy with netsh; its exit code counts, its text is in the PC's language.
 Function Set-ETS6WinHttpProxy {
-    <#
-    .SYNOPSIS
-    Sets WinHTTP's proxy with netsh; its exit code counts, its text is in the PC's language.
-    #>
-    param ([string]$Server, [string]$Bypass)
+    param ([Collections.IList]$Undo, [string]$Server, [string]$Bypass)
 
-    $before = @(foreach ($path in $script:WinHttpKeys) {
-            $value = @{ path = $path; name = 'WinHttpSettings'; kind = $null; data = $null; made = $false }
-            $key = Open-ETS6Key -Path $path
-            if ($null -ne $key) {
-                try {
-                    if (@($key.GetValueNames()) -contains $value.name) {
-                        $value.kind = $key.GetValueKind($value.name)
-                        $value.data = $key.GetValue($value.name)
-                    }
-                }
-                finally { $key.Dispose() }
-            }
-            $value
-        })
-    if (-not $Server) { $null = netsh.exe winhttp reset proxy 2>&1 }
-    elseif ($Bypass) { $null = netsh.exe winhttp set proxy "proxy-server=$Server" "bypass-list=$Bypass" 2>&1 }
-    else { $null = netsh.exe winhttp set proxy "proxy-server=$Server" 2>&1 }
-    if ($LASTEXITCODE -ne 0) {
-        $code = $LASTEXITCODE
-        foreach ($value in $before) { Restore-ETS6RegistryValue -Before $value }
-        throw "netsh winhttp ended with exit code $code"
+    foreach ($path in $script:WinHttpKeys) {
+        $key = Open-ETS6Key -Path $path
+        try { Save-ETS6RegistryValue -Undo $Undo -Key $key -Path $path -Name WinHttpSettings }
+        finally { if ($key) { $key.Dispose() } }
     }
-    $before
+    $words = @('winhttp', 'reset', 'proxy')
+    if ($Server) { $words = @('winhttp', 'set', 'proxy', "proxy-server=$Server") + @(if ($Bypass) { "bypass-list=$Bypass" }) }
+    $code = Invoke-ETS6Program -Name netsh.exe -Words $words
+    if ($code -ne 0) { throw "netsh $($words[0..2] -join ' ') ended with exit code $code" }
 }
 
+# Says whether the local store has a rule with this id: quicker than asking for it, and the id is no pattern here.
 Function Test-ETS6FirewallRule {
-    <#
-    .SYNOPSIS
-    Says whether the local store has a rule with this id. The id is no pattern: brackets and the like are escaped.
-    #>
     param ([string]$Id)
 
-    try {
-        $null = Get-NetFirewallRule -Name ([WildcardPattern]::Escape($Id)) -ErrorAction Stop
-        $true
-    }
-    catch {
-        if ($_.FullyQualifiedErrorId -notlike 'CmdletizationQuery_NotFound*') { throw }
-        $false
-    }
+    $key = Open-ETS6Key -Path $script:LocalRules
+    if ($null -eq $key) { return $false }
+    try { @($key.GetValueNames()) -contains $Id }
+    finally { $key.Dispose() }
 }
 
+# Makes a rule, whole, in place of one that is there under this id. A rule's group cannot be changed, and one with a group may refuse
+# other changes, so it is made anew: first under a second id, so that what Windows refuses costs nothing, and ETS6 may receive all the time.
 Function Set-ETS6FirewallRule {
-    <#
-    .SYNOPSIS
-    Makes a rule, whole. One that is there under this id is set aside until the new one stands, and comes back if it does not.
-    #>
-    param ([System.Collections.IDictionary]$Rule)
+    param ([Collections.IDictionary]$Rule)
 
     $new = @{
-        Name = $Rule.id; DisplayName = $Rule.display_name; Description = $Rule.description; Group = $Rule.group; Program = $Rule.program
-        Direction = $Rule.direction; Protocol = $Rule.protocol; Profile = @($Rule.profiles) -join ','; Action = 'Allow'; Enabled = 'True'
+        DisplayName = $Rule.display_name; Description = $Rule.description; Group = $Rule.group; Program = $Rule.program
+        Direction = $Rule.direction; Protocol = $Rule.protocol; Profile = @($Rule.profiles) -join ', '; Action = 'Allow'; Enabled = 'True'
     }
     if (@($Rule.remote_addresses) -notcontains 'Any') { $new.RemoteAddress = [string[]]@($Rule.remote_addresses) }
-    $aside = "$($Rule.id)-before"
-    $there = Test-ETS6FirewallRule -Id $Rule.id
-    if ($there) { $null = Rename-NetFirewallRule -Name ([WildcardPattern]::Escape($Rule.id)) -NewName $aside -ErrorAction Stop }
-    try { $null = New-NetFirewallRule @new -ErrorAction Stop }
-    catch {
-        if ($there) { $null = Rename-NetFirewallRule -Name ([WildcardPattern]::Escape($aside)) -NewName $Rule.id -ErrorAction Stop }
-        throw
+    $aside = "$($Rule.id)-new"
+    # It is there where an earlier run was killed.
+    Remove-ETS6FirewallRule -Id $aside
+    if (Test-ETS6FirewallRule -Id $Rule.id) {
+        $null = New-NetFirewallRule @new -Name $aside -ErrorAction Stop
+        try { Remove-ETS6FirewallRule -Id $Rule.id }
+        catch {
+            Remove-ETS6FirewallRule -Id $aside
+            throw
+        }
     }
-    if ($there) { Remove-NetFirewallRule -Name ([WildcardPattern]::Escape($aside)) -ErrorAction Stop }
+    $null = New-NetFirewallRule @new -Name $Rule.id -ErrorAction Stop
+    Remove-ETS6FirewallRule -Id $aside
 }
 
 Function Remove-ETS6FirewallRule {
     param ([string]$Id)
 
-    # Without a name Remove-NetFirewallRule would remove every local rule.
+    # Without a name Remove-NetFirewallRule would remove every local rule, and a name is a pattern.
     if (-not $Id) { throw 'the rule to be removed has no id' }
     if (Test-ETS6FirewallRule -Id $Id) { Remove-NetFirewallRule -Name ([WildcardPattern]::Escape($Id)) -ErrorAction Stop }
 }
 
 #endregion
+
+# Gives the module's options, each of its type.
+Function Get-ETS6Request {
+    param ([Collections.IDictionary]$Argument)
+
+    $asked = @{}
+    foreach ($name in $script:Options) { $asked[$name] = @(if ($null -ne $Argument[$name]) { $Argument[$name] }) }
+    foreach ($entry in $Argument.GetEnumerator()) {
+        if ($entry.Key -notlike '_ansible_*' -and $script:Options -notcontains $entry.Key) {
+            throw "windows_host has no option $($entry.Key). It has $($script:Options -join ', ')."
+        }
+    }
+    foreach ($name in 'registry', 'user_registry') {
+        $asked[$name] = @(foreach ($key in $asked[$name]) {
+                if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry has a path, and may have a depth." }
+                @{ path = [string]$key.path; depth = [int]$key['depth'] }
+            })
+    }
+    $asked.probe_timeout = if ($asked.probe_timeout) { [int]$asked.probe_timeout[0] } else { 10 }
+    $asked
+}
 
 Function Invoke-AnsibleETS6Request {
     <#
@@ -917,21 +902,18 @@ Function Invoke-AnsibleETS6Request {
     .PARAMETER Argument
     The module's options, as Ansible gives them.
     #>
-    [OutputType([System.Collections.IDictionary])]
-    param ([Parameter(Mandatory)][System.Collections.IDictionary]$Argument)
+    [OutputType([Collections.IDictionary])]
+    param ([Parameter(Mandatory)][Collections.IDictionary]$Argument)
 
-    $asked = @{ probe_timeout = 10 }
-    foreach ($name in 'registry', 'user_registry', 'files', 'named_files', 'probes', 'operations') {
-        $asked[$name] = @(if ($Argument.Contains($name) -and $null -ne $Argument[$name]) { $Argument[$name] })
-    }
-    foreach ($name in 'registry', 'user_registry') {
-        $asked[$name] = @($asked[$name] | ForEach-Object { @{ path = [string]$_.path; depth = $(if ($_.Contains('depth')) { [int]$_.depth } else { 0 }) } })
-    }
-    if ($Argument.Contains('probe_timeout')) { $asked.probe_timeout = [int]$Argument.probe_timeout }
-    $check = $Argument.Contains('_ansible_check_mode') -and [bool]$Argument['_ansible_check_mode']
+    $asked = Get-ETS6Request -Argument $Argument
     $states = @()
-    if ($asked.operations) { $states = Invoke-ETS6Operation -Operations $asked.operations -CheckMode $check }
+    $stays = $null
+    if ($asked.operations) {
+        try { $states = Invoke-ETS6Operation -Operations $asked.operations -CheckMode ([bool]$Argument['_ansible_check_mode']) }
+        finally { $stays = Dismount-ETS6Hive }
+    }
     $snapshot = Get-ETS6Snapshot -Asked $asked
+    if ($stays) { $snapshot.errors['hives'] = $stays -join ' ' }
     @{
         changed = [bool]@($states | Where-Object { $_.state -eq 'done' })
         operations = $states

@@ -123,14 +123,15 @@ class LabRegistryKey {
     }
 
     # Types beyond those below, such as REG_LINK, are Unknown.
+    static [hashtable]$Kinds = @{
+        REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_BINARY = 'Binary'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
+        REG_MULTI_SZ = 'MultiString'; REG_NONE = 'None'
+    }
+
     [Microsoft.Win32.RegistryValueKind] GetValueKind([string]$name) {
-        $kinds = @{
-            REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_BINARY = 'Binary'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
-            REG_MULTI_SZ = 'MultiString'; REG_NONE = 'None'
-        }
-        $kind = $kinds[$this.Values()[$name][0].ToString()]
+        $kind = [LabRegistryKey]::Kinds[$this.Values()[$name][0].ToString()]
         if (-not $kind) { $kind = 'Unknown' }
-        return [Microsoft.Win32.RegistryValueKind]$kind
+        return $kind
     }
 
     [object] GetValue([string]$name, [object]$default, [Microsoft.Win32.RegistryValueOptions]$options) {
@@ -138,13 +139,14 @@ class LabRegistryKey {
         $value = $this.Values()[$name]
         if ($null -eq $value) { return $default }
         $data = $value[1]
+        if ($value[0].ToString() -eq 'REG_SZ') { return $data.ToString() }
         $result = switch ($value[0].ToString()) {
             # A number of the wrong length comes as its bytes.
             { $_ -in 'REG_DWORD', 'REG_QWORD' -and $data.GetValueKind() -eq 'String' } { , [Convert]::FromBase64String($data.ToString()); break }
             'REG_DWORD' { [BitConverter]::ToInt32([BitConverter]::GetBytes([uint32]$data.ToString()), 0); break }
             'REG_QWORD' { [BitConverter]::ToInt64([BitConverter]::GetBytes([uint64]$data.ToString()), 0); break }
             'REG_MULTI_SZ' { , [string[]]@(foreach ($item in $data) { $item.ToString() }); break }
-            { $_ -in 'REG_SZ', 'REG_EXPAND_SZ' } { $data.ToString(); break }
+            'REG_EXPAND_SZ' { $data.ToString(); break }
             { $_ -in 'REG_BINARY', 'REG_NONE' } { , [Convert]::FromBase64String($data.ToString()); break }
             default { $default }
         }

@@ -133,8 +133,8 @@ Function netsh.exe {
     'Aktuelle WinHTTP-Proxyeinstellungen:'
 }
 
-# reg load and unload (Microsoft Learn): a hive file becomes a key below HKEY_USERS and goes again. A file that is loaded already
-# is in use.
+# reg load and unload: a hive file becomes a key below HKEY_USERS and goes again. A file that is loaded already is in use, and one
+# that is not there is made (Microsoft Learn, RegLoadKey).
 Function reg.exe {
     $global:LASTEXITCODE = 0
     $verb, $key, $file = $args
@@ -143,6 +143,10 @@ Function reg.exe {
     $fault = [LabPC]::Fault("reg_$verb")
     if ($fault) { return Stop-LabProgram 1 $fault }
     $from, $to = if ($verb -eq 'load') { "FILE\$file", $key } else { $key, [string][LabPC]::State['mounts'][$key] }
+    foreach ($mount in [LabPC]::State['mounts']) {
+        if ($verb -eq 'load' -and $mount.Value.ToString() -eq $from) { return Stop-LabProgram 1 'FEHLER: Der Prozess kann nicht auf die Datei zugreifen.' }
+    }
+    if ($verb -eq 'load' -and $null -eq [LabPC]::Key($from)) { $registry[$from] = [LabPC]::Node('{"values":{}}') }
     $names = @(foreach ($entry in $registry) { if ($entry.Key -eq $from -or $entry.Key.StartsWith("$from\", 'OrdinalIgnoreCase')) { $entry.Key } })
     if (-not $names -or -not $to) { return Stop-LabProgram 1 'FEHLER: Das System kann die angegebene Datei nicht finden.' }
     foreach ($name in $names) {
@@ -231,6 +235,11 @@ Function Get-Item {
         throw [System.Management.Automation.DriveNotFoundException]::new("Das Laufwerk wurde nicht gefunden. Ein Laufwerk mit dem Namen `"$drive`" ist nicht vorhanden.")
     }
     $file = [LabPC]::State['files'][$LiteralPath]
+    if ($null -eq $file -and $LiteralPath -like '*\NTUSER.DAT') {
+        foreach ($entry in [LabPC]::State['registry']) {
+            if ($entry.Key.StartsWith("FILE\$LiteralPath\", 'OrdinalIgnoreCase')) { return [pscustomobject]@{ PSIsContainer = $false } }
+        }
+    }
     if ($null -eq $file) { throw [System.Management.Automation.ItemNotFoundException]::new("Der Pfad `"$LiteralPath`" kann nicht gefunden werden.") }
     if ($null -ne $file['denied']) { throw [System.UnauthorizedAccessException]::new("Der Zugriff auf den Pfad `"$LiteralPath`" wurde verweigert.") }
     if ($null -ne $file['folder']) { return [pscustomobject]@{ PSIsContainer = $true } }
