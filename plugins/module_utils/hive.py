@@ -202,14 +202,18 @@ class Key:
 
     def subkeys(self) -> Iterator[Key]:
         """Return the subkeys in their order."""
+        return (key for key, _kind, _hint in self.entries())
+
+    def entries(self) -> Iterator[tuple[Key, bytes, bytes]]:
+        """Return the subkeys in their order, each with the kind of its list (``lh``) and the hint that stands beside it there."""
         if not self._subkey_count:
             return
         left = self._subkey_count
-        for offset in self._offsets(self._subkey_list, root=True):
+        for offset, kind, hint in self._entries(self._subkey_list, root=True):
             left -= 1
             if left < 0:
                 break
-            yield Key(self.hive, offset, self.depth + 1)
+            yield Key(self.hive, offset, self.depth + 1), kind, hint
         if left:
             raise self.hive.damaged(self.offset, "the number of subkeys and their list differ")
 
@@ -218,21 +222,21 @@ class Key:
         wanted = name.upper()
         return next((key for key in self.subkeys() if key.name.upper() == wanted), None)
 
-    def _offsets(self, at: int, *, root: bool) -> Iterator[int]:
+    def _entries(self, at: int, *, root: bool) -> Iterator[tuple[int, bytes, bytes]]:
         hive = self.hive
         start, end = hive.cell(at, 4)
-        signature, count = _LIST.unpack_from(hive.data, start)
-        step = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}.get(signature)
-        if step is None or (signature == b"ri" and not root):
+        kind, count = _LIST.unpack_from(hive.data, start)
+        step = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}.get(kind)
+        if step is None or (kind == b"ri" and not root):
             raise hive.damaged(at, "a list of subkeys is expected there")
         if start + 4 + step * count > end:
             raise hive.damaged(at, "the list of subkeys goes beyond its cell")
         for place in range(start + 4, start + 4 + step * count, step):
             offset = _ONE.unpack_from(hive.data, place)[0]
-            if signature == b"ri":
-                yield from self._offsets(offset, root=False)
+            if kind == b"ri":
+                yield from self._entries(offset, root=False)
             else:
-                yield offset
+                yield offset, kind, hive.data[place + 4 : place + step]
 
     def values(self) -> Iterator[Value]:
         """Return the values in their order; the default value has the name "" ."""

@@ -334,6 +334,8 @@ def _login(snapshot: Snapshot, policy: Policy) -> Finding:
         if any(way.way is None for found in ways.values() for way in found):
             return Finding(LOGIN, Status.UNKNOWN, "Which proxy ETS6 uses cannot be told, see proxy.effective.")
         return Finding(LOGIN, Status.NOT_APPLICABLE, "No endpoint is reached through a proxy.")
+    if snapshot.offline:
+        return Finding(LOGIN, Status.NOT_APPLICABLE, "An image reaches no proxy; ask a PC that was made from it.")
     # Probes over another way than ETS6's are those from before a change.
     proxied = [probe for probe in snapshot.probes or () if (probe["name"], probe["way"]) in used]
     if not proxied:
