@@ -1,0 +1,141 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which way ETS6 takes, user by user and endpoint by endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy import effective
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.ways import not_yet_probed
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import probe, script, second_user, snapshot
+
+from tests.lab.pc import INTERNET_POLICY, MACHINE_INTERNET, USER, Pc
+
+POLICY = Policy()
+SCRIPT = "http://proxy.example.com/proxy.pac"
+
+
+def ways(pc: Pc, name: str = "updates", probes: list[dict[str, Any]] | None = None) -> dict[str | None, tuple[str, ...]]:
+    """Return users by way."""
+    return {way.way: way.users for way in effective.ways(snapshot(pc, probes), POLICY.endpoints)[name]}
+
+
+def pc(flags: int = 1, proxy: str = "", bypass: str = "", pac_url: str = "") -> Pc:
+    made = Pc("pc")
+    made.user_proxy(flags, proxy, bypass, pac_url)
+    return made
+
+
+def test_a_fresh_pc_goes_directly() -> None:
+    assert ways(Pc("pc")) == {"": ("knx",)}
+
+
+def test_the_named_proxy_with_its_bypass_list_and_protocols() -> None:
+    named = pc(3, "http=a:1;https=b:2", "api.knx.org;http://onlinecatalog.*")
+    assert ways(named) == {"b:2": ("knx",)}
+    assert ways(named, "administrative_data") == {"a:1": ("knx",)}
+    assert ways(named, "app_updates") == {"": ("knx",)}
+    assert ways(named, "online_catalog") == {"": ("knx",)}
+
+
+def test_flags_decide_and_not_what_is_left_in_the_texts() -> None:
+    assert ways(pc(1, "old:1", "", "http://old/x.pac")) == {"": ("knx",)}
+    assert ways(pc(3, "")) == {"": ("knx",)}
+    assert ways(pc(5, "")) == {"": ("knx",)}
+
+
+def test_the_plain_values_count_only_where_there_is_no_blob() -> None:
+    made = pc(1)
+    made.set(rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings", ProxyEnable=["REG_DWORD", 1])
+    made.set(rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings", ProxyServer=["REG_SZ", "plain:1"])
+    assert ways(made) == {"": ("knx",)}
+    key = rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
+    made.state["registry"][key]["values"].clear()
+    assert ways(made) == {"plain:1": ("knx",)}
+
+
+def test_users_with_different_ways_and_only_those_who_are_logged_on() -> None:
+    made = pc(3, "mine:1")
+    key = second_user(made)
+    made._wininet(key, 3, "theirs:2", "", "")
+    assert ways(made) == {"mine:1": ("knx",)}
+    made.state["users"][1]["logged_on"] = True
+    assert ways(made) == {"mine:1": ("knx",), "theirs:2": ("second",)}
+    for user in made.state["users"]:
+        user["logged_on"] = False
+    assert ways(made) == {"mine:1": ("knx",), "theirs:2": ("second",)}
+    made._wininet(key, 3, "MINE:1", "", "")
+    assert ways(made) == {"mine:1": ("knx", "second")}
+
+
+def test_a_machine_proxy_counts_for_everybody_once_the_policy_says_so() -> None:
+    made = pc(3, "mine:1")
+    made._wininet(MACHINE_INTERNET, 3, "machine:2", "", "")
+    assert ways(made) == {"mine:1": ("knx",)}
+    made.set(INTERNET_POLICY, ProxySettingsPerUser=["REG_DWORD", 1])
+    assert ways(made) == {"mine:1": ("knx",)}
+    made.set(INTERNET_POLICY, ProxySettingsPerUser=["REG_DWORD", 0])
+    assert ways(made) == {"machine:2": ("knx",)}
+
+
+def test_automatic_detection_is_not_taken_for_an_answer() -> None:
+    (way,) = effective.ways(snapshot(pc(9)), POLICY.endpoints)["updates"]
+    assert (way.way, way.detected) == ("", True)
+    assert "where no network answers it, name no proxy" in way.reason
+    (way,) = effective.ways(snapshot(pc(11, "p:1")), POLICY.endpoints)["updates"]
+    assert (way.way, way.detected) == ("p:1", True)
+
+
+def test_a_blob_that_cannot_be_read_leaves_the_way_open() -> None:
+    made = pc(3, "p:1")
+    key = rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
+    made.state["registry"][key]["values"]["DefaultConnectionSettings"] = ["REG_BINARY", "RgAAAA=="]
+    (way,) = effective.ways(snapshot(made), POLICY.endpoints)["updates"]
+    assert way.way is None
+    assert "4 bytes, at least 12 are needed" in way.reason
+
+
+def asked(made: Pc, probes: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    return [(one["name"], one["ways"]) for one in not_yet_probed(snapshot(made, probes), POLICY)]
+
+
+def test_a_script_takes_three_rounds_at_most() -> None:
+    made = pc(5, pac_url=SCRIPT)
+    assert asked(made, []) == [(f"pac {SCRIPT}", [""])]
+    text = """function FindProxyForURL(url, host) {
+        if (host == "openapi.knx.org") return "DIRECT";
+        return isInNet(host, "10.0.0.0", "255.0.0.0") ? "PROXY inner:1" : "PROXY outer:2; DIRECT";
+    }"""
+    probes = [script(SCRIPT, text)]
+    direct = [endpoint.name for endpoint in POLICY.endpoints]
+    assert asked(made, probes) == [(name, [""]) for name in direct], "each for its address, or because the script says DIRECT"
+    probes += [probe(name, addresses=["10.0.0.1" if "app" in name else "192.0.2.1"]) for name in direct]
+    wanted = {name: "inner:1" if "app" in name else "outer:2" for name in direct if name != "cloud_licensing"}
+    assert dict(asked(made, probes)) == {name: [way] for name, way in wanted.items()}
+    probes += [probe(name, way) for name, way in wanted.items()]
+    assert asked(made, probes) == []
+    assert ways(made, "updates", probes) == {"outer:2": ("knx",)}
+    assert ways(made, "cloud_licensing", probes) == {"": ("knx",)}
+
+
+def test_a_script_that_cannot_be_fetched_leaves_what_comes_after_it() -> None:
+    refused = script(SCRIPT, "", stage="tcp", http=None, error={"kind": "refused", "code": 10061})
+    assert ways(pc(5, pac_url=SCRIPT), probes=[refused]) == {"": ("knx",)}
+    assert ways(pc(7, "p:1", "", SCRIPT), probes=[refused]) == {"p:1": ("knx",)}
+
+
+@pytest.mark.parametrize("text", ["rubbish(", 'function FindProxyForURL() { return "SOCKS s:1" }'])
+def test_a_script_without_a_usable_answer_leaves_the_way_open(text: str) -> None:
+    made = pc(5, pac_url=SCRIPT)
+    assert ways(made, probes=[script(SCRIPT, text)]) == {None: ("knx",)}
+    assert asked(made, [script(SCRIPT, text)]) == [], "nothing more can be asked"
+
+
+def test_nothing_is_asked_of_an_image_or_of_a_pc_that_is_to_be_as_before() -> None:
+    made = pc(5, pac_url=SCRIPT)
+    assert not_yet_probed(snapshot(made), Policy(state="absent")) == []
+    image = snapshot(made)
+    assert not_yet_probed(type(image)(**{**vars(image), "offline": True}), POLICY) == []

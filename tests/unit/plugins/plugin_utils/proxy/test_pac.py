@@ -1,0 +1,182 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Proxy scripts: what they answer, what is asked of the PC for them, and that a hostile one does no harm."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy import pac
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import NOW, probe, script
+
+URL = "http://proxy.example.com/proxy.pac"
+HOST = "update.knx.org"
+KNOWN = {HOST: ["10.1.2.3", "2001:db8::1"]}
+
+
+def holds(*probes: dict[str, object]) -> Snapshot:
+    return Snapshot.from_wire({"version": 1, "host": {"time": NOW}, "probes": list(probes)})
+
+
+def run(body: str, names: dict[str, list[str]] | None = None) -> pac.Answer:
+    text = f"function FindProxyForURL(url, host) {{ {body} }}"
+    (answer,) = pac.answers(holds(script(URL, text)), URL, [(f"https://{HOST}/", HOST)], KNOWN if names is None else names)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ('return "PROXY p:3128; DIRECT"', "PROXY p:3128; DIRECT"),
+        ('return dnsDomainIs(host, ".knx.org") ? "PROXY p:1" : "DIRECT"', "PROXY p:1"),
+        ('return shExpMatch(url, "https://*.knx.org/*") ? "PROXY p:1" : "DIRECT"', "PROXY p:1"),
+        ('return isPlainHostName(host) ? "DIRECT" : "PROXY p:1"', "PROXY p:1"),
+        ('return localHostOrDomainIs(host, "update.knx.org") ? "DIRECT" : "PROXY p:1"', "DIRECT"),
+        ('return dnsDomainLevels(host) == 2 ? "PROXY p:2" : "DIRECT"', "PROXY p:2"),
+        ('return isInNet(host, "10.1.0.0", "255.255.0.0") ? "DIRECT" : "PROXY p:1"', "DIRECT"),
+        ('return isInNet(dnsResolve(host), "10.2.0.0", "255.255.0.0") ? "DIRECT" : "PROXY p:1"', "PROXY p:1"),
+        ('return isResolvable(host) ? dnsResolve(host) : "no"', "10.1.2.3"),
+        ("return dnsResolveEx(host)", "10.1.2.3;2001:db8::1"),
+        ('return isInNet(myIpAddress(), "192.0.2.0", "255.255.255.0") ? "PROXY here:1" : "DIRECT"', "PROXY here:1"),
+        ('return weekdayRange("MON", "GMT") ? "PROXY monday:1" : "DIRECT"', "PROXY monday:1"),
+        ('return timeRange(10, 11, "GMT") ? "PROXY ten:1" : "DIRECT"', "PROXY ten:1"),
+        ('const p = `p`; let f = () => p; return "PROXY " + f() + ":1"', "PROXY p:1"),
+        ("return null", ""),
+    ],
+)  # fmt: skip
+def test_a_script_is_answered_with_what_the_pc_knows(body: str, answer: str) -> None:
+    assert run(body) == pac.Answer(answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ('return isResolvable("intranet") ? "DIRECT" : "PROXY p:1"', "the address of intranet"),
+        ('return isInNet("intranet", "10.0.0.0", "255.0.0.0") ? "DIRECT" : "PROXY p:1"', "the address of intranet"),
+        ('return timeRange(8, 18) ? "DIRECT" : "PROXY p:1"', "the PC's local time"),
+    ],
+)
+def test_an_answer_that_rests_on_something_unknown_says_so(body: str, missing: str) -> None:
+    assert run(body).open == (missing,)
+
+
+def test_the_pc_is_asked_for_the_endpoints_address_only_where_the_script_wants_it() -> None:
+    assert run("return dnsResolve(host)", {}).open == (f"the address of {HOST}",)
+    assert run("return host", {}).open == ()
+
+
+def test_what_a_probe_resolved_is_known_and_a_name_that_is_not_there_is_known_too() -> None:
+    probes = holds(
+        probe("a"),
+        probe("b", addresses=[], error={"kind": "not_found"}),
+        probe("c", addresses=[], error={"kind": "timeout"}),
+        probe("d", "p:1"),
+    )
+    hosts = [("a", "A.example"), ("b", "b.example"), ("c", "c.example"), ("d", "d.example"), ("e", "e.example")]
+    assert pac.resolved(probes, hosts) == {"a.example": ["192.0.2.80"], "b.example": []}
+
+
+def test_no_name_service_is_asked_and_no_file_opened() -> None:
+    assert run('return dnsResolve("localhost")').open == ("the address of localhost",)
+    with pytest.raises(pac.PacError, match="Too many open files"):
+        run('return String(require("../../../../../../etc/passwd"))')
+    assert run("return JSON.stringify(process.env)").text == "{}", "the controller's environment is none of a script's business"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while (true) {}",
+        'var a = []; while (true) a.push(new Array(1000000).join("x"))',
+        'return new Array(200000000).join("x")',
+        "function f() { return f() + 1 } return f()",
+        'throw "x".repeat(10000000)',
+        'console.error("x".repeat(10000000)); while (true) {}',
+    ],
+)
+def test_a_hostile_script_is_ended(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pac, "SECONDS", 1)
+    began = time.monotonic()
+    with pytest.raises(pac.PacError) as failed:
+        run(body)
+    assert time.monotonic() - began < pac.SECONDS + 5
+    assert len(str(failed.value)) < 500
+    assert not failed.value.unfetched
+
+
+def test_an_answer_without_end_is_cut_off() -> None:
+    assert len(run('return "PROXY a:1;".repeat(100000)').text) <= 2000
+    assert "\n" not in run(r'return "PROXY a:1\n\x1b[31m"').text
+
+
+@pytest.mark.parametrize("text", ["", "var x = 1;", "function FindProxyForURL(", "<html>not found</html>"])
+def test_what_is_no_script_is_reported(text: str) -> None:
+    with pytest.raises(pac.PacError, match=f"the script {URL} fails") as failed:
+        pac.answers(holds(script(URL, text)), URL, [(f"https://{HOST}/", HOST)], {})
+    assert not failed.value.unfetched
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (script(URL, "", 404), "HTTP 404"),
+        (script(URL, "", error={"kind": "refused"}, stage="tcp", http=None), "refused at tcp"),
+        (script(URL, "", http=None), "closed at done"),
+        (script(URL, "", tls={"policy_errors": ["RemoteCertificateChainErrors"]}), "does not trust the server's certificate"),
+    ],
+)
+def test_a_script_that_the_pc_does_not_get(found: dict[str, object], said: str) -> None:
+    with pytest.raises(pac.PacError, match=said) as failed:
+        pac.answers(holds(found), URL, [], {})
+    assert failed.value.unfetched
+
+
+def test_a_script_that_was_cut_off_is_not_run() -> None:
+    with pytest.raises(pac.PacError, match="longer than"):
+        pac.answers(holds(script(URL, "//" + "x" * 70000)), URL, [], {})
+
+
+@pytest.mark.parametrize("http", [{"status": 200, "headers": [], "body": "?"}, {"status": "x"}, {"headers": 5, "status": 200}, 7])
+def test_a_reply_that_is_none_is_reported(http: object) -> None:
+    with pytest.raises(pac.PacError):
+        pac.answers(holds(script(URL, "", http=http)), URL, [], {})
+
+
+def test_a_script_in_chunks_with_a_byte_order_mark() -> None:
+    text = '\ufefffunction FindProxyForURL(u, h) { return "DIRECT" }'.encode()
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text)
+    http = {"status": 200, "headers": [["Transfer-Encoding", "chunked"]], "body": base64.b64encode(body).decode()}
+    assert pac.answers(holds(script(URL, "", http=http)), URL, [("http://a/", "a")], {}) == [pac.Answer("DIRECT")]
+
+
+def test_nobody_is_told_the_login_in_a_scripts_address() -> None:
+    url = "http://knx:s3cret@proxy.example.com/x.pac"
+    with pytest.raises(pac.NotFetchedError) as failed:
+        pac.answers(holds(), url, [], {})
+    assert "s3cret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "way"),
+    [
+        ("DIRECT", ""),
+        ("", ""),
+        (" ; direct ", ""),
+        ("PROXY P.example:3128; DIRECT", "p.example:3128"),
+        ("proxy p", "p:80"),
+        ("HTTP p:1", "p:1"),
+        ("PROXY [2001:db8::1]:3128", "[2001:db8::1]:3128"),
+        ("PROXY [2001:db8::1]", "[2001:db8::1]:80"),
+        ("SOCKS s:1080; DIRECT", None),
+        ("HTTPS p:443", None),
+        ("p:3128", None),
+        ("PROXY u:s3cret@p:1", None),
+        ("PROXY p:1/x", None),
+        ("PROXY", None),
+    ],
+)
+def test_the_first_way_counts(answer: str, way: str | None) -> None:
+    assert pac.first_of(answer) == way
