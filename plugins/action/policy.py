@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import judge, operations
+from ..plugin_utils import judge, operations, waiver
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
 from ..plugin_utils.policy import Policy, PolicyError
 from ..plugin_utils.reachability import ways
@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
         self._task_vars = task_vars or {}
         arguments = dict(self._task.args)
         apply = boolean(arguments.pop("apply", True))
-        self._image: Mapping[str, Any] | None = arguments.pop("image", None)
+        self._image: Mapping[str, Any] | None = arguments.pop("image", None) or None
         try:
             policy = Policy.from_variables(arguments)
         except PolicyError as error:
@@ -45,25 +45,29 @@ class ActionModule(ActionBase):
         result["controls"] = [control.to_wire() for control in judge.catalogue(policy)]
 
         snapshot, _outcomes = self._ask(judge.request(policy), policy)
-        before = judge.judge(snapshot, policy)
+        before = self._judge(snapshot, policy)
         changes = remedies(before) if apply else []
         predicted = snapshot.change(operations.predict(_steps(changes), snapshot.registry))
-        probes = ways.not_yet_probed(predicted, policy)
 
         done: Sequence[Change] = changes
         failures: list[str] = []
         if changes and not self._task.check_mode:
+            probes = ways.not_yet_probed(predicted, policy)
             seen, done, failures = self._change(changes, snapshot.registry, probes, policy)
             after = seen.with_probes(snapshot).with_probes(seen)
-        elif probes:
-            after = predicted.with_probes(self._ask({"probes": probes}, policy)[0])
         else:
             after = predicted
+        for _round in range(ways.ROUNDS):
+            probes = ways.not_yet_probed(after, policy)
+            if not probes:
+                break
+            after = after.with_probes(self._ask({"probes": probes}, policy)[0])
 
         status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
-        findings = settle(before, judge.judge(after, policy), done, status)
+        findings = settle(before, self._judge(after, policy), done, status)
         result["findings"] = [finding.to_wire() for finding in findings]
         result["at"] = datetime.now(timezone.utc).strftime(origin.TIME)
+        result["waivers"] = [one.to_wire() for one in policy.waivers]
         result["variables"] = origin.shown(self._task.args)
         result["changed"] = bool(done)
         if self._task.diff:
@@ -71,6 +75,11 @@ class ActionModule(ActionBase):
         result["failed"] = bool(failures)
         result["msg"] = "Not everything could be changed. " + " ".join(failures) if failures else _summary(findings)
         return result
+
+    def _judge(self, snapshot: Snapshot, policy: Policy) -> list[Finding]:
+        """Return the findings; what an exception covers on this host is waived."""
+        host, groups = str(self._task_vars.get("inventory_hostname", "")), self._task_vars.get("group_names", ())
+        return waiver.apply(judge.judge(snapshot, policy), policy.waivers, host, groups, datetime.now(timezone.utc).date())
 
     def _change(
         self, changes: Sequence[Change], registry: Registry, probes: list[dict[str, Any]], policy: Policy
@@ -114,7 +123,8 @@ class ActionModule(ActionBase):
         if self._image is None:
             module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=policy.probe_timeout)
         else:
-            module, arguments = "ets6.network.windows_image", {**self._image, **request}
+            asked = {option: items for option, items in request.items() if option != "probes"}
+            module, arguments = "ets6.network.windows_image", {**self._image, **asked}
         reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
         if "snapshot" not in reply:
             reason = reply.get("msg") or reply.get("module_stderr") or "no reason was given"

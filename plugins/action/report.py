@@ -10,7 +10,7 @@ dead: the play ignores unreachable hosts and the policy task its errors, so this
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from ansible.utils.display import Display
 
 from ..plugin_utils import judge
 from ..plugin_utils.policy import Policy
-from ..plugin_utils.report import document, formats, origin, terminal
+from ..plugin_utils.report import document, drift, exceptions, formats, json, origin, reading, terminal, writing
 
+PREVIOUS = "previous.json"
+"""The last run's report.json, kept beside this one's."""
 RESULT = "ets6_network_result"
 """The variable in which the role registers the result of ets6.network.policy."""
 
@@ -44,6 +46,7 @@ class ActionModule(ActionBase):
                 "formats": {"type": "list", "elements": "str", "choices": list(formats.ALL), "default": formats.DEFAULT},
                 "fail_on": {"type": "list", "elements": "str", "choices": document.FAIL_ON, "default": ["low", "unreachable"]},
                 "mode": {"type": "str", "choices": ["enforce", "verify", "remove", "image"], "default": "enforce"},
+                "previous_report": {"type": "path", "default": ""},
                 "hosts": {"type": "list", "elements": "str"},
             }
         )
@@ -57,15 +60,26 @@ class ActionModule(ActionBase):
 
         ended = datetime.now(timezone.utc).strftime(origin.TIME)
         controls = document.controls_of(results.values(), [control.to_wire() for control in judge.catalogue(Policy())])
-        hosts = [
-            document.Host.of(name, found, controls, variables["hostvars"][name].get("group_names") or (), ended)
-            for name, found in results.items()
-        ]
+        hosts = sorted(
+            (
+                document.Host.of(name, found, controls, variables["hostvars"][name].get("group_names") or (), ended)
+                for name, found in results.items()
+            ),
+            key=lambda host: host.name,
+        )
+        common = document.in_common(hosts)
+        wires = [host.to_wire(common) for host in hosts]
+        inventory = (variables.get("groups") or {}).get("all") or ()
+        waivers = exceptions.of(results.values(), wires, inventory, date.fromisoformat(ended[:10]))
         mode = "check" if self._task.check_mode and arguments["mode"] != "verify" else arguments["mode"]
-        run = origin.run(mode, ended, context.CLIARGS, variables)
-        report = document.build({**run, "pending": pending}, controls, hosts, arguments["fail_on"])
+        run = {**origin.run(mode, ended, context.CLIARGS, variables), "pending": pending, "variables": common}
+        report = document.build(document.plain(run), controls, wires, waivers, arguments["fail_on"])
+        folder = Path(arguments["report_dir"])
         try:
-            files = formats.write(report, Path(arguments["report_dir"]), arguments["formats"])
+            earlier = self._earlier(folder, arguments["previous_report"], first=_first(wanted, variables))
+            if earlier is not None:
+                report["drift"] = drift.between(earlier, report, inventory)
+            files = formats.write(report, folder, arguments["formats"])
         except OSError as error:
             raise AnsibleActionFail(
                 f"ets6_network_report_dir: {error.filename} cannot be written: {error.strerror}. Nothing was lost on the PCs."
@@ -81,6 +95,32 @@ class ActionModule(ActionBase):
             for line in told:
                 Display().display(line, color=color)
         return result
+
+    def _earlier(self, folder: Path, given: str, first: bool) -> document.Json | None:
+        """Return the report to compare with: the given one, or the one that the last run left, which is kept as previous.json.
+
+        One that cannot be used is no reason to lose this one.
+        """
+        last, kept = folder / json.FILE, folder / PREVIOUS
+        try:
+            if given:
+                return reading.read(Path(given))
+            if first:
+                if last.exists():
+                    writing.write(kept, last.read_text(encoding="utf-8", errors="replace"))
+                elif kept.exists():
+                    kept.unlink()
+            return reading.read(kept) if kept.exists() else None
+        except reading.ReportError as error:
+            Display().warning(f"What changed since the last report cannot be told: {error}")
+            return None
+
+
+def _first(wanted: list[str], variables: Mapping[str, Any]) -> bool:
+    """Return whether no batch of this play has reported yet: who stands before this one has dropped out."""
+    batch, active = set(variables.get("ansible_play_batch") or ()), set(variables.get("ansible_play_hosts") or ())
+    start = min((at for at, name in enumerate(wanted) if name in batch), default=0)
+    return active.isdisjoint(wanted[:start])
 
 
 def _pending(wanted: list[str], variables: Mapping[str, Any]) -> list[str]:

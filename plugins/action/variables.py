@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils import judge
 from ..plugin_utils.policy import PARSERS, PREFIX, Policy, PolicyError
 from ..plugin_utils.report.document import FAIL_ON
 
-OF_THE_RUN = frozenset({"apply", "fail_on", "hosts", "report_dir", "serial"})
+OF_THE_RUN = frozenset({"apply", "artifact", "fail_on", "formats", "hosts", "image", "previous_report", "report_dir", "serial"})
 """Variables of this collection that are not the policy's: of the playbooks and the report."""
-OF_OURS = frozenset({"result"})
-"""What the role registers."""
+OF_OURS = frozenset({"mode", "result"})
+"""What the playbooks set and the role registers."""
 
 
 class ActionModule(ActionBase):
@@ -67,10 +69,24 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
                 found.append(f"{name}: {value!r} is not accepted; a list is expected, of any of {', '.join(FAIL_ON)}")
             elif "never" in wanted and len(wanted) > 1:
                 found.append(f"{name}: never stands alone; with others beside it, it is not clear what is meant")
+        elif short == "previous_report" and value and not Path(str(value)).is_file():
+            found.append(f"{name}: there is no file {value}")
     try:
-        Policy.from_variables(policy)
+        wanted = Policy.from_variables(policy)
     except PolicyError as error:
-        found += error.problems
+        return found + error.problems
+    return found + _waivers(wanted, variables)
+
+
+def _waivers(policy: Policy, variables: Mapping[str, Any]) -> list[str]:
+    """Return which exceptions for this host name a control that it does not have; those for other hosts are theirs to check."""
+    ids = [control.id for control in judge.catalogue(policy)]
+    found = []
+    for number, waiver in enumerate(policy.waivers, 1):
+        if waiver.control not in ids and waiver.covers(str(variables["inventory_hostname"]), variables["group_names"]):
+            near = difflib.get_close_matches(waiver.control, ids, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            found.append(f"{PREFIX}waivers: entry {number}: there is no control {waiver.control}{hint}")
     return found
 
 

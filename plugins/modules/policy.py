@@ -86,6 +86,10 @@ options:
         choices: [machine, users]
         default: machine
         description: V(machine) for all users of the PC by C(ProxySettingsPerUser), V(users) for each user's own settings and those to come.
+      replace_malformed:
+        type: bool
+        default: false
+        description: Whether settings whose layout cannot be read are written over. Removal puts the old bytes back.
     default:
       mode: unmanaged
   endpoints:
@@ -106,6 +110,33 @@ options:
     default: ''
     description:
       - A PEM file on the controller with the roots that count as public. Without it those of the Python package certifi, which are Mozilla's.
+  controls:
+    type: list
+    elements: dict
+    default: []
+    description:
+      - 'Own controls in JMESPath over what was found on the PC and over the findings: C(id), C(title), C(severity), C(expression) and C(message); and where
+        wanted C(rationale), C(remedy), C(applies_if), C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
+      - A control passes where its expression is true and fails where it is false; anything else leaves it unknown. With ten examples in C(docs/custom-controls.md).
+  waivers:
+    type: list
+    elements: dict
+    default: []
+    description:
+      - 'Exceptions: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires), the last day (UTC), such as V(2027-03-31); C(ticket) where there is one.'
+      - A waived control is still judged and shown as waived, and what would mend it is left alone; on the day after it fails again.
+  image:
+    type: dict
+    default: {}
+    description:
+      - A Windows image that is judged in place of a PC, as M(ets6.network.windows_image) takes it. What cannot be known of an image is C(not_applicable).
+    options:
+      path:
+        type: path
+        description: The image, on the machine on which the task runs.
+      index:
+        type: str
+        description: Number or name of the image in a WIM or ESD that holds several.
   apply:
     type: bool
     default: true

@@ -79,7 +79,7 @@ class Finding:
 
     reason is a sentence for an administrator. evidence holds JSON data, keys stable for a control. A remedy is there
     only where the policy lets this collection carry it out and it would help; of a finding that counts as changed it is
-    what was done.
+    what was done. waiver is the exception that covers the finding (waiver.apply), in its wire form.
     """
 
     control: Control
@@ -88,10 +88,11 @@ class Finding:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     remedy: Sequence[Change] = ()
     changed: bool = False
+    waiver: Mapping[str, Any] | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return the finding as it stands in report.json."""
-        return {
+        wire = {
             "control": self.control.id,
             "status": self.status.value,
             "reason": self.reason,
@@ -99,6 +100,7 @@ class Finding:
             "changed": self.changed,
             "changes": [change.to_wire() for change in self.remedy],
         }
+        return wire if self.waiver is None else {**wire, "waiver": dict(self.waiver)}
 
 
 def remedies(findings: Iterable[Finding]) -> list[Change]:

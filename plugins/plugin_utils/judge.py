@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .finding import Control, Finding
+from . import custom
+from .finding import Control, Finding, Status
 from .firewall import controls as firewall
 from .policy import Policy
 from .proxy import controls as proxy
@@ -19,12 +20,18 @@ FAMILIES = (firewall, proxy, reachability)
 
 def catalogue(policy: Policy) -> list[Control]:
     """Return every control that this policy calls for, whether or not a PC can be asked."""
-    return [control for family in FAMILIES for control in family.catalogue(policy)]
+    return [*(control for family in FAMILIES for control in family.catalogue(policy)), *(own.control for own in policy.controls)]
 
 
 def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
     """Return a finding for every control of the catalogue, in its order."""
     findings = {finding.control.id: finding for family in FAMILIES for finding in family.judge(snapshot, policy)}
+    if policy.state == "absent":
+        reason = "The PC is to be as it was before; own controls are not asked of it then."
+        own = [Finding(one.control, Status.NOT_APPLICABLE, reason) for one in policy.controls]
+    else:
+        own = custom.judge(policy.controls, snapshot, list(findings.values()))
+    findings.update({finding.control.id: finding for finding in own})
     return [findings[control.id] for control in catalogue(policy)]
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from . import custom, waiver
 from .firewall.address import AddressError, remote_address
 from .proxy.setting import ProxySetting, SettingError, proxy_setting
 
@@ -98,6 +99,8 @@ class Policy:
     endpoints: tuple[Endpoint, ...] = VENDOR_ENDPOINTS
     probe_timeout: int = 10
     public_roots: str = ""
+    controls: tuple[custom.OwnControl, ...] = ()
+    waivers: tuple[waiver.Waiver, ...] = ()
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, Any]) -> Policy:
@@ -257,5 +260,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "endpoints": _endpoints,
     "probe_timeout": _timeout,
     "public_roots": _path,
+    "controls": custom.parse,
+    "waivers": waiver.parse,
 }
 """A parser for each variable: returns the field's value, or raises ValueError saying what was found and what is accepted."""

@@ -163,3 +163,66 @@ def test_who_ran_what_is_said_and_no_secret(lab: Lab, tmp_path: Path) -> None:
     variables = run.report["run"]["variables"]
     assert variables["proxy"] == {"mode": "named", "server": "proxy.example:3128", "bypass": ["(left out)"]}
     assert variables["apply"] is False
+
+
+def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_path: Path) -> None:
+    for number, (variables, told) in enumerate(
+        [
+            ({"ets6_network_bloks": "x"}, "did you mean ets6_network_blocks?"),
+            ({"ets6_network_controls": [{**CONTROL, "expression": "host.name ="}]}, "expression: "),
+            ({"ets6_network_waivers": [{**WAIVER, "control": "firewall.program"}]}, "did you mean firewall.programs?"),
+            ({"ets6_network_waivers": [{**WAIVER, "expires": "soon"}]}, "ets6_network_waivers: entry 1.expires: 'soon'"),
+            ({"ets6_network_fail_on": ["lowest"]}, "ets6_network_fail_on: ['lowest'] is not accepted"),
+            ({"ets6_network_previous_report": "/no/such"}, "ets6_network_previous_report: there is no file /no/such"),
+        ]
+    ):
+        executions = sum(traffic.executions for traffic in lab.endpoint.traffic.values())
+        run = play(lab, tmp_path / str(number), "verify", "-e", json.dumps(variables))
+        assert run.code == 2
+        assert told in run.output.replace("\n", " ")
+        assert sum(traffic.executions for traffic in lab.endpoint.traffic.values()) == executions
+        if "fail_on" not in told and "previous" not in told:
+            assert set(run.statuses().values()) == {"unknown"}
+
+
+CONTROL = {"id": "known_name", "title": "The PC has a name", "severity": "low", "message": "It has none."}
+WAIVER = {
+    "control": "firewall.programs",
+    "hosts": ["pc-zz"],
+    "reason": "No ETS6 there.",
+    "owner": "jane",
+    "expires": "2999-12-31",
+}
+
+
+def test_exceptions_and_own_controls_and_what_changed(lab: Lab, tmp_path: Path) -> None:
+    words = ["--limit", "pc-already-right,pc-zz"]
+    first = play(lab, tmp_path, "verify", *words)
+    assert first.report["drift"] is None
+    variables = {
+        "ets6_network_controls": [
+            {**CONTROL, "expression": "host.name == 'pc-zz'"},
+            {**CONTROL, "id": "broken", "expression": "host.no_such != 'x'"},
+        ],
+        "ets6_network_waivers": [{**WAIVER, "control": "custom.broken", "hosts": [], "groups": ["pcs"]}],
+    }
+    (tmp_path / "variables.yml").write_text(json.dumps(variables).replace('"2999-12-31"', "2999-12-31"))
+    second = play(lab, tmp_path, "verify", *words, "-e", f"@{tmp_path / 'variables.yml'}")
+    assert second.statuses() == {"pc-already-right": "fail", "pc-zz": "waived"}, second.output
+    found = {item["control"]: item for host in second.report["hosts"] for item in host["findings"] if host["name"] == "pc-zz"}
+    assert found["custom.known_name"]["status"] == "pass"
+    assert found["custom.broken"]["status"] == "waived"
+    assert found["custom.broken"]["waiver"]["status"] == "unknown"
+    assert found["custom.broken"]["waiver"]["expires"] == "2999-12-31"
+    assert [(one["state"], one["findings"]) for one in second.report["waivers"]] == [("in_force", 2)]
+    assert second.report["drift"]["since"] == first.report["run"]["ended"]
+    assert second.report["drift"]["failing"] == [
+        {"host": "pc-already-right", "control": "custom.known_name", "was": None, "is": "fail"}
+    ]
+    assert "newly failing 1 (pc-already-right)" in second.output
+    third = play(lab, tmp_path, "verify", *words, "-e", "ets6_network_serial=1")
+    assert third.report["drift"]["since"] == second.report["run"]["ended"], "not since the run's own first batch"
+    assert json.loads((tmp_path / "previous.json").read_text()) == second.report
+    given = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", f"ets6_network_previous_report={tmp_path}/previous.json")
+    assert given.report["drift"]["since"] == second.report["run"]["ended"]
+    assert given.report["drift"]["gone_hosts"] == [], "who was left out by --limit is not gone"

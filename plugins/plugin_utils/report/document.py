@@ -117,18 +117,24 @@ def control_key(control_id: str) -> tuple[int, str]:
     return (families.index(family) if family in families else len(families), control_id)
 
 
-def build(run: Mapping[str, Any], controls: Sequence[Json], hosts: Iterable[Host], fail_on: Sequence[str]) -> Json:
-    """Return the document. run says who ran what, when and from where; the verdict is added here."""
-    ordered = sorted(hosts, key=lambda host: host.name)
-    common = _in_common([host.variables for host in ordered if host.variables])
-    wires = [host.to_wire(common) for host in ordered]
-    return finish(plain({**run, "variables": dict(sorted(common.items()))}), controls, wires, fail_on)
+def in_common(hosts: Sequence[Host]) -> Json:
+    """Return the variables that all judged hosts have in common."""
+    first, *others = [host.variables for host in hosts if host.variables] or [{}]
+    return {name: value for name, value in sorted(first.items()) if all(name in one and one[name] == value for one in others)}
 
 
-def finish(run: Mapping[str, Any], controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequence[str]) -> Json:
-    """Return the document of hosts in their wire form: with the verdict, the counts and the hash over everything.
+def build(
+    run: Mapping[str, Any],
+    controls: Sequence[Json],
+    hosts: Sequence[Json],
+    waivers: Sequence[Json],
+    fail_on: Sequence[str],
+    merged: Json | None = None,
+) -> Json:
+    """Return the document: with the verdict, the counts and the hash over everything.
 
-    run["pending"] names hosts whose turn has not come: as long as there are any, nothing complies.
+    run says who ran what, when and from where; its pending names hosts whose turn has not come: as long as there are any,
+    nothing complies. hosts are in their wire form and in order.
     """
     failing = [host for host in hosts if not complies(host)]
     counts = Counter(host["status"] for host in hosts)
@@ -150,6 +156,9 @@ def finish(run: Mapping[str, Any], controls: Sequence[Json], hosts: Sequence[Jso
             "fails_because": fails_because(controls, hosts, fail_on),
             "hosts": {status: counts[status] for status in WORST_FIRST if counts[status]},
         },
+        "drift": None,
+        "waivers": list(waivers),
+        "merged": merged,
         "controls": list(controls),
         "hosts": list(hosts),
     }
@@ -157,8 +166,8 @@ def finish(run: Mapping[str, Any], controls: Sequence[Json], hosts: Sequence[Jso
 
 
 def seal(document: Json) -> Json:
-    """Return the document with the hash over its run, its controls and its hosts' hashes; again where anything was added."""
-    content = {key: value for key, value in document.items() if key not in ("sha256", "hosts")}
+    """Return the document with the hash over all it says; hosts count by their hashes, and drift not, which two documents make."""
+    content = {key: value for key, value in document.items() if key not in ("sha256", "hosts", "drift")}
     content["hosts"] = [[host["name"], host["sha256"]] for host in document["hosts"]]
     return {**document, "sha256": digest(content)}
 
@@ -216,13 +225,6 @@ def fails_because(controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequ
     if "expired" in fail_on and ended:
         reasons.append(f"Exceptions have ended on {_hosts(ended)}.")
     return reasons
-
-
-def _in_common(variables: Sequence[Mapping[str, Any]]) -> Json:
-    if not variables:
-        return {}
-    first, *others = variables
-    return {name: value for name, value in first.items() if all(name in one and one[name] == value for one in others)}
 
 
 def _hosts(count: int) -> str:

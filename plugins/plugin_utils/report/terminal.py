@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from datetime import date
 
 from .document import OPEN, Json
+from .exceptions import ending
 from .words import first
 
 MOST_CONTROLS = 5
@@ -36,9 +38,38 @@ def lines(document: Json, files: Sequence[str]) -> list[str]:
     told += [_cut(f"{control}: {len(hosts)} ({first(hosts, MOST_HOSTS)})") for control, hosts in ranked[:MOST_CONTROLS]]
     if len(ranked) > MOST_CONTROLS:
         told.append(f"and {len(ranked) - MOST_CONTROLS} more controls")
+    told += [_cut(line) for line in (*_drift(document["drift"]), *_waivers(document))]
     if run["fails_because"]:
         told.append(_cut("the run fails: " + " ".join(run["fails_because"])))
     told.append(_clean(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})"))
+    return told
+
+
+def _drift(drift: Json | None) -> list[str]:
+    if drift is None:
+        return []
+    parts = []
+    for name, key in (("newly failing", "failing"), ("mended", "fixed")):
+        hosts = list(dict.fromkeys(change["host"] for change in drift[key]))
+        if hosts:
+            parts.append(f"{name} {len(drift[key])} ({first(hosts, 2)})")
+    for name in ("new", "gone", "lost", "found"):
+        hosts = drift[f"{name}_hosts"]
+        if hosts:
+            parts.append(f"{name} hosts {len(hosts)} ({first(hosts, 2)})")
+    return [f"since {drift['since']}: {', '.join(parts) or 'no change'}"]
+
+
+def _waivers(document: Json) -> list[str]:
+    told = []
+    soon = ending(document["waivers"], date.fromisoformat(document["run"]["ended"][:10]))
+    over = [one for one in document["waivers"] if one["state"] == "expired"]
+    ends = [f"{one['control']} {'ended' if one in over else 'ends'} {one['expires']} ({one['owner']})" for one in (*over, *soon)]
+    if ends:
+        told.append(f"exceptions: {first(ends, 3)}")
+    unused = [f"{one['control']} ({one['owner']})" for one in document["waivers"] if one["state"] == "unused"]
+    if unused:
+        told.append(f"exceptions that match nothing: {first(unused, 3)}")
     return told
 
 

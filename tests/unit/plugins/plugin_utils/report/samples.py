@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, exceptions
 
 ENDED = "2026-11-24T10:00:00Z"
 HOSTILE = "<script>alert(1)</script>\x1b[2J]]>\u202e\ud800|`'\""
@@ -61,5 +62,9 @@ def build(
     fail_on: tuple[str, ...] = ("low", "unreachable"), groups: dict[str, list[str]] | None = None, **results: Any
 ) -> document.Json:
     """Return the document of a run over these hosts, by name: each one's result of the policy task."""
-    hosts = [document.Host.of(name, found, CONTROLS, (groups or {}).get(name, []), ENDED) for name, found in results.items()]
-    return document.build(RUN, document.controls_of(results.values(), CONTROLS), hosts, fail_on)
+    hosts = [document.Host.of(name, results[name], CONTROLS, (groups or {}).get(name, []), ENDED) for name in sorted(results)]
+    common = document.in_common(hosts)
+    wires = [host.to_wire(common) for host in hosts]
+    waivers = exceptions.of(results.values(), wires, [], date.fromisoformat(ENDED[:10]))
+    controls = document.controls_of(results.values(), CONTROLS)
+    return document.build({**RUN, "variables": common}, controls, wires, waivers, fail_on)

@@ -125,8 +125,8 @@ def test_what_fails_a_run_is_the_users_to_say(fail_on: tuple[str, ...], fails: l
 
 
 def test_a_report_between_two_batches_does_not_comply() -> None:
-    hosts = [document.Host.of("pc", result("pass", "pass", "pass"), CONTROLS, [], RUN["ended"])]
-    report = document.build({**RUN, "pending": ["later"]}, CONTROLS, hosts, ["low"])
+    hosts = build(pc=result("pass", "pass", "pass"))["hosts"]
+    report = document.build({**RUN, "pending": ["later"]}, CONTROLS, hosts, [], ["low"])
     assert not report["run"]["complies"]
     assert "1 host not judged yet" in report["run"]["verdict"]
 
