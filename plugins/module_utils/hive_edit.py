@@ -138,7 +138,7 @@ def _spelled(hive: Hive, path: str) -> tuple[Key | None, tuple[str, ...]]:
 class _HiveSetValue(ctypes.Structure):
     """``hive_set_value`` of hivex.h."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("key", ctypes.c_char_p),
         ("t", ctypes.c_int),
         ("len", ctypes.c_size_t),

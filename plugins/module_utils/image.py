@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A Windows image as a snapshot in the form of windows_host's, and operations on it as changes of its hives.
+r"""A Windows image as a snapshot in the form of windows_host's, and operations on it as changes of its hives.
 
-Where Windows keeps what: the folders of programs in ``SOFTWARE\\Microsoft\\Windows\\CurrentVersion``, profiles in
-``…\\Windows NT\\CurrentVersion\\ProfileList``, the machine's environment in ``Session Manager\\Environment``.
+Where Windows keeps what: the folders of programs in ``SOFTWARE\Microsoft\Windows\CurrentVersion``, profiles in
+``…\Windows NT\CurrentVersion\ProfileList``, the machine's environment in ``Session Manager\\Environment``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import shutil
 import stat
 from collections.abc import Mapping
 
-from .image_source import CONFIG, ImageError, Lock, Replacement, like, sync_folder, write_file
+from .image_source import CONFIG, ImageError, Lock, Replacement, discard, like, sync_folder, write_file
 
 UNFINISHED = ".ets6-network-unfinished"
 NEW = ".ets6-network-new"
@@ -29,7 +29,7 @@ OLD = ".ets6-network-old"
 class Folder:
     """A folder."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, hives_only: bool | None = None) -> None:
         self.title = path
         self._root = os.path.realpath(path)
         try:
@@ -37,8 +37,9 @@ class Folder:
             names = {name.lower() for name in os.listdir(self._root)}
         except OSError as error:
             raise ImageError(f"{path} cannot be read: {error.strerror}") from None
-        self._hives_only = "windows" not in names
+        self._hives_only = "windows" not in names if hives_only is None else hives_only
         if self._hives_only and "system" not in names:
+            self.close()
             raise ImageError(
                 f"{path} holds no Windows: there is neither {CONFIG}/SYSTEM nor SYSTEM in it. "
                 "Give the folder in which the folder Windows is, or one with the hives SYSTEM, SOFTWARE and NTUSER.DAT."
@@ -81,7 +82,7 @@ class Folder:
                 self._put(list(places))
             finally:
                 for found in places:
-                    _away(found + NEW)
+                    discard(found + NEW)
         except OSError as error:
             raise ImageError(
                 f"{self.title} cannot be written: {error.strerror} ({error.filename or self._root}). Nothing was changed. "
@@ -90,7 +91,7 @@ class Folder:
 
     def _stage(self, places: Mapping[str, bytes]) -> None:
         for found, content in places.items():
-            _away(found + NEW)
+            discard(found + NEW)
             write_file(found + NEW, content)
             like(found + NEW, found)
             if _read(found + NEW) != content:
@@ -100,7 +101,7 @@ class Folder:
         several = len(places) > 1
         if several:
             for found in places:
-                _away(found + OLD)
+                discard(found + OLD)
                 _second_name(found)
             for folder in {os.path.dirname(found) for found in places}:
                 sync_folder(folder)
@@ -118,7 +119,7 @@ class Folder:
 
     def _begin(self, places: list[str]) -> None:
         path = os.path.join(self._root, UNFINISHED)
-        _away(path + NEW)
+        discard(path + NEW)
         write_file(path + NEW, json.dumps([os.path.relpath(found, self._root) for found in places]).encode())
         os.replace(path + NEW, path)
         sync_folder(self._root)
@@ -127,7 +128,7 @@ class Folder:
         os.unlink(os.path.join(self._root, UNFINISHED))
         sync_folder(self._root)
         for found in places:
-            _away(found + OLD)
+            discard(found + OLD)
 
     def _put_back(self) -> None:
         """Undo a change that was cut off."""
@@ -194,10 +195,3 @@ def _second_name(path: str) -> None:
         like(path + OLD, path)
         with open(path + OLD, "rb") as file:
             os.fsync(file.fileno())
-
-
-def _away(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from . import image_wim
 from .image_folder import Folder
 from .image_source import ImageError, Source
 
@@ -63,8 +64,17 @@ def images(path: str, index: str) -> list[dict[str, str]]:
 
     A folder or disk image is one, both are empty. Raises ImageError.
     """
-    recognise(path)
-    return [{"index": "", "name": ""}]
+    if recognise(path) != "wim":
+        if index:
+            raise ImageError(f"{path} is one image, so there is no image {index} to choose in it")
+        return [{"index": "", "name": ""}]
+    with open(path, "rb") as file:
+        found = image_wim.images(path, file.read(512))
+    chosen = [one for one in found if index in ("", one["index"], one["name"])]
+    if not chosen:
+        there = ", ".join(f"{one['index']} ({one['name']})" for one in found)
+        raise ImageError(f"{path} holds no image {index}; it holds {there}")
+    return chosen
 
 
 def open_image(path: str, index: str, work: str) -> Source:
@@ -72,5 +82,10 @@ def open_image(path: str, index: str, work: str) -> Source:
 
     Raises ImageError.
     """
-    recognise(path)
-    return Folder(path)
+    if recognise(path) == "folder":
+        return Folder(path)
+    chosen = images(path, index)
+    if len(chosen) > 1:
+        there = ", ".join(f"{one['index']} ({one['name']})" for one in chosen)
+        raise ImageError(f"{path} holds several images, so index has to say which of them is meant: {there}")
+    return image_wim.Wim(path, chosen[0]["index"], work)

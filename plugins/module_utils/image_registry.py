@@ -53,7 +53,7 @@ class ControlSets:
 
 
 class Registry:
-    """Hives by the names under which Windows mounts them: ``HKLM\\SYSTEM``, ``HKLM\\SOFTWARE``, ``HKU\\<sid>``."""
+    r"""Hives by the names under which Windows mounts them: ``HKLM\SYSTEM``, ``HKLM\SOFTWARE``, ``HKU\<sid>``."""
 
     def __init__(self, hives: Mapping[str, Hive], control_set: str) -> None:
         self._hives = {name.lower(): (name, hive) for name, hive in hives.items()}

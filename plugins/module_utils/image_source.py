@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import subprocess
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+Done = subprocess.CompletedProcess[str]
 CONFIG = "Windows/System32/config"
 
 
@@ -96,16 +98,46 @@ def like(path: str, model: str) -> None:
             os.setxattr(path, name, os.getxattr(model, name))
 
 
-def run(command: list[str], package: str, title: str, stdin: str | None = None) -> str:
-    """Run a program and return what it printed. Raises ImageError with the program's last words, or naming the Debian package."""
+def discard(path: str) -> None:
+    """Remove a file that may be there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy a large file, sharing its blocks where the file system can, keeping its holes, and have it written to the disk.
+
+    Raises OSError.
+    """
+    done = program(["cp", "--reflink=auto", "--sparse=auto", "--", source, target], "coreutils", source)
+    if done.returncode:
+        full = "No space left" in done.stderr
+        raise OSError(errno.ENOSPC if full else errno.EIO, done.stderr.strip().rpartition(": ")[2] or "cp failed", target)
+    with open(target, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def program(command: list[str], package: str, title: str, stdin: str | None = None, **environment: str) -> Done:
+    """Run a program, whatever it ends with. Raises ImageError where it is not installed, naming its Debian package."""
     try:
-        done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, errors="replace", check=False, env={**os.environ, "LC_ALL": "C"}
+        return subprocess.run(  # noqa: S603 (no shell; what is run is this collection's choice)
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            check=False,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
         )
     except FileNotFoundError:
         raise ImageError(
             f"{title}: the program {command[0]} is needed for that; on Debian it comes with the package {package}"
         ) from None
+
+
+def run(command: list[str], package: str, title: str, stdin: str | None = None, **environment: str) -> str:
+    """Run a program and return what it printed. Raises ImageError with the program's last words."""
+    done = program(command, package, title, stdin, **environment)
     if done.returncode:
         said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         said = [line for line in said if "ERROR" in line] or said[-2:] or [f"it ended with {done.returncode} and said nothing"]

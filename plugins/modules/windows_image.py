@@ -14,7 +14,7 @@ description:
   - A hive that was not written to its end is brought up to date in memory from its logs where they tell the whole story; else it is refused.
   - Operations are carried out all or none. The new hive is made beside the old one, read back, compared with it key by key, and
     only then put in place; a run that is killed leaves the old image or the new one.
-  - In a WIM a hive that was changed loses its own security descriptor and the attribute C(hidden); it inherits its folder's, as it does on a fresh installation.
+  - In a WIM a hive that was changed loses its own security descriptor and the attribute C(hidden); it inherits its folder's rights where the WIM is applied.
 requirements:
   - Python 3.11
   - wimlib-imagex for WIM and ESD files (Debian wimtools)
@@ -159,12 +159,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     asked = module.params
-    listed = {"images": [{"index": asked["index"], "name": ""}]}
+    images = [{"index": asked["index"], "name": ""}]
     try:
-        listed["images"] = image_kind.images(asked["path"], asked["index"])
-        module.exit_json(**listed, **run(asked, module.check_mode, module.tmpdir))
+        images = image_kind.images(asked["path"], asked["index"])
+        module.exit_json(images=images, **run(asked, module.check_mode, module.tmpdir))
     except ImageError as error:
-        module.fail_json(msg=str(error), **listed)
+        module.fail_json(msg=str(error), images=images)
 
 
 def run(asked: dict[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
