@@ -134,11 +134,20 @@ def test_a_pc_that_does_not_report_on_its_operations_is_an_error() -> None:
 
 def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     more = [{"name": "first", "ways": ["proxy:3128"]}]
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: more)
+    rounds = iter([more, []])
+    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: next(rounds))
     target = Target(1)
     result = run(target, check=True)
     assert [asked["probes"] for _name, asked in target.asked] == [[{"name": "first"}], more]
     assert result["changed"] is False
+
+
+def test_a_pc_that_leaves_questions_open_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = [{"name": "pac http://proxy.example.com/x.pac", "ways": [""]}]
+    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: more)
+    target = Target(1)
+    run(target)
+    assert len(target.asked) == 1 + module.ways.ROUNDS
 
 
 def test_an_image_is_given_registry_values() -> None:

@@ -108,6 +108,23 @@ def test_every_mode_from_every_other(
     assert fix(pc, **policy)[0] == []
 
 
+@pytest.mark.parametrize("name", BLOBS)
+def test_a_blob_that_is_missing_or_says_otherwise_is_brought_into_step(name: str) -> None:
+    policy = {"proxy": {"mode": "named", "server": "p:1", "scope": "users"}}
+    for other in (None, connection_blob(1), connection_blob(3, "p:1", "*.x")):
+        pc = Pc("pc")
+        fix(pc, **policy)
+        found = values(pc, MINE + r"\Connections")
+        if other is None:
+            del found[name]
+        else:
+            found[name] = other
+        assert judge(pc, **policy)["proxy.wininet"].status is Status.FAIL
+        fix(pc, **policy)
+        assert judge(pc, **policy)["proxy.wininet"].status is Status.PASS
+        assert raw(pc, MINE + r"\Connections", BLOBS[0]) == raw(pc, MINE + r"\Connections", BLOBS[1])
+
+
 FAULTS = ("set_registry_value:SavedLegacySettings", "set_registry_value:ProxyEnable", "set_registry_value:ProxySettingsPerUser")
 
 
