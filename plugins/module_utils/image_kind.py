@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from . import image_wim
+from . import image_disk, image_wim
 from .image_folder import Folder
 from .image_source import ImageError, Source
 
@@ -82,8 +82,11 @@ def open_image(path: str, index: str, work: str) -> Source:
 
     Raises ImageError.
     """
-    if recognise(path) == "folder":
+    kind = recognise(path)
+    if kind == "folder":
         return Folder(path)
+    if kind != "wim":
+        return image_disk.Disk(path, kind, work)
     chosen = images(path, index)
     if len(chosen) > 1:
         there = ", ".join(f"{one['index']} ({one['name']})" for one in chosen)

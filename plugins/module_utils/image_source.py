@@ -117,12 +117,15 @@ def copy_file(source: str, target: str) -> None:
         os.fsync(file.fileno())
 
 
-def program(command: list[str], package: str, title: str, stdin: str | None = None, **environment: str) -> Done:
+def program(
+    command: list[str], package: str, title: str, stdin: str | None = None, folder: str | None = None, **environment: str
+) -> Done:
     """Run a program, whatever it ends with. Raises ImageError where it is not installed, naming its Debian package."""
     try:
         return subprocess.run(  # noqa: S603 (no shell; what is run is this collection's choice)
             command,
             input=stdin,
+            cwd=folder,
             capture_output=True,
             text=True,
             errors="surrogateescape",
@@ -135,9 +138,11 @@ def program(command: list[str], package: str, title: str, stdin: str | None = No
         ) from None
 
 
-def run(command: list[str], package: str, title: str, stdin: str | None = None, **environment: str) -> str:
+def run(
+    command: list[str], package: str, title: str, stdin: str | None = None, folder: str | None = None, **environment: str
+) -> str:
     """Run a program and return what it printed. Raises ImageError with the program's last words."""
-    done = program(command, package, title, stdin, **environment)
+    done = program(command, package, title, stdin, folder, **environment)
     if done.returncode:
         said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         said = [line for line in said if "ERROR" in line] or said[-2:] or [f"it ended with {done.returncode} and said nothing"]
