@@ -26,6 +26,7 @@ attributes:
     support: none
     description: Returns what has changed, or would be, rule by rule and field by field.
   platform:
+    support: full
     platforms: posix
     description: Where it acts.
   action:

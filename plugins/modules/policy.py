@@ -117,20 +117,22 @@ options:
     description:
       - 'Own controls in JMESPath over what was found on the PC and over the findings: C(id), C(title), C(severity), C(expression) and C(message); and where
         wanted C(rationale), C(remedy), C(applies_if), C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
-      - A control passes where its expression is true and fails where it is false; anything else leaves it unknown. With ten examples in C(docs/custom-controls.md).
+      - A control passes where its expression is true and fails where it is false; anything else leaves it unknown.
+      - The collection's C(docs/custom-controls.md) has ten examples.
   waivers:
     type: list
     elements: dict
     default: []
     description:
-      - 'Exceptions: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires), the last day (UTC), such as V(2027-03-31); C(ticket) where there is one.'
+      - 'Exceptions: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires); where there is one, C(ticket).'
+      - C(expires) is the last day (UTC) on which it holds, such as V(2027-03-31).
       - A waived control is still judged and shown as waived, and what would mend it is left alone; on the day after it fails again.
   image:
     type: dict
     default: {}
     description:
       - A Windows image that is judged in place of a PC, as M(ets6.network.windows_image) takes it. What cannot be known of an image is C(not_applicable).
-    options:
+    suboptions:
       path:
         type: path
         description: The image, on the machine on which the task runs.

@@ -37,7 +37,7 @@ options:
     elements: dict
     default: []
     description: Keys to be read.
-    options:
+    suboptions:
       path:
         type: str
         required: true
@@ -51,7 +51,7 @@ options:
     elements: dict
     default: []
     description: Keys to be read in the hive of every user, and in the default user's.
-    options:
+    suboptions:
       path:
         type: str
         required: true
@@ -84,6 +84,7 @@ attributes:
     support: none
     description: The policy task returns what has changed.
   platform:
+    support: full
     platforms: posix
     description: Where it runs, which is where the image is.
 author:

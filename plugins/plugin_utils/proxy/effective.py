@@ -125,5 +125,5 @@ def _scripted(answer: pac.Answer, url: str, endpoint: Endpoint, users: tuple[str
     way = pac.first_of(answer.text)
     if way is None:
         shown = without_logins(answer.text)
-        return Way(None, users, f"{script} says “{shown[:200]}”: .NET Framework knows only PROXY and DIRECT", detected)
-    return Way(way, users, f"{script} says “{answer.text[:200]}”", detected)
+        return Way(None, users, f"{script} says '{shown[:200]}': .NET Framework knows only PROXY and DIRECT", detected)
+    return Way(way, users, f"{script} says '{answer.text[:200]}'", detected)

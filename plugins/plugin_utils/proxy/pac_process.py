@@ -10,9 +10,8 @@ since the answers have to be the PC's and not the controller's.
 
 from __future__ import annotations
 
-import calendar  # noqa: F401 - see main
 import contextlib
-import fnmatch  # noqa: F401
+import importlib
 import ipaddress
 import json
 import os
@@ -57,12 +56,14 @@ class Questions:
 def main() -> None:
     """Run the script for every URL."""
     asked = json.load(sys.stdin)
-    import dukpy
     from pypac import parser, parser_functions, parser_functions_ex
 
     # The engine shows its environment to the script. It reads files of its own when it starts, so that has to be before the
     # limits; so do PyPAC's late imports.
+    for late in ("calendar", "fnmatch"):
+        importlib.import_module(late)
     os.environ.clear()
+    dukpy: Any = importlib.import_module("dukpy")
     engine = dukpy.JSInterpreter()
     dukpy.JSInterpreter = lambda: engine
     questions = Questions(asked["names"], asked["own"], datetime.fromisoformat(asked["clock"]))
