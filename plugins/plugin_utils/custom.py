@@ -3,7 +3,7 @@
 
 """The user's own controls: JMESPath over what was found on a PC and over the findings of the other controls.
 
-How their expressions are read: expression.py, which is imported when there is one.
+How their expressions are read: expression.py.
 """
 
 from __future__ import annotations
@@ -13,22 +13,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .expression import Expression, Trouble, compile_expression
 from .finding import Control, Finding, Severity, Status
 from .snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from .expression import Expression
 
 REQUIRED = ("id", "title", "severity", "expression", "message")
 ACCEPTED = (*REQUIRED, "rationale", "remedy", "applies_if", "require", "evidence", "samples")
 EXPECTED = (Status.PASS, Status.FAIL, Status.UNKNOWN, Status.NOT_APPLICABLE)
 MAX_EVIDENCE = 4_000
-
-
-class Trouble(Exception):
-    """An expression cannot be decided. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +134,6 @@ def parse(value: Any) -> tuple[OwnControl, ...]:
 @functools.lru_cache(maxsize=1024)
 def _parse(text: str, where: str) -> OwnControl:
     """Read one entry; every host of a run has the same, so it is compiled and tried once. The text is JSON, which has no tags of ansible-core."""
-    try:
-        from .expression import compile_expression
-    except ImportError as error:
-        raise ValueError(f"own controls need a Python package on the controller: {error} (pip install jmespath)") from None
     entry = json.loads(text)
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: {entry!r} is not accepted; a dictionary with {', '.join(REQUIRED)} is expected")

@@ -18,96 +18,106 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jmespath
-from jmespath import exceptions, visitor
-from jmespath import functions as standard
-
-from .custom import Trouble
 from .formats.registry import fold
+
+try:
+    import jmespath
+    from jmespath import exceptions, visitor
+    from jmespath import functions as standard
+except ImportError as error:
+    # Only who has own controls needs it.
+    MISSING = str(error)
+else:
+    MISSING = ""
 
 MAX_REASON = 400
 
 
-class Functions(standard.Functions):
-    """JMESPath's functions, and a few that PCs call for. None reads a clock, a file or the network."""
-
-    @standard.signature({"types": ["array", "object", "string", "null"]})
-    def _func_count(self, value: Any) -> int:
-        """Return the length, 0 of null."""
-        return len(value or ())
-
-    @standard.signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_match(self, text: str, pattern: str) -> bool:
-        """Return whether the regular expression matches the whole text, without regard to letter case."""
-        try:
-            return re.fullmatch(pattern, text, re.IGNORECASE) is not None
-        except re.error as error:
-            raise Trouble(f"match(): {pattern!r} is no regular expression: {error}") from None
-
-    @standard.signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_in_cidr(self, address: str, network: str) -> bool:
-        """Return whether an IP address is in a network, 192.0.2.7 in 192.0.2.0/24."""
-        try:
-            return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-        except ValueError as error:
-            raise Trouble(f"in_cidr(): {error}") from None
-
-    @standard.signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_version_cmp(self, left: str, right: str) -> int:
-        """Return -1, 0 or 1, as the version on the left is older, the same or newer: numbers between dots, 6.3 is 6.3.0."""
-        numbers = []
-        for text in (left, right):
-            if not re.fullmatch(r"\d+(\.\d+)*", text):
-                raise Trouble(f"version_cmp(): {text!r} is no version; numbers between dots are")
-            numbers.append([int(part) for part in text.split(".")])
-        for parts in numbers:
-            while parts[-1:] == [0]:
-                parts.pop()
-        return (numbers[0] > numbers[1]) - (numbers[0] < numbers[1])
-
-    @standard.signature({"types": ["object"]}, {"types": ["string"]}, {"types": ["string"]})
-    def _func_value(self, registry: Mapping[str, Any], path: str, name: str) -> Any:
-        r"""Return the data of a registry value, null where it is not there; case does not matter. A key that could not be read is an error."""
-        for known, key in registry.items():
-            if fold(known) == fold(path):
-                if key["state"] == "unreadable":
-                    raise Trouble(f"value(): {known} could not be read: {key['error']}")
-                return next((data for spelled, data in key["values"].items() if spelled.lower() == name.lower()), None)
-        raise Trouble(f"value(): {path} is not among the keys that are read of a PC")
+class Trouble(Exception):
+    """An expression cannot be decided. The text says why."""
 
 
-class Interpreter(visitor.TreeInterpreter):
-    """JMESPath's interpreter, which says where null or a wrong kind of data would decide."""
+if not MISSING:
 
-    def __init__(self, root: Any) -> None:
-        super().__init__(visitor.Options(custom_functions=Functions()))
-        self._root = root
+    class Functions(standard.Functions):
+        """JMESPath's functions, and a few that PCs call for. None reads a clock, a file or the network."""
 
-    def visit_comparator(self, node: Any, value: Any) -> Any:
-        """Compare; raise Trouble where the answer would say nothing of the PC."""
-        sides = [self.visit(child, value) for child in node["children"]]
-        if node["value"] not in ("eq", "ne"):
-            for side in sides:
-                if isinstance(side, bool) or not isinstance(side, (int, float)):
-                    raise Trouble(
-                        f"<, <=, > and >= compare numbers, but one side is {_shown(side)} (for versions use version_cmp)"
-                    )
-        elif value is self._root and not any(
-            child == {"type": "literal", "value": None, "children": []} for child in node["children"]
-        ):
-            for child, side in zip(node["children"], sides, strict=True):
-                if side is None:
-                    raise Trouble(f"{_path(child)} is not there")
-            if _kind(sides[0]) is not _kind(sides[1]):
-                raise Trouble(f"{_shown(sides[0])} and {_shown(sides[1])} are not of one kind, so they can never be equal")
-        decided: Any = {**node, "children": [{"type": "literal", "value": side, "children": []} for side in sides]}
-        return super().visit_comparator(decided, value)
+        @standard.signature({"types": ["array", "object", "string", "null"]})
+        def _func_count(self, value: Any) -> int:
+            """Return the length, 0 of null."""
+            return len(value or ())
 
-    def visit_not_expression(self, node: Any, value: Any) -> Any:
-        """Negate; raise Trouble where there is nothing to negate."""
-        if value is self._root and self.visit(node["children"][0], value) is None:
-            raise Trouble(f"{_path(node['children'][0])} is not there")
-        return super().visit_not_expression(node, value)
+        @standard.signature({"types": ["string"]}, {"types": ["string"]})
+        def _func_match(self, text: str, pattern: str) -> bool:
+            """Return whether the regular expression matches the whole text, without regard to letter case."""
+            try:
+                return re.fullmatch(pattern, text, re.IGNORECASE) is not None
+            except re.error as error:
+                raise Trouble(f"match(): {pattern!r} is no regular expression: {error}") from None
+
+        @standard.signature({"types": ["string"]}, {"types": ["string"]})
+        def _func_in_cidr(self, address: str, network: str) -> bool:
+            """Return whether an IP address is in a network, 192.0.2.7 in 192.0.2.0/24."""
+            try:
+                return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+            except ValueError as error:
+                raise Trouble(f"in_cidr(): {error}") from None
+
+        @standard.signature({"types": ["string"]}, {"types": ["string"]})
+        def _func_version_cmp(self, left: str, right: str) -> int:
+            """Return -1, 0 or 1, as the version on the left is older, the same or newer: numbers between dots, 6.3 is 6.3.0."""
+            numbers = []
+            for text in (left, right):
+                if not re.fullmatch(r"\d+(\.\d+)*", text):
+                    raise Trouble(f"version_cmp(): {text!r} is no version; numbers between dots are")
+                numbers.append([int(part) for part in text.split(".")])
+            for parts in numbers:
+                while parts[-1:] == [0]:
+                    parts.pop()
+            return (numbers[0] > numbers[1]) - (numbers[0] < numbers[1])
+
+        @standard.signature({"types": ["object"]}, {"types": ["string"]}, {"types": ["string"]})
+        def _func_value(self, registry: Mapping[str, Any], path: str, name: str) -> Any:
+            r"""Return the data of a registry value, null where it is not there; case does not matter. A key that could not be read is an error."""
+            for known, key in registry.items():
+                if fold(known) == fold(path):
+                    if key["state"] == "unreadable":
+                        raise Trouble(f"value(): {known} could not be read: {key['error']}")
+                    return next((data for spelled, data in key["values"].items() if spelled.lower() == name.lower()), None)
+            raise Trouble(f"value(): {path} is not among the keys that are read of a PC")
+
+    class Interpreter(visitor.TreeInterpreter):
+        """JMESPath's interpreter, which says where null or a wrong kind of data would decide."""
+
+        def __init__(self, root: Any) -> None:
+            super().__init__(visitor.Options(custom_functions=Functions()))
+            self._root = root
+
+        def visit_comparator(self, node: Any, value: Any) -> Any:
+            """Compare; raise Trouble where the answer would say nothing of the PC."""
+            sides = [self.visit(child, value) for child in node["children"]]
+            if node["value"] not in ("eq", "ne"):
+                for side in sides:
+                    if isinstance(side, bool) or not isinstance(side, (int, float)):
+                        raise Trouble(
+                            f"<, <=, > and >= compare numbers, but one side is {_shown(side)} (for versions use version_cmp)"
+                        )
+            elif value is self._root and not any(
+                child == {"type": "literal", "value": None, "children": []} for child in node["children"]
+            ):
+                for child, side in zip(node["children"], sides, strict=True):
+                    if side is None:
+                        raise Trouble(f"{_path(child)} is not there")
+                if _kind(sides[0]) is not _kind(sides[1]):
+                    raise Trouble(f"{_shown(sides[0])} and {_shown(sides[1])} are not of one kind, so they can never be equal")
+            decided: Any = {**node, "children": [{"type": "literal", "value": side, "children": []} for side in sides]}
+            return super().visit_comparator(decided, value)
+
+        def visit_not_expression(self, node: Any, value: Any) -> Any:
+            """Negate; raise Trouble where there is nothing to negate."""
+            if value is self._root and self.visit(node["children"][0], value) is None:
+                raise Trouble(f"{_path(node['children'][0])} is not there")
+            return super().visit_not_expression(node, value)
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,8 @@ def compile_expression(text: Any, where: str) -> Expression:
     """Compile an expression. Raises ValueError with where it stands and the position in it."""
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{where}: {text!r} is not accepted; a JMESPath expression is expected")
+    if MISSING:
+        raise ValueError(f"own controls need a Python package on the controller: {MISSING} (pip install jmespath)")
     try:
         tree = jmespath.compile(text).parsed
     except exceptions.IncompleteExpressionError:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils import custom, judge
+from ansible_collections.ets6.network.plugins.plugin_utils import custom, expression, judge
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy, PolicyError
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
@@ -216,3 +216,10 @@ def test_own_controls_are_judged_with_the_others() -> None:
     assert findings[-1].status is Status.PASS
     gone = Policy.from_variables({"controls": [control()], "state": "absent"})
     assert judge.judge(Snapshot.from_wire(copy.deepcopy(WIRE)), gone)[-1].status is Status.NOT_APPLICABLE
+
+
+def test_what_is_missing_on_the_controller_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expression, "MISSING", "No module named 'jmespath'")
+    assert custom.parse([]) == ()
+    with pytest.raises(ValueError, match="No module named 'jmespath' .*pip install jmespath"):
+        custom.parse([control(title="Read without jmespath")])
