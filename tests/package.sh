@@ -8,7 +8,8 @@ checkout=$PWD
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 
-export ANSIBLE_CONFIG=/dev/null ANSIBLE_COLLECTIONS_PATH=$place/collections
+touch "$place/ansible.cfg" # not the checkout's
+export ANSIBLE_CONFIG=$place/ansible.cfg ANSIBLE_COLLECTIONS_PATH=$place/collections
 ansible-galaxy collection build --output-path "$place/dist" .
 ansible-galaxy collection install --offline --collections-path "$place/collections" "$place"/dist/ets6-network-*.tar.gz
 
