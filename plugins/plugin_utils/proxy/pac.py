@@ -110,6 +110,8 @@ def _script(found: Mapping[str, Any], shown: str) -> str:
     if error or not http:
         kind = str(error["kind"]) if error else "closed"
         raise PacError(f"the script {shown} could not be fetched ({kind} at {found['stage']})", unfetched=True)
+    if 300 <= int(http["status"]) < 400:
+        raise PacError(f"the script {shown} was moved (HTTP {int(http['status'])}); Windows may follow, which is not done here")
     if int(http["status"]) != 200:
         raise PacError(f"the script {shown} could not be fetched (HTTP {int(http['status'])})", unfetched=True)
     if tls and tls.get("policy_errors"):
