@@ -30,6 +30,8 @@ POLICY_PROFILES = {"domain": "DomainProfile", "private": "PrivateProfile", "publ
 STANDARD = "StandardProfile"
 NOT_IN_STANDARD = frozenset({"AllowLocalPolicyMerge", "DefaultInboundAction", "DefaultOutboundAction", "DisabledInterfaces"})
 """Values that a policy's StandardProfile must not have (MS-GPFAS 2.2.3.13, .15, .16, .17): Windows ignores them there."""
+ONLY_BY_POLICY = frozenset({"AllowLocalPolicyMerge"})
+"""Values that do nothing among the local settings: "the merge law is to always use the value of the GroupPolicyRSoPStore" (Firewall CSP)."""
 
 
 class Store(Enum):
@@ -233,7 +235,8 @@ class _Reader:
             yield Store.GROUP_POLICY, f"{GROUP_POLICY}\\{STANDARD}"
         for key in dict.fromkeys((LOCAL_PROFILES[profile], POLICY_PROFILES[profile])):
             yield Store.MDM, f"{MDM_POLICY}\\{key}"
-        yield Store.LOCAL, f"{FIREWALL_POLICY}\\{LOCAL_PROFILES[profile]}"
+        if name not in ONLY_BY_POLICY:
+            yield Store.LOCAL, f"{FIREWALL_POLICY}\\{LOCAL_PROFILES[profile]}"
 
     def _setting(self, profile: str, name: str, default: int, *, any_on: bool = False) -> Setting:
         found: list[Setting] = []

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..finding import Change, Control, Finding, Status
@@ -185,27 +185,42 @@ def multicast_answers(case: Case) -> Finding:
         return not_wanted(control)
     if case.firewall.unreadable:
         return unreadable(case, control)
-    settings = {profile: case.firewall.profiles[profile].no_multicast_answers for profile in case.policy.profiles}
-    evidence = {"dropped": {profile: bool(setting) for profile, setting in settings.items()}}
-    dropped = {profile: setting for profile, setting in settings.items() if setting and case.firewall.profiles[profile].enabled}
-    if not dropped:
-        return Finding(
-            control, Status.PASS, f"Unicast answers to a multicast come in (for some seconds) in {listed(settings)}.", evidence
-        )
     if case.charge.worthless:
-        return Finding(control, Status.UNKNOWN, case.charge.reason, evidence)
-    if case.policy.multicast_answers == "allow":
-        return _allow_answers(control, dropped, evidence)
-    closed = [profile for profile in dropped if not _udp_comes_in(case, profile)]
-    if not closed:
-        return Finding(
-            control, Status.PASS, f"Answers are dropped in {listed(dropped)} unless a rule lets them in, and rules do.", evidence
+        return Finding(control, Status.UNKNOWN, case.charge.reason)
+    wanted = {profile: case.firewall.profiles[profile] for profile in case.policy.profiles}
+    guarded = {profile: settings for profile, settings in wanted.items() if settings.enabled}
+    shielded = {profile: settings.shielded for profile, settings in guarded.items() if settings.shielded}
+    # Where everything is blocked, this setting changes nothing.
+    dropped = {
+        profile: settings.no_multicast_answers
+        for profile, settings in guarded.items()
+        if settings.no_multicast_answers and profile not in shielded
+    }
+    evidence = {
+        "dropped": {profile: bool(settings.no_multicast_answers) for profile, settings in wanted.items()},
+        "all_blocked": {profile: profile in shielded for profile in wanted},
+    }
+    sentences = []
+    changes: list[Change] = []
+    if shielded:
+        source = next(iter(shielded.values())).source
+        sentences.append(f"In {listed(shielded)} everything that comes in is blocked, answers to discovery too: {source}.")
+    if dropped and case.policy.multicast_answers == "allow":
+        sentences += _why_dropped(dropped)
+        changes = [_answers_allowed(profile) for profile, setting in dropped.items() if not setting.by_policy]
+    elif closed := [profile for profile in dropped if not _udp_comes_in(case, profile)]:
+        sentences.append(
+            f"Answers to discovery are dropped in {listed(closed)}: {dropped[closed[0]].source}, and no rule lets all of them in. "
+            "With ets6_network_multicast_answers allow the setting is changed."
         )
-    reason = (
-        f"Answers to discovery are dropped in {listed(closed)}: {dropped[closed[0]].source}, and no rule lets all of them in. "
-        "With ets6_network_multicast_answers allow the setting is changed."
+    if sentences:
+        return Finding(control, Status.FAIL, " ".join(sentences), evidence, changes)
+    if dropped:
+        reason = f"Answers are dropped in {listed(dropped)} unless a rule lets them in, and rules do."
+        return Finding(control, Status.PASS, reason, evidence)
+    return Finding(
+        control, Status.PASS, f"Unicast answers to a multicast come in (for some seconds) in {listed(wanted)}.", evidence
     )
-    return Finding(control, Status.FAIL, reason, evidence)
 
 
 def _udp_comes_in(case: Case, profile: str) -> bool:
@@ -214,21 +229,18 @@ def _udp_comes_in(case: Case, profile: str) -> bool:
     return bool(rules) and all(case.verdict(rule, Direction.IN, profile).outcome is Outcome.ALLOWED for rule in rules)
 
 
-def _allow_answers(control: Control, dropped: dict[str, Setting], evidence: dict[str, Any]) -> Finding:
-    by_policy = {profile: setting for profile, setting in dropped.items() if setting.by_policy}
-    reason = (
-        f"Answers to a multicast are dropped in {listed(dropped)}: {'; '.join(setting.source for setting in dropped.values())}."
-    )
+def _why_dropped(dropped: dict[str, Setting]) -> Iterator[str]:
+    sources = "; ".join(setting.source for setting in dropped.values())
+    yield f"Answers to a multicast are dropped in {listed(dropped)}: {sources}."
+    by_policy = [profile for profile, setting in dropped.items() if setting.by_policy]
     if by_policy:
-        reason += f" A policy decides in {listed(by_policy)}, so a local change would do nothing there."
-    changes = [
-        Change(
-            f"firewall profile {profile}",
-            {"unicast answers to multicast": "blocked"},
-            {"unicast answers to multicast": "allowed"},
-            [AllowMulticastAnswers(profile.capitalize())],
-        )
-        for profile in dropped
-        if profile not in by_policy
-    ]
-    return Finding(control, Status.FAIL, reason, evidence, changes)
+        yield f"A policy decides in {listed(by_policy)}, so a local change would do nothing there."
+
+
+def _answers_allowed(profile: str) -> Change:
+    return Change(
+        f"firewall profile {profile}",
+        {"unicast answers to multicast": "blocked"},
+        {"unicast answers to multicast": "allowed"},
+        [AllowMulticastAnswers(profile.capitalize())],
+    )

@@ -29,6 +29,7 @@ class Packet:
     interface: str
     on_local_subnet: bool
     user: str
+    authenticated: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def setting(machine: Machine, profile: str, name: str) -> int:
     group_policy = machine.policy_settings.get(policy_key, {}).get(name)
     mdm = machine.mdm_settings.get(local_key, {}).get(name)
     local = machine.local_settings.get(local_key, {}).get(name)
+    if name == "AllowLocalPolicyMerge":
+        local = None
     if name == "DoNotAllowExceptions":
         return max(value for value in (group_policy, mdm, local, 0) if value is not None)
     for value in (group_policy, mdm, local, DEFAULTS[name]):
@@ -108,6 +111,8 @@ def matches(tokens: dict[str, list[str]], packet: Packet) -> bool:
         if not any(in_addresses(value, packet) for value in tokens.get(family, [])):
             return False
     if "IFType" in tokens and packet.interface not in tokens["IFType"]:
+        return False
+    if tokens["Action"] == ["ByPass"] and not packet.authenticated:
         return False
     return "LUOwn" not in tokens or tokens["LUOwn"] == [packet.user]
 
@@ -172,10 +177,16 @@ def packets(way: str, protocol: int, more_ports: Collection[int]) -> Iterator[Pa
         if way == "Out"
         else {25, 80, 443, 3671, 5000, *more_ports}
     )
-    for remote, local_port, remote_port, interface, near, user in itertools.product(
-        remotes, local_ports, remote_ports, [*INTERFACES, "MobileBroadband"], (False, True), ("S-1-5-21-1", "S-1-5-21-2")
+    for remote, local_port, remote_port, interface, near, user, authenticated in itertools.product(
+        remotes,
+        local_ports,
+        remote_ports,
+        [*INTERFACES, "MobileBroadband"],
+        (False, True),
+        ("S-1-5-21-1", "S-1-5-21-2"),
+        (False, True),
     ):
-        yield Packet(way, protocol, remote, local_port, remote_port, interface, near, user)
+        yield Packet(way, protocol, remote, local_port, remote_port, interface, near, user, authenticated)
 
 
 def fates(machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int]) -> Iterator[bool]:
@@ -190,7 +201,7 @@ def fates(machine: Machine, profile: str, way: str, protocol: int, more_ports: C
     default = not setting(machine, profile, "DefaultInboundAction" if way == "In" else "DefaultOutboundAction")
     for packet in packets(way, protocol, more_ports):
         actions = {tokens["Action"][0] for tokens in rules if matches(tokens, packet)}
-        yield False if "Block" in actions else True if "Allow" in actions else default
+        yield True if "ByPass" in actions else False if "Block" in actions else True if "Allow" in actions else default
 
 
 def outcome(machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int] = ()) -> str:

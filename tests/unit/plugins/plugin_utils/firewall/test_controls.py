@@ -677,6 +677,28 @@ def test_answers_that_a_policy_drops_stay_dropped() -> None:
     assert "A policy decides in private" in finding.reason
 
 
+def test_where_everything_is_blocked_answers_are_too() -> None:
+    values = {"DoNotAllowExceptions": 1, "DisableUnicastResponsesToMulticastBroadcast": 1}
+    snapshot = pc({}, profiles={"StandardProfile": values, "DomainProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1}})
+    finding = judge(snapshot, multicast_answers="allow")["firewall.multicast_answers"]
+    assert finding.status is Status.FAIL
+    assert "In private everything that comes in is blocked, answers to discovery too: DoNotAllowExceptions = 1" in finding.reason
+    assert [change.subject for change in finding.remedy] == ["firewall profile domain"], "in private it would change nothing"
+    assert finding.evidence == {"dropped": {"domain": True, "private": True}, "all_blocked": {"domain": False, "private": True}}
+    only = pc({}, profiles={"StandardProfile": {"DoNotAllowExceptions": 1}})
+    assert judge(only)["firewall.multicast_answers"].status is Status.FAIL
+    off = pc({}, profiles={"StandardProfile": {"DoNotAllowExceptions": 1, "EnableFirewall": 0}})
+    assert judge(off)["firewall.multicast_answers"].status is Status.PASS
+
+
+@pytest.mark.parametrize("drops", [0, 1])
+def test_answers_are_nothing_to_be_told_where_another_firewall_decides(drops: int) -> None:
+    other = [{"name": "Norda Firewall", "enabled": True}]
+    profiles = {"StandardProfile": {"DisableUnicastResponsesToMulticastBroadcast": drops}}
+    finding = judge(pc({}, profiles=profiles, firewall_products=other), multicast_answers="allow")["firewall.multicast_answers"]
+    assert (finding.status, "Norda Firewall" in finding.reason, list(finding.remedy)) == (Status.UNKNOWN, True, [])
+
+
 # Left over, malformed, unreadable
 
 

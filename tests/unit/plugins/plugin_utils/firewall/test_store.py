@@ -45,6 +45,15 @@ def test_group_policy_over_mdm_over_local() -> None:
     assert found.enabled.source == f"EnableFirewall = 0 in {GROUP_POLICY}\\PublicProfile (Group Policy)"
 
 
+def test_only_a_policy_can_have_local_rules_ignored() -> None:
+    off = {"PublicProfile": {"AllowLocalPolicyMerge": 0}}
+    assert firewall(profiles=off).profiles["public"].merge_local
+    for policy in ("group_policy_profiles", "mdm_profiles"):
+        found = firewall(**{policy: off}, profiles={"PublicProfile": {"AllowLocalPolicyMerge": 1}})
+        assert not found.profiles["public"].merge_local
+        assert found.profiles["private"].merge_local
+
+
 @pytest.mark.parametrize(("local", "policy", "on"), [(1, 0, True), (0, 1, True), (0, 0, False), (1, 1, True)])
 def test_of_block_all_any_on_wins(local: int, policy: int, on: bool) -> None:
     name = "DoNotAllowExceptions"

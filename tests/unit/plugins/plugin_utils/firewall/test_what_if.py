@@ -33,7 +33,7 @@ OTHERS = [
 def rule(dice: random.Random) -> str:
     """Return a rule, mostly for ETS6N.exe, with few conditions: with many, hardly two rules would meet."""
     tokens = [
-        ("Action", dice.choice(["Allow", "Allow", "Block"])),
+        ("Action", dice.choice(["Allow"] * 6 + ["Block"] * 3 + ["ByPass"])),
         ("Active", dice.choice(["TRUE"] * 7 + ["FALSE"])),
         ("Dir", dice.choice(["In", "Out"])),
     ]
