@@ -38,6 +38,11 @@ def wanted_meaning(setting: ProxySetting) -> Meaning:
     return Meaning.of(setting.flags, setting.server, ";".join(setting.bypass), setting.pac_url)
 
 
+def wanted_winhttp(setting: ProxySetting) -> Meaning:
+    """Return what the policy comes to for WinHTTP."""
+    return Meaning.of(setting.flags, setting.winhttp_server, ";".join(setting.bypass), "")
+
+
 def in_step(registry: Registry, layer: Layer) -> bool:
     """Return whether both blobs are there and say the same as the plain values."""
     blobs, problems = read_blobs(registry, layer.path)
@@ -94,10 +99,10 @@ def set_per_user(registry: Registry, per_user: bool) -> Change:
 
 def set_winhttp(registry: Registry, before: Meaning, setting: ProxySetting) -> Change:
     """Return the change of WinHTTP's proxy."""
-    after = wanted_meaning(setting)
-    blob = Value("REG_BINARY", winhttp.compose(setting.server, ";".join(setting.bypass)))
+    after = wanted_winhttp(setting)
+    step = SetWinHttpProxy(setting.winhttp_server, ";".join(setting.bypass), WINHTTP_UNIT)
+    blob = Value("REG_BINARY", winhttp.compose(step.server, step.bypass))
     written: list[Written] = [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
-    step = SetWinHttpProxy(setting.server, ";".join(setting.bypass), WINHTTP_UNIT)
     return Change(
         "WinHTTP proxy",
         before.to_wire(),

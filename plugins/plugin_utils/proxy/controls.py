@@ -16,16 +16,18 @@ from ..formats.wininet import AUTODETECT
 from ..policy import Policy
 from ..snapshot import Registry, Snapshot, State
 from . import change, effective, pac
-from .bypass import without_logins
+from .bypass import server_for, without_logins
 from .layers import (
     DEFAULT_USER,
     MACHINE,
     PER_USER,
     POLICY,
+    POLICY_SETTINGS,
     SETTINGS,
     Layer,
     Meaning,
     WinHttp,
+    dialled_connections,
     machine_layer,
     machine_wide,
     name_of,
@@ -71,6 +73,8 @@ ENVIRONMENT = Control(
     "HTTP_PROXY and its like lead programs on .NET 5 or newer another way than ETS6, which does not read them.",
     "Take the variables away where nothing needs them.",
 )
+USER_ENVIRONMENT = "Environment"
+"""A user's own environment variables, below the user's root."""
 VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 REPLACE = "To have it replaced, set ets6_network_proxy.replace_malformed; removal puts the old bytes back."
 NATIVE_SCHEMES = frozenset({"negotiate", "kerberos", "ntlm"})
@@ -84,7 +88,7 @@ def catalogue(policy: Policy) -> list[Control]:
 def request(policy: Policy) -> dict[str, list[object]]:
     """Return what has to be read for them."""
     keys = [MACHINE, MACHINE + r"\Connections", POLICY, change.RECORDS, winhttp.KEYS[1]]
-    users = [SETTINGS, SETTINGS + r"\Connections"]
+    users = [SETTINGS, SETTINGS + r"\Connections", POLICY_SETTINGS, USER_ENVIRONMENT]
     return {
         "registry": [{"path": path, "depth": 0} for path in keys],
         "user_registry": [{"path": path, "depth": 0} for path in users],
@@ -192,7 +196,7 @@ def _winhttp(snapshot: Snapshot, policy: Policy) -> Finding:
     if any(layer.error and not (layer.malformed and setting.replace_malformed) for layer in layers):
         hint = f" That is not written over. {REPLACE}" if any(layer.malformed for layer in layers) else ""
         return Finding(WINHTTP, Status.UNKNOWN, _errors(layers) + hint, evidence)
-    wanted = change.wanted_meaning(setting)
+    wanted = change.wanted_winhttp(setting)
     evidence["wanted"] = wanted.to_wire()
     wrong = [layer for layer in layers if layer.error or layer.meaning != wanted]
     if wrong:
@@ -234,6 +238,15 @@ def _effective(snapshot: Snapshot, policy: Policy) -> Finding:
     told = f"ETS6 uses {_who_uses_what(layers)}."
     if not any(user.logged_on for user in snapshot.users or ()) and not machine_wide(snapshot.registry):
         told += " Nobody is logged on; these are the settings that the next user has."
+    dialled = [
+        (name, layer, meaning)
+        for layer, _users in layers
+        for name, meaning in dialled_connections(snapshot.registry, layer.path).items()
+    ]
+    evidence["connections"] = {f"{layer.id}: {name}": meaning.to_wire() for name, layer, meaning in dialled}
+    for name, layer, meaning in dialled:
+        if meaning != layer.meaning:
+            told += f" While the connection '{name}' is up it is {meaning.words()} instead (in {layer.title})."
     contradictions = _contradictions(snapshot, layers)
     evidence["contradictions"] = contradictions
     if contradictions:
@@ -293,11 +306,12 @@ def _contradictions(snapshot: Snapshot, layers: Sequence[tuple[Layer, tuple[str,
             found.append(
                 f"The machine-wide settings say {machine.meaning.words()}, and nobody uses them, since {PER_USER} is not 0."
             )
-    dead = Meaning.of(*plain_values(registry, POLICY))
-    if dead.flags and {dead} != used:
-        found.append(f"Values below {POLICY} say {dead.words()}; Windows does not act on them there.")
+    for path in (POLICY, *(rf"HKU\{user.sid}\{POLICY_SETTINGS}" for user in snapshot.users or ())):
+        dead = Meaning.of(*plain_values(registry, path))
+        if dead.flags and {dead} != used:
+            found.append(f"Values below {path} say {dead.words()}; Windows does not act on them there.")
     for other in winhttp_layers(registry):
-        if not other.error and other.meaning.server and any(other.meaning.server not in one.server for one in used):
+        if not other.error and other.meaning.server and any(_proxies(one) != _proxies(other.meaning) for one in used):
             found.append(
                 f"WinHTTP has {other.meaning.words()}, which ETS6 does not use: it is for services. "
                 "What ETS6 uses is WinINET's, see ets6_network_proxy."
@@ -312,11 +326,24 @@ def _contradictions(snapshot: Snapshot, layers: Sequence[tuple[Layer, tuple[str,
     return found
 
 
+def _proxies(meaning: Meaning) -> tuple[str, str]:
+    return server_for(meaning.server, "http"), server_for(meaning.server, "https")
+
+
 def _environment(snapshot: Snapshot) -> Finding:
-    named = sorted(name for name in snapshot.environment if name.upper() in VARIABLES)
-    evidence = {"set": named}
+    of_machine = sorted(name for name in snapshot.environment if name.upper() in VARIABLES)
+    named = list(of_machine)
+    users = {}
+    for user in snapshot.users or ():
+        own = sorted(
+            name for name in snapshot.registry.key(rf"HKU\{user.sid}\{USER_ENVIRONMENT}").values if name.upper() in VARIABLES
+        )
+        if own:
+            users[user.sid] = own
+            named += [f"{name} (of {name_of(user)})" for name in own]
+    evidence = {"set": of_machine, "set_by_users": users}
     if not named:
-        return Finding(ENVIRONMENT, Status.PASS, "No environment variable of the PC names a proxy.", evidence)
+        return Finding(ENVIRONMENT, Status.PASS, "No environment variable of the PC or its users names a proxy.", evidence)
     return Finding(
         ENVIRONMENT,
         Status.PASS,

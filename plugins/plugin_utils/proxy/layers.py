@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from .bypass import without_logins
 SETTINGS = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 """Below the machine's or a user's root; the blobs stand in the subkey Connections."""
 MACHINE = "HKLM\\" + SETTINGS
+POLICY_SETTINGS = r"Software\Policies\Microsoft\Windows\CurrentVersion\Internet Settings"
+"""Below the machine's or a user's root; of all that may stand there, Windows acts on the machine's ProxySettingsPerUser alone."""
 POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings"
 PER_USER = "ProxySettingsPerUser"
 PLAIN = ("ProxyEnable", "ProxyServer", "ProxyOverride", "AutoConfigURL")
@@ -107,9 +110,11 @@ def user_layers(snapshot: Snapshot) -> list[Layer]:
 
 def relevant_users(snapshot: Snapshot) -> list[User]:
     """Return whose settings ETS6 would use: who is logged on; else everybody with a profile; else the default profile."""
-    readable = [user for user in snapshot.users or () if user.hive != "unavailable"]
-    people = [user for user in readable if user.sid != DEFAULT_USER]
-    return [user for user in people if user.logged_on] or people or readable
+    users = snapshot.users or ()
+    readable = [user for user in users if user.hive != "unavailable"]
+    # Who is logged on counts even where their settings cannot be read: then it is not known what ETS6 uses.
+    logged_on = [user for user in users if user.logged_on]
+    return logged_on or [user for user in readable if user.sid != DEFAULT_USER] or readable
 
 
 def name_of(user: User) -> str:
@@ -164,6 +169,22 @@ def read_blobs(registry: Registry, path: str) -> tuple[dict[str, ConnectionSetti
         except BlobError as error:
             problems[name] = f"cannot be read: {error}"
     return blobs, problems
+
+
+def dialled_connections(registry: Registry, path: str) -> dict[str, Meaning]:
+    """Return what VPN and dial-up connections of one Internet Settings key have, by their names; one that cannot be read is left out.
+
+    While such a connection is up, its settings count and not those of the network (WinHttpGetIEProxyConfigForCurrentUser).
+    """
+    known = {name.lower() for name in (*VALUES, winhttp.VALUE)}
+    found = {}
+    for name, value in registry.key(path + r"\Connections").values.items():
+        if name.lower() in known or not isinstance(value.data, bytes):
+            continue
+        with contextlib.suppress(BlobError):
+            blob = ConnectionSettings.parse(value.data)
+            found[name] = Meaning.of(blob.flags, blob.proxy, blob.bypass, blob.pac_url)
+    return found
 
 
 def plain_values(registry: Registry, path: str) -> tuple[int, str, str, str]:

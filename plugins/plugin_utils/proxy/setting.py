@@ -53,6 +53,11 @@ class ProxySetting:
     replace_malformed: bool = False
 
     @property
+    def winhttp_server(self) -> str:
+        """The servers that WinHTTP takes: it has none for ftp, and knows no SOCKS (netsh winhttp set proxy)."""
+        return ";".join(part for part in self.server.split(";") if not part.lower().startswith(("ftp=", "socks=")))
+
+    @property
     def flags(self) -> int:
         """The flags of WinINET's blob. KeyError where the mode is unmanaged, since there is nothing to write then."""
         return FLAGS[self.mode]
@@ -129,6 +134,10 @@ def _server(value: Any) -> str:
         if protocol.lower() in seen:
             raise SettingError(f"server: {protocol} is named twice")
         seen.add(protocol.lower())
+    if not seen & {"", "http", "https"}:
+        raise SettingError(
+            f"server: {_shown(value)} names no proxy for http or https, and ETS6 uses no other; expected is {accepted}"
+        )
     return ";".join(parts)
 
 

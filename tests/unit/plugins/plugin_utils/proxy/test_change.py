@@ -108,6 +108,17 @@ def test_every_mode_from_every_other(
     assert fix(pc, **policy)[0] == []
 
 
+def test_winhttp_is_given_no_socks_and_nothing_for_ftp() -> None:
+    pc = Pc("pc")
+    policy = {"proxy": {"mode": "named", "server": "socks=s:9;http=a:1;FTP=f:2;https=b:3"}}
+    fix(pc, **policy)
+    for key in WINHTTP_KEYS:
+        assert raw(pc, key, "WinHttpSettings")[12:] == b"\x12\0\0\0http=a:1;https=b:3\0\0\0\0"
+    assert values(pc, MACHINE_INTERNET)["ProxyServer"] == ["REG_SZ", "socks=s:9;http=a:1;FTP=f:2;https=b:3"]
+    assert {finding.status for finding in judge(pc, **policy).values()} <= {Status.PASS, Status.UNKNOWN}
+    assert fix(pc, **policy)[0] == []
+
+
 @pytest.mark.parametrize("name", BLOBS)
 def test_a_blob_that_is_missing_or_says_otherwise_is_brought_into_step(name: str) -> None:
     policy = {"proxy": {"mode": "named", "server": "p:1", "scope": "users"}}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from typing import Any
 
@@ -22,7 +23,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc i
     snapshot,
 )
 
-from tests.lab.pc import INTERNET_POLICY, MACHINE_INTERNET, PROFILE_LIST, USER, WINHTTP_KEYS, Pc, winhttp_blob
+from tests.lab.pc import INTERNET_POLICY, MACHINE_INTERNET, PROFILE_LIST, USER, WINHTTP_KEYS, Pc, connection_blob, winhttp_blob
 
 ENDPOINTS = [endpoint.name for endpoint in Policy().endpoints]
 SCRIPT = "http://proxy.example.com/proxy.pac"
@@ -78,6 +79,10 @@ def machine_unused(made: Pc) -> None:
     made._wininet(MACHINE_INTERNET, 3, "machine:1", "", "")
 
 
+def dead_policy_of_a_user(made: Pc) -> None:
+    made.set(MINE.replace("Software", r"Software\Policies"), ProxyEnable=["REG_DWORD", 1], ProxyServer=["REG_SZ", "mine:1"])
+
+
 def dead_policy(made: Pc) -> None:
     made.set(INTERNET_POLICY, ProxyEnable=["REG_DWORD", 1], ProxyServer=["REG_SZ", "policy:1"])
 
@@ -100,6 +105,7 @@ def winhttp_32_bit_only(made: Pc) -> None:
             "The machine-wide settings say the proxy machine:1, and nobody uses them, since ProxySettingsPerUser is not 0",
         ),
         (dead_policy, "say the proxy policy:1; Windows does not act on them there"),
+        (dead_policy_of_a_user, "say the proxy mine:1; Windows does not act on them there"),
         (winhttp_only, "WinHTTP has the proxy services:1, which ETS6 does not use: it is for services"),
         (winhttp_32_bit_only, "WinHTTP has the proxy services:1"),
     ],
@@ -118,6 +124,48 @@ def test_what_agrees_is_no_contradiction() -> None:
     made._wininet(MACHINE_INTERNET, 3, "http=p:1;https=p:1", "", "")
     made.winhttp_proxy("p:1")
     assert effective(made)[0] is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("services", "agrees"),
+    [
+        ("p:1", False),
+        ("http=p:1;https=q:2", True),
+        ("https=q:2;http=P:1", True),
+        ("http=p:1;https=q:3", False),
+        ("http=p:1", False),
+    ],
+)
+def test_winhttp_is_compared_protocol_by_protocol(services: str, agrees: bool) -> None:
+    made = pc(3, "http=p:1;socks=s:9;https=q:2")
+    made.winhttp_proxy(services)
+    assert effective(made)[0] is (Status.PASS if agrees else Status.FAIL)
+
+
+def test_a_connection_with_a_proxy_of_its_own_is_told() -> None:
+    made = pc(3, "p:1")
+    blob = connection_blob(3, "vpn:2")
+    made.set(MINE + r"\Connections", Alike=connection_blob(3, "p:1"), Odd=["REG_BINARY", "AAAA"], **{"Office VPN": blob})
+    finding = judge(made)["proxy.effective"]
+    assert finding.status is Status.PASS
+    assert "While the connection 'Office VPN' is up it is the proxy vpn:2 instead (in the settings of knx)." in finding.reason
+    assert "Alike" not in finding.reason
+    assert {name: found["server"] for name, found in finding.evidence["connections"].items()} == {
+        f"{USER}: Alike": "p:1",
+        f"{USER}: Office VPN": "vpn:2",
+    }
+
+
+def test_settings_of_somebody_logged_on_that_cannot_be_read_leave_it_open() -> None:
+    made = pc(3, "p:1")
+    second_user(made, logged_on=True)
+    seen = snapshot(made)
+    gone = tuple(
+        dataclasses.replace(user, hive="unavailable", error="in use") if user.name == "second" else user
+        for user in seen.users or ()
+    )
+    found = {one.control.id: one for one in controls.judge(dataclasses.replace(seen, users=gone), Policy())}["proxy.effective"]
+    assert (found.status, "the user's registry could not be loaded: in use" in found.reason) == (Status.UNKNOWN, True)
 
 
 def test_detection_is_reported_as_what_it_is() -> None:
@@ -168,11 +216,16 @@ def test_what_cannot_be_read_is_unknown() -> None:
 
 def test_environment_variables_are_reported_and_their_values_are_not() -> None:
     made = pc(1)
-    assert judge(made)["proxy.environment"].reason == "No environment variable of the PC names a proxy."
+    assert judge(made)["proxy.environment"].reason == "No environment variable of the PC or its users names a proxy."
     made.state["environment"] |= {"HTTPS_PROXY": "http://knx:s3cret@p:1", "no_proxy": "x"}
     finding = judge(made)["proxy.environment"]
     assert finding.status is Status.PASS
-    assert finding.reason.startswith("HTTPS_PROXY, no_proxy are set. ETS6, a .NET Framework program, does not read that")
+    made.set(rf"HKU\{USER}\Environment", http_proxy=["REG_SZ", "http://knx:s3cret@p:2"], TOKEN=["REG_SZ", "s3cret"])
+    finding = judge(made)["proxy.environment"]
+    assert finding.evidence == {"set": ["HTTPS_PROXY", "no_proxy"], "set_by_users": {USER: ["http_proxy"]}}
+    assert finding.reason.startswith(
+        "HTTPS_PROXY, http_proxy (of knx), no_proxy are set. ETS6, a .NET Framework program, does not read that"
+    )
     assert "s3cret" not in json.dumps(finding.to_wire())
 
 

@@ -52,6 +52,7 @@ NAMED = {"mode": "named"}
             ({**NAMED, "server": server}, "server: ")
             for server in (
                 "p", "p:0", "p:65536", "p:٨٠", "p:80a", ":80", "p p:80", "p..q:80", "-p:80", "p_:", "999.1.1.1:80", "1.2.3:80",
+                "socks=p:1080", "ftp=p:21;socks=p:1080",
                 "[::g]:80", "[1.2.3.4]:80", "http://p:80", "p:80/", "gopher=p:70", "http=p:1;q:2", "p:1;q:2", "http=a:1;HTTP=b:2",
                 "http=:80", "x" * 64 + ":80", "p:80\n", 8080, 0, False, ["p:80"],
             )
