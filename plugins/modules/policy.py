@@ -48,7 +48,8 @@ options:
     choices: [auto, always, never]
     default: auto
     description:
-      - 'Whether outbound allow rules are made: V(auto) only where the default or a rule blocks.'
+      - 'Whether outbound allow rules are made: V(auto) only where without one the default would block.'
+      - A rule that blocks wins over every allow rule, so none is made against it. It is a finding that names the rule; see O(blocks).
   blocks:
     type: str
     choices: [prompt, all, none]

@@ -216,6 +216,26 @@ def test_compose_splits_remote_addresses_by_family() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("LocalSubnet", "RA4=LocalSubnet|RA6=LocalSubnet"),
+        ("DNS", "RA4=DNS|RA6=DNS"),
+        ("DHCP", "RA4=DHCP|RA6=DHCP"),
+        ("WINS", "RA4=WINS|RA6=WINS"),
+        ("DefaultGateway", "RA4=DefaultGateway|RA6=DefaultGateway"),
+        ("Internet", "RA42=IntErnet|RA62=IntErnet"),
+        ("Intranet", "RA42=IntrAnet|RA62=IntrAnet"),
+        ("IntranetRemoteAccess", "RA42=RmtIntrAnet|RA62=RmtIntrAnet"),
+        ("PlayToDevice", "RA42=Ply2Renders|RA62=Ply2Renders"),
+        ("DefaultGateway4", "RA4=DefaultGateway"),
+        ("Internet6", "RA62=IntErnet"),
+    ],
+)
+def test_compose_writes_the_words_of_the_grammar(word: str, written: str) -> None:
+    assert f"|Profile=Private|{written}|App=" in compose(wanted(remote_addresses=(word,)), 0x021E)
+
+
+@pytest.mark.parametrize(
     ("version", "head"), [(None, "v2.10"), (0x021E, "v2.30"), (0, "v2.10"), (0x0301, "v2.10"), (0xFFFF0221, "v2.10")]
 )
 def test_compose_takes_a_version_that_the_store_knows(version: int | None, head: str) -> None:

@@ -108,6 +108,20 @@ def test_every_mode_from_every_other(
     assert fix(pc, **policy)[0] == []
 
 
+def test_for_users_the_machine_s_settings_no_longer_count() -> None:
+    pc = Pc("pc")
+    pc.user_proxy(3, "p:1")
+    fix(pc, proxy={"mode": "named", "server": "p:1", "scope": "users"})
+    pc.machine_proxy("old:3")
+    policy = {"proxy": {"mode": "named", "server": "p:1", "scope": "users"}}
+    finding = judge(pc, **policy)["proxy.wininet"]
+    assert (finding.status, [change.subject for change in finding.remedy]) == (Status.FAIL, ["ProxySettingsPerUser"])
+    assert "ProxySettingsPerUser is 0, so the machine's settings count for everybody." in finding.reason
+    fix(pc, **policy)
+    assert "ProxySettingsPerUser" not in values(pc, INTERNET_POLICY)
+    assert judge(pc, **policy)["proxy.wininet"].status is Status.PASS
+
+
 def test_winhttp_is_given_no_socks_and_nothing_for_ftp() -> None:
     pc = Pc("pc")
     policy = {"proxy": {"mode": "named", "server": "socks=s:9;http=a:1;FTP=f:2;https=b:3"}}

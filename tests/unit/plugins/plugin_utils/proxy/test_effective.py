@@ -127,6 +127,22 @@ def test_a_script_that_cannot_be_fetched_leaves_what_comes_after_it() -> None:
     assert ways(pc(7, "p:1", "", SCRIPT), probes=[refused]) == {"p:1": ("knx",)}
 
 
+def test_a_script_is_asked_for_the_whole_url_as_windows_does() -> None:
+    text = 'function FindProxyForURL(url) { return url == "https://update.knx.org/" ? "PROXY p:1" : "DIRECT"; }'
+    assert ways(pc(5, pac_url=SCRIPT), probes=[script(SCRIPT, text)]) == {"p:1": ("knx",)}
+
+
+def test_a_script_that_asks_for_more_than_a_name_has_the_name_looked_up_all_the_same() -> None:
+    text = """function FindProxyForURL(url, host) {
+        return dnsResolve(host) == "10.0.0.1" || weekdayRange("MON", "FRI") ? "PROXY p:1" : "DIRECT";
+    }"""
+    (way,) = effective.ways(snapshot(pc(5, pac_url=SCRIPT), [script(SCRIPT, text)]), POLICY.endpoints)["updates"]
+    assert (way.way, way.lookup, "the PC's local time" in way.reason) == (None, True, True)
+    known = [script(SCRIPT, text), probe("updates", addresses=["192.0.2.1"])]
+    (way,) = effective.ways(snapshot(pc(5, pac_url=SCRIPT), known), POLICY.endpoints)["updates"]
+    assert (way.way, way.lookup) == (None, False)
+
+
 @pytest.mark.parametrize("text", ["rubbish(", 'function FindProxyForURL() { return "SOCKS s:1" }'])
 def test_a_script_without_a_usable_answer_leaves_the_way_open(text: str) -> None:
     made = pc(5, pac_url=SCRIPT)
