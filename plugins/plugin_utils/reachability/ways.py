@@ -11,7 +11,6 @@ from ..policy import Policy
 from ..proxy import effective, pac
 from ..snapshot import Snapshot
 
-
 ROUNDS = 3
 """The most that can be needed: the script, a name for it, the endpoints."""
 
