@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..formats import winhttp
 from ..formats.wininet import AUTODETECT
 from ..policy import Policy
 from ..snapshot import Registry, Snapshot, State
-from . import change, effective, pac
+from . import change, effective, login, pac
 from .bypass import server_for, without_logins
 from .layers import (
     DEFAULT_USER,
@@ -37,6 +36,7 @@ from .layers import (
     user_layers,
     winhttp_layers,
 )
+from .login import listed
 
 WININET = Control(
     "proxy.wininet",
@@ -59,13 +59,6 @@ EFFECTIVE = Control(
     "Layers that contradict each other send one user through the proxy and the next one not.",
     "Set ets6_network_proxy, or mend the layer that the finding names.",
 )
-LOGIN = Control(
-    "proxy.login",
-    "The proxy takes the PC user's own login, or none",
-    Severity.HIGH,
-    "ETS6 supports a proxy with a login only if the proxy's user is the PC's user: Windows hands that login over by Negotiate, Kerberos or NTLM.",
-    "Have the proxy offer Negotiate, Kerberos or NTLM, or let the vendor's servers through without a login.",
-)
 ENVIRONMENT = Control(
     "proxy.environment",
     "Environment variables that name a proxy are known",
@@ -77,12 +70,11 @@ USER_ENVIRONMENT = "Environment"
 """A user's own environment variables, below the user's root."""
 VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 REPLACE = "To have it replaced, set ets6_network_proxy.replace_malformed; removal puts the old bytes back."
-NATIVE_SCHEMES = frozenset({"negotiate", "kerberos", "ntlm"})
 
 
 def catalogue(policy: Policy) -> list[Control]:
     """Return the proxy's controls."""
-    return [WININET, WINHTTP, EFFECTIVE, LOGIN, ENVIRONMENT]
+    return [WININET, WINHTTP, EFFECTIVE, login.CONTROL, ENVIRONMENT]
 
 
 def request(policy: Policy) -> dict[str, list[object]]:
@@ -103,14 +95,14 @@ def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
             _removed(WININET, snapshot, _wininet_places(snapshot)),
             _removed(WINHTTP, snapshot, _winhttp_places()),
             Finding(EFFECTIVE, Status.NOT_APPLICABLE, gone),
-            Finding(LOGIN, Status.NOT_APPLICABLE, gone),
+            Finding(login.CONTROL, Status.NOT_APPLICABLE, gone),
             Finding(ENVIRONMENT, Status.NOT_APPLICABLE, gone),
         ]
     return [
         _wininet(snapshot, policy),
         _winhttp(snapshot, policy),
         _effective(snapshot, policy),
-        _login(snapshot, policy),
+        login.judge(snapshot, policy),
         _environment(snapshot),
     ]
 
@@ -238,15 +230,7 @@ def _effective(snapshot: Snapshot, policy: Policy) -> Finding:
     told = f"ETS6 uses {_who_uses_what(layers)}."
     if not any(user.logged_on for user in snapshot.users or ()) and not machine_wide(snapshot.registry):
         told += " Nobody is logged on; these are the settings that the next user has."
-    dialled = [
-        (name, layer, meaning)
-        for layer, _users in layers
-        for name, meaning in dialled_connections(snapshot.registry, layer.path).items()
-    ]
-    evidence["connections"] = {f"{layer.id}: {name}": meaning.to_wire() for name, layer, meaning in dialled}
-    for name, layer, meaning in dialled:
-        if meaning != layer.meaning:
-            told += f" While the connection '{name}' is up it is {meaning.words()} instead (in {layer.title})."
+    told += _while_dialled(snapshot.registry, layers, evidence)
     contradictions = _contradictions(snapshot, layers)
     evidence["contradictions"] = contradictions
     if contradictions:
@@ -279,6 +263,19 @@ def _effective(snapshot: Snapshot, policy: Policy) -> Finding:
             evidence,
         )
     return Finding(EFFECTIVE, Status.PASS, told, evidence)
+
+
+def _while_dialled(registry: Registry, layers: Iterable[tuple[Layer, tuple[str, ...]]], evidence: dict[str, Any]) -> str:
+    """Put what VPN and dial-up connections have into the evidence; return a sentence for each that has something else."""
+    found = [
+        (layer, name, meaning) for layer, _users in layers for name, meaning in dialled_connections(registry, layer.path).items()
+    ]
+    evidence["connections"] = {f"{layer.id}: {name}": meaning.to_wire() for layer, name, meaning in found}
+    return "".join(
+        f" While the connection '{name}' is up it is {meaning.words()} instead (in {layer.title})."
+        for layer, name, meaning in found
+        if meaning != layer.meaning
+    )
 
 
 def _who_uses_what(layers: Iterable[tuple[Layer, tuple[str, ...]]]) -> str:
@@ -347,79 +344,10 @@ def _environment(snapshot: Snapshot) -> Finding:
     return Finding(
         ENVIRONMENT,
         Status.PASS,
-        f"{_listed(named)} {'is' if len(named) == 1 else 'are'} set. ETS6, a .NET Framework program, does not read that; "
+        f"{listed(named)} {'is' if len(named) == 1 else 'are'} set. ETS6, a .NET Framework program, does not read that; "
         "programs on .NET 5 or newer do, and before the PC's own settings.",
         evidence,
     )
-
-
-def _login(snapshot: Snapshot, policy: Policy) -> Finding:
-    """Judge what proxies answered to the probes: 407 names the schemes (RFC 9110, 15.5.8 and 11.7.1)."""
-    ways = effective.ways(snapshot, policy.endpoints)
-    used = {(name, way.way) for name, found in ways.items() for way in found if way.way}
-    if not used:
-        if any(way.way is None for found in ways.values() for way in found):
-            return Finding(LOGIN, Status.UNKNOWN, "Which proxy ETS6 uses cannot be told, see proxy.effective.")
-        return Finding(LOGIN, Status.NOT_APPLICABLE, "No endpoint is reached through a proxy.")
-    if snapshot.offline:
-        return Finding(LOGIN, Status.NOT_APPLICABLE, "An image reaches no proxy; ask a PC that was made from it.")
-    # Probes over another way than ETS6's are those from before a change.
-    proxied = [probe for probe in snapshot.probes or () if (probe["name"], probe["way"]) in used]
-    if not proxied:
-        return Finding(LOGIN, Status.UNKNOWN, f"The proxy {_listed(way for _name, way in used)} was not asked.")
-    schemes: dict[str, set[str]] = {}
-    answered = set()
-    for probe in proxied:
-        for stage in ("connect", "http"):
-            answer = probe.get(stage)
-            if isinstance(answer, Mapping) and isinstance(answer.get("status"), int):
-                answered.add(str(probe["way"]))
-                if answer["status"] == 407:
-                    schemes.setdefault(str(probe["way"]), set()).update(offered(answer.get("headers")))
-    evidence = {way: sorted(found) for way, found in sorted(schemes.items())}
-    if not answered:
-        return Finding(
-            LOGIN,
-            Status.UNKNOWN,
-            f"The proxy {_listed(probe['way'] for probe in proxied)} gave no answer, so whether it wants a login is not known.",
-        )
-    if not schemes:
-        return Finding(LOGIN, Status.PASS, f"The proxy {_listed(answered)} asks for no login.")
-    unfit = {way: found for way, found in schemes.items() if not found & NATIVE_SCHEMES}
-    if unfit:
-        way, found = sorted(unfit.items())[0]
-        offers = ", ".join(sorted(found)) or "no scheme at all"
-        return Finding(
-            LOGIN,
-            Status.FAIL,
-            f"The proxy {way} asks for a login and offers {offers}; ETS6 can only hand over the PC user's own login, by Negotiate, Kerberos or NTLM. "
-            "Have the proxy offer one of these, or let the vendor's servers through without a login.",
-            evidence,
-        )
-    offers = "; ".join(f"{way}: {', '.join(sorted(found))}" for way, found in sorted(schemes.items()))
-    return Finding(
-        LOGIN,
-        Status.PASS,
-        f"The proxy asks for a login and offers what Windows can answer ({offers}). It works only if the proxy's user is the PC's user; "
-        "this connection has no such login, so that was not proven.",
-        evidence,
-    )
-
-
-def offered(headers: Any) -> set[str]:
-    """Return the schemes of all Proxy-Authenticate headers, in lower case; one header may name several, with parameters."""
-    found: set[str] = set()
-    for header in headers if isinstance(headers, (list, tuple)) else ():
-        if not (isinstance(header, (list, tuple)) and len(header) == 2 and all(isinstance(part, str) for part in header)):
-            continue
-        if header[0].lower() == "proxy-authenticate":
-            # RFC 9110, 11.6.1: a comma may stand in a quoted parameter, too.
-            unquoted = re.sub(r'"(?:[^"\\]|\\.)*"?', "", header[1][:4096])
-            for challenge in unquoted.split(","):
-                scheme = re.match(r"\s*([A-Za-z0-9!#$%&'*+.^_`|~-]{1,40})(?:\s+[^\s=]|\s*$)", challenge)
-                if scheme:
-                    found.add(scheme[1].lower())
-    return found
 
 
 def _wininet_places(snapshot: Snapshot) -> list[change.Place]:
@@ -484,11 +412,11 @@ def _removed(control: Control, snapshot: Snapshot, places: Sequence[change.Place
         remedy += [change.forget(name) for name in records.values if name.lower() not in known]
     sentences = []
     if remedy:
-        sentences.append(f"Still as this collection set it: {_listed(one.subject for one in remedy)}.")
+        sentences.append(f"Still as this collection set it: {listed(one.subject for one in remedy)}.")
     if unreadable:
-        sentences.append(f"Cannot be read, so it was not put back: {_listed(unreadable)}.")
+        sentences.append(f"Cannot be read, so it was not put back: {listed(unreadable)}.")
     if changed:
-        sentences.append(f"Changed by somebody since this collection set it, so it stays: {_listed(changed)}.")
+        sentences.append(f"Changed by somebody since this collection set it, so it stays: {listed(changed)}.")
     status = Status.FAIL if remedy else Status.UNKNOWN if unreadable else Status.PASS
     return Finding(control, status, " ".join(sentences) or "Nothing here was set by this collection.", remedy=remedy)
 
@@ -499,10 +427,6 @@ def _shown(layer: Layer) -> Any:
 
 def _errors(layers: Iterable[WinHttp]) -> str:
     return " ".join(f"{layer.error}." for layer in layers if layer.error)
-
-
-def _listed(items: Iterable[Any]) -> str:
-    return ", ".join(sorted({str(item) for item in items}))
 
 
 def _capital(words: str) -> str:

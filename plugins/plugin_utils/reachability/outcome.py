@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from ..finding import Status
 from ..policy import Endpoint
-from ..proxy.controls import offered
+from ..proxy.login import offered
 from .certificate import CertificateError, Judgement, Root, judge
 
 if TYPE_CHECKING:

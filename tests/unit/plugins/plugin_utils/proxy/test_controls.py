@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
-from ansible_collections.ets6.network.plugins.plugin_utils.proxy.controls import offered
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.login import offered
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
     MINE,
     judge,
