@@ -8,9 +8,9 @@ and hivexsh and hivexregedit take their input as text, in which the names of val
 quoted. It runs in a process of its own, so that a hive that makes it crash is no more than an error.
 
 What hivex does not do by itself is done here: it takes a dirty hive and makes it look clean; it writes a value of more than
-16,344 bytes in a way that Windows cannot read, and writes all values of a key again when one changes; it orders subkeys in
-another way than Windows. So such hives and keys are refused, and what it wrote is read back with hive.py, a reader of its own,
-and compared key by key and value by value.
+16,344 bytes in a way that Windows cannot read, and writes all values of a key again when one changes; it spells and places new
+keys with letters beyond ASCII in a way of its own. So such hives and keys are refused, and what it wrote is read back with
+hive.py, a reader of its own, and compared key by key and value by value.
 """
 
 from __future__ import annotations
