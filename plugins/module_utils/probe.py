@@ -179,16 +179,15 @@ class Probe:
         for family, kind_of_socket, protocol, _name, address in found:
             seconds = self._enter("tcp")
             self._found["address"] = address[0]
+            self._socket = socket.socket(family, kind_of_socket, protocol)
+            self._socket.settimeout(seconds)
             try:
-                self._socket = socket.socket(family, kind_of_socket, protocol)
-                self._socket.settimeout(seconds)
                 self._socket.connect(address)
                 self._timed("tcp", since)
                 self._found["local"] = self._socket.getsockname()[0]
                 return self._socket
             except OSError as error:
-                if self._socket is not None:
-                    self._socket.close()
+                self._socket.close()
                 last = error
         raise last or OSError("no address")
 
