@@ -22,11 +22,14 @@ from ..plugin_utils.report import origin
 from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError
 
 Request = dict[str, Any]
-"""Options of windows_host, which windows_image shares."""
+"""Options of windows_host, which windows_image and endpoint_probe share."""
+
+VANTAGE = Snapshot.from_wire({"version": 1, "vantage": True})
+"""A host that is no Windows PC, before it was asked: its way out is known from the variables alone."""
 
 
 class ActionModule(ActionBase):
-    """Bring one PC or image to the policy; in check mode say what that would take; with apply=false only judge it."""
+    """Bring one PC or image to the policy, or have a POSIX host probe; in check mode say what that would take; with apply=false only judge it."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -44,15 +47,18 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from error
         result["controls"] = [control.to_wire() for control in judge.catalogue(policy)]
 
-        snapshot, _outcomes = self._ask(judge.request(policy), policy)
+        if self._image is not None or self._is_windows():
+            request: Request = dict(judge.request(policy))
+        else:
+            request = {"probes": ways.not_yet_probed(VANTAGE, policy)}
+        snapshot, _outcomes = self._ask(request, policy)
         before = self._judge(snapshot, policy)
         changes = remedies(before) if apply else []
         predicted = snapshot.change(operations.predict(_steps(changes), snapshot.registry))
 
         done: Sequence[Change] = changes
         failures: list[str] = []
-        # An image rehearses in check mode: that shows what it will refuse.
-        if changes and (self._image is not None or not self._task.check_mode):
+        if changes and not self._task.check_mode:
             probes = ways.not_yet_probed(predicted, policy)
             seen, done, failures = self._change(changes, snapshot.registry, probes, policy)
             after = seen.with_probes(snapshot).with_probes(seen)
@@ -87,7 +93,7 @@ class ActionModule(ActionBase):
     ) -> tuple[Snapshot, list[Change], list[str]]:
         """Have the changes made and everything read again.
 
-        Return the new snapshot, the changes that were made, and sentences on the operations that were not.
+        Return the new snapshot, the changes that were made, and a sentence for each operation that was not.
         """
         steps = self._wire(changes, registry)
         request = dict(judge.request(policy), probes=probes, operations=[step for _change, step in steps])
@@ -99,17 +105,11 @@ class ActionModule(ActionBase):
             )
         failures = []
         undone = set()
-        waiting = 0
         for (change, step), outcome in zip(steps, outcomes, strict=True):
             state, error = outcome.get("state"), outcome.get("error")
             if state != "done":
                 undone.add(change.subject)
-                if state == "not_done" and not error:
-                    waiting += 1
-                    continue
                 failures.append(f"{change.subject}: {step['do']} {state}" + (f" ({error})." if error else "."))
-        if waiting:
-            failures.append(f"Not begun: {waiting} more.")
         return after, [change for change in changes if change.subject not in undone], failures
 
     def _wire(self, changes: Sequence[Change], registry: Registry) -> list[tuple[Change, dict[str, Any]]]:
@@ -127,11 +127,13 @@ class ActionModule(ActionBase):
 
         Raises AnsibleActionFail where it gives no snapshot; a connection that does not come about is Ansible's to report.
         """
-        if self._image is None:
-            module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=policy.probe_timeout)
-        else:
+        if self._image is not None:
             asked = {option: items for option, items in request.items() if option != "probes"}
             module, arguments = "ets6.network.windows_image", {**self._image, **asked}
+        elif self._is_windows():
+            module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=policy.probe_timeout)
+        else:
+            module, arguments = "ets6.network.endpoint_probe", dict(request, probe_timeout=policy.probe_timeout)
         reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
         if "snapshot" not in reply:
             reason = reply.get("msg") or reply.get("module_stderr") or "no reason was given"
@@ -141,7 +143,13 @@ class ActionModule(ActionBase):
         except SnapshotError as error:
             raise AnsibleActionFail(f"{self._place()} gave a reply that is not usable: {error}") from error
 
+    def _is_windows(self) -> bool:
+        """Return whether the host is a Windows PC, going by its connection (winrm, psrp, or a PowerShell or cmd over SSH)."""
+        return bool(getattr(self._connection._shell, "_IS_WINDOWS", False))
+
     def _place(self) -> str:
+        if self._image is None and not self._is_windows():
+            return "The host, which is no Windows PC going by its connection,"
         return "The PC" if self._image is None else f"The image {self._image.get('path')}"
 
 

@@ -12,12 +12,16 @@ validity, the HTTP answer.
 from __future__ import annotations
 
 import base64
+import contextlib
+import copy
 import errno
+import queue
+import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +30,7 @@ HEAD_CAP = 16 * 1024
 BODY_CAP = 64 * 1024
 STAGE_SECONDS = {"tcp": 5.0, "connect": 8.0, "tls": 8.0, "http": 8.0}
 AGENT = "ets6.network-probe"
+OVER = "the time was over"
 
 KINDS = {
     errno.ECONNREFUSED: "refused",
@@ -40,20 +45,25 @@ KINDS = {
 def probe_all(probes: Sequence[Mapping[str, Any]], timeout: float) -> list[dict[str, Any]]:
     """Run every probe over each of its ways side by side and return a result for each, in order, within timeout seconds.
 
-    A probe that is not done by then is reported as timed out at the stage that it had reached.
+    A probe that is not done by then is reported as timed out at the stage that it had reached. Its thread is left behind as a
+    daemon, since a name service cannot be interrupted: nobody waits for it, the end of the process neither.
     """
     deadline = time.monotonic() + timeout
-    single = [Probe(probe, way, deadline) for probe in probes for way in probe.get("ways") or [""]]
-    pool = ThreadPoolExecutor(max(1, min(AT_ONCE, len(single))))
-    futures = [pool.submit(one.run) for one in single]
-    wait(futures, max(0.0, deadline - time.monotonic()) + 0.2)
-    results = []
-    for one, future in zip(single, futures, strict=True):
-        if not future.done():
-            one.abandon()
-        results.append(one.result())
-    pool.shutdown(wait=False, cancel_futures=True)
-    return results
+    single = [Probe(probe, way, deadline) for probe in probes for way in probe.get("ways", [""])]
+    waiting: queue.SimpleQueue[Probe] = queue.SimpleQueue()
+    for one in single:
+        waiting.put(one)
+    for _worker in range(min(AT_ONCE, len(single))):
+        threading.Thread(target=_work, args=(waiting,), daemon=True).start()
+    for one in single:
+        one.done.wait(max(0.0, deadline - time.monotonic()))
+    return [one.result() for one in single]
+
+
+def _work(waiting: queue.SimpleQueue[Probe]) -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            waiting.get_nowait().run()
 
 
 class ProbeError(Exception):
@@ -75,10 +85,11 @@ class Probe:
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._address = str(probe.get("address") or "")
         self._way = way
-        self._deadline = deadline
+        self._deadline = self._ends = deadline
         self._stage = "dns"
         self._socket: socket.socket | None = None
-        self._abandoned = False
+        self._lock = threading.Lock()
+        self.done = threading.Event()
         self._found: dict[str, Any] = {
             "name": probe["name"],
             "way": way,
@@ -94,124 +105,137 @@ class Probe:
 
     def run(self) -> None:
         """Go through the stages; whatever goes wrong is the result, not an exception."""
+        kind, text, code = "other", "the prober failed", None
         try:
             self._go()
-            self._stage = "done"
+            kind = ""
         except ProbeError as error:
-            self._fail(error.kind, str(error), error.code)
+            kind, text, code = error.kind, str(error), error.code
         except OSError as error:
-            self._fail(*_kind(error))
+            kind, text, code = _kind(error)
         except (UnicodeError, ValueError) as error:
-            self._fail("other", str(error), None)
+            text = str(error)
         finally:
             if self._socket is not None:
                 self._socket.close()
-
-    def abandon(self) -> None:
-        """Give up: the time for all probes is over."""
-        self._abandoned = True
-        self._found["error"] = {"kind": "timeout", "code": None, "text": "the time for all probes was over"}
-        if self._socket is not None:
-            self._socket.close()
+            if kind:
+                self._keep(error={"kind": kind, "code": code, "text": text[:300]})
+            else:
+                self._enter("done")
+            self.done.set()
 
     def result(self) -> dict[str, Any]:
-        """Return what was found, in the form that windows_host documents."""
-        return dict(self._found, stage=self._stage)
+        """Return what was found, in the form that windows_host documents. Of a probe that is not done, how far it came; it is given up."""
+        with self._lock:
+            found = dict(copy.deepcopy(self._found), stage=self._stage)
+            if not self.done.is_set():
+                found["error"] = {"kind": "timeout", "code": None, "text": OVER}
+            if self._socket is not None:
+                self._socket.close()
+            return found
 
-    def _fail(self, kind: str, text: str, code: int | None) -> None:
-        if not self._abandoned:
-            self._found["error"] = {"kind": kind, "code": code, "text": text[:300]}
+    def _keep(self, **found: Any) -> None:
+        with self._lock:
+            self._found.update(found)
 
-    def _enter(self, stage: str) -> float:
-        self._stage = stage
-        left = self._deadline - time.monotonic()
+    def _enter(self, stage: str) -> None:
+        """Begin a stage, which has its own time within that of all probes."""
+        with self._lock:
+            self._stage = stage
+        self._since = time.monotonic()
+        self._ends = min(self._deadline, self._since + STAGE_SECONDS.get(stage, float("inf")))
+
+    def _left(self) -> float:
+        left = self._ends - time.monotonic()
         if left <= 0:
-            raise ProbeError("timeout", "the time for all probes was over")
-        seconds = min(left, STAGE_SECONDS.get(stage, left))
-        if self._socket is not None:
-            self._socket.settimeout(seconds)
-        return seconds
+            raise ProbeError("timeout", OVER)
+        return left
 
-    def _timed(self, stage: str, since: float) -> None:
-        self._found["elapsed"][stage] = round((time.monotonic() - since) * 1000)
+    def _timed(self) -> None:
+        with self._lock:
+            self._found["elapsed"][self._stage] = round((time.monotonic() - self._since) * 1000)
 
     def _go(self) -> None:
         target = self._way or self._address or f"{self._host}:{self._port}"
         name, _colon, port = target.rpartition(":")
-        plain = self._connect(name.strip("[]"), int(port))
-        stream: socket.socket = plain
+        stream: socket.socket = self._connect(name.strip("[]"), int(port))
+        server = f"{self._host}:{self._port}"
         if self._way and self._tls:
-            since = time.monotonic()
             self._enter("connect")
-            authority = self._address if self._address and not self._way else f"{self._host}:{self._port}"
-            plain.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {AGENT}\r\n\r\n".encode("ascii"))
-            answer = self._read_answer(plain, body=HEAD_CAP, wait_for_end=False)
-            self._found["connect"] = answer
-            self._timed("connect", since)
+            self._send(stream, f"CONNECT {server} HTTP/1.1\r\nHost: {server}\r\nUser-Agent: {AGENT}\r\n\r\n")
+            answer = self._read_answer(stream, cap=HEAD_CAP, with_body=False)
+            self._keep(connect=answer)
+            self._timed()
             if not 200 <= answer["status"] < 300:
                 raise ProbeError("other", f"the proxy answered {answer['status']}", answer["status"])
         if self._tls:
-            stream = self._handshake(plain)
-        since = time.monotonic()
+            stream = self._handshake(stream)
         self._enter("http")
-        url = f"http://{self._host}:{self._port}{self._path}" if self._way and not self._tls else self._path
-        host = self._host if self._port in (80, 443) else f"{self._host}:{self._port}"
-        stream.sendall(
-            f"GET {url} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode(
-                "ascii"
-            )
-        )
-        self._found["http"] = self._read_answer(stream, body=BODY_CAP, wait_for_end=True)
-        self._timed("http", since)
+        path = f"http://{server}{self._path}" if self._way and not self._tls else self._path
+        host = self._host if self._port == (443 if self._tls else 80) else server
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        self._send(stream, request)
+        self._keep(http=self._read_answer(stream, cap=BODY_CAP, with_body=True))
+        self._timed()
 
     def _connect(self, name: str, port: int) -> socket.socket:
-        since = time.monotonic()
         self._enter("dns")
+        self._left()
         try:
             found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
             kind = "try_again" if error.errno == socket.EAI_AGAIN else "not_found"
             raise ProbeError(kind, str(error), error.errno) from None
-        self._found["addresses"] = list(dict.fromkeys(entry[4][0] for entry in found))
-        self._timed("dns", since)
-        since = time.monotonic()
+        self._keep(addresses=list(dict.fromkeys(entry[4][0] for entry in found)))
+        self._timed()
+        self._enter("tcp")
         last: OSError | None = None
         for family, kind_of_socket, protocol, _name, address in found:
-            seconds = self._enter("tcp")
-            self._found["address"] = address[0]
-            self._socket = socket.socket(family, kind_of_socket, protocol)
-            self._socket.settimeout(seconds)
+            self._keep(address=address[0])
             try:
+                self._socket = socket.socket(family, kind_of_socket, protocol)
+                self._socket.settimeout(self._left())
                 self._socket.connect(address)
-                self._timed("tcp", since)
-                self._found["local"] = self._socket.getsockname()[0]
+                self._timed()
+                self._keep(local=self._socket.getsockname()[0])
                 return self._socket
             except OSError as error:
-                self._socket.close()
+                if self._socket is not None:
+                    self._socket.close()
                 last = error
         raise last or OSError("no address")
 
     def _handshake(self, plain: socket.socket) -> socket.socket:
         """Shake hands and keep the presented chain, whatever its validity: judging it is the controller's."""
-        since = time.monotonic()
         self._enter("tls")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        plain.settimeout(self._left())
         stream = context.wrap_socket(plain, server_hostname=self._host)
         self._socket = stream
-        self._found["tls"] = {
-            "protocol": (stream.version() or "").replace("TLSv1.", "Tls1"),
-            "policy_errors": [],
-            "presented": [base64.b64encode(der).decode("ascii") for der in _presented(stream)],
-            "built": [],
-            "chain_status": [],
-        }
-        self._timed("tls", since)
+        self._keep(
+            tls={
+                "protocol": (stream.version() or "").replace("TLSv1.", "Tls1"),
+                "policy_errors": [],
+                "presented": [base64.b64encode(der).decode("ascii") for der in _presented(stream)],
+                "built": [],
+                "chain_status": [],
+            }
+        )
+        self._timed()
         return stream
 
-    def _read_answer(self, stream: socket.socket, body: int, wait_for_end: bool) -> dict[str, Any]:
-        """Read an HTTP answer: status, headers, and of the body what comes up to the cap."""
+    def _send(self, stream: socket.socket, request: str) -> None:
+        stream.settimeout(self._left())
+        stream.sendall(request.encode("ascii"))
+
+    def _receive(self, stream: socket.socket) -> bytes:
+        stream.settimeout(self._left())
+        return stream.recv(16 * 1024)
+
+    def _read_answer(self, stream: socket.socket, cap: int, with_body: bool) -> dict[str, Any]:
+        """Read an HTTP answer: status, headers, and of the body what comes up to the cap and within the time."""
         raw = b""
         while b"\r\n\r\n" not in raw:
             if len(raw) > HEAD_CAP:
@@ -220,31 +244,26 @@ class Probe:
             if not more:
                 raise ProbeError("closed", "the connection was closed before an answer")
             raw += more
-        head, _end, rest = raw.partition(b"\r\n\r\n")
+        head, _end, body = raw.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
-        words = lines[0].split(" ", 2)
-        if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdecimal():
+        match = re.match(r"HTTP/\S+ ([0-9]{3})(?: |$)", lines[0], re.IGNORECASE)
+        if match is None:
             raise ProbeError("other", "the answer is not HTTP")
+        status = int(match[1])
         headers = [[name.strip(), value.strip()] for name, colon, value in (line.partition(":") for line in lines[1:]) if colon]
-        status = int(words[1])
-        if wait_for_end or not 200 <= status < 300:
-            length = next((int(value) for name, value in headers if name.lower() == "content-length" and value.isdecimal()), None)
-            while len(rest) < min(body, body if length is None else length):
-                try:
-                    more = self._receive(stream)
-                except OSError:
-                    break
-                if not more:
-                    break
-                rest += more
-        return {"status": status, "headers": headers, "body": base64.b64encode(rest[:body]).decode("ascii")}
-
-    def _receive(self, stream: socket.socket) -> bytes:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise ProbeError("timeout", "the time for all probes was over")
-        stream.settimeout(min(left, STAGE_SECONDS["http"]))
-        return stream.recv(16 * 1024)
+        said = {name.lower(): value for name, value in headers}
+        length = said.get("content-length", "")
+        most = 0 if status in (204, 304) else min(cap, int(length)) if re.fullmatch("[0-9]{1,9}", length) else cap
+        chunked = said.get("transfer-encoding", "").lower() == "chunked"
+        while with_body and len(body) < most and not (chunked and body.endswith(b"0\r\n\r\n")):
+            try:
+                more = self._receive(stream)
+            except (OSError, ProbeError):
+                break  # what came so far is an answer
+            if not more:
+                break
+            body += more
+        return {"status": status, "headers": headers, "body": base64.b64encode(body[:most]).decode("ascii")}
 
 
 def _presented(stream: ssl.SSLSocket) -> list[bytes]:

@@ -79,9 +79,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description:
-      - Can run in check mode. Operations are then carried out on copies in memory; what is returned is what would come of them,
-        refusals included.
+    description: Can run in check mode; operations are not carried out then.
   diff_mode:
     support: none
     description: The policy task returns what has changed.
@@ -136,14 +134,13 @@ operations:
       error: ''
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import image, image_kind
 from ..module_utils.image_source import ImageError
+from ..module_utils.wire import pack
 
 ASKED = ("registry", "user_registry", "files", "named_files")
 
@@ -174,33 +171,25 @@ def main() -> None:
 
 def run(asked: dict[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
     """Do what is asked for and return the rest of the module's result. Raises ImageError."""
-    steps, reads = asked["operations"], any(asked[name] for name in ASKED)
-    result: dict[str, Any] = {"changed": False, "operations": []}
-    if steps:
-        with opened(asked, work) as here:
+    path, index, steps = asked["path"], asked["index"], asked["operations"]
+    result: dict[str, Any] = {"changed": False, "operations": [{"state": "not_done", "error": ""} for _step in steps]}
+    if steps and not check_mode:
+        source = image_kind.open_image(path, index, work)
+        try:
+            result["changed"] = image.Image(source).apply(steps)
             result["operations"] = [{"state": "done", "error": ""} for _step in steps]
-            try:
-                result["changed"] = here.rehearse(steps) if check_mode else here.apply(steps)
-            except ImageError as error:
-                result["operations"] = [{"state": "not_done", "error": ""} for _step in steps]
-                result["operations"][0] = {"state": "failed", "error": str(error)}
-            if reads and check_mode:
-                result["snapshot"] = image.pack(here.snapshot(asked))
-    if reads and "snapshot" not in result:
+        except ImageError as error:
+            result["operations"][0] = {"state": "failed", "error": str(error)}
+        finally:
+            source.close()
+    if any(asked[name] for name in ASKED):
         # Opened anew: after a change the image is not what was read before it.
-        with opened(asked, work) as here:
-            result["snapshot"] = image.pack(here.snapshot(asked))
+        source = image_kind.open_image(path, index, work)
+        try:
+            result["snapshot"] = pack(image.Image(source).snapshot(asked))
+        finally:
+            source.close()
     return result
-
-
-@contextmanager
-def opened(asked: dict[str, Any], work: str) -> Iterator[image.Image]:
-    """Open the image that is asked for. Raises ImageError."""
-    source = image_kind.open_image(asked["path"], asked["index"], work)
-    try:
-        yield image.Image(source)
-    finally:
-        source.close()
 
 
 if __name__ == "__main__":

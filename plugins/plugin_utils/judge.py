@@ -25,6 +25,10 @@ def catalogue(policy: Policy) -> list[Control]:
 
 def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
     """Return a finding for every control of the catalogue, in its order."""
+    if snapshot.vantage:
+        asked = {finding.control.id: finding for finding in reachability.judge(snapshot, policy)}
+        reason = "This host is no Windows PC; it only probes."
+        return [asked.get(control.id) or Finding(control, Status.NOT_APPLICABLE, reason) for control in catalogue(policy)]
     findings = {finding.control.id: finding for family in FAMILIES for finding in family.judge(snapshot, policy)}
     if policy.state == "absent":
         reason = "The PC is to be as it was before; own controls are not asked of it then."

@@ -3,7 +3,7 @@
 
 """What was found on a PC or in an image: raw, typed, and not yet judged.
 
-A target sends it as JSON, gzip-compressed and base64-encoded (windows_host, windows_image: return value C(snapshot)).
+A target sends it as JSON, gzip-compressed and base64-encoded (windows_host, windows_image, endpoint_probe: return value C(snapshot)).
 It comes from a machine that may be hostile: sizes are bounded, and what is not of the expected form raises SnapshotError.
 """
 
@@ -116,7 +116,10 @@ class FirewallProduct:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that was read. A section that could not be read is None, and errors says why, by the section's name."""
+    """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
+
+    offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    """
 
     host: Mapping[str, Any]
     environment: Mapping[str, str]
@@ -129,6 +132,7 @@ class Snapshot:
     probes: tuple[Mapping[str, Any], ...] | None
     errors: Mapping[str, str]
     offline: bool = False
+    vantage: bool = False
 
     def change(self, registry: Registry) -> Snapshot:
         """Return this snapshot with another registry."""
@@ -191,6 +195,7 @@ class Snapshot:
                 name: _of(str, value, f"errors.{name}") for name, value in _of(dict, top.get("errors", {}), "errors").items()
             },
             offline=_of(bool, top.get("offline", False), "offline"),
+            vantage=_of(bool, top.get("vantage", False), "vantage"),
         )
 
 

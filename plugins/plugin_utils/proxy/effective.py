@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..formats.wininet import AUTODETECT
+from ..formats.wininet import AUTODETECT, ConnectionSettings
 from ..policy import Endpoint
 from ..snapshot import Snapshot
 from . import pac
 from .bypass import bypasses, server_for, without_logins
 from .layers import Layer, machine_layer, machine_wide, name_of, relevant_users, user_layers
+from .setting import ProxySetting
 
 DIRECT = ""
 
@@ -48,15 +49,18 @@ def source(snapshot: Snapshot) -> list[tuple[Layer, tuple[str, ...]]]:
     return [(layers[user.sid], (name_of(user),)) for user in people]
 
 
-def scripts(snapshot: Snapshot) -> list[str]:
-    """Return the addresses of the scripts that decide for somebody, each once."""
-    return list(dict.fromkeys(layer.meaning.pac_url for layer, _users in source(snapshot) if layer.meaning.pac_url))
+def scripts(snapshot: Snapshot, setting: ProxySetting | None = None) -> list[str]:
+    """Return the addresses of the scripts that decide for somebody, each once. setting: see ways."""
+    return list(dict.fromkeys(layer.meaning.pac_url for layer, _users in _deciding(snapshot, setting) if layer.meaning.pac_url))
 
 
-def ways(snapshot: Snapshot, endpoints: Sequence[Endpoint]) -> dict[str, list[Way]]:
-    """Return the distinct ways to each endpoint by its name, each with its users. Empty where no user's settings could be read."""
-    layers = source(snapshot)
-    answers = {url: _answers(snapshot, url, endpoints) for url in scripts(snapshot)}
+def ways(snapshot: Snapshot, endpoints: Sequence[Endpoint], setting: ProxySetting | None = None) -> dict[str, list[Way]]:
+    """Return the distinct ways to each endpoint by its name, each with its users. Empty where no user's settings could be read.
+
+    setting: the one that counts where the host is no Windows PC, and so has none of its own.
+    """
+    layers = _deciding(snapshot, setting)
+    answers = {url: _answers(snapshot, url, endpoints) for url in scripts(snapshot, setting)}
     found: dict[str, list[Way]] = {}
     for endpoint in endpoints:
         merged: dict[str | None, Way] = {}
@@ -73,6 +77,14 @@ def ways(snapshot: Snapshot, endpoints: Sequence[Endpoint]) -> dict[str, list[Wa
             merged[one.way] = one
         found[endpoint.name] = list(merged.values())
     return found
+
+
+def _deciding(snapshot: Snapshot, setting: ProxySetting | None) -> list[tuple[Layer, tuple[str, ...]]]:
+    if not snapshot.vantage or setting is None:
+        return source(snapshot)
+    flags = 0 if setting.mode == "unmanaged" else setting.flags
+    wanted = ConnectionSettings(flags, setting.server, ";".join(setting.bypass), setting.pac_url)
+    return [(Layer("wanted", "the settings in ets6_network_proxy", "", wanted), ("ETS6 in this network",))]
 
 
 def _answers(snapshot: Snapshot, url: str, endpoints: Sequence[Endpoint]) -> dict[str, pac.Answer] | pac.PacError:

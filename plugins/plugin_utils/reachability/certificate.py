@@ -11,26 +11,42 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
+    from cryptography.x509 import verification
+    from cryptography.x509.oid import AuthorityInformationAccessOID
 except ImportError:
     # ansible-core depends on it: only ansible-test's check of imports does without.
     pass
 
 from .issuers import product
 
+E = TypeVar("E", bound="x509.ExtensionType")
+
 MAX_CERTIFICATES = 20
 MAX_DER = 64 * 1024
+
+
+LONGEST = (
+    (datetime(2027, 3, 15, tzinfo=timezone.utc), 100),
+    (datetime(2026, 3, 15, tzinfo=timezone.utc), 200),
+    (datetime(1, 1, 1, tzinfo=timezone.utc), 398),
+)
+"""The most days that a public certificate is valid for, by the time of its issue: CA/Browser Forum ballot SC-081v3."""
+
+
+STAMPED_WITHIN = timedelta(days=7)
+"""Logs stamp a certificate before it is issued, and its begin is set back by hours, rarely by days."""
 
 
 class Root(Enum):
@@ -47,26 +63,45 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the chain says of the server."""
+    """What the chain says of the server.
+
+    complete: what the server sent leads to the root by itself, without what the PC found elsewhere. verified: a public path
+    holds by all rules (RFC 5280 as the web's public authorities keep it), not only by its signatures. issuer_id tells issuers
+    apart: the hash of the key that the leaf was signed with, where the certificate names it. timestamps: how many certificate
+    transparency logs vouch for it, as far as it says so itself: whoever makes certificates up can make these up too. supports:
+    weak signs of a made-up certificate, in words; no proof by themselves.
+    """
 
     root: Root
+    complete: bool
+    verified: bool
     expired: bool
     not_yet_valid: bool
     name_matches: bool
     issuer: str
+    issuer_id: str
     product: str
+    timestamps: int
     supports: tuple[str, ...]
-    """Weak signs of a made-up certificate, in words: no proof by themselves."""
+
+    @property
+    def genuine(self) -> bool:
+        """Whether that is the vendor's own certificate as any browser would take it."""
+        return self.root is Root.PUBLIC and self.verified and self.name_matches and not self.expired and not self.not_yet_valid
 
     def to_wire(self) -> dict[str, Any]:
         """Return it as evidence."""
         return {
             "root": self.root.value,
+            "complete": self.complete,
+            "verified": self.verified,
             "expired": self.expired,
             "not_yet_valid": self.not_yet_valid,
             "name_matches": self.name_matches,
             "issuer": self.issuer,
+            "issuer_id": self.issuer_id,
             "product": self.product or None,
+            "certificate_timestamps": self.timestamps,
             "weak_signs": list(self.supports),
         }
 
@@ -102,34 +137,41 @@ def load(chain: Sequence[Any]) -> list[x509.Certificate]:
             if len(raw) > MAX_DER:
                 raise ValueError(f"longer than {MAX_DER} bytes")
             loaded.append(x509.load_der_x509_certificate(raw))
-        except (TypeError, ValueError, binascii.Error) as error:
+        except (TypeError, ValueError, x509.InvalidVersion, binascii.Error) as error:
             raise CertificateError(f"certificate {at + 1} cannot be read: {error}") from None
     return loaded
 
 
 def judge(
-    presented: Sequence[Any], built: Sequence[Any], host: str, now: datetime, roots: Sequence[x509.Certificate]
+    presented: Sequence[Any], built: Sequence[Any], host: str, now: datetime, roots: tuple[x509.Certificate, ...]
 ) -> Judgement:
     """Judge a chain for a server's name at a time. built is what the PC itself made of it. Raises CertificateError."""
     certificates = load(presented)
     if not certificates:
         raise CertificateError("no certificate was presented")
-    leaf, others = certificates[0], [*certificates[1:], *load(built)]
-    root, last = _walk(leaf, others, roots)
-    issuer = last.issuer.rfc4514_string()
+    leaf, sent, found = certificates[0], certificates[1:], load(built)
+    root, last = _walk(leaf, [*sent, *found], roots)
+    expired, early = now > leaf.not_valid_after_utc, now < leaf.not_valid_before_utc
+    # A date or name that is wrong would hide everything else that is.
+    moment = leaf.not_valid_before_utc + timedelta(seconds=1) if expired or early else now
+    names = _names(leaf)
     return Judgement(
         root,
-        now > leaf.not_valid_after_utc,
-        now < leaf.not_valid_before_utc,
-        _covers(leaf, host),
-        issuer,
-        product(issuer + " " + leaf.issuer.rfc4514_string()),
+        root is Root.ABSENT or _walk(leaf, sent, roots)[0] is root,
+        root is Root.PUBLIC and bool(names) and _verifies(leaf, [*sent, *found], names[0], moment, roots),
+        expired,
+        early,
+        any(_covers(name, host) for name in names),
+        _clean(last.issuer.rfc4514_string()),
+        _issuer_id(leaf),
+        product(last.issuer.rfc4514_string() + " " + leaf.issuer.rfc4514_string()),
+        _stamps(leaf),
         _weak_signs(leaf),
     )
 
 
 def _walk(
-    leaf: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], roots: tuple[x509.Certificate, ...]
 ) -> tuple[Root, x509.Certificate]:
     """Follow signatures from the leaf until a public root, a self-signed certificate, or nobody known."""
     current = leaf
@@ -154,10 +196,8 @@ def _walk(
 
 def _is_authority(certificate: x509.Certificate) -> bool:
     """Return whether a certificate may issue others: who owns a public leaf must not be able to sign a vendor's name with it."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return False
+    constraints = _extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -168,38 +208,78 @@ def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _covers(leaf: x509.Certificate, host: str) -> bool:
-    """Return whether the certificate names the host (RFC 9525: only subject alternative names, one leftmost wildcard label)."""
+def _verifies(
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], name: str, moment: datetime, roots: tuple[x509.Certificate, ...]
+) -> bool:
+    """Return whether a path to a root holds by all rules. name is one of the leaf's own: whether it is the right one is another question."""
     try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-    except (x509.ExtensionNotFound, ValueError):
+        subject = x509.DNSName(name.replace("*", "any", 1))
+        verifier = verification.PolicyBuilder().store(_store(roots)).time(moment).build_server_verifier(subject)
+        verifier.verify(leaf, list(others))
+    except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
         return False
+    return True
+
+
+@lru_cache(maxsize=8)
+def _store(roots: tuple[x509.Certificate, ...]) -> verification.Store:
+    return verification.Store(list(roots))
+
+
+def _names(leaf: x509.Certificate) -> list[str]:
+    """Return the names that a certificate is for. Only subject alternative names count (RFC 9525)."""
+    names = _extension(leaf, x509.SubjectAlternativeName)
+    return [] if names is None else names.get_values_for_type(x509.DNSName)
+
+
+def _covers(name: str, host: str) -> bool:
+    """Return whether a certificate's name is the host's; a wildcard stands for its one leftmost label (RFC 9525)."""
     host = host.lower().rstrip(".")
-    parent = host.partition(".")[2]
-    return any(name.lower() == host or (name.startswith("*.") and name[2:].lower() == parent) for name in names)
+    return name.lower() == host or (name.startswith("*.") and name[2:].lower() == host.partition(".")[2])
+
+
+def _issuer_id(leaf: x509.Certificate) -> str:
+    issuer = _extension(leaf, x509.AuthorityKeyIdentifier)
+    key = None if issuer is None else issuer.key_identifier
+    return key.hex() if key else _clean(leaf.issuer.rfc4514_string())
+
+
+def _clean(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)[:300]
+
+
+def _stamps(leaf: x509.Certificate) -> int:
+    """Return how many certificate transparency logs have vouched for this certificate, going by its own words (RFC 6962, 3.3).
+
+    One that was stamped long before or after its issue, as a copied stamp is, does not count, nor does a log's second one.
+    """
+    stamps = _extension(leaf, x509.PrecertificateSignedCertificateTimestamps)
+    logs = set()
+    for stamp in stamps or ():
+        at = stamp.timestamp.replace(tzinfo=timezone.utc)
+        if abs(at - leaf.not_valid_before_utc) <= STAMPED_WITHIN:
+            logs.add(stamp.log_id)
+    return len(logs)
+
+
+def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
+    """Return an extension; None where it is not there, or so malformed that it says nothing."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return None
 
 
 def _weak_signs(leaf: x509.Certificate) -> tuple[str, ...]:
     signs = []
-    if not _has(leaf, ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS):
-        signs.append("no embedded signed certificate timestamps")
-    try:
-        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-        if not any(entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS for entry in access):
-            signs.append("no address of its issuer's certificate")
-    except (x509.ExtensionNotFound, ValueError):
-        signs.append("no address of its issuer's certificate")
-    # CA/Browser Forum ballot SC-081v3: 200 days since 2026-03-15, 398 before.
-    limit = 200 if leaf.not_valid_before_utc >= datetime(2026, 3, 15, tzinfo=timezone.utc) else 398
     days = (leaf.not_valid_after_utc - leaf.not_valid_before_utc).days
+    stamps, wanted = _stamps(leaf), 3 if days > 180 else 2
+    if stamps < wanted:
+        signs.append(f"{stamps or 'no'} embedded signed certificate timestamps, browsers ask for {wanted}")
+    access = _extension(leaf, x509.AuthorityInformationAccess)
+    if access is None or not any(entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS for entry in access):
+        signs.append("no address of its issuer's certificate")
+    limit = next(most for since, most in LONGEST if leaf.not_valid_before_utc >= since)
     if days > limit:
         signs.append(f"valid for {days} days, public ones for {limit} at most")
     return tuple(signs)
-
-
-def _has(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> bool:
-    try:
-        certificate.extensions.get_extension_for_oid(oid)
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return True

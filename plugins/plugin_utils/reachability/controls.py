@@ -5,47 +5,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
 
 from ..finding import Control, Finding, Severity, Status
 from ..policy import Endpoint, Policy
 from ..proxy import effective
 from ..snapshot import Snapshot
-from . import outcome
-from .certificate import CertificateError, Root, public_roots
-from .outcome import Kind, Outcome
+from . import interception, outcome
+from .certificate import CertificateError, public_roots
+from .kinds import CALLS, Kind, Outcome, of_vendor
+from .ways import other_name
 
-INTERCEPTION = Control(
-    "reach.interception",
-    "Nobody opens the TLS connections to the vendor",
-    Severity.HIGH,
-    "The vendor forbids a firewall with deep inspection (KNX support article 4403452514066): updates, the catalog or licensing fail with it, "
-    "also where the PC trusts the inspector.",
-    "Take the vendor's servers out of the inspection; the findings of the endpoints name the issuer.",
+CLOUD_LICENSING = "openapi.knx.org"
+PAGES = frozenset({Kind.BLOCK_PAGE, Kind.CAPTIVE_PORTAL})
+BEHIND_A_PORTAL = frozenset({
+    Kind.REFUSED, Kind.TIMED_OUT, Kind.RESET, Kind.RESET_AT_NAME, Kind.NO_TLS, Kind.TLS_FAILED, Kind.WRONG_NAME, Kind.INTERCEPTED,
+    Kind.UNTRUSTED, Kind.SINKHOLED, Kind.NOT_RESOLVED,
+})  # fmt: skip
+
+MULTICAST = Control(
+    "reach.multicast",
+    "KNXnet/IP devices of the building are found (UDP 3671, 224.0.23.12)",
+    Severity.LOW,
+    "ETS6 finds devices by a multicast to 224.0.23.12, UDP port 3671; each answers by unicast to the program that asked.",
+    "Look at firewall.inbound.*.udp, firewall.multicast_answers and firewall.active_profile; then let ETS6 search.",
+)
+CLOUD_NOTICE = (
+    "The vendor's notice: with cloud licensing ETS6 sends user information (login, computer and software information) encrypted to the license "
+    "server, which keeps the IP address of who asked for the license for one year. Whoever does not use it disables this endpoint in "
+    "ets6_network_endpoints; it is then neither probed nor required."
 )
 
 
 def endpoint_control(endpoint: Endpoint) -> Control:
     """Return the control of an endpoint."""
+    why = (
+        "What ETS6 needs of the network stands in the vendor's table (KNX support article 4403452514066)."
+        if of_vendor(endpoint)
+        else "Added in ets6_network_endpoints."
+    )
     return Control(
         f"reach.{endpoint.name}",
         f"{endpoint.title or endpoint.name}: {endpoint.host}:{endpoint.port} is reached",
         Severity.HIGH if endpoint.scheme == "https" else Severity.MEDIUM,
-        "What ETS6 needs of the network stands in the vendor's table (KNX support article 4403452514066), or was added in ets6_network_endpoints.",
+        f"{why} {CLOUD_NOTICE}" if endpoint.host == CLOUD_LICENSING else why,
         "What is in the way, and whom to ask, stands in the finding.",
     )
 
 
 def catalogue(policy: Policy) -> list[Control]:
-    """Return a control for each endpoint, and interception."""
-    return [*(endpoint_control(endpoint) for endpoint in policy.endpoints), INTERCEPTION]
+    """Return a control for each endpoint, interception, and what cannot be probed."""
+    return [*(endpoint_control(endpoint) for endpoint in policy.endpoints), interception.CONTROL, MULTICAST]
 
 
 def request(policy: Policy) -> dict[str, list[object]]:
     """Return the probes; nothing is probed where the PC is to be as it was before."""
     return {"probes": [] if policy.state == "absent" else [endpoint.to_wire() for endpoint in policy.endpoints]}
+
+
+Result = tuple[effective.Way, Outcome]
 
 
 def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
@@ -57,36 +77,64 @@ def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
         reason = "An image reaches nothing; ask a PC that was made from it."
     if reason:
         return [Finding(control, Status.NOT_APPLICABLE, reason) for control in catalogue(policy)]
+    return [*judge_ways(snapshot, policy, effective.ways(snapshot, policy.endpoints, policy.proxy)), _multicast()]
+
+
+def judge_ways(snapshot: Snapshot, policy: Policy, ways: Mapping[str, Sequence[effective.Way]]) -> list[Finding]:
+    """Return a finding for each endpoint over its ways, and one on interception."""
     try:
         roots = public_roots(policy.public_roots)
     except CertificateError as error:
-        return [Finding(control, Status.UNKNOWN, str(error)) for control in catalogue(policy)]
+        return [
+            *(Finding(endpoint_control(endpoint), Status.UNKNOWN, str(error)) for endpoint in policy.endpoints),
+            Finding(interception.CONTROL, Status.UNKNOWN, str(error)),
+        ]
     clock = _clock(snapshot)
     probes = {(probe["name"], probe["way"]): probe for probe in snapshot.probes or ()}
-    seen: dict[str, list[Outcome]] = {}
-    findings = []
-    ways = effective.ways(snapshot, policy.endpoints)
+    seen: dict[str, list[Result]] = {}
     for endpoint in policy.endpoints:
-        results: list[tuple[effective.Way, Outcome]] = []
+        results = seen.setdefault(endpoint.name, [])
         for way in ways[endpoint.name]:
             probe = None if way.way is None else probes.get((endpoint.name, way.way))
             if way.way is None:
-                results.append(
-                    (way, Outcome(Kind.NOT_PROBED, f"Not probed: which way ETS6 takes cannot be told ({way.reason})."))
-                )
+                found = Outcome(Kind.NOT_PROBED, f"Not probed: which way ETS6 takes cannot be told ({way.reason}).")
             elif probe is None:
                 why = snapshot.errors.get("probes", "the PC's reply does not hold this probe")
-                results.append(
-                    (way, Outcome(Kind.NOT_PROBED, f"Not probed {'through ' + way.way if way.way else 'directly'}: {why}."))
-                )
+                found = Outcome(Kind.NOT_PROBED, f"Not probed {'through ' + way.way if way.way else 'directly'}: {why}.")
             else:
-                results.append((way, outcome.of(probe, endpoint, roots, clock)))
-        seen[endpoint.name] = [found for _way, found in results]
-        findings.append(_finding(endpoint, results, snapshot))
-    return [*findings, _interception(seen)]
+                other = None if way.way else probes.get((other_name(endpoint), way.way))
+                found = outcome.of(probe, endpoint, roots, clock, other)
+            results.append((way, found))
+    seen = _compared(seen)
+    findings = [_finding(endpoint, seen[endpoint.name], snapshot) for endpoint in policy.endpoints]
+    return [*findings, interception.judge({name: [found for _way, found in results] for name, results in seen.items()})]
 
 
-def _finding(endpoint: Endpoint, results: list[tuple[effective.Way, Outcome]], snapshot: Snapshot) -> Finding:
+def _compared(seen: Mapping[str, list[Result]]) -> dict[str, list[Result]]:
+    """Return the outcomes in the light of each other.
+
+    A page that is no page of the vendor's at one server is none at another one either; and where a sign-in page answers for
+    one server, it is in the way of the others that fail, too.
+    """
+    pages = {found.page: found.kind for results in seen.values() for _way, found in results if found.page and found.kind in PAGES}
+    portals = {way.way for results in seen.values() for way, found in results if found.kind is Kind.CAPTIVE_PORTAL}
+    compared: dict[str, list[Result]] = {}
+    for name, results in seen.items():
+        for way, found in results:
+            if found.kind is Kind.FINE and found.page in pages:
+                sentence = f"{found.sentence} But the page is the same as that of another server: it is not the vendor's."
+                found = dataclasses.replace(found, kind=pages[found.page], sentence=sentence)
+            elif way.way in portals and found.kind in BEHIND_A_PORTAL:
+                found = dataclasses.replace(
+                    found,
+                    sentence=f"{found.sentence} A sign-in page answers for another server, so sign in first, then look again.",
+                )
+            compared.setdefault(name, []).append((way, found))
+        compared.setdefault(name, [])
+    return compared
+
+
+def _finding(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> Finding:
     control = endpoint_control(endpoint)
     if not results:
         why = snapshot.errors.get("users", "no user's proxy settings could be read")
@@ -95,57 +143,26 @@ def _finding(endpoint: Endpoint, results: list[tuple[effective.Way, Outcome]], s
     results = sorted(results, key=lambda result: order.index(result[1].status))
     worst = results[0][1]
     sentences = [found.sentence + (f" ({', '.join(way.users)})" if len(results) > 1 else "") for way, found in results]
+    if any(way.detected for way, _found in results):
+        sentences.append("Automatic detection is on: a network that answers it leads ETS6 another way, which was not probed.")
+    if worst.kind in CALLS:
+        sentences.append(CALLS[worst.kind])
     evidence = {
         "outcome": worst.kind.value,
         "ways": [
             {"users": list(way.users), "outcome": found.kind.value, "why": way.reason, **found.evidence} for way, found in results
         ],
     }
-    status = worst.status
-    if worst.kind is Kind.PROXY_LOGIN:
-        # Remote management has no login to hand over; proxy.login judges whether the schemes fit ETS6's users.
-        status = Status.UNKNOWN
-    return Finding(control, status, " ".join(sentences), evidence)
+    return Finding(control, worst.status, " ".join(sentences), evidence)
 
 
-def _interception(seen: Mapping[str, list[Outcome]]) -> Finding:
-    judged = {name: [found for found in outcomes if found.chain is not None] for name, outcomes in seen.items()}
-    judged = {name: outcomes for name, outcomes in judged.items() if outcomes}
-    caught = {name: found for name, outcomes in judged.items() for found in outcomes if found.kind is Kind.INTERCEPTED}
-    suspected = sorted(name for name, outcomes in judged.items() for found in outcomes if found.kind is Kind.UNTRUSTED)
-    clean = sorted(
-        name
-        for name, outcomes in judged.items()
-        if all(found.chain is not None and found.chain.root is Root.PUBLIC and found.chain.name_matches for found in outcomes)
+def _multicast() -> Finding:
+    return Finding(
+        MULTICAST,
+        Status.NOT_APPLICABLE,
+        "Not probed: an answer goes to the program that asked, and firewall rules are bound to ETS6's programs, so only ETS6 itself can try. "
+        "What decides on the PC is judged by firewall.inbound.*.udp, firewall.multicast_answers and firewall.active_profile.",
     )
-    evidence: dict[str, Any] = {
-        "intercepted": {name: found.chain.issuer for name, found in sorted(caught.items()) if found.chain is not None},
-        "suspected": suspected,
-        "genuine": clean,
-        "not_judged": sorted(set(seen) - set(judged)),
-    }
-    if caught:
-        issuers = sorted({found.chain.issuer for found in caught.values() if found.chain is not None})
-        everywhere = " Everywhere by the same issuer." if len(caught) > 1 and len(issuers) == 1 else ""
-        return Finding(
-            INTERCEPTION,
-            Status.FAIL,
-            f"TLS is opened on the way to {', '.join(sorted(caught))} by {'; '.join(issuers)}.{everywhere}",
-            evidence,
-        )
-    if suspected:
-        return Finding(
-            INTERCEPTION,
-            Status.UNKNOWN,
-            f"The issuer of {', '.join(suspected)} is not known and was not sent; that is no proof of interception, nor of its absence.",
-            evidence,
-        )
-    if not clean:
-        return Finding(
-            INTERCEPTION, Status.UNKNOWN, "No TLS connection came about, so nothing can be said about interception.", evidence
-        )
-    left = f" Not judged, since no TLS came about there: {', '.join(evidence['not_judged'])}." if evidence["not_judged"] else ""
-    return Finding(INTERCEPTION, Status.PASS, f"The certificates of {', '.join(clean)} lead to public roots.{left}", evidence)
 
 
 def _clock(snapshot: Snapshot) -> datetime | None:

@@ -5,30 +5,65 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
-from ..policy import Policy
+from ..policy import Endpoint, Policy
 from ..proxy import effective, pac
 from ..snapshot import Snapshot
+from .kinds import CUT_OFF
 
-ROUNDS = 3
-"""The most that can be needed: the script, a name for it, the endpoints."""
+ROUNDS = 4
+"""The most that can be needed: the script, a name for it, the endpoints, another name for those that were cut off."""
+OTHER_NAME = "probe.invalid"
+"""A name that no server has (RFC 2606): said to an address at which the right name is cut off."""
 
 
 def not_yet_probed(snapshot: Snapshot, policy: Policy) -> list[dict[str, Any]]:
     """Return probes with explicit ways, for what ETS6 would use and the snapshot does not hold. Empty for an image.
 
     Where a script decides, that takes several rounds: first the script itself is fetched, then perhaps a name is looked up for
-    it, then the endpoints are probed over the ways that it names.
+    it, then the endpoints are probed over the ways that it names. Where TLS was cut off, the same address is asked under another
+    name, since only that tells a filter of names from a server that is unwell.
     """
     if snapshot.offline or policy.state == "absent":
         return []
     held = {(probe["name"], probe["way"]) for probe in snapshot.probes or ()}
-    missing: list[dict[str, Any]] = [pac.probe(url) for url in effective.scripts(snapshot) if not pac.is_fetched(snapshot, url)]
-    ways = effective.ways(snapshot, policy.endpoints)
+    missing: list[dict[str, Any]] = [
+        pac.probe(url) for url in effective.scripts(snapshot, policy.proxy) if not pac.is_fetched(snapshot, url)
+    ]
+    ways = effective.ways(snapshot, policy.endpoints, policy.proxy)
     for endpoint in policy.endpoints:
         wanted = [effective.DIRECT if way.lookup else way.way for way in ways[endpoint.name]]
         found = [way for way in dict.fromkeys(wanted) if way is not None and (endpoint.name, way) not in held]
         if found:
             missing.append({**endpoint.to_wire(), "ways": found})
+        if (cut := _cut_off(snapshot, endpoint)) and (other_name(endpoint), effective.DIRECT) not in held:
+            missing.append(cut)
     return missing
+
+
+def other_name(endpoint: Endpoint) -> str:
+    """Return the name of the probe that asks an endpoint's address under another name."""
+    return f"{endpoint.name} under another name"
+
+
+def _cut_off(snapshot: Snapshot, endpoint: Endpoint) -> dict[str, Any] | None:
+    """Return the probe under another name, where a direct one was cut off in TLS. Through a proxy the name is the way, so there it is none."""
+    probe = next((one for one in snapshot.probes or () if (one["name"], one["way"]) == (endpoint.name, effective.DIRECT)), {})
+    error, address = probe.get("error"), probe.get("address")
+    if probe.get("stage") != "tls" or not isinstance(error, Mapping) or error.get("kind") not in CUT_OFF:
+        return None
+    try:
+        # The address is the PC's word: no more than an address is taken from it.
+        found = ipaddress.ip_address(str(address).partition("%")[0])
+    except ValueError:
+        return None
+    shown = f"[{found}]" if found.version == 6 else str(found)
+    return {
+        "name": other_name(endpoint),
+        "url": f"https://{OTHER_NAME}",
+        "address": endpoint.address or f"{shown}:{endpoint.port}",
+        "ways": [effective.DIRECT],
+    }

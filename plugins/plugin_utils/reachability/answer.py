@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What an HTTP answer means: the server's, a proxy's, or that of somebody who answers in the server's place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..formats.http import header
+from ..policy import Endpoint
+from ..proxy.login import NATIVE_SCHEMES, offered
+from .kinds import Kind, Outcome
+
+CONTENT = {
+    ("update.knx.org", "/data/XML/project-23/knx_master.xml"): re.compile(
+        rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*>\s*|<!--.*?-->\s*)*<KNX[\s>]", re.DOTALL
+    ),
+    ("onlinecatalog.knx.org", "/Download/Manufacturers"): re.compile(
+        rb"\A(?:\xef\xbb\xbf)?\s*<[^<]{0,200}<?[^<>]{0,200}unsignedShort", re.IGNORECASE
+    ),
+}
+"""What the vendor's public documents begin with, by server and path: an XML document with the root KNX, and a list of unsignedShort.
+From third-party clients of the vendor's servers; not documented by the vendor."""
+
+
+def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str]:
+    """Return what an answer to the request for an endpoint means."""
+    plain = endpoint.scheme == "http"
+    page = is_page(headers, body)
+    squid = header({"headers": headers}, "x-squid-error")
+    if status == 407:
+        refused = login({"headers": headers}, where, way, {})
+        return refused.kind, refused.sentence
+    target = header({"headers": headers}, "location")
+    elsewhere = urlsplit(target).hostname if target else None
+    if status == 511 or (plain and 300 <= status < 400 and elsewhere and not _same_site(elsewhere, endpoint.host)):
+        return (
+            Kind.CAPTIVE_PORTAL,
+            f"{where} is answered by a sign-in page ({_shown(elsewhere or str(status))}): the network wants a login in the browser first.",
+        )
+    if plain and way and status >= 500 and (squid or status in (502, 503, 504)):
+        return Kind.PROXY_CANNOT, f"The proxy {way} cannot reach {endpoint.host} (it answered {status})."
+    if plain and way and status == 403 and squid:
+        return Kind.PROXY_REFUSES, f"The proxy {way} refuses {where} (it answered 403); allow the host there."
+    if status == 451 or (plain and page and status == 403):
+        return Kind.BLOCK_PAGE, f"{where} is answered by a page that refuses it ({status}): a filter, or the server itself."
+    if status >= 500:
+        return Kind.SERVER_ERROR, f"{where} is reached and answers with an error of its own ({status})."
+    expected = CONTENT.get((endpoint.host, endpoint.path))
+    if expected is not None and status == 200:
+        if expected.search(body[:4096]):
+            return Kind.FINE, f"{where} is reached, and sends the vendor's document."
+        if page:
+            return (
+                Kind.BLOCK_PAGE,
+                f"{where} is answered by a web page instead of the vendor's document: a filter or a sign-in page.",
+            )
+        return Kind.WRONG_CONTENT, f"{where} is reached, and what it sends is not the vendor's document."
+    return Kind.FINE, f"{where} is reached (HTTP {status})."
+
+
+def is_page(headers: Any, body: bytes) -> bool:
+    """Return whether an answer is a web page."""
+    return "html" in header({"headers": headers}, "content-type").lower() or body[:200].lstrip().lower().startswith(
+        (b"<!doctype html", b"<html")
+    )
+
+
+def _same_site(one: str, other: str) -> bool:
+    """Return whether two names share their last two labels: a vendor may redirect within its own domain."""
+    return one.lower().rstrip(".").split(".")[-2:] == other.lower().rstrip(".").split(".")[-2:]
+
+
+def _shown(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)[:200]
+
+
+def telling(headers: Any) -> list[list[str]]:
+    """Return the headers that tell who answered, for the evidence; cookies and the like stay out of reports."""
+    telling = ("server", "via", "location", "proxy-authenticate", "x-squid-error", "x-cache", "content-type", "date")
+    return [[str(name), _shown(str(value))] for name, value in headers if str(name).lower() in telling][:20]
+
+
+def login(answer: Any, where: str, way: str, evidence: Mapping[str, Any]) -> Outcome:
+    """Return what a proxy's 407 means."""
+    schemes = offered(answer["headers"])
+    fit = bool(schemes & NATIVE_SCHEMES)
+    proven = (
+        "Remote management has none to give, so whether the one of the PC's user works was not proven."
+        if fit
+        else "ETS6 can hand over the PC user's own login only, by Negotiate, Kerberos or NTLM, so it does not get through."
+    )
+    return Outcome(
+        Kind.PROXY_LOGIN if fit else Kind.PROXY_LOGIN_UNFIT,
+        f"The proxy {way or 'that sits in the way'} wants a login ({', '.join(sorted(schemes)) or 'no scheme'}) for {where}. {proven}",
+        evidence,
+    )
+
+
+def said(http: Any) -> datetime | None:
+    """Return the time that the server gives in its answer; None where it gives none."""
+    try:
+        moment = parsedate_to_datetime(header(http, "date")) if http else None
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Who opens the TLS connections to the vendor: judged over all endpoints of a host together.
+
+Proof is a root that is not public. Strong evidence is an issuer that goes by an inspector's name where no root was sent, or a
+public document of the vendor that does not come as it is. Weak signs (no timestamps of logs, no address of the issuer, a long
+life) are told and never make a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..finding import Control, Finding, Severity, Status
+from .certificate import Judgement, Root
+from .kinds import Kind, Outcome
+
+CONTROL = Control(
+    "reach.interception",
+    "Nobody opens the TLS connections to the vendor",
+    Severity.HIGH,
+    "The vendor forbids a firewall with deep inspection (KNX support article 4403452514066): updates, the catalog or licensing fail with it, "
+    "also where the PC trusts the inspector.",
+    "Take the vendor's servers out of the inspection; the findings of the endpoints name the issuer.",
+)
+ALTERED = frozenset({Kind.BLOCK_PAGE, Kind.WRONG_CONTENT})
+
+Chains = Mapping[str, Sequence[tuple[Outcome, Judgement]]]
+
+
+def judge(seen: Mapping[str, Sequence[Outcome]]) -> Finding:
+    """Judge the outcomes of all endpoints, by the endpoints' names."""
+    judged = {name: [(found, found.chain) for found in outcomes if found.chain] for name, outcomes in seen.items()}
+    chains = {name: pairs for name, pairs in judged.items() if pairs}
+    caught = _first(chains, lambda found, _chain: found.kind is Kind.INTERCEPTED)
+    proven = {name: chain for name, chain in caught.items() if chain.root is Root.PRIVATE}
+    named = {name: chain for name, chain in caught.items() if name not in proven}
+    suspected = _first(chains, lambda found, _chain: found.kind is Kind.UNTRUSTED)
+    strangers = sorted(_first(chains, lambda _found, chain: chain.root is not Root.PUBLIC and not chain.name_matches))
+    genuine = sorted(name for name, pairs in chains.items() if all(_genuine(chain) for _found, chain in pairs))
+    altered = sorted(name for name, outcomes in seen.items() if any(found.kind in ALTERED for found in outcomes))
+    evidence: dict[str, Any] = {
+        "proof": {name: f"private root: {chain.issuer}" for name, chain in sorted(proven.items())},
+        "strong": {
+            **{name: f"an inspector's name: {chain.issuer}" for name, chain in sorted(named.items())},
+            **dict.fromkeys(altered, "not the vendor's document"),
+        },
+        "weak": {name: list(chain.supports) for name, chain in sorted(suspected.items())},
+        "issuer_ids": sorted({chain.issuer_id for chain in caught.values()}),
+        "another_server": strangers,
+        "genuine": genuine,
+        "not_judged": sorted(set(seen) - set(chains)),
+    }
+    status, sentence = _verdict(caught, proven, suspected, strangers, genuine, evidence)
+    if altered:
+        sentence += f" Not the vendor's own answer came from {', '.join(altered)}: somebody answers in its place."
+    return Finding(CONTROL, status, sentence, evidence)
+
+
+def _verdict(
+    caught: Mapping[str, Judgement],
+    proven: Mapping[str, Judgement],
+    suspected: Mapping[str, Judgement],
+    strangers: Sequence[str],
+    genuine: Sequence[str],
+    evidence: Mapping[str, Any],
+) -> tuple[Status, str]:
+    if caught:
+        issuers = sorted({chain.issuer + (f" ({chain.product})" if chain.product else "") for chain in caught.values()})
+        everywhere = " Everywhere by the same issuer." if len(caught) > 1 and len(evidence["issuer_ids"]) == 1 else ""
+        certain = "" if proven else " The root was not sent, so this rests on the issuer's name: strong evidence, and no proof."
+        return (
+            Status.FAIL,
+            f"TLS is opened on the way to {', '.join(sorted(caught))} by {'; '.join(issuers)}.{everywhere}{certain}",
+        )
+    sentences = []
+    if suspected:
+        sentences.append(
+            f"The certificates of {', '.join(sorted(suspected))} lead to no public root, and that is no proof of interception, nor of its absence."
+        )
+    if strangers:
+        sentences.append(f"Another server than the vendor's answers for {', '.join(strangers)}.")
+    if sentences:
+        return Status.UNKNOWN, " ".join(sentences)
+    if not genuine:
+        return Status.UNKNOWN, "No TLS connection came about, so nothing can be said about interception."
+    left = f" Not judged, since no TLS came about there: {', '.join(evidence['not_judged'])}." if evidence["not_judged"] else ""
+    return Status.PASS, f"The certificates of {', '.join(genuine)} lead to public roots.{left}"
+
+
+def _first(chains: Chains, wanted: Any) -> dict[str, Judgement]:
+    """Return, by endpoint, the first chain that is wanted."""
+    found = {}
+    for name, pairs in chains.items():
+        chain = next((chain for outcome, chain in pairs if wanted(outcome, chain)), None)
+        if chain is not None:
+            found[name] = chain
+    return found
+
+
+def _genuine(chain: Judgement) -> bool:
+    return chain.root is Root.PUBLIC and chain.verified

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can come of a probe, and whom to call about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ..finding import Status
+from ..policy import Endpoint
+from .certificate import Judgement
+
+
+class Kind(StrEnum):
+    """The outcomes. Their values stand in the evidence of reach.* findings."""
+
+    FINE = "fine"
+    NOT_PROBED = "not_probed"
+    UNREADABLE = "unreadable"
+    NOT_RESOLVED = "name_not_resolved"
+    SINKHOLED = "name_sinkholed"
+    REFUSED = "refused"
+    TIMED_OUT = "timed_out"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    RESET_AT_NAME = "reset_at_server_name"
+    NO_TLS = "answers_without_tls"
+    TLS_FAILED = "tls_failed"
+    PROXY_UNREACHABLE = "proxy_unreachable"
+    PROXY_REFUSES = "proxy_refuses"
+    PROXY_CANNOT = "proxy_cannot_reach"
+    PROXY_LOGIN = "proxy_wants_login"
+    PROXY_LOGIN_UNFIT = "proxy_wants_login_that_ets6_cannot_give"
+    CAPTIVE_PORTAL = "captive_portal"
+    BLOCK_PAGE = "block_page"
+    INTERCEPTED = "tls_intercepted"
+    UNTRUSTED = "issuer_not_known"
+    NOT_TRUSTED_HERE = "not_trusted_by_the_pc"
+    INCOMPLETE = "incomplete_chain"
+    WRONG_NAME = "wrong_certificate"
+    EXPIRED = "expired_certificate"
+    WRONG_CLOCK = "wrong_clock"
+    SERVER_ERROR = "server_error"
+    WRONG_CONTENT = "wrong_content"
+
+
+CALLS = {
+    Kind.NOT_PROBED: "Look at the reason first.",
+    Kind.UNREADABLE: "Look at the PC itself: its answer makes no sense.",
+    Kind.NOT_RESOLVED: "Ask who runs the PC's DNS servers.",
+    Kind.SINKHOLED: "Ask who runs the DNS servers, or the filter in them, to let the name through.",
+    Kind.REFUSED: "Ask who runs the firewall; where every network sees it, the vendor.",
+    Kind.TIMED_OUT: "Ask who runs the firewall; where every network sees it, the vendor.",
+    Kind.UNREACHABLE: "Ask who runs the network: gateway, VLAN or VPN of the PC.",
+    Kind.RESET: "Ask who runs the firewall; where every network sees it, the vendor.",
+    Kind.RESET_AT_NAME: "Ask who runs the firewall to take the name out of its filter.",
+    Kind.NO_TLS: "Ask who runs the network: a sign-in page or a transparent proxy answers.",
+    Kind.TLS_FAILED: "Ask who runs the firewall or the virus scanner; where every network sees it, the vendor.",
+    Kind.PROXY_UNREACHABLE: "Ask who runs the proxy, or who set it on the PC.",
+    Kind.PROXY_REFUSES: "Ask who runs the proxy to allow the server.",
+    Kind.PROXY_CANNOT: "Ask who runs the proxy: its DNS, or its own way out.",
+    Kind.PROXY_LOGIN: "Have the PC's user try ETS6; where it fails, ask who runs the proxy whether the user may pass.",
+    Kind.PROXY_LOGIN_UNFIT: "Ask who runs the proxy to offer Negotiate, Kerberos or NTLM, or to let the server through without a login.",
+    Kind.CAPTIVE_PORTAL: "Sign in with a browser, or ask who runs the network to let the PC through.",
+    Kind.BLOCK_PAGE: "Ask who runs the web filter to allow the server.",
+    Kind.INTERCEPTED: "Ask who runs the TLS inspection, in the firewall or the PC's virus scanner, to take the server out of it.",
+    Kind.UNTRUSTED: "Ask who runs the firewall and the virus scanner whether they open TLS.",
+    Kind.NOT_TRUSTED_HERE: "Ask who looks after the PC: Windows must be able to update its root certificates.",
+    Kind.INCOMPLETE: "Ask who runs the firewall whether it changes TLS; where every network sees it, the vendor.",
+    Kind.WRONG_NAME: "Ask who runs the network what answers in the vendor's place.",
+    Kind.EXPIRED: "Ask the vendor; its certificate is genuine and its dates are wrong.",
+    Kind.WRONG_CLOCK: "Set the PC's clock, and look at its time service.",
+    Kind.SERVER_ERROR: "Wait, and ask the vendor.",
+    Kind.WRONG_CONTENT: "Ask who runs the web filter or the proxy; where every network sees it, the vendor.",
+}
+"""Whom to call, or what to do, for every outcome that is not fine."""
+
+VENDOR_DOMAIN = "knx.org"
+PASSED = frozenset({Kind.FINE})
+UNDECIDED = frozenset({Kind.NOT_PROBED, Kind.UNREADABLE, Kind.UNTRUSTED, Kind.PROXY_LOGIN})
+"""Remote management has no login to hand over, so nobody knows whether the one of the PC's user works."""
+CUT_OFF = frozenset({"reset", "closed", "timeout"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one probe. sentence says it for an administrator; chain is there where certificates were judged.
+
+    page is the hash of the page that was answered: two servers that have nothing to do with each other do not send the same.
+    """
+
+    kind: Kind
+    sentence: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    chain: Judgement | None = None
+    page: str = ""
+
+    @property
+    def status(self) -> Status:
+        """Whether that is good enough for ETS6."""
+        return Status.PASS if self.kind in PASSED else Status.UNKNOWN if self.kind in UNDECIDED else Status.FAIL
+
+
+def of_vendor(endpoint: Endpoint) -> bool:
+    """Return whether a server is the vendor's, and not one that the user added."""
+    return f".{endpoint.host}".endswith(f".{VENDOR_DOMAIN}")
+
+
+def word(kind: str) -> str:
+    """Return what went wrong, in words."""
+    words = {
+        "timeout": "no answer in time",
+        "refused": "refused",
+        "reset": "reset",
+        "closed": "closed",
+        "unreachable": "no route",
+        "not_found": "name not resolved",
+        "tls_alert": "TLS alert",
+    }
+    return words.get(kind, "error")

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A POSIX host in the inventory probes for the PCs' network: through real Ansible, beside simulated PCs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.lab import fleet
+from tests.lab.lab import Lab
+from tests.lab.network import Network
+from tests.lab.play import play
+
+VERIFY, ENFORCE = "playbooks/verify.yml", "playbooks/ets6-network.yml"
+NAME = "site-probe"
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """One PC that is right, and beside it this machine as a host that probes."""
+
+    def build(network: Network) -> list[fleet.Member]:
+        return [fleet.compliant("pc-right", network)]
+
+    with Lab(build, scripts=False) as running:
+        hosts = running.inventory / "hosts.yml"
+        inventory = yaml.safe_load(hosts.read_text())
+        inventory["probes"] = {"hosts": {NAME: None}}
+        hosts.write_text(yaml.safe_dump(inventory))
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "ets6_network_endpoints": running.network.endpoints(),
+        }
+        (running.inventory / "host_vars" / f"{NAME}.yml").write_text(yaml.safe_dump(variables))
+        yield running
+
+
+def outcomes(host: dict[str, Any]) -> dict[str, Any]:
+    return {one["control"]: one["evidence"]["outcome"] for one in host["findings"] if "outcome" in one["evidence"]}
+
+
+@pytest.mark.parametrize("playbook", [VERIFY, ENFORCE])
+def test_a_posix_host_is_judged_for_what_it_can_reach_and_nothing_else(lab: Lab, playbook: str) -> None:
+    played = play(lab, playbook)
+    assert (played.code, played.statuses()) == (0, {"pc-right": "pass", NAME: "pass"}), played.output
+    host = played.host(NAME)
+    assert outcomes(host) == outcomes(played.host("pc-right"))
+    assert set(outcomes(host).values()) == {"fine"}
+    judged = {one["control"].partition(".")[0] for one in host["findings"] if one["status"] != "not_applicable"}
+    assert judged == {"reach"}
+    assert "no Windows PC" in played.finding(NAME, "firewall.programs")["reason"]
+
+
+def test_it_takes_the_proxy_that_the_variables_name(lab: Lab) -> None:
+    proxy = {"mode": "named", "server": lab.network.basic_proxy.address, "bypass": ["api.knx.org"]}
+    played = play(lab, VERIFY, "--limit", NAME, "-e", json.dumps({"ets6_network_proxy": proxy}))
+    assert played.code == 2
+    found = outcomes(played.host(NAME))
+    assert found["reach.app_updates"] == "fine"
+    assert found["reach.updates"] == "proxy_wants_login_that_ets6_cannot_give"
+    (way,) = played.finding(NAME, "reach.updates")["evidence"]["ways"]
+    assert way["way"] == lab.network.basic_proxy.address
+    assert way["why"] == f"the settings in ets6_network_proxy name the proxy {lab.network.basic_proxy.address}"
