@@ -67,6 +67,11 @@ class Endpoint:
         """The port, 80 or 443 where the URL names none."""
         return urlsplit(self.url).port or (443 if self.scheme == "https" else 80)
 
+    @property
+    def path(self) -> str:
+        """The path, ``/`` where the URL names none."""
+        return urlsplit(self.url).path or "/"
+
     def to_wire(self) -> dict[str, str]:
         """Return the endpoint as windows_host and endpoint_probe take it."""
         return {"name": self.name, "url": self.url, "address": self.address}
@@ -77,10 +82,12 @@ VENDOR_ENDPOINTS = (
     Endpoint("app_updates", "https://api.knx.org", "ETS app updates"),
     Endpoint("app_updates_http", "http://api.knx.org", "ETS app updates, not encrypted"),
     Endpoint("cloud_licensing", "https://openapi.knx.org", "ETS cloud licensing"),
-    Endpoint("administrative_data", "http://update.knx.org", "ETS administrative data updates"),
-    Endpoint("online_catalog", "http://onlinecatalog.knx.org", "ETS online catalog updates"),
+    Endpoint(
+        "administrative_data", "http://update.knx.org/data/XML/project-23/knx_master.xml", "ETS administrative data updates"
+    ),
+    Endpoint("online_catalog", "http://onlinecatalog.knx.org/Download/Manufacturers", "ETS online catalog updates"),
 )
-"""What the vendor asks of a network: KNX support article 4403452514066."""
+"""What the vendor asks of a network: KNX support article 4403452514066. Where a path is named, a document is known that stands there."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import select
 import socket
 import ssl
@@ -13,10 +14,21 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.lab.certificates import Authority
 
 VENDOR = ("update.knx.org", "api.knx.org", "openapi.knx.org", "onlinecatalog.knx.org")
+DOCUMENTS = {
+    ("update.knx.org", "/data/XML/project-23/knx_master.xml"): (
+        b'<?xml version="1.0" encoding="utf-8"?>\n<KNX xmlns="http://knx.org/xml/project/23"><MasterData Version="1"/></KNX>\n'
+    ),
+    ("onlinecatalog.knx.org", "/Download/Manufacturers"): (
+        b'<?xml version="1.0" encoding="utf-8"?>\n<ArrayOfUnsignedShort xmlns="http://schemas.microsoft.com/2003/10/Serialization/Arrays">'
+        b"<unsignedShort>1</unsignedShort></ArrayOfUnsignedShort>\n"
+    ),
+}
+"""The like of the vendor's public documents, by server and path."""
 
 
 class Server(ThreadingHTTPServer):
@@ -81,8 +93,9 @@ class Vendor(Handler):
     """The vendor's servers, told apart by the Host header."""
 
     def do_GET(self) -> None:
-        """Answer as a server that is up."""
-        body = b'<?xml version="1.0"?>\n<ok/>\n'
+        """Answer as a server that is up; where the vendor has a public document, with the like of it."""
+        host = self.headers.get("Host", "").partition(":")[0]
+        body = DOCUMENTS.get((host, self.path), b'<?xml version="1.0"?>\n<ok/>\n')
         self.answer(200, {"Content-Type": "application/xml", "Server": "lab"}, body)
 
 
@@ -111,20 +124,30 @@ def proxy_handler(upstream: Callable[[str, int], str | None], login: str = "") -
                 return self.answer(502, {"Connection": "close"})
             with far:
                 self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                _relay(self.connection, far)
+                relay(self.connection, far)
 
         def do_GET(self) -> None:
             if self._refused():
                 return
-            host = self.path.split("/")[2].rpartition(":")[0] or self.path.split("/")[2]
-            if upstream(host, 80) is None:
+            asked = urlsplit(self.path)
+            address = upstream(asked.hostname or "", asked.port or 80)
+            if address is None:
                 return self.answer(502)
-            self.answer(200, {"Content-Type": "application/xml", "Via": "1.1 lab"}, b"<ok/>")
+            far = http.client.HTTPConnection(address, timeout=5)
+            try:
+                far.request("GET", asked.path or "/", headers={"Host": asked.netloc})
+                got = far.getresponse()
+                self.answer(got.status, {"Content-Type": got.headers["Content-Type"], "Via": "1.1 lab"}, got.read())
+            except OSError:
+                self.answer(502)
+            finally:
+                far.close()
 
     return Proxy
 
 
-def _relay(near: socket.socket, far: socket.socket) -> None:
+def relay(near: socket.socket, far: socket.socket) -> None:
+    """Carry bytes both ways until one side ends or nobody says anything for half a minute."""
     while True:
         readable, _w, _x = select.select([near, far], [], [], 30)
         for one in readable:
@@ -142,6 +165,7 @@ class Network:
     def __init__(self, folder: Path) -> None:
         root = Authority.root("Lab Public Root")
         inspector = Authority.root("FortiGate CA of the Lab")
+        self.public, self.inspector = root, inspector
         self.roots = folder / "public-roots.pem"
         self.roots.write_bytes(root.pem())
         self.winrm_ca = folder / "winrm-ca.pem"
@@ -149,9 +173,11 @@ class Network:
         self.winrm_ca.write_bytes(company.pem())
         self.winrm_pem = company.issue(folder / "winrm.pem", ["localhost"])
         names = list(VENDOR)
-        self.https = Server(Vendor, _context(root.intermediate("Lab Issuing CA").issue(folder / "vendor.pem", names)))
+        self.https = Server(
+            Vendor, server_context(root.intermediate("Lab Issuing CA").issue(folder / "vendor.pem", names, logged=True))
+        )
         self.http = Server(Vendor)
-        self.inspected = Server(Vendor, _context(inspector.issue(folder / "inspected.pem", names)))
+        self.inspected = Server(Vendor, server_context(inspector.issue(folder / "inspected.pem", names, chain="whole")))
         self.proxy = Server(proxy_handler(self._upstream))
         self.negotiate_proxy = Server(proxy_handler(self._upstream, "Negotiate"))
         self.basic_proxy = Server(proxy_handler(self._upstream, 'Basic realm="lab"'))
@@ -181,7 +207,8 @@ class Network:
             server.stop()
 
 
-def _context(pem: Path) -> ssl.SSLContext:
+def server_context(pem: Path) -> ssl.SSLContext:
+    """Return a TLS server's context for a file with certificates and key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     return context

@@ -29,9 +29,12 @@ START_SECONDS = 20.0
 
 
 class Squid:
-    """A squid process on a free port, with all its files in a folder of its own. The vendor's names lead to loopback."""
+    """A squid process on a free port, with all its files in a folder of its own. The vendor's names lead to loopback.
 
-    def __init__(self, program: str, schemes: Iterable[str] = ()) -> None:
+    denied is a server's name that it lets nobody reach.
+    """
+
+    def __init__(self, program: str, schemes: Iterable[str] = (), denied: str = "") -> None:
         # Not below pytest's folder: squid, started by root, becomes a user who may not look into that.
         self._folder = Path(tempfile.mkdtemp(prefix="ets6-squid-"))
         self._folder.chmod(0o777)
@@ -41,7 +44,7 @@ class Squid:
         self._write("hosts", "".join(f"127.0.0.1 {name}\n" for name in VENDOR))
         for name in ("basic", "digest"):
             self._write(name, "")
-        configuration = self._write("squid.conf", self._configuration(schemes))
+        configuration = self._write("squid.conf", self._configuration(schemes, denied))
         self._log = (self._folder / "output").open("wb")
         self._process = subprocess.Popen(
             [program, "-N", "-n", f"ets6{self.address.rpartition(':')[2]}", "-f", str(configuration)],
@@ -78,7 +81,7 @@ class Squid:
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _configuration(self, schemes: Iterable[str]) -> str:
+    def _configuration(self, schemes: Iterable[str], denied: str) -> str:
         folder = self._folder
         lines = [
             f"http_port {self.address}",
@@ -96,6 +99,8 @@ class Squid:
             "shutdown_lifetime 0 seconds",
             "visible_hostname lab",
         ]
+        if denied:
+            lines += [f"acl denied dstdomain {denied}", "http_access deny denied"]
         wanted = list(schemes)
         for scheme in wanted:
             helper, children = SCHEMES[scheme]

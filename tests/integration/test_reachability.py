@@ -1,0 +1,288 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Every outcome, learnt of real parts on loopback: real TLS with real hierarchies, real proxies, pages, and servers that are unwell."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import CALLS, Kind
+
+from tests.integration.debian import need
+from tests.integration.street import Names, look, only, outcome, resolve_with
+from tests.lab import obstacles
+from tests.lab.certificates import Authority
+from tests.lab.network import VENDOR, Handler, Network, Server, Vendor, server_context
+from tests.lab.squid import Squid
+
+DOCUMENT = "http://update.knx.org/data/XML/project-23/knx_master.xml"
+
+
+class Refusing(Handler):
+    """A proxy that allows nobody anything."""
+
+    def do_CONNECT(self) -> None:
+        """Refuse."""
+        self.close_connection = True
+        self.answer(403, {"Connection": "close"})
+
+
+class Street:
+    """The lab's network, and everything that gets in the way of it, by name. Each has an address."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.network = network = Network(folder)
+        stack.callback(network.stop)
+        self._stack, self._folder = stack, folder
+        issuing = network.public.intermediate("Lab Second CA")
+        private = Authority.root("Somebody's Own Root")
+        names = list(VENDOR)
+        self.places = {
+            "vendor": network.https.address,
+            "vendor_http": network.http.address,
+            "nobody": network.nobody,
+            "inspected": network.inspected.address,
+            "expired": self._tls(issuing, names, started=100),
+            "early": self._tls(issuing, names, started=-2),
+            "other_name": self._tls(issuing, ["shop.example"], logged=True),
+            "leaf_only": self._tls(issuing, names, chain="alone", logged=True),
+            "unknown_issuer": self._tls(issuing, names, chain="alone", days=367),
+            "named_inspector": self._tls(network.inspector, names, chain="alone"),
+            "private": self._tls(private, names, chain="whole"),
+            "portal_tls": self._tls(private, ["login.hotel.example"], chain="whole"),
+            "portal": self._http(obstacles.Portal),
+            "portal_511": self._http(obstacles.Network511),
+            "block_page": self._http(obstacles.BlockPage),
+            "forbidding": self._http(obstacles.Forbidding),
+            "altering": self._http(obstacles.Altering),
+            "unwell": self._http(obstacles.Unwell),
+            "refusing": self._http(Refusing),
+            "proxy": network.proxy.address,
+            "negotiate": network.negotiate_proxy.address,
+            "basic": network.basic_proxy.address,
+            "name_filter": self._listener(obstacles.name_filter(("update.knx.org",), network.https.address)),
+            "reset": self._listener(obstacles.reset),
+            "silent": self._listener(obstacles.silent),
+            "alert": self._listener(obstacles.saying(b"\x15\x03\x03\x00\x02\x02\x28")),
+            "no_tls": self._listener(obstacles.saying(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")),
+            "garbage": self._listener(obstacles.saying(b"220 mail.example ESMTP\r\n\r\n")),
+            "full": self._full(),
+        }
+
+    def port(self, place: str) -> str:
+        return self.places[place].rpartition(":")[2]
+
+    def _tls(self, authority: Authority, names: list[str], **options: Any) -> str:
+        file = authority.issue(self._folder / f"{len(list(self._folder.iterdir()))}.pem", names, **options)
+        server = Server(Vendor, server_context(file))
+        self._stack.callback(server.stop)
+        return server.address
+
+    def _http(self, handler: type[Handler]) -> str:
+        server = Server(handler)
+        self._stack.callback(server.stop)
+        return server.address
+
+    def _listener(self, behave: Callable[[socket.socket], None]) -> str:
+        listener = obstacles.Listener(behave)
+        self._stack.callback(listener.stop)
+        return listener.address
+
+    def _full(self) -> str:
+        """Return an address at which nobody is let in any more: Linux drops what asks for it, as a firewall does."""
+        listening = self._stack.enter_context(closing(socket.create_server(("127.0.0.1", 0), backlog=0)))
+        for _caller in range(3):
+            caller = self._stack.enter_context(closing(socket.socket()))
+            caller.setblocking(False)
+            caller.connect_ex(listening.getsockname())
+        return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    with ExitStack() as stack:
+        yield Street(tmp_path_factory.mktemp("street"), stack)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where a request ends, by which way, and what is to be said of it."""
+
+    place: str
+    wanted: Kind
+    said: str
+    tls: bool = True
+    proxy: str = ""
+    names: Names = field(default_factory=dict)
+    ahead: timedelta = timedelta()
+    timeout: int = 3
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+PRIVATE = {"root": "private", "verified": False}
+HERE = {"update.knx.org": "127.0.0.1"}
+SCENES = {
+    "fine": Scene("vendor", Kind.FINE, "is reached (HTTP 200)", evidence={"root": "public", "certificate_timestamps": 2, "weak_signs": []}),
+    "fine_http": Scene("vendor_http", Kind.FINE, "sends the vendor's document", tls=False),
+    "no_such_name": Scene("", Kind.NOT_RESOLVED, "there is no such name", names={"update.knx.org": socket.EAI_NONAME}),
+    "no_name_server": Scene("", Kind.NOT_RESOLVED, "no name server answered", names={"update.knx.org": socket.EAI_AGAIN}),
+    "sinkholed": Scene("private", Kind.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
+    "sinkholed_http": Scene("vendor_http", Kind.SINKHOLED, "resolves to 127.0.0.1", tls=False, names=HERE),
+    "sinkholed_and_refused": Scene("nobody", Kind.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
+    "own_way_to_the_vendor": Scene("vendor", Kind.FINE, "is reached", names=HERE),
+    "refused": Scene("nobody", Kind.REFUSED, "refuses the connection"),
+    "dropped": Scene("full", Kind.TIMED_OUT, "a firewall that drops the packets", timeout=1),
+    "silent_tls": Scene("silent", Kind.TIMED_OUT, "silent when TLS begins", timeout=1, evidence={"other_name_gets_further": False}),
+    "silent_http": Scene("silent", Kind.TIMED_OUT, "does not answer in time", tls=False, timeout=1),
+    "reset_at_the_name": Scene("name_filter", Kind.RESET_AT_NAME, "filters by server name", evidence={"other_name_gets_further": True}),
+    "reset_always": Scene("reset", Kind.RESET, "also under another name", evidence={"other_name_gets_further": False}),
+    "reset_http": Scene("reset", Kind.RESET, "breaks off", tls=False),
+    "no_tls": Scene("no_tls", Kind.NO_TLS, "answers without TLS"),
+    "alert": Scene("alert", Kind.TLS_FAILED, "TLS alert"),
+    "proxy_gone": Scene("", Kind.PROXY_UNREACHABLE, "is not reached (refused)", proxy="nobody"),
+    "proxy_silent": Scene("", Kind.PROXY_UNREACHABLE, "does not answer", proxy="silent", timeout=1),
+    "proxy_no_proxy": Scene("", Kind.PROXY_UNREACHABLE, "not HTTP", proxy="garbage"),
+    "proxy_refuses": Scene("", Kind.PROXY_REFUSES, "allow the host there", proxy="refusing"),
+    "proxy_login": Scene("", Kind.PROXY_LOGIN, "wants a login (negotiate)", proxy="negotiate"),
+    "proxy_login_http": Scene("", Kind.PROXY_LOGIN, "wants a login (negotiate)", proxy="negotiate", tls=False),
+    "proxy_unfit": Scene("", Kind.PROXY_LOGIN_UNFIT, "wants a login (basic)", proxy="basic"),
+    "proxied": Scene("", Kind.FINE, "through the proxy", proxy="proxy"),
+    "proxied_http": Scene("", Kind.FINE, "sends the vendor's document", proxy="proxy", tls=False),
+    "portal": Scene("portal", Kind.CAPTIVE_PORTAL, "login.hotel.example", tls=False),
+    "portal_511": Scene("portal_511", Kind.CAPTIVE_PORTAL, "sign-in page", tls=False),
+    "portal_tls": Scene("portal_tls", Kind.WRONG_NAME, "another server answers", evidence=PRIVATE),
+    "block_page": Scene("block_page", Kind.BLOCK_PAGE, "a web page instead of the vendor's document", tls=False),
+    "forbidding": Scene("forbidding", Kind.BLOCK_PAGE, "a page that refuses it (403)", tls=False),
+    "altered": Scene("altering", Kind.WRONG_CONTENT, "not the vendor's document", tls=False),
+    "garbage": Scene("garbage", Kind.WRONG_CONTENT, "not HTTP", tls=False),
+    "server_error": Scene("unwell", Kind.SERVER_ERROR, "an error of its own (503)", tls=False),
+    "intercepted": Scene("inspected", Kind.INTERCEPTED, "FortiGate CA of the Lab, Fortinet FortiGate", evidence={**PRIVATE, "product": "Fortinet FortiGate"}),
+    "intercepted_by_nobody_known": Scene("private", Kind.INTERCEPTED, "CN=Somebody's Own Root", evidence={**PRIVATE, "product": None}),
+    "intercepted_by_name": Scene("named_inspector", Kind.INTERCEPTED, "goes by the name of an inspector", evidence={"root": "absent"}),
+    "who_issued_it": Scene("unknown_issuer", Kind.UNTRUSTED, "that is no proof", evidence={"root": "absent", "certificate_timestamps": 0}),
+    "incomplete": Scene("leaf_only", Kind.INCOMPLETE, "does not send the certificate of its issuer", evidence={"root": "absent", "weak_signs": []}),
+    "wrong_name": Scene("other_name", Kind.WRONG_NAME, "for another name than update.knx.org", evidence={"root": "public", "name_matches": False}),
+    "expired": Scene("expired", Kind.EXPIRED, "expired", evidence={"root": "public", "expired": True, "verified": True}),
+    "not_yet_valid": Scene("early", Kind.EXPIRED, "not yet valid", evidence={"not_yet_valid": True}),
+    "clock_ahead": Scene("vendor", Kind.WRONG_CLOCK, "looks expired; set the clock", ahead=timedelta(days=800)),
+    "clock_behind": Scene("vendor", Kind.WRONG_CLOCK, "looks not yet valid; set the clock", ahead=timedelta(days=-800)),
+    "interceptor_and_wrong_clock": Scene("inspected", Kind.INTERCEPTED, "opened on the way", ahead=timedelta(days=800)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_an_outcome_and_its_evidence(street: Street, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    scene = SCENES[name]
+    resolve_with(monkeypatch, scene.names)
+    url = "https://update.knx.org" if scene.tls else DOCUMENT
+    entry = {"url": url}
+    if scene.names and scene.place:
+        entry["url"] = url.replace("knx.org", f"knx.org:{street.port(scene.place)}")
+    elif scene.place:
+        entry["address"] = street.places[scene.place]
+    proxy = {"mode": "named", "server": street.places[scene.proxy]} if scene.proxy else {"mode": "direct"}
+    variables = {"endpoints": only(updates=entry), "proxy": proxy, "public_roots": str(street.network.roots)}
+    finding = look(scene.timeout, scene.ahead, **variables)["reach.updates"]
+    assert (outcome(finding), scene.said in finding.reason) == (scene.wanted.value, True), finding.reason
+    (way,) = finding.evidence["ways"]
+    told = {**way, **way.get("tls", {})}
+    assert {key: told.get(key) for key in scene.evidence} == scene.evidence
+    if scene.wanted is Kind.FINE:
+        assert finding.status is Status.PASS
+    else:
+        assert finding.status in (Status.FAIL, Status.UNKNOWN)
+        assert finding.reason.endswith(CALLS[scene.wanted])
+
+
+def test_every_outcome_has_a_scene_here_or_elsewhere() -> None:
+    """What only Windows tells, and what a real squid says, stands in other tests."""
+    elsewhere = {Kind.NOT_PROBED, Kind.UNREADABLE, Kind.UNREACHABLE, Kind.NOT_TRUSTED_HERE, Kind.PROXY_CANNOT}
+    assert {scene.wanted for scene in SCENES.values()} | elsewhere == set(Kind)
+    assert CALLS.keys() == set(Kind) - {Kind.FINE}
+
+
+@pytest.mark.parametrize(("url", "denied", "wanted"), [
+    ("https://update.knx.org", "update.knx.org", Kind.PROXY_REFUSES),
+    (DOCUMENT, "update.knx.org", Kind.PROXY_REFUSES),
+    ("https://update.knx.org:{nobody}", "", Kind.PROXY_CANNOT),
+    ("http://update.knx.org:{nobody}", "", Kind.PROXY_CANNOT),
+    ("https://update.knx.org:{vendor}", "", Kind.FINE),
+])  # fmt: skip
+def test_what_a_real_squid_says(street: Street, url: str, denied: str, wanted: Kind) -> None:
+    with Squid(need("squid", "squid"), denied=denied) as squid:
+        proxy = {"mode": "named", "server": squid.address}
+        url = url.format(nobody=street.port("nobody"), vendor=street.port("vendor"))
+        finding = look(5, endpoints=only(updates={"url": url}), proxy=proxy, public_roots=str(street.network.roots))[
+            "reach.updates"
+        ]
+    assert outcome(finding) == wanted.value, finding.reason
+
+
+# ----- endpoints beside each other
+
+
+def everything(street: Street, https: str = "vendor", http: str = "vendor_http", **others: str) -> dict[str, Any]:
+    """Return the vendor's endpoints at these places; others by endpoint."""
+    table = street.network.endpoints()
+    places = dict.fromkeys(("updates", "app_updates", "cloud_licensing"), https)
+    places |= dict.fromkeys(("app_updates_http", "administrative_data", "online_catalog"), http)
+    return {name: {**table[name], "address": street.places[place]} for name, place in {**places, **others}.items()}
+
+
+def test_one_endpoint_that_fails_does_not_hide_the_others(street: Street) -> None:
+    found = look(
+        2, endpoints=everything(street, cloud_licensing="full", online_catalog="garbage"), public_roots=str(street.network.roots)
+    )
+    failed = {name for name, finding in found.items() if name.startswith("reach.") and finding.status is Status.FAIL}
+    assert failed == {"reach.cloud_licensing", "reach.online_catalog"}
+
+
+def test_the_same_inspector_everywhere_is_proof_once(street: Street) -> None:
+    finding = look(endpoints=everything(street, "inspected"), public_roots=str(street.network.roots))["reach.interception"]
+    assert (finding.status, "Everywhere by the same issuer." in finding.reason) == (Status.FAIL, True)
+    assert finding.evidence["proof"].keys() == {"updates", "app_updates", "cloud_licensing"}
+    assert not finding.evidence["strong"]
+    assert len(finding.evidence["issuer_ids"]) == 1
+
+
+def test_strong_evidence_is_told_from_proof(street: Street) -> None:
+    found = look(endpoints=everything(street, "named_inspector", "altering"), public_roots=str(street.network.roots))
+    finding = found["reach.interception"]
+    assert finding.status is Status.FAIL
+    assert "strong evidence, and no proof" in finding.reason
+    assert finding.evidence["proof"] == {}
+    assert finding.evidence["strong"]["updates"] == "an inspector's name: CN=FortiGate CA of the Lab"
+    assert finding.evidence["strong"]["online_catalog"] == "not the vendor's document"
+
+
+def test_weak_signs_alone_are_no_verdict(street: Street) -> None:
+    finding = look(endpoints=everything(street, "unknown_issuer"), public_roots=str(street.network.roots))["reach.interception"]
+    assert finding.status is Status.UNKNOWN
+    assert "no proof of interception, nor of its absence" in finding.reason
+    weak = finding.evidence["weak"]["updates"]
+    assert weak[0].startswith("no embedded signed certificate timestamps")
+    assert weak[-1].startswith("valid for 367 days")
+
+
+def test_a_page_that_two_servers_share_is_the_vendors_of_neither(street: Street) -> None:
+    found = look(endpoints=everything(street, http="block_page"), public_roots=str(street.network.roots))
+    finding = found["reach.app_updates_http"]
+    assert outcome(finding) == "block_page"
+    assert "the same as that of another server" in finding.reason
+
+
+def test_a_sign_in_page_is_named_where_other_endpoints_fail_behind_it(street: Street) -> None:
+    found = look(endpoints=everything(street, "portal_tls", "portal"), public_roots=str(street.network.roots))
+    assert outcome(found["reach.online_catalog"]) == "captive_portal"
+    assert "sign in first" in found["reach.updates"].reason
+    assert found["reach.interception"].status is Status.UNKNOWN
+    assert found["reach.interception"].evidence["another_server"] == ["app_updates", "cloud_licensing", "updates"]
