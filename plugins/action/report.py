@@ -9,6 +9,7 @@ dead: the play ignores unreachable hosts and the policy task its errors, so this
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible.utils.display import Display
 
 from ..plugin_utils import judge
 from ..plugin_utils.policy import Policy
+from ..plugin_utils.reachability import fleet
 from ..plugin_utils.report import document, drift, exceptions, formats, json, origin, reading, terminal, writing
 
 PREVIOUS = "previous.json"
@@ -67,6 +69,8 @@ class ActionModule(ActionBase):
             ),
             key=lambda host: host.name,
         )
+        compared = fleet.compare({host.name: host.findings for host in hosts})
+        hosts = [dataclasses.replace(host, findings=compared[host.name]) for host in hosts]
         common = document.in_common(hosts)
         wires = [host.to_wire(common) for host in hosts]
         inventory = (variables.get("groups") or {}).get("all") or ()

@@ -69,3 +69,43 @@ def test_it_takes_the_proxy_that_the_variables_name(lab: Lab) -> None:
     (way,) = played.finding(NAME, "reach.updates")["evidence"]["ways"]
     assert way["way"] == lab.network.basic_proxy.address
     assert way["why"] == f"the settings in ets6_network_proxy name the proxy {lab.network.basic_proxy.address}"
+
+
+def test_an_outage_is_the_vendors_only_when_a_second_vantage_point_agrees(lab: Lab) -> None:
+    """The PC goes out by a proxy that cannot reach the server either; the host that probes goes straight."""
+    lab.members["pc-right"].pc.user_proxy(3, lab.network.proxy.address)
+    table = lab.network.endpoints()
+    table["updates"] = {"url": "https://gone.knx.org", "address": lab.network.nobody}
+    words = ["-e", json.dumps({"ets6_network_endpoints": table})]
+    played = play(lab, VERIFY, *words)
+    assert played.code == 2
+    for name, outcome in (("pc-right", "proxy_cannot_reach"), (NAME, "refused")):
+        finding = played.finding(name, "reach.updates")
+        assert finding["evidence"]["outcome"] == outcome
+        assert finding["status"] == "fail"
+        assert "from all 2 hosts and 2 vantage points" in finding["reason"]
+        assert "not this host's fault" in finding["reason"]
+        assert "elsewhere" not in played.finding(name, "reach.app_updates")["evidence"]
+
+    alone = play(lab, VERIFY, "--limit", "pc-right", *words)
+    assert "fault" not in alone.finding("pc-right", "reach.updates")["reason"]
+
+
+def test_what_a_neighbour_reaches_is_looked_for_on_the_host(lab: Lab) -> None:
+    file = lab.inventory / "host_vars" / "pc-right.yml"
+    variables = yaml.safe_load(file.read_text())
+    variables["ets6_network_endpoints"] = lab.network.endpoints(down="updates")
+    file.write_text(yaml.safe_dump(variables))
+    played = play(lab, VERIFY)
+    assert played.statuses() == {"pc-right": "fail", NAME: "pass"}
+    finding = played.finding("pc-right", "reach.updates")
+    assert finding["reason"].endswith(
+        f"It is reached from {NAME}, by the same way out of the same network: look at this host itself."
+    )
+
+
+def test_one_inspector_before_all_is_named_so(lab: Lab) -> None:
+    table = lab.network.endpoints(https=lab.network.inspected.address)
+    played = play(lab, VERIFY, "-e", json.dumps({"ets6_network_endpoints": table}))
+    for name in ("pc-right", NAME):
+        assert "The same issuer on all 2 hosts" in played.finding(name, "reach.interception")["reason"]

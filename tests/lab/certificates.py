@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,28 +28,20 @@ class Authority:
     @classmethod
     def root(cls, name: str) -> Authority:
         """Make a self-signed root."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _certificate(name, key, name, key, authority=True, days=4000, started=400)
-        return cls(certificate, key)
+        return cls(*certificate_of(None, [], authority=True, name=name, days=4000, started=400))
 
-    def intermediate(self, name: str) -> Authority:
+    def intermediate(self, name: str, days: int = 2000, started: int = 400) -> Authority:
         """Make an intermediate authority below this one."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _certificate(name, key, self._name(), self.key, authority=True, days=2000, started=400)
+        certificate, key = certificate_of(self, [], authority=True, name=name, days=days, started=started)
         return Authority(certificate, key, (certificate, *self.chain))
 
-    def issue(
-        self, file: Path, names: list[str], days: int = 90, started: int = 1, chain: str = "usual", logged: bool = False
-    ) -> Path:
+    def issue(self, file: Path, names: list[str], chain: str = "usual", **options: Any) -> Path:
         """Write leaf, chain and key into one PEM file, as ssl.SSLContext.load_cert_chain takes it.
 
-        The leaf is valid for days, since started days ago. chain is usual (all but the root), alone (only the leaf) or whole
-        (this authority too, be it a root); logged gives the leaf what a public authority's has: timestamps of two logs, and an
-        address of its issuer.
+        chain is usual (all but the root), alone (only the leaf) or whole (this authority too, be it a root); options are
+        certificate_of's.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
-        more = _as_public(datetime.now(timezone.utc) - timedelta(days=started)) if logged else []
-        leaf = _certificate(names[0], key, self._name(), self.key, names=names, days=days, started=started, more=more)
+        leaf, key = certificate_of(self, names, **options)
         above = {"usual": self.chain, "alone": (), "whole": self.chain or (self.certificate,)}[chain]
         parts = [certificate.public_bytes(serialization.Encoding.PEM) for certificate in (leaf, *above)]
         parts.append(
@@ -61,32 +54,38 @@ class Authority:
         """Return the certificate as PEM."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
-    def _name(self) -> str:
-        return str(self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
-
-def _certificate(
-    name: str,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey,
+def certificate_of(
+    issuer: Authority | None,
+    names: list[str],
+    *,
     authority: bool = False,
-    names: list[str] | None = None,
+    name: str = "",
+    key: ec.EllipticCurvePrivateKey | None = None,
     days: int = 90,
     started: int = 1,
+    logged: bool = False,
     more: Sequence[x509.ExtensionType] = (),
-) -> x509.Certificate:
-    now = datetime.now(timezone.utc)
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Make a certificate for server names, or an authority's; without an issuer, one that is signed with its own key.
+
+    It is valid for days, since started days ago. logged gives it what a public authority's has: timestamps of two logs, and an
+    address of its issuer.
+    """
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name or names[0])])
+    signing = issuer.key if issuer else key
+    since = datetime.now(timezone.utc) - timedelta(days=started)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=started))
-        .not_valid_after(now - timedelta(days=started) + timedelta(days=days))
+        .not_valid_before(since)
+        .not_valid_after(since + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False), critical=True
@@ -95,9 +94,9 @@ def _certificate(
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    for extension in more:
+    for extension in (*(_as_public(since) if logged else ()), *more):
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
+    return builder.sign(signing, hashes.SHA256()), key
 
 
 def stamps(*logs: tuple[bytes, datetime]) -> x509.UnrecognizedExtension:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -148,12 +149,25 @@ def _finding(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> F
     if worst.kind in CALLS:
         sentences.append(CALLS[worst.kind])
     evidence = {
+        "server": f"{endpoint.host}:{endpoint.port}",
+        "network": _network(snapshot),
         "outcome": worst.kind.value,
         "ways": [
             {"users": list(way.users), "outcome": found.kind.value, "why": way.reason, **found.evidence} for way, found in results
         ],
     }
     return Finding(control, worst.status, " ".join(sentences), evidence)
+
+
+def _network(snapshot: Snapshot) -> str | None:
+    """Return the network that the host's probes started from, as far as an address tells; None where none came to a connection."""
+    for probe in snapshot.probes or ():
+        try:
+            local = ipaddress.ip_address(str(probe.get("local")).partition("%")[0])
+        except ValueError:
+            continue
+        return str(ipaddress.ip_network((local, 24 if local.version == 4 else 64), strict=False))
+    return None
 
 
 def _multicast() -> Finding:

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a chain of certificates proves, with hierarchies made for the test."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import certificate
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.certificate import CertificateError, Judgement, Root
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.issuers import PRODUCTS, product
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.lab.certificates import Authority, certificate_of, stamps
+
+NAME = "update.knx.org"
+NOW = datetime.now(timezone.utc)
+PUBLIC = Authority.root("Public Root")
+ISSUING = PUBLIC.intermediate("Issuing CA")
+ROOTS = (PUBLIC.certificate,)
+
+
+def der(*chain: x509.Certificate) -> list[str]:
+    return [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
+
+
+def leaf(authority: Authority = ISSUING, name: str = NAME, **options: Any) -> x509.Certificate:
+    return certificate_of(authority, [name], **options)[0]
+
+
+def judged(
+    chain: Sequence[x509.Certificate], built: Sequence[x509.Certificate] = (), host: str = NAME, now: datetime = NOW
+) -> Judgement:
+    return certificate.judge(der(*chain), der(*built), host, now, ROOTS)
+
+
+def test_the_vendors_own_chain_is_genuine() -> None:
+    found = judged([leaf(logged=True), ISSUING.certificate])
+    assert found.genuine
+    assert (found.root, found.complete, found.verified, found.supports) == (Root.PUBLIC, True, True, ())
+    assert found.timestamps == 2
+
+
+def test_a_root_that_is_sent_along_and_the_wrong_order_do_no_harm() -> None:
+    assert judged([leaf(), PUBLIC.certificate, ISSUING.certificate]).genuine
+
+
+def test_a_chain_that_only_the_pc_could_complete_is_public_and_incomplete() -> None:
+    found = judged([leaf(logged=True)], built=[leaf(), ISSUING.certificate, PUBLIC.certificate])
+    assert (found.root, found.complete, found.genuine) == (Root.PUBLIC, False, True)
+
+
+def test_a_private_root_that_only_the_pc_knows_is_proof() -> None:
+    inspector = Authority.root("Company Inspection CA")
+    alone = leaf(inspector)
+    assert judged([alone]).root is Root.ABSENT
+    found = judged([alone], built=[alone, inspector.certificate])
+    assert (found.root, found.issuer) == (Root.PRIVATE, "CN=Company Inspection CA")
+
+
+def test_a_root_of_a_public_ones_name_is_not_it() -> None:
+    impostor = Authority.root("Public Root")
+    found = judged([leaf(impostor), impostor.certificate])
+    assert (found.root, found.genuine) == (Root.PRIVATE, False)
+
+
+def test_who_owns_a_public_leaf_cannot_sign_for_the_vendor() -> None:
+    own, key = certificate_of(ISSUING, ["shop.example"])
+    false = Authority(own, key, (own, ISSUING.certificate))
+    found = judged([leaf(false), own, ISSUING.certificate])
+    assert found.root is Root.ABSENT
+    assert not found.genuine
+
+
+def test_an_issuer_that_has_run_out_is_public_but_breaks_the_rules() -> None:
+    old = PUBLIC.intermediate("Old CA", days=30, started=60)
+    found = judged([leaf(old), old.certificate])
+    assert (found.root, found.verified, found.expired, found.genuine) == (Root.PUBLIC, False, False, False)
+
+
+def test_dates_hide_nothing_else() -> None:
+    """A validator that looks at all at once would say expired and no more."""
+    inspector = Authority.root("Company Inspection CA")
+    found = judged([leaf(inspector, name="other.example", started=100), inspector.certificate])
+    assert (found.root, found.expired, found.name_matches) == (Root.PRIVATE, True, False)
+    ours = judged([leaf(started=100), ISSUING.certificate])
+    assert (ours.root, ours.expired, ours.verified) == (Root.PUBLIC, True, True)
+
+
+@pytest.mark.parametrize(("name", "host", "matches"), [
+    ("update.knx.org", "UPDATE.KNX.ORG.", True),
+    ("*.knx.org", "update.knx.org", True),
+    ("*.knx.org", "knx.org", False),
+    ("*.knx.org", "a.update.knx.org", False),
+    ("*.org", "knx.org", True),
+    ("knx.org", "update.knx.org", False),
+])  # fmt: skip
+def test_a_wildcard_stands_for_one_label(name: str, host: str, matches: bool) -> None:
+    assert judged([leaf(name=name), ISSUING.certificate], host=host).name_matches is matches
+
+
+@pytest.mark.parametrize(("made", "count"), [
+    ([(b"one", -1), (b"two", -1)], 2),
+    ([(b"one", -1), (b"one", -1)], 1),
+    ([(b"one", -1), (b"two", -90)], 1),
+    ([(b"one", -1), (b"two", 30)], 1),
+    ([], 0),
+])  # fmt: skip
+def test_only_stamps_of_several_logs_at_the_time_of_issue_count(made: list[tuple[bytes, int]], count: int) -> None:
+    """Whoever copies a certificate's stamps into one of his own cannot copy their time."""
+    stamped = stamps(*((log, NOW + timedelta(days=days)) for log, days in made))
+    found = judged([certificate_of(ISSUING, [NAME], more=[stamped])[0], ISSUING.certificate])
+    assert found.timestamps == count
+    assert any("timestamps" in sign for sign in found.supports) is (count < 2)
+
+
+@pytest.mark.parametrize(("issued", "days", "too_long"), [
+    ("2025-06-01", 398, False), ("2025-06-01", 399, True), ("2026-06-01", 200, False), ("2026-06-01", 201, True),
+])  # fmt: skip
+def test_a_life_longer_than_public_ones_is_a_weak_sign(issued: str, days: int, too_long: bool) -> None:
+    started = (NOW - datetime.fromisoformat(f"{issued}T00:00:00+00:00")).days
+    assert any("valid for" in sign for sign in judged([leaf(days=days, started=started)]).supports) is too_long
+
+
+def test_issuers_are_told_apart_by_their_keys_and_not_by_their_names() -> None:
+    one, other = Authority.root("Same Name"), Authority.root("Same Name")
+    first, again, second = (judged([leaf(authority)]).issuer_id for authority in (one, one, other))
+    assert first == again != second
+
+
+@pytest.mark.parametrize(("chain", "said"), [
+    ([], "no certificate"),
+    (["!!"], "certificate 1 cannot be read"),
+    ([None], "certificate 1 cannot be read"),
+    ([base64.b64encode(b"\x30\x03\x02\x01\x01").decode()], "certificate 1 cannot be read"),
+    ([base64.b64encode(bytes(70_000)).decode()], "longer than 65536 bytes"),
+    (["AA=="] * 21, "more than 20"),
+])  # fmt: skip
+def test_what_is_no_chain_is_refused_in_words(chain: list[Any], said: str) -> None:
+    with pytest.raises(CertificateError, match=said):
+        certificate.judge(chain, [], NAME, NOW, ROOTS)
+
+
+def test_a_circle_of_issuers_comes_to_an_end() -> None:
+    a = Authority.root("A")
+    b = Authority.root("B")
+    by_b = certificate_of(b, [], authority=True, name="A", key=a.key)[0]
+    by_a = certificate_of(a, [], authority=True, name="B", key=b.key)[0]
+    assert judged([leaf(a), by_b, by_a]).root is Root.ABSENT
+
+
+def test_control_characters_of_an_issuer_stay_out_of_reports() -> None:
+    found = judged([leaf(Authority.root("Evil\x1b[2J\nCA"))])
+    assert "\x1b" not in found.issuer
+    assert "\n" not in found.issuer
+
+
+def test_bundles_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CertificateError, match=r"ets6_network_public_roots: .*nowhere"):
+        certificate.public_roots(str(tmp_path / "nowhere.pem"))
+    (tmp_path / "no.pem").write_text("no certificate")
+    with pytest.raises(CertificateError, match=r"no\.pem"):
+        certificate.public_roots(str(tmp_path / "no.pem"))
+
+
+def test_certifis_roots_are_the_default() -> None:
+    assert len(certificate.public_roots("")) > 50
+    assert judged([leaf(), ISSUING.certificate]).root is Root.PUBLIC
+    assert certificate.judge(der(leaf(), ISSUING.certificate), [], NAME, NOW, certificate.public_roots("")).root is Root.ABSENT
+
+
+@pytest.mark.parametrize(("issuer", "name"), [
+    ("CN=FG3H1E5818900000,O=Fortinet,C=US", "Fortinet FortiGate"),
+    ("CN=avast! Web/Mail Shield Root", "Avast"),
+    ("CN=Zscaler Intermediate Root CA (zscalerthree.net),O=Zscaler Inc.", "Zscaler"),
+    ("CN=ca.acme.goskope.com,O=Acme", "Netskope"),
+    ("CN=mitmproxy,O=mitmproxy", "mitmproxy"),
+    ("CN=R11,O=Let's Encrypt,C=US", ""),
+])  # fmt: skip
+def test_products_are_known_by_their_names(issuer: str, name: str) -> None:
+    assert product(issuer) == name
+    assert all(words == words.lower() for words, _product in PRODUCTS)

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What hosts' findings say of each other: outages of the vendor, one inspector before all."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.fleet import compare
+
+Json = dict[str, Any]
+
+
+def endpoint(outcome: str, way: str = "direct", network: str = "192.0.2.0/24", server: str = "update.knx.org:443") -> Json:
+    evidence = {"server": server, "network": network, "outcome": outcome, "ways": [{"way": way, "outcome": outcome}]}
+    status = "pass" if outcome == "fine" else "unknown" if outcome == "not_probed" else "fail"
+    return {"control": "reach.updates", "status": status, "reason": "So it is.", "evidence": evidence}
+
+
+def inspected(*ids: str, judged: bool = True) -> Json:
+    evidence = {"issuer_ids": list(ids), "genuine": [] if ids or not judged else ["updates"]}
+    return {"control": "reach.interception", "status": "fail" if ids else "pass", "reason": "So it is.", "evidence": evidence}
+
+
+def said(hosts: dict[str, Json], name: str = "pc") -> tuple[str, Json]:
+    """Return what is added to a host's only finding."""
+    given = {host: [finding] for host, finding in hosts.items()}
+    before = copy.deepcopy(given)
+    (found,) = compare(given)[name]
+    assert given == before, "what it was given stays as it was"
+    assert found["status"] == hosts[name]["status"]
+    return found["reason"].removeprefix("So it is.").strip(), found["evidence"].get("elsewhere", {})
+
+
+@pytest.mark.parametrize("other", [
+    endpoint("proxy_cannot_reach", way="proxy:3128"),
+    endpoint("timed_out", network="198.51.100.0/24"),
+    endpoint("server_error", way="proxy:3128", network=""),
+])  # fmt: skip
+def test_a_second_vantage_point_that_agrees_makes_it_the_vendors_outage(other: Json) -> None:
+    told, elsewhere = said({"pc": endpoint("timed_out"), "beside": endpoint("refused"), "other": other})
+    assert "from all 3 hosts and 2 vantage points" in told
+    assert "not this host's fault" in told
+    assert elsewhere == {"reached_from": [], "same_from": ["beside", "other"], "vantage_points": 2, "vendor_outage": True}
+
+
+@pytest.mark.parametrize("network", ["192.0.2.0/24", ""])
+def test_hosts_that_share_their_way_out_prove_no_outage(network: str) -> None:
+    told, elsewhere = said({"pc": endpoint("timed_out"), "other": endpoint("timed_out", network=network)})
+    assert "All 2 hosts see the same, so it is not this host" in told
+    assert "a second vantage point" in told
+    assert elsewhere["vendor_outage"] is False
+
+
+def test_a_server_that_others_reach_is_up() -> None:
+    hosts = {f"pc-{number}": endpoint("fine", way="proxy:3128") for number in range(5)}
+    told, elsewhere = said({"pc": endpoint("timed_out"), **hosts})
+    assert told.startswith("It is reached from pc-0, pc-1, pc-2 and others, so the server is up")
+    assert elsewhere["reached_from"] == sorted(hosts)
+
+
+def test_a_neighbour_that_goes_the_same_way_and_arrives_points_to_the_host() -> None:
+    told, _elsewhere = said({"pc": endpoint("timed_out"), "beside": endpoint("fine"), "other": endpoint("timed_out", way="p:1")})
+    assert told == "It is reached from beside, by the same way out of the same network: look at this host itself."
+
+
+@pytest.mark.parametrize("hosts", [
+    {"pc": endpoint("timed_out")},
+    {"pc": endpoint("fine"), "other": endpoint("timed_out", way="p:1")},
+    {"pc": endpoint("tls_intercepted"), "other": endpoint("fine")},
+    {"pc": endpoint("timed_out"), "other": endpoint("tls_intercepted", way="p:1")},
+    {"pc": endpoint("timed_out"), "other": endpoint("timed_out", way="p:1", server="news.example:443")},
+    {"pc": endpoint("not_probed"), "other": endpoint("timed_out")},
+])  # fmt: skip
+def test_what_others_cannot_tell_is_left_as_it_is(hosts: dict[str, Json]) -> None:
+    assert said(hosts) == ("", {})
+
+
+def test_the_same_inspector_everywhere_is_the_networks() -> None:
+    told, elsewhere = said({"pc": inspected("aa"), "b": inspected("aa"), "c": inspected("aa", "bb")})
+    assert (
+        told
+        == "The same issuer on all 3 hosts that could be judged: that points to a device of the network, and to no single PC."
+    )
+    assert elsewhere == {"same_issuer": ["b", "c"], "judged": 3}
+
+
+def test_an_inspector_on_one_host_alone_is_looked_for_there() -> None:
+    told, _elsewhere = said({"pc": inspected("aa"), "b": inspected(), "c": inspected("bb"), "d": inspected(judged=False)})
+    assert told == "On none of the other 2 hosts that could be judged: look for it on this host, such as a virus scanner."
+
+
+def test_an_inspector_of_some_is_counted() -> None:
+    told, _elsewhere = said({"pc": inspected("aa"), "b": inspected("aa"), "c": inspected()})
+    assert told == "The same issuer on 2 of 3 hosts that could be judged."
+
+
+def test_one_host_alone_is_compared_with_nobody() -> None:
+    assert said({"pc": inspected("aa")}) == ("", {})
+
+
+def test_hosts_that_were_not_judged_are_no_hindrance() -> None:
+    away = {"control": "reach.updates", "status": "unknown", "reason": "Away.", "evidence": {}}
+    assert said({"pc": endpoint("timed_out"), "away": away}) == ("", {})
+
+
+def test_five_thousand_hosts_take_no_time() -> None:
+    since = time.monotonic()
+    hosts = {f"pc-{number}": [endpoint("timed_out")] for number in range(5000)}
+    found = compare({**hosts, "other": [endpoint("timed_out", way="p:1")]})
+    assert "all 5001 hosts" in found["pc-1"][0]["reason"]
+    assert len(found["pc-1"][0]["evidence"]["elsewhere"]["same_from"]) == 20
+    found = compare({f"pc-{number}": [inspected("aa")] for number in range(5000)})
+    assert "on all 5000 hosts" in found["pc-1"][0]["reason"]
+    assert time.monotonic() - since < 10

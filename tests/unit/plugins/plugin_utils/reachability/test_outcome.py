@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What only Windows tells of a probe, and what a hostile PC may answer. Outcomes of real servers: tests/integration."""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import Endpoint, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls, outcome, ways
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import CALLS, Kind
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.lab.certificates import Authority, certificate_of
+
+ROOT = Path(__file__).resolve().parents[5]
+NOW = datetime.now(timezone.utc)
+PUBLIC = Authority.root("Public Root")
+ISSUING = PUBLIC.intermediate("Issuing CA")
+UPDATES = Endpoint("updates", "https://update.knx.org")
+
+
+def der(*chain: Any) -> list[str]:
+    return [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
+
+
+def probe(**found: Any) -> dict[str, Any]:
+    """Return a probe's result: everything fine unless told otherwise."""
+    leaf = certificate_of(ISSUING, ["update.knx.org"], logged=True)[0]
+    tls = {"protocol": "Tls12", "policy_errors": [], "presented": der(leaf, ISSUING.certificate), "built": [], "chain_status": []}
+    return {
+        "name": "updates", "way": "", "stage": "done", "error": None, "addresses": ["192.0.2.80"], "address": "192.0.2.80", "local": "192.0.2.7",
+        "elapsed": {"dns": 1}, "connect": None, "tls": tls, "http": {"status": 200, "headers": [], "body": ""}, **found,
+    }  # fmt: skip
+
+
+def judged(found: dict[str, Any], endpoint: Endpoint = UPDATES, **more: Any) -> outcome.Outcome:
+    return outcome.of(found, endpoint, (PUBLIC.certificate,), NOW, **more)
+
+
+def test_what_windows_has_against_a_genuine_certificate_is_the_pcs() -> None:
+    found = probe()
+    found["tls"] |= {"policy_errors": ["RemoteCertificateChainErrors"], "chain_status": ["UntrustedRoot"]}
+    result = judged(found)
+    assert result.kind is Kind.NOT_TRUSTED_HERE
+    assert "RemoteCertificateChainErrors, UntrustedRoot" in result.sentence
+
+
+def test_a_private_root_stays_interception_where_the_pc_trusts_it() -> None:
+    """No policy error on the PC proves nothing: the inspector's root may have been given to it."""
+    inspector = Authority.root("Company Inspection CA")
+    leaf = certificate_of(inspector, ["update.knx.org"])[0]
+    found = probe()
+    found["tls"] |= {"presented": der(leaf), "built": der(leaf, inspector.certificate)}
+    result = judged(found)
+    assert (result.kind, result.status) == (Kind.INTERCEPTED, Status.FAIL)
+
+
+def test_a_chain_that_the_pc_completed_is_fine_and_said() -> None:
+    found = probe()
+    leaf = certificate_of(ISSUING, ["update.knx.org"], logged=True)[0]
+    found["tls"] |= {"presented": der(leaf), "built": der(leaf, ISSUING.certificate, PUBLIC.certificate)}
+    result = judged(found)
+    assert result.kind is Kind.FINE
+    assert "found that by itself, another one may not" in result.sentence
+
+
+def test_ones_own_server_with_ones_own_root_is_nobodys_interception() -> None:
+    private = Authority.root("Own Root")
+    leaf = certificate_of(private, ["news.example"])[0]
+    found = probe(tls={**probe()["tls"], "presented": der(leaf, private.certificate)})
+    result = judged(found, Endpoint("news", "https://news.example"))
+    assert result.kind is Kind.UNTRUSTED
+    assert "put its root into ets6_network_public_roots" in result.sentence
+
+
+def test_no_route_is_the_networks() -> None:
+    error = {"kind": "unreachable", "code": 10051, "text": "…"}
+    result = judged(probe(stage="tcp", error=error, tls=None, http=None))
+    assert (result.kind, result.sentence) == (Kind.UNREACHABLE, "There is no route to update.knx.org:443.")
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0", "10.1.2.3", "127.0.0.1", "169.254.1.1", "198.18.0.5", "::1", "::", "fd00::1", "fe80::1%4"]
+)
+def test_addresses_where_no_public_server_is_are_a_sinkholes(address: str) -> None:
+    error = {"kind": "refused", "code": 10061, "text": "…"}
+    found = probe(stage="tcp", error=error, tls=None, http=None, addresses=[address])
+    assert judged(found).kind is Kind.SINKHOLED
+    assert judged({**found, "way": "proxy:3128"}).kind is Kind.PROXY_UNREACHABLE
+
+
+def test_cookies_and_the_like_stay_out_of_the_evidence() -> None:
+    headers = [["Set-Cookie", "session=secret"], ["Server", "lab\x1b[2J"], ["X-User", "ada"]]
+    evidence = judged(probe(http={"status": 200, "headers": headers, "body": ""})).evidence
+    assert evidence["http"]["headers"] == [["Server", "lab?[2J"]]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["status", "headers", "body", "kind", "presented", "built"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(probe())), JSON))
+def test_whatever_a_pc_answers_is_an_outcome(changes: dict[str, Any]) -> None:
+    found = judged({**probe(), **changes, "name": "updates"})
+    assert found.kind in Kind
+    assert len(found.sentence) < 2000
+
+
+@given(st.dictionaries(st.sampled_from(sorted(probe())), JSON), st.dictionaries(st.sampled_from(sorted(probe())), JSON))
+def test_whatever_a_pc_answers_can_be_asked_further_and_judged(one: dict[str, Any], other: dict[str, Any]) -> None:
+    policy = Policy.from_variables({"public_roots": ""})
+    probes = [{**probe(), **one, "name": "updates", "way": ""}]
+    probes.append({**probe(), **other, "name": ways.other_name(policy.endpoints[0]), "way": ""})
+    seen = Snapshot.from_wire({"version": 1, "vantage": True, "host": {"time": 7}, "probes": probes})
+    ways.not_yet_probed(seen, policy)
+    findings = controls.judge(seen, policy)
+    assert [finding.control for finding in findings] == controls.catalogue(policy)
+
+
+def test_only_an_address_is_taken_from_the_pc_for_a_second_question() -> None:
+    """The PC says where it was cut off; that it cannot have anybody else asked."""
+    policy = Policy.from_variables({})
+    cut = {"stage": "tls", "error": {"kind": "reset", "code": None, "text": ""}, "tls": None, "http": None}
+    for address, wanted in (
+        ("192.0.2.80", "192.0.2.80:443"),
+        ("2001:db8::1", "[2001:db8::1]:443"),
+        ("evil.example", None),
+        ("1.2.3.4:80", None),
+    ):
+        probes = [probe(**cut, address=address)]
+        seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": probes})
+        asked = {one["name"]: one for one in ways.not_yet_probed(seen, policy)}.get("updates under another name")
+        assert (asked and asked["address"]) == wanted
+        assert asked is None or asked["url"] == "https://probe.invalid"
+
+
+def finding(found: dict[str, Any]) -> Finding:
+    seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": [found]})
+    return {one.control.id: one for one in controls.judge(seen, Policy.from_variables({}))}["reach.updates"]
+
+
+def test_a_probe_that_is_missing_is_unknown_and_never_a_pass() -> None:
+    seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": []})
+    judged = controls.judge(seen, Policy.from_variables({}))
+    assert {one.status for one in judged} == {Status.UNKNOWN, Status.NOT_APPLICABLE}
+
+
+def test_multicast_is_said_to_be_beyond_a_probe_with_the_controls_that_decide() -> None:
+    seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": []})
+    found = {one.control.id: one for one in controls.judge(seen, Policy.from_variables({}))}["reach.multicast"]
+    assert found.status is Status.NOT_APPLICABLE
+    assert "only ETS6 itself can try" in found.reason
+    assert "firewall.multicast_answers" in found.reason
+
+
+def test_the_network_that_probes_started_from_is_kept() -> None:
+    assert finding(probe()).evidence["network"] == "192.0.2.0/24"
+    assert finding(probe(local="2001:db8::7")).evidence["network"] == "2001:db8::/64"
+    assert finding(probe(local=None)).evidence["network"] is None
+
+
+def test_the_documentation_names_every_outcome_and_whom_to_call() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", (ROOT / "docs" / "reachability.md").read_text(encoding="utf-8"), re.MULTILINE)
+    told = {name: call for name, _means, call in rows if name in set(Kind)}
+    assert set(told) == set(Kind)
+    assert {Kind(name): call for name, call in told.items() if name != Kind.FINE} == CALLS
