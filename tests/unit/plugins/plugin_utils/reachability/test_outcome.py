@@ -177,7 +177,9 @@ def test_the_network_that_probes_started_from_is_kept() -> None:
 
 
 def test_the_documentation_names_every_outcome_and_whom_to_call() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", (ROOT / "docs" / "reachability.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", (ROOT / "docs" / "reachability.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     told = {name: call for name, _means, call in rows if name in set(Kind)}
     assert set(told) == set(Kind)
     assert {Kind(name): call for name, call in told.items() if name != Kind.FINE} == CALLS
