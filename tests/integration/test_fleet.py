@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.integration.debian import need
 from tests.lab import fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
 from tests.lab.pc import POLICY, RULES
 from tests.lab.play import play
+from tests.lab.script import find_pwsh
 
 ENFORCE, VERIFY, REMOVE = "playbooks/ets6-network.yml", "playbooks/verify.yml", "playbooks/remove.yml"
 
@@ -69,6 +71,15 @@ def test_a_compliant_fleet_is_verified_with_exit_status_0() -> None:
     with Lab(some("pc-already-right"), scripts=False) as lab:
         played = play(lab, VERIFY)
         assert (played.code, played.report["run"]["complies"]) == (0, True), played.output
+
+
+def test_a_pc_that_runs_the_real_script_is_judged_as_one_that_answers_from_the_model() -> None:
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    with Lab(some("pc-already-right", "pc-endpoint-down")) as lab:
+        assert lab.members["pc-already-right"].dialect
+        played = play(lab, VERIFY)
+        assert played.statuses() == {"pc-already-right": "pass", "pc-endpoint-down": "fail"}
 
 
 def test_a_fleet_is_made_ready_once_and_at_the_promised_cost(small: Lab) -> None:

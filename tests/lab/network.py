@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from tests.lab.certificates import Authority
 
+PUBLIC_ROOTS = "public-roots.pem"
+"""The file in the lab's folder with the root that counts as public."""
 VENDOR = ("update.knx.org", "api.knx.org", "openapi.knx.org", "onlinecatalog.knx.org")
 DOCUMENTS = {
     ("update.knx.org", "/data/XML/project-23/knx_master.xml"): (
@@ -166,7 +168,7 @@ class Network:
         root = Authority.root("Lab Public Root")
         inspector = Authority.root("FortiGate CA of the Lab")
         self.public, self.inspector = root, inspector
-        self.roots = folder / "public-roots.pem"
+        self.roots = folder / PUBLIC_ROOTS
         self.roots.write_bytes(root.pem())
         self.winrm_ca = folder / "winrm-ca.pem"
         company = Authority.root("Lab Company Root")

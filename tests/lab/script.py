@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.lab.network import PUBLIC_ROOTS
 from tests.lab.pc import Pc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,8 @@ def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path) -> tuple[byt
         state = Path(place) / "state.json"
         pc.save(state)
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        # What .NET takes for the machine's roots: the PC trusts the lab's public one, as Windows trusts the public ones.
+        environment["SSL_CERT_FILE"] = str(folder / PUBLIC_ROOTS)
         environment |= pc.state["environment"]
         environment |= {"ETS6_LAB_PC": str(state), "PWSH_DIALECT": dialect, "TMPDIR": place}
         done = subprocess.run(
