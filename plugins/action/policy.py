@@ -127,13 +127,14 @@ class ActionModule(ActionBase):
 
         Raises AnsibleActionFail where it gives no snapshot; a connection that does not come about is Ansible's to report.
         """
+        seconds = ways.seconds(request["probes"], policy) if request.get("probes") else policy.probe_timeout
         if self._image is not None:
             asked = {option: items for option, items in request.items() if option != "probes"}
             module, arguments = "ets6.network.windows_image", {**self._image, **asked}
         elif self._is_windows():
-            module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=policy.probe_timeout)
+            module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=seconds)
         else:
-            module, arguments = "ets6.network.endpoint_probe", dict(request, probe_timeout=policy.probe_timeout)
+            module, arguments = "ets6.network.endpoint_probe", dict(request, probe_timeout=seconds)
         reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
         if "snapshot" not in reply:
             reason = reply.get("msg") or reply.get("module_stderr") or "no reason was given"

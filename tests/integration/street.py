@@ -51,7 +51,7 @@ def look(timeout: int = 3, ahead: timedelta = timedelta(), **variables: Any) -> 
         wanted = ways.not_yet_probed(seen, policy)
         if not wanted:
             break
-        found = probe.probe_all(wanted, policy.probe_timeout)
+        found = probe.probe_all(wanted, ways.seconds(wanted, policy))
         seen = seen.with_probes(Snapshot.from_wire({"version": 1, "vantage": True, "probes": found}))
     assert ways.not_yet_probed(seen, policy) == []
     return {finding.control.id: finding for finding in judge.judge(seen, policy)}

@@ -19,9 +19,13 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds im
 
 from tests.integration.debian import need
 from tests.integration.street import Names, look, only, outcome, resolve_with
-from tests.lab import obstacles
+from tests.lab import fleet, obstacles
 from tests.lab.certificates import Authority
+from tests.lab.lab import Lab
 from tests.lab.network import VENDOR, Handler, Network, Server, Vendor, server_context
+from tests.lab.pc import Pc
+from tests.lab.play import play
+from tests.lab.script import find_pwsh
 from tests.lab.squid import Squid
 
 DOCUMENT = "http://update.knx.org/data/XML/project-23/knx_master.xml"
@@ -124,7 +128,7 @@ class Scene:
     proxy: str = ""
     names: Names = field(default_factory=dict)
     ahead: timedelta = timedelta()
-    timeout: int = 3
+    short: bool = False
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
@@ -140,16 +144,16 @@ SCENES = {
     "sinkholed_and_refused": Scene("nobody", Kind.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
     "own_way_to_the_vendor": Scene("vendor", Kind.FINE, "is reached", names=HERE),
     "refused": Scene("nobody", Kind.REFUSED, "refuses the connection"),
-    "dropped": Scene("full", Kind.TIMED_OUT, "a firewall that drops the packets", timeout=1),
-    "silent_tls": Scene("silent", Kind.TIMED_OUT, "silent when TLS begins", timeout=1, evidence={"other_name_gets_further": False}),
-    "silent_http": Scene("silent", Kind.TIMED_OUT, "does not answer in time", tls=False, timeout=1),
+    "dropped": Scene("full", Kind.TIMED_OUT, "a firewall that drops the packets", short=True),
+    "silent_tls": Scene("silent", Kind.TIMED_OUT, "silent when TLS begins", short=True, evidence={"other_name_gets_further": False}),
+    "silent_http": Scene("silent", Kind.TIMED_OUT, "does not answer in time", tls=False, short=True),
     "reset_at_the_name": Scene("name_filter", Kind.RESET_AT_NAME, "filters by server name", evidence={"other_name_gets_further": True}),
     "reset_always": Scene("reset", Kind.RESET, "also under another name", evidence={"other_name_gets_further": False}),
     "reset_http": Scene("reset", Kind.RESET, "breaks off", tls=False),
     "no_tls": Scene("no_tls", Kind.NO_TLS, "answers without TLS"),
     "alert": Scene("alert", Kind.TLS_FAILED, "TLS alert"),
     "proxy_gone": Scene("", Kind.PROXY_UNREACHABLE, "is not reached (refused)", proxy="nobody"),
-    "proxy_silent": Scene("", Kind.PROXY_UNREACHABLE, "does not answer", proxy="silent", timeout=1),
+    "proxy_silent": Scene("", Kind.PROXY_UNREACHABLE, "does not answer", proxy="silent", short=True),
     "proxy_no_proxy": Scene("", Kind.PROXY_UNREACHABLE, "not HTTP", proxy="garbage"),
     "proxy_refuses": Scene("", Kind.PROXY_REFUSES, "allow the host there", proxy="refusing"),
     "proxy_login": Scene("", Kind.PROXY_LOGIN, "wants a login (negotiate)", proxy="negotiate"),
@@ -191,7 +195,7 @@ def test_an_outcome_and_its_evidence(street: Street, monkeypatch: pytest.MonkeyP
         entry["address"] = street.places[scene.place]
     proxy = {"mode": "named", "server": street.places[scene.proxy]} if scene.proxy else {"mode": "direct"}
     variables = {"endpoints": only(updates=entry), "proxy": proxy, "public_roots": str(street.network.roots)}
-    finding = look(scene.timeout, scene.ahead, **variables)["reach.updates"]
+    finding = look(1 if scene.short else 3, scene.ahead, **variables)["reach.updates"]
     assert (outcome(finding), scene.said in finding.reason) == (scene.wanted.value, True), finding.reason
     (way,) = finding.evidence["ways"]
     told = {**way, **way.get("tls", {})}
@@ -286,3 +290,40 @@ def test_a_sign_in_page_is_named_where_other_endpoints_fail_behind_it(street: St
     assert "sign in first" in found["reach.updates"].reason
     assert found["reach.interception"].status is Status.UNKNOWN
     assert found["reach.interception"].evidence["another_server"] == ["app_updates", "cloud_licensing", "updates"]
+
+
+# ----- the same seen by a Windows PC
+
+
+def test_the_real_powershell_comes_to_the_same_outcomes(street: Street, tmp_path: Path) -> None:
+    """In both dialects, and beside it a PC that answers by the Python prober. Each scene is an endpoint of its own; those that
+    take all the time there is are left out."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    scenes = {name: scene for name, scene in SCENES.items() if not (scene.proxy or scene.names or scene.ahead or scene.short)}
+    table = only(**{
+        name: {"url": "https://update.knx.org" if scene.tls else DOCUMENT, "address": street.places[scene.place]}
+        for name, scene in scenes.items()
+    })  # fmt: skip
+
+    def build(network: Network) -> list[fleet.Member]:
+        made = []
+        for name, dialect in (("pc-5-1", "5.1"), ("pc-7", "7"), ("pc-model", "")):
+            pc = Pc(name, rule_count=0)
+            pc.allow_all()
+            variables = {
+                "ets6_network_endpoints": table,
+                "ets6_network_public_roots": str(street.network.roots),
+            }
+            made.append(fleet.Member(pc, "", "", "", ("", ""), variables, dialect=dialect))
+        return made
+
+    with Lab(build) as lab:
+        lab.network.roots.write_bytes(street.network.roots.read_bytes())
+        played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    wanted = {f"reach.{name}": scene.wanted.value for name, scene in scenes.items()}
+    for name in ("pc-model", "pc-7", "pc-5-1"):
+        found = {
+            one["control"]: one["evidence"]["outcome"] for one in played.host(name)["findings"] if "outcome" in one["evidence"]
+        }
+        assert found == wanted, name

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..policy import Endpoint, Policy
@@ -18,6 +18,7 @@ ROUNDS = 4
 """The most that can be needed: the script, a name for it, the endpoints, another name for those that were cut off."""
 OTHER_NAME = "probe.invalid"
 """A name that no server has (RFC 2606): said to an address at which the right name is cut off."""
+OTHER_NAME_SECONDS = 3
 
 
 def not_yet_probed(snapshot: Snapshot, policy: Policy) -> list[dict[str, Any]]:
@@ -42,6 +43,12 @@ def not_yet_probed(snapshot: Snapshot, policy: Policy) -> list[dict[str, Any]]:
         if (cut := _cut_off(snapshot, endpoint)) and (other_name(endpoint), effective.DIRECT) not in held:
             missing.append(cut)
     return missing
+
+
+def seconds(probes: Sequence[Mapping[str, Any]], policy: Policy) -> int:
+    """Return the seconds that these probes may take. Another name is said to an address that was just reached: that answers soon or not at all."""
+    again = all(probe.get("url") == f"https://{OTHER_NAME}" for probe in probes)
+    return min(OTHER_NAME_SECONDS, policy.probe_timeout) if again else policy.probe_timeout
 
 
 def other_name(endpoint: Endpoint) -> str:

@@ -151,6 +151,18 @@ def test_only_an_address_is_taken_from_the_pc_for_a_second_question() -> None:
         assert asked is None or asked["url"] == "https://probe.invalid"
 
 
+def test_the_second_question_is_a_short_one() -> None:
+    policy = Policy.from_variables({})
+    error = {"kind": "timeout", "code": None, "text": ""}
+    cut = [probe(name=endpoint.name, stage="tls", error=error, tls=None, http=None) for endpoint in policy.endpoints]
+    first = Snapshot.from_wire({"version": 1, "vantage": True, "probes": cut[:1]})
+    assert ways.seconds(ways.not_yet_probed(first, policy), policy) == policy.probe_timeout == 10
+    second = ways.not_yet_probed(Snapshot.from_wire({"version": 1, "vantage": True, "probes": cut}), policy)
+    assert {one["url"] for one in second} == {"https://probe.invalid"}
+    assert ways.seconds(second, policy) == 3
+    assert ways.seconds(second, Policy.from_variables({"probe_timeout": 1})) == 1
+
+
 def finding(found: dict[str, Any]) -> Finding:
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": [found]})
     return {one.control.id: one for one in controls.judge(seen, Policy.from_variables({}))}["reach.updates"]
