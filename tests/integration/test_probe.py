@@ -91,6 +91,16 @@ def test_with_all_endpoints_dead_the_bound_holds(stack: ExitStack, monkeypatch: 
     assert [(one["stage"], one["error"]["kind"]) for one in found] == [(stage, "timeout")] * COUNT
 
 
+def test_a_stage_has_its_own_bound_within_that_of_all(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(probe.STAGE_SECONDS, "http", 0.3)
+    server = obstacles.Listener(obstacles.silent)
+    stack.callback(server.stop)
+    since = time.monotonic()
+    found = probe.probe_all(many(server.address), 10)
+    assert time.monotonic() - since < 3
+    assert {(one["stage"], one["error"]["kind"]) for one in found} == {("http", "timeout")}
+
+
 def test_a_name_service_that_hangs_does_not_keep_the_process_from_ending() -> None:
     script = (
         "import socket, time, sys; sys.path.insert(0, sys.argv[1]); import probe\n"

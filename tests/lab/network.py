@@ -183,9 +183,10 @@ class Network:
         self.proxy = Server(proxy_handler(self._upstream))
         self.negotiate_proxy = Server(proxy_handler(self._upstream, "Negotiate"))
         self.basic_proxy = Server(proxy_handler(self._upstream, 'Basic realm="lab"'))
-        with socket.socket() as closed:
-            closed.bind(("127.0.0.1", 0))
-            self.nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+        # Bound and not listening: nobody answers there, and nobody else can take the port meanwhile.
+        self._closed = socket.socket()
+        self._closed.bind(("127.0.0.1", 0))
+        self.nobody = f"127.0.0.1:{self._closed.getsockname()[1]}"
         self._servers = (self.https, self.http, self.inspected, self.proxy, self.negotiate_proxy, self.basic_proxy)
 
     def _upstream(self, host: str, port: int) -> str | None:
@@ -205,6 +206,7 @@ class Network:
 
     def stop(self) -> None:
         """Stop all servers."""
+        self._closed.close()
         for server in self._servers:
             server.stop()
 

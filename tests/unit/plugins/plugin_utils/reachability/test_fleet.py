@@ -61,6 +61,10 @@ def test_a_server_that_others_reach_is_up() -> None:
     told, elsewhere = said({"pc": endpoint("timed_out"), **hosts})
     assert told.startswith("It is reached from pc-0, pc-1, pc-2 and others, so the server is up")
     assert elsewhere["reached_from"] == sorted(hosts)
+    _told, elsewhere = said(
+        {"pc": endpoint("timed_out"), "other": endpoint("timed_out", way="p:1"), "third": endpoint("fine", way="p:2")}
+    )
+    assert (elsewhere["vantage_points"], elsewhere["vendor_outage"]) == (2, False)
 
 
 def test_a_neighbour_that_goes_the_same_way_and_arrives_points_to_the_host() -> None:
