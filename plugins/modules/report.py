@@ -18,9 +18,9 @@ options:
   formats:
     type: list
     elements: str
-    choices: [json, junit]
-    default: [json, junit]
-    description: 'Which files are written: C(report.json), which is written in any case and which all others are made from, and C(junit.xml).'
+    choices: [json, junit, html]
+    default: [json, junit, html]
+    description: 'Which files are written: C(report.json), which is written in any case and which all others are made from, C(junit.xml) and C(report.html).'
   fail_on:
     type: list
     elements: str

@@ -39,6 +39,11 @@ def merge(lists: Iterable[Sequence[Json]], hosts: Sequence[Json], today: date) -
     return of([{"waivers": one} for one in lists], hosts, names, today)
 
 
+def today(document: Json) -> date:
+    """Return the day on which the document was made, by which exceptions hold or not."""
+    return date.fromisoformat(document["run"]["ended"][:10])
+
+
 def ending(waivers: Sequence[Json], today: date) -> list[Json]:
     """Return the exceptions in force that end within SOON."""
     return [one for one in waivers if one["state"] == "in_force" and date.fromisoformat(one["expires"]) - today <= SOON]

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from . import json, junit, writing
+from . import html, json, junit, writing
 from .document import Json
 
-ALL: dict[str, ModuleType] = {"json": json, "junit": junit}
+ALL: dict[str, ModuleType] = {"json": json, "junit": junit, "html": html}
 """Each has FILE, its file's name, and render, which makes its text of the document."""
-DEFAULT = ["json", "junit"]
+DEFAULT = ["json", "junit", "html"]
 
 
 def write(document: Json, folder: Path, wanted: Sequence[str]) -> list[str]:

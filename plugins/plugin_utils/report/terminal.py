@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from datetime import date
 
 from .document import OPEN, Json
-from .exceptions import ending
-from .words import first
+from .exceptions import ending, today
+from .words import first, visible
 
 MOST_CONTROLS = 5
 MOST_HOSTS = 4
@@ -41,7 +39,7 @@ def lines(document: Json, files: Sequence[str]) -> list[str]:
     told += [_cut(line) for line in (*_drift(document["drift"]), *_waivers(document))]
     if run["fails_because"]:
         told.append(_cut("the run fails: " + " ".join(run["fails_because"])))
-    told.append(_clean(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})"))
+    told.append(visible(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})"))
     return told
 
 
@@ -62,7 +60,7 @@ def _drift(drift: Json | None) -> list[str]:
 
 def _waivers(document: Json) -> list[str]:
     told = []
-    soon = ending(document["waivers"], date.fromisoformat(document["run"]["ended"][:10]))
+    soon = ending(document["waivers"], today(document))
     over = [one for one in document["waivers"] if one["state"] == "expired"]
     ends = [f"{one['control']} {'ended' if one in over else 'ends'} {one['expires']} ({one['owner']})" for one in (*over, *soon)]
     if ends:
@@ -74,10 +72,5 @@ def _waivers(document: Json) -> list[str]:
 
 
 def _cut(line: str) -> str:
-    line = _clean(line)
+    line = visible(line)
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
-
-
-def _clean(line: str) -> str:
-    """Keep what comes from hosts harmless: control characters could rewrite the screen."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "?", line)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from .document import Json
 
-MAX_EVIDENCE = 2_000
+MAX_EVIDENCE = 1_000
 
 
 def changes(finding: Json) -> list[str]:
@@ -35,6 +35,13 @@ def evidence(finding: Json) -> str:
 def first(names: Sequence[str], most: int) -> str:
     """Return the first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def visible(text: str) -> str:
+    """Return text in which control characters, and those that turn its direction, are told instead of obeyed."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _value(value: object) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import Any
 
@@ -56,6 +57,41 @@ def result(*statuses: str, at: str = "2026-11-24T09:59:58Z", **more: Any) -> dic
 
 AWAY = {"unreachable": True, "msg": "no route\nto host"}
 BROKEN = {"failed": True, "msg": "The PC could not be read: rubbish"}
+
+
+def hostile() -> dict[str, Any]:
+    """Return the result of a PC that put markup wherever it could."""
+    bad = [
+        finding(CONTROLS[0]["id"], "fail", HOSTILE, evidence={HOSTILE: [HOSTILE]}),
+        finding(CONTROLS[1]["id"], "unknown", HOSTILE),
+        finding(CONTROLS[2]["id"]),
+    ]
+    changes = [{"subject": HOSTILE, "before": {HOSTILE: None}, "after": {HOSTILE: HOSTILE}}]
+    bad[0]["changes"] = changes
+    return {"findings": bad, "controls": CONTROLS, "at": "2026-11-24T09:59:58Z", "variables": {"name": HOSTILE}}
+
+
+def large(count: int) -> dict[str, Any]:
+    """Return a fleet in which no two PCs have the same reason and evidence."""
+    controls = [{**CONTROLS[number % 3], "id": f"custom.control-{number:02}"} for number in range(25)]
+    statuses = ("pass", "fail", "pass", "unknown", "pass", "would_fix")
+
+    def found(host: int, number: int) -> dict[str, Any]:
+        told = hashlib.sha256(f"{host} {number}".encode()).hexdigest()
+        status = statuses[(host + number) % len(statuses)]
+        return finding(
+            controls[number]["id"], status, f"The PC {host} has {told[:8]}.", evidence={"seen": told, "number": number}
+        )
+
+    return {
+        f"pc-{host:04}": {
+            "findings": [found(host, number) for number in range(25)],
+            "controls": controls,
+            "at": "",
+            "variables": {},
+        }
+        for host in range(count)
+    }
 
 
 def build(

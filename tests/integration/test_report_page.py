@@ -1,0 +1,196 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""report.html in a real browser: what people see, press and print."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import html
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.integration.debian import need
+from tests.unit.plugins.plugin_utils.report.samples import AWAY, CONTROLS, HOSTILE, build, finding, hostile, large, result
+
+QUIET = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+)
+Show = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = need("chromium", "chromium")
+    driver = need("chromedriver", "chromium-driver")
+    for one in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(one)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as running:
+        yield running
+
+
+@pytest.fixture
+def show(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Show]:
+    """Open the page of a fleet; afterwards nothing was asked from elsewhere, and nothing complained."""
+
+    def opened(fleet: dict[str, Any]) -> None:
+        file = tmp_path / "report.html"
+        file.write_text(html.render(build(**fleet)), encoding="utf-8")
+        browser.get_log("performance")
+        browser.get_log("browser")
+        browser.get(file.as_uri())
+
+    yield opened
+    assert browser.get_log("browser") == []
+    asked = [entry["message"] for entry in browser.get_log("performance") if "Network.requestWillBeSent" in entry["message"]]
+    assert [one for one in asked if '"url":"http' in one] == []
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def mixed() -> dict[str, Any]:
+    change = {"subject": "firewall rule ETS6", "before": {"enabled": False}, "after": {"enabled": True}}
+    rule = {"name": "Block ETS6", "rule": "{1}", "store": "local", "reason": "It blocks."}
+    evidence = {"traffic": {"program": "ETS6.exe", "profile": "public", "outcome": "blocked", "decided_by": [rule]}}
+    wrong = [
+        finding(CONTROLS[0]["id"], "fail", "A rule blocks it.", evidence=evidence, changes=[change]),
+        finding(CONTROLS[1]["id"], "unknown", "Nobody knows."),
+        finding(CONTROLS[2]["id"]),
+    ]
+    right = {f"pc-{number}": result("pass", "pass", "not_applicable") for number in range(4)}
+    return {**right, "pc-wrong": {**result("fail", "fail", "pass"), "findings": wrong}, "pc-away": AWAY}
+
+
+def rows(browser: webdriver.Chrome) -> list[str]:
+    return [cell.text.split(" ", 1)[1] for cell in browser.find_elements(By.CSS_SELECTOR, "#matrix tbody th")]
+
+
+def cell(browser: webdriver.Chrome, label: str) -> WebElement:
+    return browser.find_element(By.CSS_SELECTOR, f'#matrix tbody button[aria-label^="{label}"]')
+
+
+def dialog(browser: webdriver.Chrome, wanted: str) -> WebElement:
+    """Return the open dialog as soon as it says what is wanted."""
+    opened = browser.find_element(By.ID, "dialog")
+    WebDriverWait(browser, 5).until(lambda _browser: wanted in opened.text)
+    return opened
+
+
+def test_what_is_wrong_comes_before_the_matrix_and_the_worst_host_first(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    assert "2 of 6 hosts do not comply" in browser.find_element(By.TAG_NAME, "h1").text
+    titles = [title.text for title in browser.find_elements(By.TAG_NAME, "h2") if title.text]
+    assert titles == ["What is wrong, and what to do", "All hosts", "Who ran what"]
+    assert "Make the rule." in browser.find_element(By.TAG_NAME, "main").text
+    assert rows(browser)[:2] == ["pc-away", "pc-wrong"]
+
+
+def test_search_and_filters_narrow_the_matrix_and_stay_in_the_address(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    browser.find_element(By.ID, "filter-text").send_keys("pc-2")
+    assert rows(browser) == ["pc-2"]
+    assert browser.find_element(By.ID, "count").text == "1 of 6 hosts, 3 of 3 controls"
+    browser.find_element(By.XPATH, "//button[.='Show all']").click()
+    browser.find_element(By.CSS_SELECTOR, "#filter-status option[value=fail]").click()
+    assert rows(browser) == ["pc-wrong"]
+    assert browser.current_url.endswith("#status=fail")
+    browser.refresh()
+    assert rows(browser) == ["pc-wrong"]
+
+
+def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    cell(browser, "pc-wrong, firewall").click()
+    told = dialog(browser, "A rule blocks it.").text
+    for part in ("Block ETS6 ({1})", "firewall rule ETS6", "enabled false true", "Make the rule."):
+        assert part in told
+    browser.find_element(By.CSS_SELECTOR, "#dialog summary").click()
+    assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
+
+
+def test_the_keyboard_goes_everywhere(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    first = browser.find_element(By.CSS_SELECTOR, "#matrix tbody button")
+    browser.execute_script("arguments[0].focus()", first)
+    webdriver.ActionChains(browser).send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ENTER).perform()
+    dialog(browser, "A rule blocks it.")
+    webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    WebDriverWait(browser, 5).until(lambda _browser: not browser.find_element(By.ID, "dialog").is_displayed())
+    assert (browser.switch_to.active_element.get_attribute("aria-label") or "").startswith("pc-wrong, firewall")
+
+
+def test_markup_from_hosts_stays_text(browser: webdriver.Chrome, show: Show) -> None:
+    show({HOSTILE: hostile(), "<img src=x onerror=alert(2)>": {**AWAY, "msg": HOSTILE}})
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+    assert any("<script>alert(1)</script>" in name for name in rows(browser))
+    for button in browser.find_elements(By.CSS_SELECTOR, "#matrix tbody button")[:8]:
+        browser.execute_script("arguments[0].click()", button)
+        WebDriverWait(browser, 5).until(lambda _browser: len(browser.find_element(By.ID, "dialog").text) > 20)
+        assert "\u202e" not in browser.find_element(By.ID, "dialog").text
+        browser.execute_script("document.getElementById('dialog').close()")
+    assert browser.execute_script("return document.scripts.length") == 3
+
+
+def test_without_script_a_plain_table_names_every_host(browser: webdriver.Chrome, show: Show) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    show(mixed())
+    table = browser.find_element(By.ID, "plain").text
+    assert all(name in table for name in mixed())
+    assert "firewall.rule.ets6n.tcp" in table
+    assert browser.find_elements(By.ID, "matrix") == []
+
+
+def test_two_thousand_hosts_are_shown_and_searched_at_once(browser: webdriver.Chrome, show: Show) -> None:
+    started = time.monotonic()
+    show(large(2_000))
+    assert len(rows(browser)) == 100
+    loaded = time.monotonic() - started
+    field = browser.find_element(By.ID, "filter-text")
+    script = (
+        "const start = performance.now(); arguments[0].value = 'pc-1234';"
+        "arguments[0].dispatchEvent(new Event('input')); return performance.now() - start"
+    )
+    assert browser.execute_script(script, field) < 1_000
+    assert rows(browser) == ["pc-1234"]
+    assert loaded < 20
+
+
+def test_dark_where_the_system_is_dark(browser: webdriver.Chrome, show: Show) -> None:
+    colors = []
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+        show(mixed())
+        colors.append(browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"))
+    assert colors == ["rgba(255, 255, 255, 1)", "rgba(15, 19, 24, 1)"]
+
+
+def test_paper_has_every_host_and_no_form(browser: webdriver.Chrome, show: Show) -> None:
+    show(large(150))
+    assert len(rows(browser)) == 100
+    browser.execute_script(
+        "addEventListener('beforeprint', () => { window.printed = [document.querySelectorAll('#matrix tbody tr').length,"
+        " getComputedStyle(document.querySelector('form')).display]; })"
+    )
+    paper = base64.b64decode(browser.print_page())
+    assert paper.startswith(b"%PDF")
+    assert browser.execute_script("return window.printed[0]") == 150
+    assert len(rows(browser)) == 100
