@@ -18,9 +18,10 @@ options:
   formats:
     type: list
     elements: str
-    choices: [json, junit, html]
+    choices: [json, junit, html, markdown, sarif, csv]
     default: [json, junit, html]
-    description: 'Which files are written: C(report.json), which is written in any case and which all others are made from, C(junit.xml) and C(report.html).'
+    description: 'Which files are written: C(report.json), which is written in any case and which all others are made from,
+      C(junit.xml), C(report.html), C(summary.md) for a CI job''s page, C(report.sarif) and C(report.csv).'
   fail_on:
     type: list
     elements: str

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from . import html, json, junit, writing
+from . import csv, html, json, junit, markdown, sarif, writing
 from .document import Json
 
-ALL: dict[str, ModuleType] = {"json": json, "junit": junit, "html": html}
+ALL: dict[str, ModuleType] = {"json": json, "junit": junit, "html": html, "markdown": markdown, "sarif": sarif, "csv": csv}
 """Each has FILE, its file's name, and render, which makes its text of the document."""
 DEFAULT = ["json", "junit", "html"]
 

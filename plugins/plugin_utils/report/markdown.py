@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""summary.md: what a CI job shows on its page. GitHub drops a step's summary above 1 MiB, so it stays below MAX_BYTES."""
+
+from __future__ import annotations
+
+import re
+
+from .document import OPEN, SEVERITIES, Json
+from .words import visible
+
+FILE = "summary.md"
+MAX_BYTES = 900_000
+MAX_CELL = 300
+
+
+def render(document: Json) -> str:
+    """Return the text of summary.md: the verdict, then hosts that were not judged and open findings, the worst first."""
+    run = document["run"]
+    lines = [f"# ets6.network: {_cell(run['verdict'])}", ""]
+    if run["hosts"]:
+        lines += ["| Status | Hosts |", "|---|---:|"]
+        lines += [f"| {_cell(status.replace('_', ' '))} | {count} |" for status, count in run["hosts"].items()]
+        lines.append("")
+    lines += [f"**The run fails:** {_cell(' '.join(run['fails_because']))}", ""] if run["fails_because"] else []
+    if document["drift"]:
+        counts = ", ".join(
+            f"{len(document['drift'][key])} {word}" for key, word in (("failing", "newly failing"), ("fixed", "mended"))
+        )
+        lines += [f"Since {document['drift']['since']}: {counts}.", ""]
+    rows = _rows(document)
+    if rows:
+        lines += ["| Host | Severity | Control | Status | Reason | What to do |", "|---|---|---|---|---|---|"]
+    end = f"{run['mode']}, {run['ended']}, {_cell(run['user'])} on {_cell(run['controller'])}. report.json has all."
+    size = sum(len(line.encode()) + 1 for line in (*lines, end)) + 100
+    for at, row in enumerate(rows):
+        size += len(row.encode()) + 1
+        if size > MAX_BYTES:
+            lines += ["", f"and {len(rows) - at} more"]
+            break
+        lines.append(row)
+    return "\n".join([*lines, "", end, ""])
+
+
+def _rows(document: Json) -> list[str]:
+    controls = {control["id"]: control for control in document["controls"]}
+    rows = [
+        f"| {_cell(host['name'])} | | | {_cell(host['status'])} | {_cell(host['reason'])} | |"
+        for host in document["hosts"]
+        if host["reason"]
+    ]
+    found = [
+        (controls.get(item["control"], {}), host["name"], item)
+        for host in document["hosts"]
+        for item in host["findings"]
+        if item["status"] in OPEN and item["reason"] != host["reason"]
+    ]
+    found.sort(key=lambda one: -SEVERITIES.index(one[0].get("severity", "high")))
+    for control, name, item in found:
+        cells = [name, control.get("severity", "high"), item["control"], item["status"].replace("_", " "), item["reason"]]
+        rows.append(f"| {' | '.join(_cell(cell) for cell in (*cells, control.get('remedy', '')))} |")
+    return rows
+
+
+def _cell(text: str) -> str:
+    """Return text in which no character is markup of Markdown or HTML, on one line."""
+    text = visible(" ".join(text.split()))
+    text = text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;").replace("://", "&#58;//")
+    return re.sub(r"([\\`*_\[\]|~#!$])(?!\d+;)", r"\\\1", text)

@@ -1,0 +1,98 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What CI pages, code scanning and spreadsheets take: summary.md, report.sarif and report.csv."""
+
+from __future__ import annotations
+
+import csv as reader
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import csv, formats, markdown, sarif
+
+from .samples import AWAY, CONTROLS, HOSTILE, build, finding, hostile, large, result
+
+
+@pytest.mark.parametrize("name", formats.ALL)
+def test_the_same_state_gives_the_same_bytes(name: str) -> None:
+    fleet = {"one": result("fail", "pass", "unknown"), "two": hostile(), "away": AWAY}
+    render = formats.ALL[name].render
+    assert render(build(**fleet)) == render(build(**dict(reversed(fleet.items()))))
+
+
+def test_the_summary_has_the_worst_first_and_nothing_that_passes() -> None:
+    text = markdown.render(build(one=result("pass", "fail", "pass"), two=result("fail", "pass", "pass"), away=AWAY))
+    assert text.startswith("# ets6.network: 3 of 3 hosts do not comply\n")
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith(("| one", "| two", "| away"))]
+    assert rows == ["| away", "| two", "| one"]
+    assert "reach.updates" not in text
+
+
+def test_the_summary_stays_below_what_github_drops_and_says_how_many_are_left_out() -> None:
+    text = markdown.render(build(**large(1_000)))
+    assert len(text.encode()) <= 1024 * 1024
+    shown = sum(line.startswith("| pc-") for line in text.splitlines())
+    (more,) = re.findall(r"^and (\d+) more$", text, re.MULTILINE)
+    total = sum(item["status"] != "pass" for host in large(1_000).values() for item in host["findings"])
+    assert shown + int(more) == total
+
+
+def test_no_host_puts_markup_into_the_summary() -> None:
+    text = markdown.render(build(**{HOSTILE: hostile(), "a|b\n# c": {**AWAY, "msg": "@all https://evil.example [x](y)"}}))
+    assert "<" not in text
+    assert "@all" not in text
+    assert "://" not in text
+    assert "[x]" not in text.replace("\\[", "").replace("\\]", "")
+    table = [line for line in text.splitlines() if line.startswith("| ") and "Hosts" not in line and line.count("|") > 4]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {7}
+
+
+def results(**fleet: Any) -> list[dict[str, Any]]:
+    (run,) = json.loads(sarif.render(build(**fleet)))["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    for one in run["results"]:
+        assert rules[one["ruleIndex"]] == one["ruleId"]
+        assert one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert one["message"]["text"]
+    return list(run["results"])
+
+
+def test_sarif_has_what_is_open_with_a_fingerprint_each() -> None:
+    found = results(one=result("fail", "unknown", "pass"), two=result("fail", "pass", "not_applicable"), away=AWAY)
+    assert len(found) == 6
+    assert len({one["partialFingerprints"]["hostAndControl/v1"] for one in found}) == 6
+    assert {one["level"] for one in found if one["ruleId"] == CONTROLS[0]["id"]} == {"error"}
+
+
+def test_sarif_suppresses_what_is_waived() -> None:
+    waived = finding(CONTROLS[0]["id"], "waived", waiver={"reason": "Old machine", "expires": "2027-01-01", "owner": "ada"})
+    (one,) = results(one={**result("pass", "pass", "pass"), "findings": [waived]})
+    assert one["suppressions"] == [{"kind": "external", "status": "accepted", "justification": "Old machine"}]
+
+
+def test_sarif_takes_no_link_from_a_host_and_no_more_than_github_does() -> None:
+    (one,) = results(one={**result("pass", "pass", "pass"), "findings": [finding(CONTROLS[0]["id"], "fail", "[x](http://y)")]})
+    assert one["message"]["text"] == r"one: \[x\](http://y)"
+    assert len(results(**large(2_200))) == 25_000
+
+
+def rows(**fleet: Any) -> list[dict[str, str]]:
+    return list(reader.DictReader(io.StringIO(csv.render(build(**fleet)), newline="")))
+
+
+def test_csv_has_a_row_a_finding() -> None:
+    found = rows(one=result("fail", "pass", "waived"), away=AWAY)
+    assert [(row["host"], row["status"]) for row in found] == [("away", "unknown")] * 3 + [
+        ("one", "fail"),
+        ("one", "pass"),
+        ("one", "waived"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "＝1"])
+def test_csv_starts_no_formula(name: str) -> None:
+    (row, *_others) = rows(**{name: result("fail", "pass", "pass")})
+    assert row["host"].startswith(("'", "\\"))
