@@ -58,7 +58,8 @@ class ActionModule(ActionBase):
 
         done: Sequence[Change] = changes
         failures: list[str] = []
-        if changes and not self._task.check_mode:
+        # An image rehearses in check mode: that shows what it will refuse.
+        if changes and (self._image is not None or not self._task.check_mode):
             probes = ways.not_yet_probed(predicted, policy)
             seen, done, failures = self._change(changes, snapshot.registry, probes, policy)
             after = seen.with_probes(snapshot).with_probes(seen)
@@ -93,7 +94,7 @@ class ActionModule(ActionBase):
     ) -> tuple[Snapshot, list[Change], list[str]]:
         """Have the changes made and everything read again.
 
-        Return the new snapshot, the changes that were made, and a sentence for each operation that was not.
+        Return the new snapshot, the changes that were made, and sentences on the operations that were not.
         """
         steps = self._wire(changes, registry)
         request = dict(judge.request(policy), probes=probes, operations=[step for _change, step in steps])
@@ -105,11 +106,17 @@ class ActionModule(ActionBase):
             )
         failures = []
         undone = set()
+        waiting = 0
         for (change, step), outcome in zip(steps, outcomes, strict=True):
             state, error = outcome.get("state"), outcome.get("error")
             if state != "done":
                 undone.add(change.subject)
+                if state == "not_done" and not error:
+                    waiting += 1
+                    continue
                 failures.append(f"{change.subject}: {step['do']} {state}" + (f" ({error})." if error else "."))
+        if waiting:
+            failures.append(f"Not begun: {waiting} more.")
         return after, [change for change in changes if change.subject not in undone], failures
 
     def _wire(self, changes: Sequence[Change], registry: Registry) -> list[tuple[Change, dict[str, Any]]]:

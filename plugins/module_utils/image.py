@@ -207,13 +207,16 @@ class Image:
         }
 
     def _files(self, asked: Mapping[str, Any], keys: Mapping[str, Any]) -> list[dict[str, Any]]:
-        wanted: dict[str, None] = {}
-        for path in asked.get("files") or ():
-            everywhere = path.startswith("*:\\")
-            wanted[self._environment["SystemDrive"] + path[2:] if everywhere else _expand(path, self._environment)] = None
-        for path in _named(asked.get("named_files") or (), keys):
-            wanted[_expand(path, self._environment)] = None
-        return [self._file(path) for path in wanted]
+        drive = self._environment["SystemDrive"]
+        paths = [
+            drive + path[2:] if path.startswith("*:\\") else _expand(path, self._environment) for path in asked.get("files") or ()
+        ]
+        paths += [_expand(path, self._environment) for path in _named(asked.get("named_files") or (), keys)]
+        wanted: dict[str, str] = {}
+        for path in paths:
+            # As for windows_host, the first spelling counts: what was asked for, not what some rule holds.
+            wanted.setdefault(path.lower(), path)
+        return [self._file(path) for path in wanted.values()]
 
     def _file(self, path: str) -> dict[str, Any]:
         file: dict[str, Any] = {"path": path, "state": "missing", "version": "", "size": 0, "error": ""}
@@ -233,8 +236,27 @@ class Image:
     def apply(self, operations: Sequence[Mapping[str, Any]]) -> bool:
         """Carry out set_registry_value and remove_registry_value, all or none, and tell whether that changed anything.
 
-        Raises ImageError; nothing has changed then.
+        The image has to be opened anew for what it is after that. Raises ImageError; nothing has changed then.
         """
+        changed = self._changed(operations)
+        if changed:
+            self._source.replace({one.path: Replacement(one.stored, after.data) for one, after in changed})
+        return bool(changed)
+
+    def rehearse(self, operations: Sequence[Mapping[str, Any]]) -> bool:
+        """Do in memory what apply would do, for the snapshot that comes after it, and refuse what it would refuse."""
+        changed = self._changed(operations)
+        if changed:
+            self._source.refuse_unwritable([one.path for one, _after in changed])
+        made = {one.path: after for one, after in changed}
+        for name, one in self._hives.items():
+            after = made.get(one.path)
+            if after is not None:
+                self._hives[name] = Loaded(one.path, after.data, after)
+        return bool(changed)
+
+    def _changed(self, operations: Sequence[Mapping[str, Any]]) -> list[tuple[Loaded, Hive]]:
+        """Return each hive that has to become different, and what it has to become. Raises ImageError."""
         edits: dict[str, list[Edit]] = {}
         registry = self._registry
         for step in operations:
@@ -243,13 +265,13 @@ class Image:
             except WireError as error:
                 raise ImageError(f"{self._source.title}: {error}") from None
             edits.setdefault(name, []).append(edit)
-        changed: dict[str, Replacement] = {}
+        changed = []
         try:
             for name, of_hive in edits.items():
                 loaded = self._hives[name]
                 after = hive_edit.edit(loaded.hive, of_hive, stored=loaded.stored)
                 if after is not None:
-                    changed[loaded.path] = Replacement(loaded.stored, after)
+                    changed.append((loaded, Hive(after, loaded.path)))
         except (EditError, HiveError) as error:
             raise ImageError(f"{self._source.title}: {error} Nothing was changed.") from None
         except OSError as error:
@@ -258,8 +280,7 @@ class Image:
             ) from None
         if changed:
             self._refuse_pending()
-            self._source.replace(changed)
-        return bool(changed)
+        return changed
 
     def _edit(self, step: Mapping[str, Any], registry: Registry) -> tuple[str, Edit]:
         action, path, name = step.get("do"), str(step.get("path")), str(step.get("name"))

@@ -20,13 +20,13 @@ import shutil
 import struct
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from . import hive
 from .image_folder import NEW
-from .image_source import CONFIG, ImageError, Lock, Replacement, copy_file, discard, like, run, sync_folder
+from .image_source import CONFIG, ImageError, Lock, Replacement, copy_file, discard, like, refuse_unwritable, run, sync_folder
 
 try:
     from dissect.hypervisor.disk.qcow2 import QCow2
@@ -40,6 +40,8 @@ except ImportError:
 else:
     HAS_DISSECT, DISSECT_TRACEBACK = True, ""
 
+PROGRAMS = {"qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "ntfscp": "ntfs-3g"}
+"""What a change takes, each with its Debian package."""
 BITLOCKER = b"-FVE-FS-"
 NTFS_ID = b"NTFS    "
 FORMATS = {"vhd": "vpc", "vhdx": "vhdx", "qcow2": "qcow2", "raw": "raw"}
@@ -85,6 +87,10 @@ class Disk:
         shutil.rmtree(self._work, ignore_errors=True)
         self._lock.release()
 
+    def refuse_unwritable(self, _files: Iterable[str]) -> None:
+        """Raise ImageError where the folder of the disk image is not writable, or a program is missing."""
+        refuse_unwritable(self.title, self._folder, PROGRAMS)
+
     def replace(self, files: Mapping[str, Replacement]) -> None:
         """Put new hives into the image, all or none, whenever this is ended."""
         new, part, changed = self._path + NEW, self._path + PART, self._path + PART + NEW
@@ -97,7 +103,11 @@ class Disk:
                 self._path, {path: one.before for path, one in files.items()}, "is not any more what it was when it was read"
             )
             try:
-                run(["qemu-img", "convert", "-O", "raw", self._node(self._path, inside=True), part], "qemu-utils", self.title)
+                run(
+                    ["qemu-img", "convert", "-O", "raw", self._node(self._path, inside=True), part],
+                    PROGRAMS["qemu-img"],
+                    self.title,
+                )
                 copy_file(part, changed)
                 for path, one in files.items():
                     self._put(changed, path, one.after)
@@ -130,7 +140,7 @@ class Disk:
         target = self._reader.spelled(path)
         if target is None:
             raise ImageError(f"{self.title}: {path} is gone since it was read. Nothing was changed.")
-        run(["ntfscp", "--quiet", partition, staged, target], "ntfs-3g", self.title)
+        run(["ntfscp", "--quiet", partition, staged, target], PROGRAMS["ntfscp"], self.title)
 
     def _transfer(self, before: str, after: str, image: str) -> None:
         """Write what is different between two copies of the partition into the image."""
@@ -140,7 +150,12 @@ class Disk:
                 with open(os.path.join(self._work, f"blocks{number}"), "wb") as file:
                     file.write(content)
                 commands += ["-c", f"write -q -s blocks{number} {self._reader.offset + at} {len(content)}"]
-        run(["qemu-io", *commands, "-c", "flush", self._node(image, inside=False)], "qemu-utils", self.title, folder=self._work)
+        run(
+            ["qemu-io", *commands, "-c", "flush", self._node(image, inside=False)],
+            PROGRAMS["qemu-io"],
+            self.title,
+            folder=self._work,
+        )
         with open(image, "rb") as file:
             os.fsync(file.fileno())
 

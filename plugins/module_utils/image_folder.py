@@ -17,9 +17,9 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from .image_source import CONFIG, ImageError, Lock, Replacement, discard, like, sync_folder, write_file
+from .image_source import CONFIG, ImageError, Lock, Replacement, discard, like, refuse_unwritable, sync_folder, write_file
 
 UNFINISHED = ".ets6-network-unfinished"
 NEW = ".ets6-network-new"
@@ -64,6 +64,11 @@ class Folder:
     def close(self) -> None:
         """Let others write."""
         self._lock.release()
+
+    def refuse_unwritable(self, files: Iterable[str]) -> None:
+        """Raise ImageError where the hives' folders are not writable."""
+        for found in filter(None, map(self._find, files)):
+            refuse_unwritable(self.title, os.path.dirname(found), {})
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
         """Put new hives in place of the old ones, all or none, whenever this is ended."""

@@ -9,8 +9,9 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 Done = subprocess.CompletedProcess[str]
@@ -38,6 +39,9 @@ class Source(Protocol):
 
     def size(self, path: str) -> int | None:
         """Return the size of a file; None where it is not there. Raises ImageError where that cannot be told."""
+
+    def refuse_unwritable(self, files: Iterable[str]) -> None:
+        """Raise ImageError where it can be told beforehand that these files cannot be replaced."""
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
         """Put new contents in place of files, all of them or none. Raises ImageError; nothing has changed then."""
@@ -117,6 +121,19 @@ def copy_file(source: str, target: str) -> None:
         os.fsync(file.fileno())
 
 
+def refuse_unwritable(title: str, folder: str, programs: Mapping[str, str]) -> None:
+    """Raise ImageError where a folder is not writable or a program is not installed; programs: each with its Debian package."""
+    if not os.access(folder, os.W_OK):
+        raise ImageError(f"{title} cannot be written: its folder {folder} is not writable.")
+    for name, package in programs.items():
+        if shutil.which(name) is None:
+            raise _missing(name, package, title)
+
+
+def _missing(name: str, package: str, title: str) -> ImageError:
+    return ImageError(f"{title}: the program {name} is needed for that; on Debian it comes with the package {package}.")
+
+
 def program(
     command: list[str], package: str, title: str, stdin: str | None = None, folder: str | None = None, **environment: str
 ) -> Done:
@@ -133,9 +150,7 @@ def program(
             env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
         )
     except FileNotFoundError:
-        raise ImageError(
-            f"{title}: the program {command[0]} is needed for that; on Debian it comes with the package {package}"
-        ) from None
+        raise _missing(command[0], package, title) from None
 
 
 def run(

@@ -15,10 +15,22 @@ import re
 import shutil
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .image_folder import NEW, Folder
-from .image_source import CONFIG, ImageError, Lock, Replacement, copy_file, discard, like, program, run, sync_folder
+from .image_source import (
+    CONFIG,
+    ImageError,
+    Lock,
+    Replacement,
+    copy_file,
+    discard,
+    like,
+    program,
+    refuse_unwritable,
+    run,
+    sync_folder,
+)
 
 PROGRAM = "wimlib-imagex"
 PACKAGE = "wimtools"
@@ -100,6 +112,10 @@ class Wim:
         """Remove what was taken out, and let others write."""
         shutil.rmtree(self._work, ignore_errors=True)
         self._lock.release()
+
+    def refuse_unwritable(self, _files: Iterable[str]) -> None:
+        """Raise ImageError where the folder of the WIM is not writable."""
+        refuse_unwritable(self._path, self._folder, {})
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
         """Put new hives into the image, all or none, whenever this is ended."""

@@ -79,7 +79,9 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode; operations are not carried out then.
+    description:
+      - Can run in check mode. Operations are then carried out on copies in memory; what is returned is what would come of them,
+        refusals included.
   diff_mode:
     support: none
     description: The policy task returns what has changed.
@@ -134,6 +136,8 @@ operations:
       error: ''
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -171,25 +175,33 @@ def main() -> None:
 
 def run(asked: dict[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
     """Do what is asked for and return the rest of the module's result. Raises ImageError."""
-    path, index, steps = asked["path"], asked["index"], asked["operations"]
-    result: dict[str, Any] = {"changed": False, "operations": [{"state": "not_done", "error": ""} for _step in steps]}
-    if steps and not check_mode:
-        source = image_kind.open_image(path, index, work)
-        try:
-            result["changed"] = image.Image(source).apply(steps)
+    steps, reads = asked["operations"], any(asked[name] for name in ASKED)
+    result: dict[str, Any] = {"changed": False, "operations": []}
+    if steps:
+        with opened(asked, work) as here:
             result["operations"] = [{"state": "done", "error": ""} for _step in steps]
-        except ImageError as error:
-            result["operations"][0] = {"state": "failed", "error": str(error)}
-        finally:
-            source.close()
-    if any(asked[name] for name in ASKED):
+            try:
+                result["changed"] = here.rehearse(steps) if check_mode else here.apply(steps)
+            except ImageError as error:
+                result["operations"] = [{"state": "not_done", "error": ""} for _step in steps]
+                result["operations"][0] = {"state": "failed", "error": str(error)}
+            if reads and check_mode:
+                result["snapshot"] = pack(here.snapshot(asked))
+    if reads and "snapshot" not in result:
         # Opened anew: after a change the image is not what was read before it.
-        source = image_kind.open_image(path, index, work)
-        try:
-            result["snapshot"] = pack(image.Image(source).snapshot(asked))
-        finally:
-            source.close()
+        with opened(asked, work) as here:
+            result["snapshot"] = pack(here.snapshot(asked))
     return result
+
+
+@contextmanager
+def opened(asked: dict[str, Any], work: str) -> Iterator[image.Image]:
+    """Open the image that is asked for. Raises ImageError."""
+    source = image_kind.open_image(asked["path"], asked["index"], work)
+    try:
+        yield image.Image(source)
+    finally:
+        source.close()
 
 
 if __name__ == "__main__":

@@ -48,14 +48,17 @@ class Played:
 
 def play(lab: Lab, playbook: str, *words: str, reports: Path | None = None, folder: Path = ROOT) -> Played:
     """Run a playbook, given by its path or full name, in a folder, whose ansible.cfg counts. Reports go into the lab's folder."""
-    reports = reports or lab.folder / "report"
+    return run(playbook, "-i", str(lab.inventory), *words, reports=reports or lab.folder / "report", folder=folder)
+
+
+def run(playbook: str, *words: str, reports: Path, folder: Path = ROOT) -> Played:
+    """Run a playbook on whatever the words say."""
     (reports / "report.json").unlink(missing_ok=True)
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(lab.inventory), playbook]
     since = time.monotonic()
     done = subprocess.run(
-        [*command, "-e", f"ets6_network_report_dir={reports}", *words],
+        [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-e", f"ets6_network_report_dir={reports}", *words],
         cwd=folder,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "PWD": str(folder)},
         capture_output=True,
         text=True,
         check=False,

@@ -54,7 +54,9 @@ class Target:
         self.asked.append((module_name, module_args))
         outcomes = []
         for step in module_args.get("operations", ()):
-            if self.refuses:
+            if self.refuses and outcomes:
+                outcomes.append({"state": "not_done", "error": ""})
+            elif self.refuses:
                 outcomes.append({"state": "failed", "error": "access denied"})
             else:
                 self.x = step["data"]
@@ -157,6 +159,24 @@ def test_an_image_is_given_registry_values() -> None:
     assert (name, asked["path"], asked["index"]) == ("ets6.network.windows_image", "/images/win11.wim", "1")
     assert [step["do"] for step in asked["operations"]] == ["set_registry_value"]
     assert result["findings"][0]["status"] == "fixed"
+
+
+def test_an_image_rehearses_in_check_mode_and_says_what_it_will_refuse() -> None:
+    target = Target(7)
+    result = run(target, check=True, image={"path": "/images/win11.wim", "index": "1"})
+    assert len(target.asked) == 2
+    assert (result["findings"][0]["status"], result["failed"]) == ("would_fix", False)
+    refused = run(Target(7, refuses=True), check=True, image={"path": "/images/win11.wim", "index": "1"})
+    assert (refused["findings"][0]["status"], refused["failed"], refused["changed"]) == ("fail", True, False)
+    assert "access denied" in refused["msg"]
+
+
+def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [SetRegistryValue(KEY, name, dword(1), "acme") for name in "xyz"]
+    finding = Finding(CONTROL, Status.FAIL, "No.", remedy=[Change("Acme", {"x": 0}, {"x": 1}, steps)])
+    monkeypatch.setattr(FAMILY, "judge", lambda snapshot, policy: [finding])
+    result = run(Target(7, refuses=True))
+    assert result["msg"] == "Not everything could be changed. Acme: set_registry_value failed (access denied). Not begun: 2 more."
 
 
 @pytest.mark.parametrize(
