@@ -192,6 +192,13 @@ def complies(host: Json) -> bool:
     return not host["reason"] and bool(host["findings"]) and not any(item["status"] in OPEN for item in host["findings"])
 
 
+def open_findings(host: Json) -> list[Json]:
+    """Return the findings of a host that do not comply, but for those which only repeat why the host was not judged."""
+    return [
+        item for item in host["findings"] if item["status"] in OPEN and not (host["reason"] and item["reason"] == host["reason"])
+    ]
+
+
 def fails_because(controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequence[str]) -> list[str]:
     """Return why the run fails, a sentence each; nothing where it does not. Without any host it always does."""
     if not hosts:

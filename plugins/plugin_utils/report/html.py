@@ -24,7 +24,7 @@ from typing import Any
 
 from . import columns
 from .columns import SYMBOLS
-from .document import OPEN, SEVERITIES, Json
+from .document import OPEN, SEVERITIES, Json, open_findings
 from .exceptions import ending, today
 from .words import first, visible
 
@@ -125,9 +125,8 @@ def worst_controls(document: Json) -> list[tuple[Json, list[tuple[str, str]]]]:
     """Return the controls with open findings on judged hosts, each with (reason, host): by severity, then by how many they are."""
     found: dict[str, list[tuple[str, str]]] = {}
     for host in document["hosts"]:
-        for item in host["findings"]:
-            if item["status"] in OPEN and item["reason"] != host["reason"]:
-                found.setdefault(item["control"], []).append((item["reason"], host["name"]))
+        for item in open_findings(host):
+            found.setdefault(item["control"], []).append((item["reason"], host["name"]))
     rank = {control["id"]: SEVERITIES.index(control["severity"]) for control in document["controls"]}
     known = [control for control in document["controls"] if control["id"] in found]
     ordered = sorted(known, key=lambda control: (-rank[control["id"]], -len(found[control["id"]])))

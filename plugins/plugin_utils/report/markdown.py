@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .document import OPEN, SEVERITIES, Json
+from .document import SEVERITIES, Json, open_findings
 from .words import visible
 
 FILE = "summary.md"
@@ -51,10 +51,7 @@ def _rows(document: Json) -> list[str]:
         if host["reason"]
     ]
     found = [
-        (controls.get(item["control"], {}), host["name"], item)
-        for host in document["hosts"]
-        for item in host["findings"]
-        if item["status"] in OPEN and item["reason"] != host["reason"]
+        (controls.get(item["control"], {}), host["name"], item) for host in document["hosts"] for item in open_findings(host)
     ]
     found.sort(key=lambda one: -SEVERITIES.index(one[0].get("severity", "high")))
     for control, name, item in found:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from .document import OPEN, Json
+from .document import Json, open_findings
 from .exceptions import ending, today
 from .words import first, visible
 
+MOST_LINES = 12
 MOST_CONTROLS = 5
 MOST_HOSTS = 4
 WIDTH = 110
@@ -21,25 +22,40 @@ def lines(document: Json, files: Sequence[str]) -> list[str]:
     """Return the lines: the verdict, hosts by status, the controls that fail most with their first hosts, and where the files are."""
     run = document["run"]
     counts = ", ".join(f"{count} {status}" for status, count in run["hosts"].items())
-    told = [_cut(f"ets6.network: {run['verdict']}" + (f" ({counts})" if counts else ""))]
-    absent = [host["name"] for host in document["hosts"] if host["reason"]]
-    if absent:
-        told.append(_cut(f"not judged: {first(absent, MOST_HOSTS)}"))
+    head = [f"ets6.network: {run['verdict']}" + (f" ({counts})" if counts else "")]
+    unjudged = [host["name"] for host in document["hosts"] if host["reason"]]
+    if unjudged:
+        head.append(f"not judged: {first(unjudged, MOST_HOSTS)}")
+    tail = [*_merged(document["merged"]), *_drift(document["drift"]), *_waivers(document)]
+    if run["fails_because"]:
+        tail.append("the run fails: " + " ".join(run["fails_because"]))
+    # The path stays whole, however long it is: people copy it.
+    where = visible(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})")
+    room = MOST_LINES - len(head) - len(tail) - 1
+    return [*(_cut(line) for line in (*head, *_failing(document, room), *tail)), where]
+
+
+def _failing(document: Json, room: int) -> list[str]:
+    """Return the controls that fail on most hosts, in as many lines as there is room."""
     failing: dict[str, list[str]] = {}
     for host in document["hosts"]:
-        if host["reason"] and host["status"] != "fail":
-            continue
-        for finding in host["findings"]:
-            if finding["status"] in OPEN:
-                failing.setdefault(finding["control"], []).append(host["name"])
+        for finding in open_findings(host):
+            failing.setdefault(finding["control"], []).append(host["name"])
     ranked = sorted(failing.items(), key=lambda item: (-len(item[1]), item[0]))
-    told += [_cut(f"{control}: {len(hosts)} ({first(hosts, MOST_HOSTS)})") for control, hosts in ranked[:MOST_CONTROLS]]
-    if len(ranked) > MOST_CONTROLS:
-        told.append(f"and {len(ranked) - MOST_CONTROLS} more controls")
-    told += [_cut(line) for line in (*_drift(document["drift"]), *_waivers(document))]
-    if run["fails_because"]:
-        told.append(_cut("the run fails: " + " ".join(run["fails_because"])))
-    told.append(visible(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})"))
+    most = min(MOST_CONTROLS, room if len(ranked) <= room else room - 1)
+    told = [f"{control}: {len(hosts)} ({first(hosts, MOST_HOSTS)})" for control, hosts in ranked[:most]]
+    more = len(ranked) - most
+    return [*told, f"and {more} more {'control' if more == 1 else 'controls'}"] if more > 0 else told
+
+
+def _merged(merged: Json | None) -> list[str]:
+    if merged is None:
+        return []
+    told = []
+    if merged["missing"]:
+        told.append(f"in no report: {first(merged['missing'], MOST_HOSTS)}")
+    if merged["conflicts"]:
+        told.append(f"conflicts: {len(merged['conflicts'])}, such as {merged['conflicts'][0]}")
     return told
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.ets6.network.plugins.plugin_utils.report import terminal
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, drift, terminal
 
-from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, build, result
+from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, build, finding, result
 
 FILES = ["/srv/ets6-report/report.json", "/srv/ets6-report/junit.xml"]
 
@@ -38,17 +38,45 @@ def test_the_worst_control_comes_first_with_its_first_hosts() -> None:
     ]
 
 
-def test_never_more_than_twelve_lines_nor_wider_than_a_terminal() -> None:
+def worst_case() -> document.Json:
+    """Return a run in which there is something to say of everything that the closing lines can tell."""
     controls = [{**CONTROLS[0], "id": f"custom.{number}"} for number in range(50)]
-    findings = [
-        {"control": one["id"], "status": "fail", "reason": "", "evidence": {}, "changed": False, "changes": []}
-        for one in controls
-    ]
+    findings = [finding(one["id"], "fail") for one in controls]
+    waiver = {"control": "custom.1", "hosts": ["x"], "groups": [], "reason": "So.", "owner": "jane", "ticket": ""}
+    waivers = [{**waiver, "expires": day} for day in ("2026-11-01", "2027-12-31")]
     hosts = {f"pc-with-quite-a-long-name-{number}": {"findings": findings, "controls": controls} for number in range(300)}
-    lines = told(**hosts, away=AWAY, broken=BROKEN)
-    assert len(lines) <= 12
+    report = build(("low", "unreachable"), **hosts, away=AWAY, broken={**BROKEN, "waivers": waivers})
+    report["drift"] = drift.between(build(gone=result("pass", "pass", "pass")), report, ())
+    return report
+
+
+def test_never_more_than_twelve_lines_nor_wider_than_a_terminal() -> None:
+    report = worst_case()
+    lines = terminal.lines(report, FILES)
+    assert len(lines) == 12
     assert all(len(line) <= terminal.WIDTH for line in lines)
-    assert any("45 more controls" in line for line in lines)
+    starts = (
+        "ets6.network: ",
+        "not judged: ",
+        "custom.",
+        "and 46 more controls",
+        "since ",
+        "exceptions: ",
+        "exceptions that match nothing: ",
+    )
+    starts += ("the run fails: ", "report: ")
+    assert {start for start in starts if any(line.startswith(start) for line in lines)} == set(starts)
+    report["merged"] = {"reports": [], "missing": ["pc-x"], "conflicts": ["One is so and one is not."]}
+    merged = terminal.lines(report, FILES)
+    assert len(merged) == 12
+    assert "in no report: pc-x" in merged
+    assert "conflicts: 1, such as One is so and one is not." in merged
+    assert "and 48 more controls" in merged
+
+
+def test_a_host_that_broke_half_way_is_told_with_its_findings() -> None:
+    lines = told(pc=result("unknown", "pass", "pass", failed=True, msg="Not everything could be changed."))
+    assert lines[1:3] == ["not judged: pc", "firewall.rule.ets6n.tcp: 1 (pc)"]
 
 
 def test_no_host_can_rewrite_the_screen() -> None:
