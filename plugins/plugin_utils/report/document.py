@@ -65,15 +65,20 @@ class Host:
         elif not isinstance(result.get("findings"), (list, tuple)):
             reason = f"The host could not be judged: {_line(result.get('msg'))}"
         if reason:
-            findings = [
-                {"control": control["id"], "status": "unknown", "reason": reason, "evidence": {}, "changed": False, "changes": []}
-                for control in controls
-            ]
-            return cls(name, status, ended, reason, groups, {}, findings)
+            return cls.unjudged(name, status, reason, controls, groups, ended)
         found = plain({key: result.get(key) for key in ("at", "findings", "variables")})
         findings = sorted(found["findings"], key=lambda finding: control_key(finding["control"]))
         reason = _line(result.get("msg")) if result.get("failed") else ""
         return cls(name, worst(findings), found["at"] or ended, reason, groups, found["variables"] or {}, findings)
+
+    @classmethod
+    def unjudged(cls, name: str, status: str, reason: str, controls: Sequence[Json], groups: Sequence[str], ended: str) -> Host:
+        """Return a host of which nothing is known: every control is unknown, for that reason."""
+        findings = [
+            {"control": control["id"], "status": "unknown", "reason": reason, "evidence": {}, "changed": False, "changes": []}
+            for control in controls
+        ]
+        return cls(name, status, ended, reason, groups, {}, findings)
 
     def to_wire(self, common: Mapping[str, Any]) -> Json:
         """Return the host as it stands in report.json; variables that all hosts have in common stand under run."""
@@ -102,7 +107,7 @@ def worst(findings: Iterable[Json]) -> str:
 
 
 def controls_of(results: Iterable[Any], default: Sequence[Json]) -> list[Json]:
-    """Return the controls of all hosts' results, each once; the default where no host got as far as to name any."""
+    """Return the controls that hosts' results or reports name, each once as the first has it; the default where none names any."""
     found: dict[str, Json] = {}
     for result in results:
         for control in (result.get("controls") or ()) if isinstance(result, Mapping) else ():

@@ -21,7 +21,7 @@ _OWN = ("control", "hosts", "groups", "reason", "owner", "expires", "ticket")
 
 
 def of(results: Iterable[Any], hosts: Sequence[Json], inventory: Collection[str], today: date) -> list[Json]:
-    """Return the exceptions that the hosts' results name, each once, with what came of it.
+    """Return the exceptions that hosts' results or reports name, each once, with what came of it.
 
     hosts are in their wire form; inventory names hosts that are known though they are not in this run.
     """
@@ -31,12 +31,6 @@ def of(results: Iterable[Any], hosts: Sequence[Json], inventory: Collection[str]
             found.setdefault(_key(waiver), plain({name: waiver[name] for name in _OWN}))
     told = [{**waiver, **_state(waiver, hosts, inventory, today)} for waiver in found.values()]
     return sorted(told, key=lambda waiver: (waiver["expires"], control_key(waiver["control"]), _key(waiver)))
-
-
-def merge(lists: Iterable[Sequence[Json]], hosts: Sequence[Json], today: date) -> list[Json]:
-    """Return the exceptions of several runs, each once, judged over the hosts of all of them."""
-    names = {host["name"] for host in hosts}
-    return of([{"waivers": one} for one in lists], hosts, names, today)
 
 
 def today(document: Json) -> date:

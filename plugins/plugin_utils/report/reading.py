@@ -9,13 +9,18 @@ import base64
 import gzip
 import json
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from . import shape
 from .document import SCHEMA, Json, digest, seal
+from .json import FILE
+from .words import first
 
 MAX_BYTES = 512 * 1024 * 1024
 """The most that a packed report may unpack to: some ten thousand hosts."""
+MOST_NAMES = 5
 
 
 class ReportError(ValueError):
@@ -30,6 +35,17 @@ def read(path: Path) -> Json:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ReportError(f"{path} is no report: it is not UTF-8") from None
+
+
+def find(paths: Iterable[str]) -> list[Path]:
+    """Return the files of these paths: of a folder every report.json in it, at any depth. Raises ReportError."""
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found = sorted(path.rglob(FILE)) if path.is_dir() else [path]
+        if not found:
+            raise ReportError(f"{path} is a folder in which there is no {FILE}")
+        files += found
+    return files
 
 
 def pack(report: Json) -> str:
@@ -52,7 +68,7 @@ def unpack(packed: str, name: str) -> Json:
 
 
 def check(text: str, name: str) -> Json:
-    """Return the report of a text, which is called name in errors. Raises ReportError where its hashes do not match what it says."""
+    """Return the report of a text, which is called name in errors. Raises ReportError where it is none, or its hashes do not match."""
     try:
         report: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -61,16 +77,16 @@ def check(text: str, name: str) -> Json:
         raise ReportError(f"{name} is no report of ets6.network")
     if report["schema"] != SCHEMA:
         raise ReportError(f"{name} has version {report['schema']} of the schema, and version {SCHEMA} can be read")
-    try:
-        forged = [host["name"] for host in report["hosts"] if digest(host) != host["sha256"]]
-        if forged:
-            raise ReportError(
-                f"{name} was altered after it was written: what it says of {', '.join(forged)} does not match its hash"
-            )
-        if seal(report)["sha256"] != report["sha256"]:
-            raise ReportError(
-                f"{name} was altered after it was written: its run, its controls or its list of hosts do not match its hash"
-            )
-    except (KeyError, TypeError) as error:
-        raise ReportError(f"{name} is no whole report: {error} is missing or not as it must be") from None
+    wrong = shape.problem(report)
+    if wrong:
+        raise ReportError(f"{name} is no whole report: {wrong}")
+    forged = [host["name"] for host in report["hosts"] if digest(host) != host["sha256"]]
+    if forged:
+        raise ReportError(
+            f"{name} was altered after it was written: what it says of {first(forged, MOST_NAMES)} does not match its hash"
+        )
+    if seal(report)["sha256"] != report["sha256"]:
+        raise ReportError(
+            f"{name} was altered after it was written: its run, its controls or its list of hosts do not match its hash"
+        )
     return report

@@ -1,0 +1,249 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Several reports made one: the newest finding counts, in whatever order and however often they are given."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import jsonschema
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, merging, reading
+from hypothesis import strategies
+
+from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result
+
+SCHEMA = json.loads(Path(document.__file__).with_name("schema.json").read_text(encoding="utf-8"))
+MERGE = {**RUN, "mode": "merge", "ended": "2026-11-30T08:00:00Z", "playbook": "ets6.network.merge"}
+IDS = [control["id"] for control in CONTROLS]
+
+
+def report(ended: str = "2026-11-24T10:00:00Z", **fleet: Any) -> document.Json:
+    """Return the report of a run that ended then; hosts without a time of their own were judged then."""
+    fleet = copy.deepcopy(fleet)
+    for found in fleet.values():
+        if isinstance(found, dict) and "findings" in found:
+            found["at"] = found["at"] if found["at"] != "2026-11-24T09:59:58Z" else ended
+    return document.seal(rewritten(build(**fleet), ended))
+
+
+def rewritten(built: document.Json, ended: str) -> document.Json:
+    for host in built["hosts"]:
+        host["at"] = ended if host["at"] == RUN["ended"] else host["at"]
+    return {**built, "run": {**built["run"], "ended": ended}}
+
+
+def merge(*reports: document.Json, expected: tuple[str, ...] = (), **run: Any) -> document.Json:
+    merged = merging.merge(reports, {**MERGE, **run}, expected, ["low", "unreachable"])
+    assert document.seal(merged)["sha256"] == merged["sha256"]
+    return merged
+
+
+def valid(merged: document.Json) -> document.Json:
+    jsonschema.Draft202012Validator(SCHEMA).validate(merged)
+    assert reading.check(json.dumps(merged), "merged") == merged
+    return merged
+
+
+def statuses(merged: document.Json) -> dict[str, list[str]]:
+    return {host["name"]: [host["status"], *(item["status"] for item in host["findings"])] for host in merged["hosts"]}
+
+
+DAYS = [f"2026-11-{day}T10:00:00Z" for day in (21, 22, 23)]
+
+
+def test_slices_make_one_report_as_if_they_had_been_one_run() -> None:
+    fleet = {"a": result("pass", "pass", "pass"), "b": result("fail", "pass", "pass"), "c": AWAY, "d": BROKEN}
+    merged = valid(merge(*(report(DAYS[0], **{name: found}) for name, found in fleet.items())))
+    whole = report(DAYS[0], **fleet)
+    assert merged["hosts"] == whole["hosts"], "hashes too"
+    for name in ("complies", "verdict", "fails_because", "hosts", "variables"):
+        assert merged["run"][name] == whole["run"][name]
+    assert merged["controls"] == whole["controls"]
+    assert merged["merged"]["conflicts"] == merged["merged"]["missing"] == []
+    assert len(merged["merged"]["reports"]) == 4
+    assert merged["run"]["mode"] == "merge"
+
+
+def test_the_newest_finding_counts_and_the_conflict_is_said() -> None:
+    old, new = report(DAYS[0], pc=result("fail", "pass", "pass")), report(DAYS[1], pc=result("pass", "pass", "fail"))
+    merged = merge(new, old)
+    assert statuses(merged) == {"pc": ["fail", "pass", "pass", "fail"]}
+    assert merged["hosts"][0]["at"] == DAYS[1]
+    assert merged["merged"]["conflicts"] == [
+        f"pc differs in {IDS[0]} (fail, then pass), {IDS[2]} (pass, then fail): what was found last counts, at {DAYS[1]}."
+    ]
+    assert [one["sha256"] for one in merged["merged"]["reports"]] == [old["sha256"], new["sha256"]]
+
+
+def test_of_the_same_second_the_worst_counts() -> None:
+    merged = merge(report(DAYS[0], pc=result("pass", "pass", "pass")), report(DAYS[0], pc=result("fail", "pass", "pass")))
+    assert statuses(merged)["pc"][:2] == ["fail", "fail"]
+    assert "all of the same second: what is worse counts." in merged["merged"]["conflicts"][0]
+
+
+def test_a_host_that_is_away_now_is_away_whatever_was_found_before() -> None:
+    was, gone = report(DAYS[0], pc=result("pass", "pass", "pass")), report(DAYS[1], pc=AWAY)
+    merged = merge(was, gone)
+    assert statuses(merged) == {"pc": ["unreachable", "unknown", "unknown", "unknown"]}
+    assert merged["merged"]["conflicts"] == [
+        f"pc differs in the host (judged, then unreachable): what was found last counts, at {DAYS[1]}."
+    ]
+    back = merge(was, gone, report(DAYS[2], pc=result("pass", "pass", "pass")))
+    assert back["run"]["complies"] is True
+
+
+def test_a_finding_that_only_an_older_report_has_stays_with_its_time() -> None:
+    own = {**CONTROLS[0], "id": "custom.one"}
+    older = result("pass", "pass", "pass")
+    older["findings"].append(finding("custom.one", "fail", "Not so."))
+    older["controls"] = [*CONTROLS, own]
+    merged = merge(report(DAYS[0], pc=older), report(DAYS[1], pc=result("pass", "pass", "pass")))
+    (host,) = merged["hosts"]
+    assert [item.get("at") for item in host["findings"]] == [None, None, None, DAYS[0]]
+    assert host["status"] == "fail"
+    assert [control["id"] for control in merged["controls"]] == [*IDS, "custom.one"]
+    again = merge(valid(merged), report(DAYS[2], pc=result("pass", "pass", "pass")))
+    assert again["hosts"][0]["findings"][3]["at"] == DAYS[0]
+
+
+def test_missing_hosts_are_named_and_the_report_is_not_green() -> None:
+    good = report(DAYS[0], a=result("pass", "pass", "pass"))
+    assert merge(good, expected=("a",))["run"]["complies"] is True
+    merged = merge(good, expected=("a", "lost"))
+    assert merged["merged"]["missing"] == ["lost"]
+    assert statuses(merged)["lost"] == ["unknown"] * 4
+    assert merged["run"]["complies"] is False
+    assert merged["run"]["fails_because"]
+    found = merge(merged, report(DAYS[1], lost=result("pass", "pass", "pass")))
+    assert found["merged"]["missing"] == []
+    assert found["run"]["complies"] is True
+    still = merge(merged, good)
+    assert still["merged"]["missing"] == ["lost"], "what was expected once is expected still"
+
+
+def test_hosts_of_a_batch_that_never_came_are_missing() -> None:
+    half = report(DAYS[0], a=result("pass", "pass", "pass"))
+    half = document.build({**half["run"], "pending": ["a", "b"]}, CONTROLS, half["hosts"], [], ["low"])
+    merged = merge(half)
+    assert (merged["merged"]["missing"], merged["run"]["pending"]) == (["b"], [])
+
+
+def test_nothing_to_merge_is_not_green() -> None:
+    empty = report(DAYS[0])
+    assert merge(empty)["run"]["fails_because"] == ["No host was judged."]
+
+
+def test_controls_and_versions_that_differ_are_conflicts() -> None:
+    one, two = report(DAYS[0], a=result("pass", "pass", "pass")), report(DAYS[1], b=result("pass", "pass", "pass"))
+    two["controls"][1] = {**two["controls"][1], "severity": "high"}
+    two["run"]["collection"] = "1.1.0"
+    merged = merge(document.seal(two), one)
+    assert merged["merged"]["conflicts"] == [
+        "The reports were written by several versions of the collection: 1.0.0, 1.1.0.",
+        f"{IDS[1]} is not the same control in all reports; the newest definition is shown.",
+    ]
+    assert merged["controls"][1]["severity"] == "high"
+
+
+def test_variables_are_each_hosts_own() -> None:
+    one = report(DAYS[0], a=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["domain"]}))
+    two = report(DAYS[0], b=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["public"]}), c=AWAY)
+    merged = merge(one, two)
+    assert merged["run"]["variables"] == {"state": "present"}
+    assert [host["variables"] for host in merged["hosts"]] == [{"profiles": ["domain"]}, {"profiles": ["public"]}, {}]
+    other = report(DAYS[1], a=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["public"]}))
+    assert "a differs in the variables profiles: what was found last counts" in merge(one, other)["merged"]["conflicts"][0]
+
+
+WAIVER = {
+    "control": IDS[0],
+    "hosts": ["a"],
+    "groups": [],
+    "reason": "So.",
+    "owner": "jane",
+    "expires": "2026-11-29",
+    "ticket": "",
+}
+
+
+def waived() -> document.Json:
+    found = result("waived", "pass", "pass", waivers=[WAIVER])
+    found["findings"][0]["waiver"] = {**WAIVER, "status": "fail", "expired": False}
+    return report(DAYS[0], a=found)
+
+
+def test_an_exception_that_ended_since_holds_no_longer() -> None:
+    last = merge(waived(), ended="2026-11-29T23:59:59Z")
+    assert (statuses(last)["a"][1], last["run"]["complies"], last["waivers"][0]["state"]) == ("waived", True, "in_force")
+    after = merge(waived(), ended="2026-11-30T00:00:00Z")
+    assert (statuses(after)["a"][1], after["run"]["complies"], after["waivers"][0]["state"]) == ("fail", False, "expired")
+    assert after["hosts"][0]["findings"][0]["waiver"]["expired"] is True
+
+
+def test_an_exception_is_judged_over_all_hosts() -> None:
+    other = report(DAYS[0], b=result("pass", "pass", "pass", waivers=[WAIVER]))
+    assert other["waivers"][0]["state"] == "unused"
+    merged = merge(other, waived(), ended="2026-11-25T00:00:00Z")
+    assert [(one["state"], one["findings"]) for one in merged["waivers"]] == [("in_force", 1)]
+
+
+def test_the_order_of_what_hosts_say_changes_nothing_however_hostile() -> None:
+    nasty = {HOSTILE: result("fail", "pass", "pass"), "<script>": AWAY}
+    merged = merge(report(DAYS[0], **nasty), expected=(HOSTILE, "missing" + HOSTILE))
+    assert len(valid(merged)["hosts"]) == 3
+    assert len(merged["merged"]["missing"]) == 1
+
+
+FOUND = strategies.sampled_from(["pass", "fail", "unknown", "waived", "fixed", "would_fix", "not_applicable"])
+JUDGED = strategies.builds(
+    lambda one, two, three, at, state: result(one, two, three, at=at, variables={"state": state, "apply": True}),
+    FOUND, FOUND, FOUND, strategies.sampled_from(DAYS), strategies.sampled_from(["present", "absent"]),
+)  # fmt: skip
+REPORTS = strategies.lists(
+    strategies.builds(
+        lambda ended, fleet: report(ended, **fleet),
+        strategies.sampled_from(DAYS),
+        strategies.dictionaries(strategies.sampled_from("abc"), JUDGED | strategies.sampled_from([AWAY, BROKEN, None])),
+    ),
+    min_size=1,
+    max_size=5,
+)
+QUICK = hypothesis.settings(max_examples=300, deadline=None, derandomize=True)
+
+
+@QUICK
+@hypothesis.given(REPORTS, strategies.data())
+def test_order_and_repetition_do_not_matter(reports: list[document.Json], data: strategies.DataObject) -> None:
+    merged = merge(*reports, expected=("a", "d"))
+    shuffled = data.draw(strategies.permutations([*reports, *data.draw(strategies.lists(strategies.sampled_from(reports)))]))
+    assert merge(*shuffled, expected=("d", "a")) == merged
+
+
+@QUICK
+@hypothesis.given(REPORTS, REPORTS)
+def test_what_was_merged_before_is_merged_again(some: list[document.Json], others: list[document.Json]) -> None:
+    at_once = merge(*some, *others, expected=("d",))
+    in_turns = merge(merge(*some, expected=("d",), ended="2026-11-28T08:00:00Z"), *others)
+    for name in ("hosts", "controls", "waivers"):
+        assert in_turns[name] == at_once[name]
+    assert in_turns["merged"]["reports"] == at_once["merged"]["reports"]
+    assert in_turns["merged"]["missing"] == at_once["merged"]["missing"]
+    assert merge(at_once, *some, *others, ended=MERGE["ended"]) == at_once, "what is in it already adds nothing"
+
+
+@QUICK
+@hypothesis.given(REPORTS)
+def test_no_host_is_lost_and_none_is_better_than_its_newest_finding(reports: list[document.Json]) -> None:
+    merged = merge(*reports)
+    found = {host["name"]: host for host in merged["hosts"]}
+    assert set(found) == {host["name"] for one in reports for host in one["hosts"]}
+    for one in reports:
+        for host in one["hosts"]:
+            newest = found[host["name"]]
+            assert newest["at"] >= host["at"]
+            if newest["at"] == host["at"]:
+                assert document.WORST_FIRST.index(newest["status"]) <= document.WORST_FIRST.index(host["status"])
