@@ -15,11 +15,11 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import judge
 from ..plugin_utils.policy import PARSERS, PREFIX, Policy, PolicyError
-from ..plugin_utils.report.document import FAIL_ON
+from ..plugin_utils.report.document import fail_on_problem
 
 OF_THE_RUN = frozenset({"apply", "artifact", "fail_on", "formats", "hosts", "image", "previous_report", "report_dir", "serial"})
 """Variables of this collection that are not the policy's: of the playbooks and the report."""
-OF_OURS = frozenset({"mode", "result"})
+OF_OURS = frozenset({"mode", "result", "written"})
 """What the playbooks set and the role registers."""
 
 
@@ -64,11 +64,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
         if short in PARSERS:
             policy[short] = value
         elif short == "fail_on":
-            wanted = [value] if isinstance(value, str) else value
-            if not isinstance(wanted, list) or not wanted or not set(map(str, wanted)) <= set(FAIL_ON):
-                found.append(f"{name}: {value!r} is not accepted; a list is expected, of any of {', '.join(FAIL_ON)}")
-            elif "never" in wanted and len(wanted) > 1:
-                found.append(f"{name}: never stands alone; with others beside it, it is not clear what is meant")
+            found += filter(None, [fail_on_problem(value)])
         elif short == "previous_report" and value and not Path(str(value)).is_file():
             found.append(f"{name}: there is no file {value}")
     try:

@@ -31,6 +31,10 @@ options:
       - 'What fails the run: V(low), V(medium) or V(high) the least severity of a failed or undecided control, V(expired) an exception that has ended,
         V(unreachable) a host that is away; V(never) nothing, and stands alone.'
       - A run that judges no host always fails. Whether the hosts comply does not depend on this.
+  previous_report:
+    type: path
+    default: ''
+    description: A C(report.json) to tell the changes since. Without it the one that the last run left in the folder, which is kept there as C(previous.json).
   mode:
     type: str
     choices: [enforce, verify, remove, image]
@@ -58,6 +62,7 @@ author:
   - ets6.network contributors (@ets6)
 seealso:
   - module: ets6.network.policy
+  - module: ets6.network.merge
 """
 
 EXAMPLES = r"""

@@ -239,6 +239,16 @@ def fails_because(controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequ
     return reasons
 
 
+def fail_on_problem(value: Any) -> str:
+    """Return what is wrong with the variable ets6_network_fail_on; empty where nothing is. One word stands for a list of it."""
+    wanted = [value] if isinstance(value, str) else value
+    if not isinstance(wanted, list) or not wanted or not set(map(str, wanted)) <= set(FAIL_ON):
+        return f"ets6_network_fail_on: {value!r} is not accepted; a list is expected, of any of {', '.join(FAIL_ON)}"
+    if "never" in wanted and len(wanted) > 1:
+        return "ets6_network_fail_on: never stands alone; with others beside it, it is not clear what is meant"
+    return ""
+
+
 def _hosts(count: int) -> str:
     return "1 host" if count == 1 else f"{count} hosts"
 

@@ -62,6 +62,7 @@ def _page(document: Json, wanted: Callable[[str], bool]) -> str:
         "<main>",
         *_wrong(document),
         *_drift(document),
+        *_merged(document),
         *_waivers(document),
         '<section id="hosts" aria-labelledby="hosts-title">\n<h2 id="hosts-title">All hosts</h2>',
         *_table(document),
@@ -186,6 +187,43 @@ def _drift(document: Json) -> list[str]:
     return [*lines, "</section>"]
 
 
+def _merged(document: Json) -> list[str]:
+    """Return what was merged: hosts that are missing and conflicts before the many runs."""
+    merged = document["merged"]
+    if merged is None:
+        return []
+    lines = ['<section aria-labelledby="merged-title">\n<h2 id="merged-title">Merged reports</h2>']
+    if merged["missing"]:
+        lines.append(f"<p><b>Expected, and in no report:</b> {_text(first(merged['missing'], MOST_CHANGES))}</p>")
+    if merged["conflicts"]:
+        items = "".join(f"<li>{_text(_cut(conflict))}</li>" for conflict in merged["conflicts"][:MOST_CHANGES])
+        more = len(merged["conflicts"]) - MOST_CHANGES
+        items += f"<li>and {more} more</li>" if more > 0 else ""
+        lines.append(f"<details open><summary>Conflicts: {len(merged['conflicts'])}</summary><ul>{items}</ul></details>")
+    rows = []
+    for one in merged["reports"][-MOST_CHANGES:]:
+        run = one["run"]
+        cells = [run["playbook"], run["user"], run["controller"], run["job"], str(sum(run["hosts"].values())), one["sha256"]]
+        rows.append(f'<tr><th scope="row">{_time(run["ended"])}{"".join(f"<td>{_text(cell)}" for cell in cells)}')
+    heads = ("When", "What", "Who", "From where", "Job", "Hosts", "SHA-256 of its report.json's content")
+    return [
+        *lines,
+        f"<details><summary>Reports: {len(merged['reports'])}</summary>",
+        *_wide_table(heads, rows),
+        "</details></section>",
+    ]
+
+
+def _wide_table(heads: Iterable[str], rows: Iterable[str]) -> list[str]:
+    return [
+        '<div class="wide"><table><thead><tr>',
+        *(f'<th scope="col">{head}' for head in heads),
+        "</thead><tbody>",
+        *rows,
+        "</tbody></table></div>",
+    ]
+
+
 def _waivers(document: Json) -> list[str]:
     if not document["waivers"]:
         return []
@@ -203,11 +241,9 @@ def _waivers(document: Json) -> list[str]:
         )
     heads = ("Control", "For", "State", "Last day", "Owner", "Reason", "Ticket", "Findings")
     return [
-        '<section aria-labelledby="waivers-title">\n<h2 id="waivers-title">Exceptions</h2><div class="wide"><table><thead><tr>',
-        *(f'<th scope="col">{head}' for head in heads),
-        "</thead><tbody>",
-        *rows,
-        "</tbody></table></div></section>",
+        '<section aria-labelledby="waivers-title">\n<h2 id="waivers-title">Exceptions</h2>',
+        *_wide_table(heads, rows),
+        "</section>",
     ]
 
 
@@ -217,11 +253,7 @@ def _table(document: Json) -> list[str]:
     seen = {item["status"] for host in document["hosts"] for item in host["findings"]}
     listed = [status for status in SYMBOLS if status in seen and status not in counted]
     heads = ["Host", "Status", *(_capital(SYMBOLS[status][1]) for status in (*listed, *counted))]
-    lines = [
-        '<div id="plain" class="wide"><table><thead><tr>',
-        *(f'<th scope="col">{head}' for head in heads),
-        "</thead><tbody>",
-    ]
+    rows = []
     for host in document["hosts"]:
         by_status: dict[str, list[str]] = {status: [] for status in SYMBOLS}
         for item in host["findings"]:
@@ -231,8 +263,8 @@ def _table(document: Json) -> list[str]:
             cells = [_cut(host["reason"]) if status == "unknown" else "" for status in listed]
         cells += [str(len(by_status[status])) for status in counted]
         row = "".join(f"<td>{_text(cell)}" for cell in cells)
-        lines.append(f'<tr><th scope="row">{_text(host["name"])}<td>{_badge(host["status"])}{row}')
-    return [*lines, "</tbody></table></div>"]
+        rows.append(f'<tr><th scope="row">{_text(host["name"])}<td>{_badge(host["status"])}{row}')
+    return ['<div id="plain">', *_wide_table(heads, rows), "</div>"]
 
 
 def _origin(document: Json) -> list[str]:
@@ -248,16 +280,6 @@ def _origin(document: Json) -> list[str]:
         ("Fails on", ", ".join(run["fail_on"])),
         ("SHA-256 of report.json's content", document["sha256"]),
     ]
-    merged = document["merged"]
-    if merged is not None:
-        facts += [
-            (
-                "Merged runs",
-                "; ".join(f"{one['ended']} {one['mode']} by {one['user']} on {one['controller']}" for one in merged["runs"]),
-            ),
-            ("Conflicts", " ".join(merged["conflicts"])),
-            ("Missing hosts", ", ".join(merged["missing"])),
-        ]
     return [
         '<section aria-labelledby="origin-title">\n<h2 id="origin-title">Who ran what</h2><dl>',
         *(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in facts if value),

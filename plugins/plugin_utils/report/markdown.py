@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 
 from .document import SEVERITIES, Json, open_findings
-from .words import visible
+from .words import first, visible
 
 FILE = "summary.md"
 MAX_BYTES = 900_000
 MAX_CELL = 300
+MOST_LISTED = 20
 
 
 def render(document: Json) -> str:
@@ -29,6 +30,7 @@ def render(document: Json) -> str:
             f"{len(document['drift'][key])} {word}" for key, word in (("failing", "newly failing"), ("fixed", "mended"))
         )
         lines += [f"Since {document['drift']['since']}: {counts}.", ""]
+    lines += _merged(document)
     rows = _rows(document)
     if rows:
         lines += ["| Host | Severity | Control | Status | Reason | What to do |", "|---|---|---|---|---|---|"]
@@ -41,6 +43,20 @@ def render(document: Json) -> str:
             break
         lines.append(row)
     return "\n".join([*lines, "", end, ""])
+
+
+def _merged(document: Json) -> list[str]:
+    merged = document["merged"]
+    if merged is None:
+        return []
+    lines = [f"Merged from {len(merged['reports'])} reports.", ""]
+    lines += [f"**Expected, and in no report:** {_cell(first(merged['missing'], MOST_LISTED))}", ""] if merged["missing"] else []
+    if merged["conflicts"]:
+        listed = merged["conflicts"][:MOST_LISTED]
+        lines += ["**Conflicts:**", "", *(f"- {_cell(conflict)}" for conflict in listed)]
+        lines += [f"- and {len(merged['conflicts']) - len(listed)} more"] if len(listed) < len(merged["conflicts"]) else []
+        lines.append("")
+    return lines
 
 
 def _rows(document: Json) -> list[str]:

@@ -9,7 +9,6 @@ import base64
 import gzip
 import json
 import zlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +36,11 @@ def read(path: Path) -> Json:
         raise ReportError(f"{path} is no report: it is not UTF-8") from None
 
 
-def find(paths: Iterable[str]) -> list[Path]:
-    """Return the files of these paths: of a folder every report.json in it, at any depth. Raises ReportError."""
-    files: list[Path] = []
-    for path in map(Path, paths):
-        found = sorted(path.rglob(FILE)) if path.is_dir() else [path]
-        if not found:
-            raise ReportError(f"{path} is a folder in which there is no {FILE}")
-        files += found
-    return files
+def find(path: Path) -> list[Path]:
+    """Return the files that a path means: of a folder every report.json in it, at any depth, and one at least."""
+    if not path.is_dir():
+        return [path]
+    return sorted(path.rglob(FILE)) or [path / FILE]
 
 
 def pack(report: Json) -> str:
@@ -53,8 +48,10 @@ def pack(report: Json) -> str:
     return base64.b64encode(gzip.compress(json.dumps(report, ensure_ascii=False).encode(), mtime=0)).decode("ascii")
 
 
-def unpack(packed: str, name: str) -> Json:
+def unpack(packed: Any, name: str) -> Json:
     """Return a report that pack() made a text of. Raises ReportError."""
+    if not isinstance(packed, str):
+        raise ReportError(f"{name} is no packed report: a text is expected")
     try:
         unpacker = zlib.decompressobj(wbits=31)
         content = unpacker.decompress(base64.b64decode(packed, validate=True), MAX_BYTES)

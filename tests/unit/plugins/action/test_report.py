@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.ets6.network.plugins.action import report as module
+from ansible_collections.ets6.network.plugins.plugin_utils.report import ending
 
 CONTROL = {"id": "firewall.one", "title": "One", "severity": "medium", "rationale": "Because.", "remedy": "Set it."}
 
@@ -54,7 +55,7 @@ class Play:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(module.Display, "display", lambda _self, line, **_how: lines.append(line))
+    monkeypatch.setattr(ending.Display, "display", lambda _self, line, **_how: lines.append(line))
     return lines
 
 

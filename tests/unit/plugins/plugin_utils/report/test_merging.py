@@ -11,7 +11,8 @@ from typing import Any
 
 import hypothesis
 import jsonschema
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document, merging, reading
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, formats, merging, reading
 from hypothesis import strategies
 
 from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result
@@ -247,3 +248,15 @@ def test_no_host_is_lost_and_none_is_better_than_its_newest_finding(reports: lis
             assert newest["at"] >= host["at"]
             if newest["at"] == host["at"]:
                 assert document.WORST_FIRST.index(newest["status"]) <= document.WORST_FIRST.index(host["status"])
+
+
+@pytest.mark.parametrize("name", formats.ALL)
+def test_every_format_takes_a_merged_report_and_names_who_is_missing(name: str) -> None:
+    old, new = report(DAYS[0], pc=result("fail", "pass", "pass")), report(DAYS[1], pc=result("pass", "pass", "pass"))
+    text = formats.ALL[name].render(merge(old, new, expected=("pc", "pc-lost")))
+    assert "pc-lost" in text
+    if name in ("json", "html", "markdown"):
+        assert "differs in firewall.rule.ets6n.tcp (fail, then pass)" in text.replace("\\", "")
+    if name in ("json", "html"):
+        assert old["sha256"] in text
+        assert new["sha256"] in text

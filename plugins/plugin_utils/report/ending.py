@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""How ets6.network.report and ets6.network.merge end: what changed since the last report, the files, the closing lines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from . import document, drift, formats, json, reading, terminal, writing
+
+PREVIOUS = "previous.json"
+"""The last run's report.json, kept beside this one's."""
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "report_dir": {"type": "path", "default": "ets6-report"},
+    "formats": {"type": "list", "elements": "str", "choices": list(formats.ALL), "default": formats.DEFAULT},
+    "fail_on": {"type": "list", "elements": "str", "choices": document.FAIL_ON, "default": ["low", "unreachable"]},
+    "previous_report": {"type": "path", "default": ""},
+}
+"""What both tasks take."""
+
+
+def end(report: document.Json, arguments: Mapping[str, Any], inventory: Collection[str], first: bool = True) -> dict[str, Any]:
+    """Write the report's files and return the task's result: failed once the last host is done and what fail_on names came to pass.
+
+    inventory names hosts that are known though they are not in the report. first is whether this run has written nothing yet.
+    Raises AnsibleActionFail where a file cannot be written.
+    """
+    folder, pending = Path(arguments["report_dir"]), report["run"]["pending"]
+    try:
+        earlier = _earlier(folder, arguments["previous_report"], first)
+        if earlier is not None:
+            report["drift"] = drift.between(earlier, report, inventory)
+        files = formats.write(report, folder, arguments["formats"])
+    except OSError as error:
+        raise AnsibleActionFail(
+            f"ets6_network_report_dir: {error.filename} cannot be written: {error.strerror}. Nothing was lost on the PCs."
+        ) from error
+    told = terminal.lines(report, files)
+    if not pending:
+        for line in told:
+            Display().display(line, color="green" if report["run"]["complies"] else "red")
+    return {
+        "verdict": report["run"]["verdict"],
+        "complies": report["run"]["complies"],
+        "hosts": report["run"]["hosts"],
+        "files": files,
+        "failed": not pending and bool(report["run"]["fails_because"]),
+        "msg": told[0],
+    }
+
+
+def _earlier(folder: Path, given: str, first: bool) -> document.Json | None:
+    """Return the report to compare with: the given one, or the one that the last run left, which is kept as previous.json.
+
+    One that cannot be used is no reason to lose this one.
+    """
+    last, kept = folder / json.FILE, folder / PREVIOUS
+    try:
+        if given:
+            return reading.read(Path(given))
+        if first:
+            if last.exists():
+                writing.write(kept, last.read_text(encoding="utf-8", errors="replace"))
+            elif kept.exists():
+                kept.unlink()
+        return reading.read(kept) if kept.exists() else None
+    except reading.ReportError as error:
+        Display().warning(f"What changed since the last report cannot be told: {error}")
+        return None
