@@ -16,7 +16,8 @@ ansible-galaxy collection install --offline --collections-path "$place/collectio
 # What is released holds what a user needs, and nothing of the workshop.
 installed=$place/collections/ansible_collections/ets6/network
 for file in README.md LICENSE CHANGELOG.rst requirements.txt MANIFEST.json meta/runtime.yml plugins/action/policy.py \
-    plugins/modules/windows_host.ps1 plugins/module_utils/_ETS6Host.psm1 playbooks/verify.yml; do
+    plugins/modules/windows_host.ps1 plugins/module_utils/_ETS6Host.psm1 playbooks/verify.yml playbooks/merge.yml \
+    meta/execution-environment.yml; do
     [ -e "$installed/$file" ] || { echo "The built collection lacks $file." >&2; exit 1; }
 done
 for file in tests bench molecule Makefile .git .venv ets6-report; do
