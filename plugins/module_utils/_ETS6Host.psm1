@@ -273,14 +273,14 @@ Function Get-ETS6Environment {
 Function Get-ETS6File {
     param ([object[]]$Paths, [object[]]$Names, [Collections.IDictionary]$Registry)
 
-    $wanted = New-ETS6Map
+    $wanted = [Collections.Generic.List[string]]::new()
     foreach ($path in $Paths) {
         if ($path.StartsWith('*:\')) {
             foreach ($drive in Get-CimInstance -ClassName Win32_LogicalDisk -Filter 'DriveType=3' -OperationTimeoutSec 20) {
-                $wanted[$drive.DeviceID + $path.Substring(2)] = $true
+                $wanted.Add($drive.DeviceID + $path.Substring(2))
             }
         }
-        else { $wanted[[Environment]::ExpandEnvironmentVariables($path)] = $true }
+        else { $wanted.Add([Environment]::ExpandEnvironmentVariables($path)) }
     }
     if ($Names) {
         $pattern = '(?:^|[=|"])([^=|"]*\\(?:' + (@($Names | ForEach-Object { [regex]::Escape($_) }) -join '|') + '))(?=$|[|"])'
@@ -292,15 +292,17 @@ Function Get-ETS6File {
                 foreach ($found in $named.Matches($entry.Value[1])) {
                     $path = [Environment]::ExpandEnvironmentVariables($found.Groups[1].Value)
                     # Whoever could name another PC here would have this one log on there.
-                    if ($path -match '^[A-Za-z]:\\') { $wanted[$path] = $true }
+                    if ($path -match '^[A-Za-z]:\\') { $wanted.Add($path) }
                 }
             }
         }
     }
-    , @(foreach ($entry in $wanted.GetEnumerator()) {
-            $file = @{ path = $entry.Key; state = 'missing'; version = ''; size = 0; error = '' }
+    $seen = [Collections.Generic.HashSet[string]]::new([StringComparer]::OrdinalIgnoreCase)
+    , @(foreach ($path in $wanted) {
+            if (-not $seen.Add($path)) { continue }
+            $file = @{ path = $path; state = 'missing'; version = ''; size = 0; error = '' }
             try {
-                $item = Get-Item -LiteralPath $entry.Key -Force
+                $item = Get-Item -LiteralPath $path -Force
                 if (-not $item.PSIsContainer) {
                     $version = $item.VersionInfo
                     $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
@@ -460,7 +462,7 @@ $script:ProbeScript = {
     $agent = 'ets6.network-probe'
     $ansi = [Text.Encoding]::GetEncoding(28591)
     $clock = [Diagnostics.Stopwatch]::StartNew()
-    $ends = $Until
+    $script:ends = $Until
 
     function Enter-Stage([string]$Name, [int]$Seconds) {
         $Found.stage = $Name
@@ -526,7 +528,10 @@ $script:ProbeScript = {
         $colon = $target.LastIndexOf(':')
         $name, $port = $target.Substring(0, $colon).Trim('[', ']'), [int]$target.Substring($colon + 1)
 
-        $addresses = [Net.Dns]::GetHostAddresses($name)
+        # Nothing ends a name service's work: where it takes too long it is left behind, on a thread that keeps no process from ending.
+        $wait = [Net.Dns]::GetHostAddressesAsync($name)
+        if (-not $wait.Wait((Get-Left))) { throw [TimeoutException]::new('no answer in time') }
+        $addresses = $wait.Result
         $Found.addresses = @($addresses | ForEach-Object { $_.ToString() })
         Save-Elapsed
 
@@ -638,6 +643,8 @@ Function Invoke-ETS6Probe {
 
     if (-not $Probes) { return , @() }
     $until = [DateTime]::UtcNow.AddSeconds($Seconds)
+    # In .NET Framework every name that is being resolved holds a thread, of which there are as many as processors, and few more a second.
+    $null = [Threading.ThreadPool]::SetMinThreads(32, 32)
     $pool = [runspacefactory]::CreateRunspacePool(1, 16)
     $pool.Open()
     $running = @(foreach ($probe in $Probes) {
@@ -646,7 +653,7 @@ Function Invoke-ETS6Probe {
                         name = $probe.name; way = $way; stage = 'dns'; error = $null; addresses = @(); address = $null; local = $null
                         elapsed = [hashtable]::Synchronized(@{}); connect = $null; tls = $null; http = $null; client = $null
                     })
-                $shell = [powershell]::Create()
+                $shell = [Management.Automation.PowerShell]::Create()
                 $shell.RunspacePool = $pool
                 $single = @{ url = $probe.url; address = $probe.address; way = $way }
                 $null = $shell.AddScript($script:ProbeScript.ToString()).AddArgument($single).AddArgument($found).AddArgument($until)
@@ -656,7 +663,6 @@ Function Invoke-ETS6Probe {
     foreach ($one in $running) {
         $null = $one.handle.AsyncWaitHandle.WaitOne([int][Math]::Max(0, ($until - [DateTime]::UtcNow).TotalMilliseconds))
     }
-    $late = $false
     $results = foreach ($one in $running) {
         $over = -not $one.handle.IsCompleted
         $result = @{}
@@ -664,15 +670,14 @@ Function Invoke-ETS6Probe {
         # A late probe may still write to it.
         $result.elapsed = $one.found.elapsed.Clone()
         if ($over) {
-            $late = $true
             $result.error = @{ kind = 'timeout'; code = $null; text = 'the time for all probes was over' }
-            # Closing the socket ends every call that waits on it; a name that is being resolved cannot be stopped and is left behind.
+            # This ends every call that waits on the socket.
             if ($one.found.client) { $one.found.client.Close() }
         }
-        else { $one.shell.Dispose() }
+        $one.shell.Dispose()
         $result
     }
-    if (-not $late) { $pool.Dispose() }
+    $pool.Dispose()
     , @($results)
 }
 
