@@ -8,6 +8,8 @@ import importlib
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 if str(ROOT) not in sys.path:
@@ -18,3 +20,11 @@ except ImportError:
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([str(ROOT / ".ansible" / "collections")])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured: pytest keeps to itself what a test prints that passes."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(value))

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, POLICY, PROFILE_LIST, RULES, WINHTTP_KEYS, Pc, winhttp_blob
 
 DENIED = "Requested registry access is not allowed."
+TYPES = ("REG_SZ", "REG_EXPAND_SZ", "REG_MULTI_SZ", "REG_DWORD", "REG_QWORD", "REG_BINARY", "REG_NONE")
 USER_SID = re.compile(r"S-1-(5-21|12-1)-[0-9-]+")
 
 
@@ -75,6 +76,10 @@ class _Reading:
         }
 
     def _read(self, path: str, source: str, depth: int) -> None:
+        nowhere = self._nowhere(path)
+        if nowhere:
+            self.found[path] = {"state": "unreadable", "error": nowhere}
+            return
         prefix = source.lower() + "\\"
         known = self.keys.get(source.lower())
         below = list(
@@ -94,6 +99,15 @@ class _Reading:
             for name in below:
                 self._read(f"{path}\\{name}", f"{source}\\{name}", depth - 1)
 
+    def _nowhere(self, path: str) -> str:
+        """Return why there can be no such path, or an empty string."""
+        root, sid = [*path.split("\\"), ""][:2]
+        if root not in ("HKLM", "HKU"):
+            return f"{path}: only HKLM and HKU are known"
+        if root == "HKU" and sid not in dict(profiles(self.state)) and not hive(self.state, sid, ""):
+            return f"{sid}: there is no such profile"
+        return ""
+
     def _users(self) -> list[dict[str, Any]]:
         users = []
         for sid, profile in profiles(self.state):
@@ -101,8 +115,10 @@ class _Reading:
             here = any(user["sid"] == sid and user["logged_on"] for user in self.state["users"])
             user = {"sid": sid, "name": name, "profile": profile, "hive": "unavailable", "logged_on": here, "error": ""}
             root = hive(self.state, sid, profile)
-            if root is None:
-                user["error"] = rf"reg load of {profile}\NTUSER.DAT ended with exit code 1"
+            if not self.asked.get("user_registry"):
+                user["error"] = "no key of it was asked for"
+            elif root is None:
+                user["error"] = rf'Der Pfad "{profile}\NTUSER.DAT" kann nicht gefunden werden.'
             else:
                 user["hive"] = "loaded" if root.startswith("HKU") else "file"
                 for key in self.asked.get("user_registry") or ():
@@ -123,7 +139,8 @@ class _Reading:
             for key in self.found.values():
                 for kind, data in key.get("values", {}).values():
                     if kind in ("REG_SZ", "REG_EXPAND_SZ"):
-                        wanted.update(dict.fromkeys(expand(self.state, match) for match in pattern.findall(data)))
+                        paths = (expand(self.state, match) for match in pattern.findall(data))
+                        wanted.update(dict.fromkeys(path for path in paths if re.match(r"[A-Za-z]:\\", path)))
         folded: dict[str, str] = {}
         for path in wanted:
             folded.setdefault(path.lower(), path)
@@ -273,13 +290,15 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
             raise OperationError(f"{fault} [IOException]")
         path = _place(state, step["path"])
         if do == "set_registry_value":
+            if step["type"] not in TYPES:
+                raise OperationError(f"{step['type']}: values of this type are not written")
             values = registry.setdefault(path, {"values": {}})["values"]
             values[_spelled(values, step["name"])] = [step["type"], step["data"]]
         elif path in registry:
             registry[path]["values"].pop(_spelled(registry[path]["values"], step["name"]), None)
     elif do == "set_winhttp_proxy":
         if "netsh" in faults:
-            raise OperationError("netsh winhttp ended with exit code 1 [netsh winhttp ended with exit code 1]")
+            raise OperationError("netsh winhttp ended with exit code 1")
         for key in WINHTTP_KEYS:
             registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = winhttp_blob(step["server"], step["bypass"])
     elif do == "set_firewall_rule":
@@ -290,6 +309,10 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
         if fault:
             raise OperationError(f"Zugriff verweigert [{fault},Remove-NetFirewallRule]")
         values.pop(_spelled(values, step["id"]), None)
+    elif do == "allow_multicast_answers":
+        key = {"Private": "StandardProfile"}.get(step["profile"], f"{step['profile']}Profile")
+        values = registry.setdefault(rf"{POLICY}\{key}", {"values": {}})["values"]
+        values["DisableUnicastResponsesToMulticastBroadcast"] = ["REG_DWORD", 0]
     else:
         raise OperationError(f"{do}: there is no such operation")
 
@@ -311,6 +334,7 @@ def _set_rule(state: dict[str, Any], rule: Mapping[str, Any]) -> None:
     values = state["registry"][RULES]["values"]
     known = _spelled(values, rule["id"])
     values.pop(known, None)
+    values.pop(_spelled(values, f"{rule['id']}-new"), None)
     values[rule["id"]] = ["REG_SZ", "|".join([*tokens, ""])]
 
 
@@ -325,6 +349,6 @@ def _place(state: Mapping[str, Any], path: str) -> str:
         profile = dict(profiles(state)).get(parts[1])
         root = None if profile is None else hive(state, parts[1], profile)
         if root is None:
-            raise OperationError(f"{parts[1]}: there is no such profile [{parts[1]}: there is no such profile]")
+            raise OperationError(f"{parts[1]}: there is no such profile")
         path = rf"{root}\{parts[2]}"
     return next((known for known in state["registry"] if known.lower() == path.lower()), path)

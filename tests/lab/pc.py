@@ -72,6 +72,7 @@ class Pc:
             "users": [{"sid": USER, "profile": r"C:\Users\knx", "logged_on": True}],
             "files": {},
             "faults": {},
+            "names": {},
             "registry": {},
         }
         self.set(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", CurrentBuildNumber=["REG_SZ", "22631"])

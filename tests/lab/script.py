@@ -30,10 +30,11 @@ def find_pwsh() -> Path | None:
     return Path(found) if found else beside if beside.exists() else None
 
 
-def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path) -> tuple[bytes, bytes, int]:
+def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path, measured: Path | None = None) -> tuple[bytes, bytes, int]:
     """Run a command line as Ansible sends it, on a PC's state, and load the state that it leaves.
 
-    dialect is "5.1" or "7". Returns standard output, standard error and the exit code.
+    dialect is "5.1" or "7". measured is the source whose breakpoints count in runspaces of its own, too. Returns standard output,
+    standard error and the exit code.
     """
     pwsh = find_pwsh()
     if pwsh is None:
@@ -46,6 +47,8 @@ def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path) -> tuple[byt
         environment["SSL_CERT_FILE"] = str(folder / PUBLIC_ROOTS)
         environment |= pc.state["environment"]
         environment |= {"ETS6_LAB_PC": str(state), "PWSH_DIALECT": dialect, "TMPDIR": place}
+        if measured:
+            environment["ETS6_LAB_MEASURED"] = str(measured)
         done = subprocess.run(
             [str(pwsh), *_words(line)],
             input=data,

@@ -72,7 +72,11 @@ class LabRegistryKey {
         $this.SubKeyCount = $this.GetSubKeyNames().Count
     }
 
-    hidden [JsonObject] Values() { return [LabPC]::State['registry'][$this.Path]['values'] }
+    hidden [JsonObject] Values() {
+        # HKLM and HKU themselves hold no values.
+        if ($this.Path -in 'HKLM', 'HKU') { return [LabPC]::Node('{}') }
+        return [LabPC]::State['registry'][$this.Path]['values']
+    }
 
     hidden [void] Changed() {
         $this.Count()
@@ -94,7 +98,7 @@ class LabRegistryKey {
     [LabRegistryKey] OpenSubKey([string]$name, [bool]$writable) {
         $full = $this.Path + '\' + $name
         $known = [LabPC]::Key($full)
-        if ($null -eq $known) { return $null }
+        if ($null -eq $known -or [string]$known['gone'] -eq 'true') { return $null }
         $denied = [string]$known['denied']
         if ($denied -eq 'true' -or ($writable -and $denied -eq 'write')) {
             throw [System.Security.SecurityException]::new('Requested registry access is not allowed.')
@@ -190,12 +194,74 @@ class LabRegistryKey {
     [void] Dispose() { }
 }
 
+# System.Net.Dns (Microsoft Learn), with the numbers of Winsock's errors: on Linux, .NET gives others. A name that the PC's state
+# does not know is a mistake of the test: nobody outside is asked.
+[NoRunspaceAffinity()]
+class LabDns {
+    static [System.Threading.Tasks.Task[System.Net.IPAddress[]]] GetHostAddressesAsync([string]$name) {
+        $task = [System.Threading.Tasks.TaskCompletionSource[System.Net.IPAddress[]]]::new()
+        $literal = [System.Net.IPAddress]::None
+        $known = [LabPC]::State['names'][$name]
+        if ([System.Net.IPAddress]::TryParse($name, [ref]$literal)) { $task.SetResult(@($literal)) }
+        elseif ($name -eq 'localhost') { $task.SetResult(@([System.Net.IPAddress]::Loopback)) }
+        elseif ($null -eq $known) { throw "the PC has no answer to the name $name" }
+        elseif ($known.GetValueKind() -eq 'Number') { $task.SetException([System.Net.Sockets.SocketException]::new([int]$known.ToString())) }
+        elseif ($known.GetValueKind() -eq 'Array') { $task.SetResult(@(foreach ($one in $known) { [System.Net.IPAddress]::Parse($one.ToString()) })) }
+        # Of anything else ("hang") one never hears.
+        return $task.Task
+    }
+}
+
+# A probe's shell when coverage is measured: breakpoints are a runspace's own, and runspaces of a pool take none.
+[NoRunspaceAffinity()]
+class LabShell {
+    [object]$RunspacePool
+    hidden [System.Management.Automation.PowerShell]$Real
+    hidden [System.Management.Automation.Runspaces.Runspace]$Runspace
+
+    static [LabShell] Create() {
+        $shell = [LabShell]::new()
+        $shell.Runspace = [System.Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace()
+        $shell.Runspace.Open()
+        $shell.Real = [System.Management.Automation.PowerShell]::Create()
+        $shell.Real.Runspace = $shell.Runspace
+        return $shell
+    }
+
+    [LabShell] AddScript([string]$text) {
+        $source = [System.IO.File]::ReadAllText($env:ETS6_LAB_MEASURED)
+        $lines = $source.Substring(0, $source.IndexOf($text)).Split("`n").Count - 1
+        $points = [System.Management.Automation.Runspaces.Runspace]::DefaultRunspace.Debugger.GetBreakpoints()
+        $file = @($points | Where-Object { $_.Script -like '*_ETS6Host*' })[0].Script
+        $tokens, $errors = $null, $null
+        $ast = [Parser]::ParseInput("`n" * $lines + $text, $file, [ref]$tokens, [ref]$errors)
+        $this.Runspace.Debugger.SetDebugMode('LocalScript')
+        $this.Runspace.Debugger.SetBreakpoints($points)
+        $null = $this.Real.AddScript('param ($Block, $First, $Second, $Third) & $Block $First $Second $Third').AddArgument($ast.GetScriptBlock())
+        return $this
+    }
+
+    [LabShell] AddArgument([object]$value) {
+        $null = $this.Real.AddArgument($value)
+        return $this
+    }
+
+    [object] BeginInvoke() { return $this.Real.BeginInvoke() }
+
+    [void] Dispose() {
+        $this.Real.Dispose()
+        $this.Runspace.Dispose()
+    }
+}
+
 [LabPC]::Load($env:ETS6_LAB_PC)
 # A shell on the way here drops names such as ProgramFiles(x86).
 foreach ($entry in [LabPC]::State['environment']) { [Environment]::SetEnvironmentVariable($entry.Key, $entry.Value.ToString()) }
 $env:COMPUTERNAME = [LabPC]::State['host']['name'].ToString()
 $accelerators = [psobject].Assembly.GetType('System.Management.Automation.TypeAccelerators')
 $accelerators::Add('Microsoft.Win32.RegistryKey', [LabRegistryKey])
+$accelerators::Add('Net.Dns', [LabDns])
+if ($env:ETS6_LAB_MEASURED) { $accelerators::Add('Management.Automation.PowerShell', [LabShell]) }
 $accelerators::Add('LabPC', [LabPC])
 $accelerators::Add('LabRegistryKey', [LabRegistryKey])
 $env:PSModulePath = (Join-Path $PSScriptRoot 'Modules') + [System.IO.Path]::PathSeparator + $env:PSModulePath

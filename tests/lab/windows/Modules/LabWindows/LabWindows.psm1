@@ -98,20 +98,24 @@ Function Set-NetFirewallProfile {
 #endregion
 #region Programs
 
-# What goes wrong is written to the error stream: there 5.1 makes an error record of it where the stream is redirected.
+# What goes wrong is written to the error stream: there 5.1 makes an error record of it where the stream is redirected, and does with it
+# what the caller wants to be done with errors.
 Function Stop-LabProgram {
-    param ([int]$Code, [string]$Text)
+    param ($Cmdlet, [int]$Code, [string]$Text)
 
     $global:LASTEXITCODE = $Code
-    Write-Error $Text
+    Write-Error $Text -ErrorAction $Cmdlet.GetVariableValue('ErrorActionPreference')
 }
 
 # netsh winhttp (Microsoft Learn): writes the key of 64-bit and of 32-bit programs.
 Function netsh.exe {
+    [CmdletBinding()]
+    param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
+
     $global:LASTEXITCODE = 0
     $server = ''
     $bypass = ''
-    foreach ($word in $args) {
+    foreach ($word in $Words) {
         if ($word -like 'proxy-server=*') { $server = $word.Substring(13) }
         if ($word -like 'bypass-list=*') { $bypass = $word.Substring(12) }
     }
@@ -126,7 +130,7 @@ Function netsh.exe {
     $base = [LabRegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
     foreach ($view in 'SOFTWARE', 'SOFTWARE\WOW6432Node') {
         if ($view -eq [LabPC]::Fault('netsh')) {
-            return Stop-LabProgram 1 'Fehler beim Schreiben der Proxyeinstellungen. (5) Zugriff verweigert'
+            return Stop-LabProgram $PSCmdlet 1 'Fehler beim Schreiben der Proxyeinstellungen. (5) Zugriff verweigert'
         }
         $base.CreateSubKey("$view\Microsoft\Windows\CurrentVersion\Internet Settings\Connections").SetValue('WinHttpSettings', $blob.ToArray(), 'Binary')
     }
@@ -136,19 +140,22 @@ Function netsh.exe {
 # reg load and unload: a hive file becomes a key below HKEY_USERS and goes again. A file that is loaded already is in use, and one
 # that is not there is made (Microsoft Learn, RegLoadKey).
 Function reg.exe {
+    [CmdletBinding()]
+    param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
+
     $global:LASTEXITCODE = 0
-    $verb, $key, $file = $args
+    $verb, $key, $file = $Words
     $registry = [LabPC]::State['registry']
     if ($null -eq [LabPC]::State['mounts']) { [LabPC]::State['mounts'] = [LabPC]::Node('{}') }
     $fault = [LabPC]::Fault("reg_$verb")
-    if ($fault) { return Stop-LabProgram 1 $fault }
+    if ($fault) { return Stop-LabProgram $PSCmdlet 1 $fault }
     $from, $to = if ($verb -eq 'load') { "FILE\$file", $key } else { $key, [string][LabPC]::State['mounts'][$key] }
     foreach ($mount in [LabPC]::State['mounts']) {
-        if ($verb -eq 'load' -and $mount.Value.ToString() -eq $from) { return Stop-LabProgram 1 'FEHLER: Der Prozess kann nicht auf die Datei zugreifen.' }
+        if ($verb -eq 'load' -and $mount.Value.ToString() -eq $from) { return Stop-LabProgram $PSCmdlet 1 'FEHLER: Der Prozess kann nicht auf die Datei zugreifen.' }
     }
     if ($verb -eq 'load' -and $null -eq [LabPC]::Key($from)) { $registry[$from] = [LabPC]::Node('{"values":{}}') }
     $names = @(foreach ($entry in $registry) { if ($entry.Key -eq $from -or $entry.Key.StartsWith("$from\", 'OrdinalIgnoreCase')) { $entry.Key } })
-    if (-not $names -or -not $to) { return Stop-LabProgram 1 'FEHLER: Das System kann die angegebene Datei nicht finden.' }
+    if (-not $names -or -not $to) { return Stop-LabProgram $PSCmdlet 1 'FEHLER: Das System kann die angegebene Datei nicht finden.' }
     foreach ($name in $names) {
         $node = $registry[$name]
         $null = $registry.Remove($name)

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""windows_host as Ansible sends it: the command line and the standard input of its own wrapper, given to a PowerShell here."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.executor import module_common
+from ansible.executor.powershell import module_manifest
+from ansible.plugins.loader import module_loader, shell_loader
+
+from tests.lab import script
+from tests.lab.pc import Pc
+
+MODULE = "ets6.network.windows_host"
+BUILDING = threading.Lock()
+"""Ansible's loaders want one caller at a time."""
+SOURCES = ("plugins/module_utils/_ETS6Host.psm1", "plugins/modules/windows_host.ps1")
+
+
+_get_powershell_script = module_manifest._get_powershell_script
+
+
+def _fitted(name: str) -> bytes:
+    """Have Ansible's coverage run here: the engine is 7's in both dialects, and a host need not have a runspace."""
+    source: bytes = _get_powershell_script(name)
+    return source.replace(b"-lt '6.0'", b"-lt '1.0'").replace(b"$Host.Runspace.Debugger", b"[Runspace]::DefaultRunspace.Debugger")
+
+
+def payload(arguments: Mapping[str, Any], hits: Path | None = None) -> bytes:
+    """Return what Ansible writes to the standard input; with hits, its own coverage is on, and writes files that begin so."""
+    found = module_loader.find_plugin_with_context(MODULE)
+    variables = {"_ansible_coverage_remote_output": str(hits)} if hits else {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module_manifest, "_get_powershell_script", _fitted)
+        built = module_common.modify_module(
+            module_name=found.resolved_fqcn,
+            module_path=found.plugin_resolved_path,
+            module_args=dict(arguments),
+            templar=None,
+            task_vars=variables,
+        )
+    data: bytes = built.b_module_data
+    return data
+
+
+def ask(pc: Pc, dialect: str, arguments: Mapping[str, Any], folder: Path, hits: Path | None = None) -> dict[str, Any]:
+    """Have a PC answer; what it changes is in its state afterwards. dialect is "5.1" or "7"."""
+    with BUILDING:
+        line = shell_loader.get("ansible.builtin.powershell").build_module_command("", "#!powershell", "")
+        sent = payload(arguments, hits)
+    measured = script.ROOT / SOURCES[0] if hits else None
+    # The exit code is that of the last program that the module ran, and Ansible does not mind it.
+    out, errors, _code = script.run(pc, line, sent, dialect, folder, measured)
+    text = out.decode()
+    assert text.startswith("{"), text + errors.decode()
+    reply: dict[str, Any] = json.loads(text)
+    return reply
+
+
+def covered(hits: Path) -> dict[str, dict[str, dict[int, int]]]:
+    """Return, by PowerShell and by source, how often each line ran that Ansible's coverage counts."""
+    found: dict[str, dict[str, dict[int, int]]] = {}
+    for file in hits.parent.glob(f"{hits.name}=*"):
+        version = re.search("=powershell-([^=]+)=", file.name)
+        assert version is not None
+        for path, lines in json.loads(file.read_text(encoding="utf-8")).items():
+            counted = found.setdefault(version[1], {}).setdefault(Path(path).name, {})
+            for line in lines:
+                counted[line["Line"]] = counted.get(line["Line"], 0) + line["HitCount"]
+    return found

@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The real PowerShell through Ansible's real wrapper, in both dialects, and beside it the model: the same questions, the same answers."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration import odd_servers, remote
+from tests.integration.debian import need
+from tests.integration.windows_host_questions import QUESTIONS, REFUSED, Answer, seeded
+from tests.lab import model
+from tests.lab.network import Network
+from tests.lab.pc import Pc
+from tests.lab.script import ROOT, find_pwsh
+
+DIALECTS = {"5.1": "5.1", "7": "7.6"}
+"""The dialects, and what PowerShell calls itself there."""
+LEAST_COVERAGE = 95.0
+MOST_BYTES = 100_000
+
+
+class Street:
+    """The lab's network, odd servers, and the answers that are still to come."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self.hits = folder, folder / "hits"
+        self.network = Network(folder)
+        stack.callback(self.network.stop)
+        self.odd = odd_servers.start(stack)
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        self.answers: dict[tuple[str, str], Future[tuple[dict[str, Any], Pc]]] = {
+            (name, dialect): pool.submit(self._ask, name, dialect) for name in QUESTIONS for dialect in DIALECTS
+        }
+
+    def asked(self, name: str) -> Mapping[str, Any]:
+        asked = QUESTIONS[name].asked
+        return asked(self.network, self.odd) if callable(asked) else asked
+
+    def answer(self, name: str, dialect: str) -> Answer:
+        return read(*self.answers[name, dialect].result())
+
+    def _ask(self, name: str, dialect: str) -> tuple[dict[str, Any], Pc]:
+        pc = seeded(name)
+        QUESTIONS[name].pc(pc)
+        return remote.ask(pc, dialect, self.asked(name), self.folder, self.hits), pc
+
+
+def read(reply: Mapping[str, Any], pc: Pc) -> Answer:
+    """Return what is in a reply, and the state of the PC that gave it."""
+    assert not reply.get("failed"), reply["msg"]
+    snapshot = json.loads(gzip.decompress(base64.b64decode(reply["snapshot"])))
+    return Answer(reply["changed"], reply["operations"], snapshot, pc.state)
+
+
+def comparable(answer: Answer) -> dict[str, Any]:
+    """Return an answer without what differs from one time, process, language or TLS library to the other."""
+    snapshot, state = json.loads(re.sub(r"ETS6-\d+-", "ETS6-PID-", json.dumps([answer.snapshot, answer.state])))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", snapshot["host"].pop("time"))
+    del snapshot["host"]["powershell"]
+    for found in snapshot["probes"] or ():
+        assert all(isinstance(elapsed, int) for elapsed in found.pop("elapsed").values())
+        if found["error"]:
+            found["error"] = found["error"]["kind"]
+        if found["tls"]:
+            found["tls"] = {key: found["tls"][key] for key in ("protocol", "presented")}
+    told = [{**one, "error": bool(one["error"])} for one in answer.operations]
+    # Keys that only stand above others are in the state once somebody has asked for them.
+    registry = {path: key for path, key in state["registry"].items() if key["values"]}
+    return {"changed": answer.changed, "operations": told, "snapshot": snapshot, "registry": registry}
+
+
+def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
+    """Say where two answers differ: pytest would print them whole."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            yield from differences(one.get(key, "nothing"), other.get(key, "nothing"), f"{place}/{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for at, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from differences(left, right, f"{place}/{at}")
+    elif one != other:
+        yield f"{place}: {one} is not {other}"
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    with ExitStack() as stack:
+        yield Street(tmp_path_factory.mktemp("street"), stack)
+
+
+def resolve_from(patch: pytest.MonkeyPatch, names: Mapping[str, Any]) -> None:
+    """Have Python's name service answer as the PC's state says."""
+    real = socket.getaddrinfo
+    errors = {11001: socket.EAI_NONAME, 11002: socket.EAI_AGAIN, 11004: socket.EAI_NODATA}
+
+    def getaddrinfo(host: Any, *words: Any, **more: Any) -> Any:
+        known = names.get(host, [host])
+        if known == "hang":
+            time.sleep(15)
+        if isinstance(known, int):
+            raise socket.gaierror(errors[known], "as the test wants it")
+        return [entry for address in known for entry in real(address, *words, **more)]
+
+    patch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_both_dialects_and_the_model_answer_alike(street: Street, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    asked = QUESTIONS[name]
+    answers = {dialect: street.answer(name, dialect) for dialect in DIALECTS}
+    if asked.model:
+        pc = seeded(name)
+        asked.pc(pc)
+        resolve_from(monkeypatch, pc.state["names"])
+        answers["model"] = read(model.answer(pc, street.asked(name)), pc)
+    wanted = comparable(answers["7"])
+    for dialect, answer in answers.items():
+        assert asked.holds(answer), dialect
+        assert list(differences(comparable(answer), wanted)) == [], dialect
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_wrong_request_is_refused_before_anything_is_done(street: Street, dialect: str, name: str) -> None:
+    asked, said = REFUSED[name]
+    pc = seeded(name)
+    before = json.dumps(pc.state)
+    reply = remote.ask(
+        pc, dialect, {**asked, "operations": [{"do": "remove_firewall_rule", "id": "x"}]}, street.folder, street.hits
+    )
+    assert (reply["failed"], reply["msg"].startswith(said)) == (True, True), reply
+    assert json.dumps(pc.state) == before
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_process_ends_though_a_name_server_never_answers(street: Street, dialect: str) -> None:
+    """Without coverage, so that probes run in the pool that they run in on a PC."""
+    pc = seeded("pool")
+    pc.state["names"] = {"hanging.example": "hang"}
+    asked = {
+        "probe_timeout": 3,
+        "probes": [
+            {"name": "hanging", "url": "https://hanging.example", "address": None, "ways": [""]},
+            {"name": "silent", "url": "https://update.knx.org", "address": street.odd["silent"], "ways": [""]},
+            {"name": "fine", "url": "https://update.knx.org", "address": street.network.https.address, "ways": [""]},
+        ],
+    }
+    since = time.monotonic()
+    answer = read(remote.ask(pc, dialect, asked, street.folder), pc)
+    assert time.monotonic() - since < 20
+    kinds = [(one["stage"], one["error"] and one["error"]["kind"]) for one in answer.snapshot["probes"]]
+    assert kinds == [("dns", "timeout"), ("tls", "timeout"), ("done", None)]
+
+
+def test_every_line_runs_in_both_dialects(street: Street, record_property: Callable[[str, object], None]) -> None:
+    for answer in street.answers.values():
+        answer.result()
+    hits = remote.covered(street.hits)
+    assert set(hits) == set(DIALECTS.values())
+    for version, sources in hits.items():
+        lines = {(source, line): count for source, counted in sources.items() for line, count in counted.items()}
+        assert {source for source, _line in lines} == {Path(source).name for source in remote.SOURCES}
+        missed = sorted(place for place, count in lines.items() if not count)
+        share = 100 * (1 - len(missed) / len(lines))
+        record_property("told", f"PowerShell {version}: {share:.1f} % of {len(lines)} lines with commands ran")
+        assert share >= LEAST_COVERAGE, missed
+
+
+def test_what_ansible_sends_is_small_and_makes_nobody_compile_anything() -> None:
+    sent = remote.payload({})
+    assert len(sent) <= MOST_BYTES
+    sources = "".join((ROOT / source).read_text(encoding="utf-8") for source in remote.SOURCES)
+    assert not re.search(r"Add-Type|CSharpUtil|DllImport|Reflection\.Emit|FromBase64String\(.*Invoke", sources)
+
+
+@pytest.mark.parametrize("check", ["check51", "lint"])
+def test_windows_powershell_would_run_it_and_it_has_no_bad_habits(check: str) -> None:
+    program = ROOT.parent / "shared" / "pwsh" / check
+    need(str(program), "../shared/pwsh beside the project")
+    checked = subprocess.run([program, *remote.SOURCES], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr

@@ -1,0 +1,778 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What windows_host is asked, on which PC, and what must be in the answer. The model is asked the same where it knows that Windows."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.lab import rules
+from tests.lab.network import Network
+from tests.lab.pc import (
+    FOLDER,
+    INTERNET,
+    INTERNET_POLICY,
+    MACHINE_INTERNET,
+    POLICY,
+    PROFILE_LIST,
+    RULES,
+    USER,
+    WINHTTP_KEYS,
+    Pc,
+    connection_blob,
+)
+
+OTHER = "S-1-5-21-1004336348-1177238915-682003330-1002"
+THIRD = "S-1-12-1-1234567890-1234567890-1234567890-1234567890"
+TEST = r"HKLM\SOFTWARE\Test"
+VENDOR_URL = "https://update.knx.org"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a PC answered: the reply's own fields, the snapshot, and the state that the PC is in afterwards."""
+
+    changed: bool
+    operations: list[dict[str, str]]
+    snapshot: dict[str, Any]
+    state: dict[str, Any]
+
+    def states(self) -> list[str]:
+        return [one["state"] for one in self.operations]
+
+    def key(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.snapshot["registry"][path]
+        return found
+
+    def user(self, sid: str) -> dict[str, Any]:
+        return next(user for user in self.snapshot["users"] if user["sid"] == sid)
+
+    def probe(self, name: str) -> dict[str, Any]:
+        return next(probe for probe in self.snapshot["probes"] if probe["name"] == name)
+
+
+@dataclass(frozen=True)
+class Question:
+    """pc is brought into its state and asked; holds says what must be so. model: whether the model knows this, too."""
+
+    asked: Mapping[str, Any] | Callable[[Network, Mapping[str, str]], Mapping[str, Any]]
+    holds: Callable[[Answer], bool]
+    pc: Callable[[Pc], None] = lambda pc: None
+    model: bool = True
+
+
+QUESTIONS: dict[str, Question] = {}
+
+
+def question(**more: Any) -> Callable[[Callable[[Answer], bool]], Callable[[Answer], bool]]:
+    """Make a question of what must hold, by its name."""
+
+    def make(holds: Callable[[Answer], bool]) -> Callable[[Answer], bool]:
+        QUESTIONS[holds.__name__] = Question(holds=holds, **more)
+        return holds
+
+    return make
+
+
+# ----- reading
+
+VALUES = {
+    "": ["REG_SZ", "the default value"],
+    "Keys": ["REG_SZ", "a name that a dictionary of .NET has, too"],
+    "Count": ["REG_DWORD", 0xFFFFFFFF],
+    "Größe 😀": ["REG_SZ", 'quotes " and \\ and \t and \u2028'],
+    "empty": ["REG_SZ", ""],
+    "place": ["REG_EXPAND_SZ", r"%ProgramFiles%\ETS6\ETS6N.exe"],
+    "many": ["REG_MULTI_SZ", ["one", "", "three"]],
+    "none of many": ["REG_MULTI_SZ", []],
+    "long": ["REG_QWORD", 2**64 - 1],
+    "bytes": ["REG_BINARY", base64.b64encode(bytes(range(256))).decode()],
+    "no bytes": ["REG_BINARY", ""],
+    "nothing": ["REG_NONE", base64.b64encode(b"x").decode()],
+}
+
+
+def _many_values(pc: Pc) -> None:
+    pc.set(TEST, **VALUES)
+    pc.set(rf"{TEST}\below\deep\deeper", level=["REG_DWORD", 3])
+    pc.set(rf"{TEST}\empty")
+    pc.set(rf"{TEST}\secret", value=["REG_SZ", "x"])
+    pc.state["registry"][rf"{TEST}\secret"]["denied"] = True
+    # The sorting weights of some systems make these two the same.
+    pc.set(TEST, **{"ﬁle": ["REG_DWORD", 1], "file": ["REG_DWORD", 2]})
+
+
+@question(
+    pc=_many_values,
+    asked={
+        "registry": [
+            {"path": TEST, "depth": 2},
+            {"path": r"HKLM\SOFTWARE\NotThere", "depth": 3},
+            {"path": r"HKXX\nothing"},
+            {"path": r"HKU\S-1-5-21-9-9-9-9\Software"},
+        ]
+    },
+)
+def values_of_every_type_and_keys_in_every_state(answer: Answer) -> bool:
+    read = answer.key(TEST)
+    return (
+        all(read["values"][name] == value for name, value in VALUES.items())
+        and read["values"]["ﬁle"] != read["values"]["file"]
+        and answer.key(rf"{TEST}\secret") == {"state": "unreadable", "error": "Requested registry access is not allowed."}
+        and answer.key(rf"{TEST}\empty") == {"state": "present", "values": {}, "keys": []}
+        and answer.key(r"HKLM\SOFTWARE\NotThere") == {"state": "missing"}
+        and answer.key(r"HKXX\nothing")["error"] == r"HKXX\nothing: only HKLM and HKU are known"
+        and answer.key(r"HKU\S-1-5-21-9-9-9-9\Software")["error"] == "S-1-5-21-9-9-9-9: there is no such profile"
+        and rf"{TEST}\below\deep" in answer.snapshot["registry"]
+        and rf"{TEST}\below\deep\deeper" not in answer.snapshot["registry"]
+        and answer.state["registry"][TEST]["values"]["Count"] == ["REG_DWORD", 0xFFFFFFFF]
+    )
+
+
+def _odd_values(pc: Pc) -> None:
+    pc.set(TEST, short=["REG_DWORD", base64.b64encode(b"\x01\x02").decode()], link=["REG_LINK", base64.b64encode(b"x").decode()])
+
+
+@question(pc=_odd_values, asked={"registry": [{"path": TEST}, {"path": "HKU"}, {"path": "HKLM", "depth": 0}]}, model=False)
+def values_that_do_not_fit_their_type(answer: Answer) -> bool:
+    """A REG_DWORD of two bytes comes from .NET as bytes, and a type that .NET does not know without any."""
+    return (
+        answer.key(TEST)["values"] == {"short": ["REG_UNKNOWN", "AQI="], "link": ["REG_UNKNOWN", ""]}
+        and USER in answer.key("HKU")["keys"]
+        and "SOFTWARE" in answer.key("HKLM")["keys"]
+    )
+
+
+def _files(pc: Pc) -> None:
+    pc.state["files"][r"D:\ETS6\ETS6N.exe"] = {"version": "6.2.0.0", "size": 7}
+    pc.set(
+        TEST,
+        rule=["REG_SZ", rf"v2.30|Action=Block|App={FOLDER}\ets6n.EXE|Name=x|"],
+        command=["REG_EXPAND_SZ", r'"%ProgramFiles%\Old\ETS6N.exe" /start'],
+        far=["REG_SZ", r"App=\\server\share\ETS6N.exe|"],
+        no_text=["REG_DWORD", 1],
+    )
+
+
+@question(
+    pc=_files,
+    asked={
+        "registry": [{"path": TEST}, {"path": r"HKLM\SOFTWARE\NotThere"}],
+        "files": [rf"%ProgramFiles(x86)%\ETS6\{name}" for name in ("ETS6N.exe", "ETS6C.exe")]
+        + [r"*:\ETS6\ETS6N.exe", r"Z:\ETS6N.exe"],
+        "named_files": ["ETS6N.exe"],
+    },
+)
+def files_asked_for_and_files_that_values_name(answer: Answer) -> bool:
+    files = {file["path"]: (file["state"], file["version"]) for file in answer.snapshot["files"]}
+    return files == {
+        rf"{FOLDER}\ETS6N.exe": ("present", "6.3.1.0"),
+        rf"{FOLDER}\ETS6C.exe": ("present", "6.3.1.0"),
+        r"C:\ETS6\ETS6N.exe": ("missing", ""),
+        r"D:\ETS6\ETS6N.exe": ("present", "6.2.0.0"),
+        r"Z:\ETS6N.exe": ("missing", ""),
+        r"C:\Program Files\Old\ETS6N.exe": ("missing", ""),
+    }
+
+
+def _odd_files(pc: Pc) -> None:
+    pc.state["files"][r"C:\denied\ETS6N.exe"] = {"denied": True}
+    pc.state["files"][r"C:\folder\ETS6N.exe"] = {"folder": True}
+
+
+@question(pc=_odd_files, asked={"files": [r"C:\denied\ETS6N.exe", r"C:\folder\ETS6N.exe"]}, model=False)
+def a_file_that_cannot_be_read_and_a_folder_of_its_name(answer: Answer) -> bool:
+    denied, folder = answer.snapshot["files"]
+    return (denied["state"], folder["state"]) == ("unreadable", "missing") and "verweigert" in denied["error"]
+
+
+# ----- people
+
+
+def _people(pc: Pc) -> None:
+    pc.set(rf"{PROFILE_LIST}\{OTHER}", ProfileImagePath=["REG_EXPAND_SZ", r"%SystemDrive%\Users\other"])
+    pc.set(rf"FILE\C:\Users\other\NTUSER.DAT\{INTERNET}", ProxyEnable=["REG_DWORD", 1])
+    pc.set(rf"{PROFILE_LIST}\{THIRD}", ProfileImagePath=["REG_SZ", r"C:\Users\gone"])
+    pc.set(r"HKU\.DEFAULT\Software", x=["REG_DWORD", 1])
+    pc.set(r"HKU\S-1-5-18\Software", x=["REG_DWORD", 1])
+
+
+@question(pc=_people, asked={"user_registry": [{"path": INTERNET, "depth": 1}]})
+def everybody_who_could_run_ets6(answer: Answer) -> bool:
+    hives = {user["sid"]: (user["name"], user["hive"], user["logged_on"]) for user in answer.snapshot["users"]}
+    return (
+        hives
+        == {
+            USER: ("knx", "loaded", True),
+            OTHER: ("other", "file", False),
+            THIRD: ("gone", "unavailable", False),
+            "default": ("", "file", False),
+        }
+        and answer.key(rf"HKU\{OTHER}\{INTERNET}")["values"] == {"ProxyEnable": ["REG_DWORD", 1]}
+        and not any(path.startswith(r"HKU\ETS6-") for path in answer.state["registry"])
+    )
+
+
+def _left_over(pc: Pc) -> None:
+    _people(pc)
+    # Process 1 runs, and is no PowerShell; 999999 does not run.
+    for name, folder in (("ETS6-1-S-1-5-21-1-1-1-1", "first"), ("ETS6-999999-S-1-5-21-1-1-1-2", "second")):
+        pc.set(rf"HKU\{name}\Software", x=["REG_DWORD", 1])
+        pc.state.setdefault("mounts", {})[rf"HKU\{name}"] = rf"FILE\C:\Users\{folder}\NTUSER.DAT"
+
+
+@question(pc=_left_over, asked={"user_registry": [{"path": INTERNET}]}, model=False)
+def hives_that_a_killed_run_left_loaded_are_unloaded(answer: Answer) -> bool:
+    return not answer.state["mounts"] and r"FILE\C:\Users\second\NTUSER.DAT\Software" in answer.state["registry"]
+
+
+def _stuck(pc: Pc) -> None:
+    _people(pc)
+    pc.state["faults"]["reg_unload"] = "Zugriff verweigert"
+
+
+@question(pc=_stuck, asked={"user_registry": [{"path": INTERNET}]}, model=False)
+def a_hive_that_stays_loaded_is_said(answer: Answer) -> bool:
+    return "stays loaded, since reg unload ended with exit code 1: its user cannot log on with it" in answer.user(OTHER)["error"]
+
+
+@question(
+    pc=_stuck,
+    asked={
+        "operations": [{"do": "set_registry_value", "path": r"HKU\default\Software", "name": "x", "type": "REG_SZ", "data": "y"}]
+    },
+    model=False,
+)
+def a_hive_that_stays_loaded_after_a_change_is_said(answer: Answer) -> bool:
+    return answer.states() == ["done"] and "stays loaded" in answer.snapshot["errors"]["hives"]
+
+
+def _refused_hive(pc: Pc) -> None:
+    _people(pc)
+    pc.state["faults"]["reg_load"] = "Zugriff verweigert"
+
+
+@question(pc=_refused_hive, asked={"user_registry": [{"path": INTERNET}]}, model=False)
+def a_hive_that_cannot_be_loaded_is_said(answer: Answer) -> bool:
+    other = answer.user(OTHER)
+    return (other["hive"], other["error"]) == ("unavailable", r"reg load of C:\Users\other\NTUSER.DAT ended with exit code 1")
+
+
+def _unreadable_profile(pc: Pc) -> None:
+    _people(pc)
+    pc.state["registry"][rf"{PROFILE_LIST}\{OTHER}"]["denied"] = True
+    pc.state["faults"][f"owner:{USER}"] = "ended"
+
+
+@question(
+    pc=_unreadable_profile, asked={"user_registry": [{"path": INTERNET}], "registry": [{"path": rf"HKU\{OTHER}\x"}]}, model=False
+)
+def a_profile_whose_folder_cannot_be_read_is_said(answer: Answer) -> bool:
+    other = answer.user(OTHER)
+    wanted = f"{OTHER}: where its profile is cannot be read"
+    return (other["error"], answer.key(rf"HKU\{OTHER}\x")["error"], answer.user(USER)["logged_on"]) == (wanted, wanted, False)
+
+
+def _vanishing(pc: Pc) -> None:
+    pc.state["registry"][rf"HKU\{OTHER}"] = {"values": {}, "gone": True}
+
+
+@question(pc=_vanishing, asked={"registry": [{"path": rf"HKU\{OTHER}\Software"}]}, model=False)
+def of_a_hive_that_goes_meanwhile_no_key_is_missing(answer: Answer) -> bool:
+    return bool(answer.key(rf"HKU\{OTHER}\Software")["error"] == f"the hive of {OTHER} is no longer loaded")
+
+
+# ----- the PC itself
+
+
+def _bare(pc: Pc) -> None:
+    pc.state["network"] = None
+    pc.state["services"] = {}
+    pc.state["firewall_products"] = None
+    pc.state["environment"] |= {"HTTPS_PROXY": "http://user:secret@proxy:8080", "PRIVATE": "nobody's business"}
+    pc.state["faults"]["cim:Win32_LogicalDisk"] = "broken"
+    pc.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"]["values"].clear()
+    pc.state["registry"][PROFILE_LIST]["denied"] = True
+
+
+@question(pc=_bare, asked={"files": [r"*:\ETS6N.exe"]}, model=False)
+def what_cannot_be_learnt_is_null_with_the_reason(answer: Answer) -> bool:
+    found = answer.snapshot
+    return (
+        (found["network"], found["users"], found["files"], found["services"]) == (None, None, [], {})
+        and found["errors"].keys() == {"network", "users", "files"}
+        and found["firewall_products"] == []
+        and found["environment"]["HTTPS_PROXY"] == "set"
+        and "PRIVATE" not in found["environment"]
+        and found["host"]["os"] == "10.0."
+    )
+
+
+def _products(pc: Pc) -> None:
+    pc.state["network"] = ["domain", "public"]
+    pc.state["services"] = {"MpsSvc": "Stopped", "BFE": "Running"}
+    pc.state["firewall_products"] = [
+        {"name": "Other Firewall", "product_state": 0x51000},
+        {"name": "Switched off", "product_state": 0x50000},
+        {"name": "Unknown", "product_state": 0x52000},
+    ]
+
+
+@question(pc=_products, asked={})
+def profiles_services_and_other_firewalls(answer: Answer) -> bool:
+    found = answer.snapshot
+    return (
+        found["network"] == ["domain", "public"]
+        and found["services"] == {"MpsSvc": "Stopped", "BFE": "Running"}
+        and [product["enabled"] for product in found["firewall_products"]] == [True, False, None]
+    )
+
+
+def _no_security_center(pc: Pc) -> None:
+    pc.state["faults"]["cim:FirewallProduct"] = "HRESULT 0x80070005"
+
+
+@question(pc=_no_security_center, asked={}, model=False)
+def a_security_center_that_refuses_is_an_error(answer: Answer) -> bool:
+    return answer.snapshot["firewall_products"] is None and bool(answer.snapshot["errors"]["firewall_products"])
+
+
+# ----- operations
+
+
+def value(path: str, name: str, kind: str = "", data: Any = None, unit: str = "") -> dict[str, Any]:
+    step = {"do": "set_registry_value" if kind else "remove_registry_value", "path": path, "name": name, "unit": unit}
+    return {**step, "type": kind, "data": data} if kind else step
+
+
+def rule(number: int = 1, **changes: Any) -> dict[str, Any]:
+    wanted = {
+        "id": f"ets6.network-{number}",
+        "display_name": "ETS6N (TCP-In)",
+        "description": "made by a test",
+        "group": "ets6.network",
+        "program": rf"{FOLDER}\ETS6N.exe",
+        "direction": "Inbound",
+        "protocol": "TCP",
+        "profiles": ["Private", "Domain"],
+        "remote_addresses": ["Any"],
+    }
+    return {"do": "set_firewall_rule", "rule": wanted | changes}
+
+
+def _everybody(pc: Pc) -> None:
+    _people(pc)
+    pc.set(TEST, Old=["REG_SZ", "goes"], same=["REG_DWORD", 1])
+
+
+@question(
+    pc=_everybody,
+    asked={
+        "operations": [
+            *(value(TEST + r"\new\newer", name, *wire) for name, wire in VALUES.items() if wire[1] not in ("", [])),
+            value(TEST, "OLD"),
+            value(TEST, "not there"),
+            value(TEST + r"\not there", "x"),
+            value(rf"HKU\{USER}\{INTERNET}", "ProxyEnable", "REG_DWORD", 0),
+            value(rf"HKU\{OTHER}\{INTERNET}", "ProxyEnable", "REG_DWORD", 0),
+            value(rf"HKU\default\{INTERNET}\Connections", "SavedLegacySettings", *connection_blob(1)),
+        ],
+        "registry": [{"path": TEST, "depth": 2}],
+        "user_registry": [{"path": INTERNET, "depth": 1}],
+    },
+)
+def values_are_written_and_removed_for_everybody_and_read_back(answer: Answer) -> bool:
+    written = answer.key(TEST + r"\new\newer")["values"]
+    return (
+        set(answer.states()) == {"done"}
+        and answer.changed
+        and written == {name: value for name, value in VALUES.items() if value[1] not in ("", [])}
+        and answer.key(TEST)["values"].keys() == {"same"}
+        and TEST + r"\not there" not in answer.state["registry"]
+        and answer.key(rf"HKU\{OTHER}\{INTERNET}")["values"]["ProxyEnable"] == ["REG_DWORD", 0]
+        and rf"FILE\C:\Users\Default\NTUSER.DAT\{INTERNET}\Connections" in answer.state["registry"]
+    )
+
+
+@question(pc=_everybody, asked={"_ansible_check_mode": True, "operations": [value(TEST, "Old"), rule()]})
+def check_mode_carries_nothing_out(answer: Answer) -> bool:
+    return (
+        answer.states() == ["not_done", "not_done"] and not answer.changed and "Old" in answer.state["registry"][TEST]["values"]
+    )
+
+
+def _fails_in_a_unit(pc: Pc) -> None:
+    _everybody(pc)
+    pc.state["faults"]["set_registry_value:broken"] = "Zugriff verweigert"
+
+
+@question(
+    pc=_fails_in_a_unit,
+    asked={
+        "operations": [
+            value(TEST, "kept", "REG_SZ", "x", unit="first"),
+            value(TEST, "Old", unit="second"),
+            value(TEST, "same", "REG_SZ", "other", unit="second"),
+            value(TEST + r"\made\for it", "x", "REG_SZ", "y", unit="second"),
+            value(TEST, "broken", "REG_SZ", "x", unit="second"),
+            value(TEST, "later", "REG_SZ", "x"),
+        ]
+    },
+)
+def a_unit_is_put_back_whole_when_one_of_it_fails(answer: Answer) -> bool:
+    return (
+        answer.states() == ["done", "restored", "restored", "restored", "failed", "not_done"]
+        and answer.state["registry"][TEST]["values"]
+        == {"Old": ["REG_SZ", "goes"], "same": ["REG_DWORD", 1], "kept": ["REG_SZ", "x"]}
+        and not any(path.startswith(TEST + r"\made") for path in answer.state["registry"])
+        and answer.operations[4]["error"].startswith("Zugriff verweigert")
+    )
+
+
+def _cannot_go_back(pc: Pc) -> None:
+    _fails_in_a_unit(pc)
+    pc.state["faults"]["remove_registry_value:fresh"] = "noch in Benutzung"
+
+
+@question(
+    pc=_cannot_go_back,
+    asked={
+        "operations": [
+            value(TEST, "fresh", "REG_SZ", "x", unit="one"),
+            value(TEST + r"\made", "broken", "REG_SZ", "x", unit="one"),
+        ]
+    },
+    model=False,
+)
+def what_cannot_be_put_back_is_said(answer: Answer) -> bool:
+    wanted = rf"{TEST}, fresh could not be put back: noch in Benutzung"
+    return (
+        answer.states() == ["done", "failed"]
+        and wanted in answer.operations[0]["error"]
+        and TEST + r"\made" not in answer.state["registry"]
+    )
+
+
+def _twice_and_stuck(pc: Pc) -> None:
+    pc.set(TEST, x=["REG_SZ", "old"])
+    pc.state["faults"]["set_registry_value:broken"] = "Zugriff verweigert"
+    pc.state["faults"]["netsh"] = r"SOFTWARE\WOW6432Node"
+    pc.state["registry"][WINHTTP_KEYS[0]]["values"].clear()
+    pc.state["faults"]["remove_registry_value:WinHttpSettings"] = "noch in Benutzung"
+
+
+@question(
+    pc=_twice_and_stuck,
+    asked={"operations": [{"do": "set_winhttp_proxy", "server": "proxy:8080", "bypass": "<local>;*.example", "unit": "x"}]},
+    model=False,
+)
+def a_half_written_winhttp_proxy_that_stays_is_said(answer: Answer) -> bool:
+    return answer.states() == ["failed"] and "WinHttpSettings could not be put back" in answer.operations[0]["error"]
+
+
+@question(
+    asked={
+        "operations": [
+            {"do": "set_winhttp_proxy", "server": "proxy:8080", "bypass": "<local>;*.example"},
+            {"do": "set_winhttp_proxy", "server": "other:8080", "bypass": ""},
+        ],
+        "registry": [{"path": path} for path in WINHTTP_KEYS],
+    }
+)
+def winhttp_gets_its_proxy_by_netsh(answer: Answer) -> bool:
+    first, second = (answer.key(path)["values"]["WinHttpSettings"][1] for path in WINHTTP_KEYS)
+    return answer.states() == ["done", "done"] and first == second and b"other:8080" in base64.b64decode(first)
+
+
+@question(
+    asked={"operations": [{"do": "set_winhttp_proxy", "server": "", "bypass": ""}], "registry": [{"path": WINHTTP_KEYS[0]}]},
+    pc=lambda pc: pc.winhttp_proxy("proxy:8080"),
+)
+def winhttps_proxy_goes_by_netsh(answer: Answer) -> bool:
+    return base64.b64decode(answer.key(WINHTTP_KEYS[0])["values"]["WinHttpSettings"][1])[8:12] == b"\1\0\0\0"
+
+
+def _netsh_half(pc: Pc) -> None:
+    pc.state["faults"]["netsh"] = r"SOFTWARE\WOW6432Node"
+    del pc.state["registry"][WINHTTP_KEYS[0]]
+
+
+@question(
+    pc=_netsh_half,
+    asked={
+        "operations": [{"do": "set_winhttp_proxy", "server": "proxy:8080", "bypass": ""}],
+        "registry": [{"path": WINHTTP_KEYS[0]}],
+    },
+    model=False,
+)
+def netsh_that_stops_half_way_is_put_back(answer: Answer) -> bool:
+    return (
+        answer.states() == ["failed"]
+        and answer.operations[0]["error"].startswith("netsh winhttp set proxy ended with exit code 1")
+        and answer.key(WINHTTP_KEYS[0]).get("values", {}) == {}
+    )
+
+
+def _rules(pc: Pc) -> None:
+    pc.set(POLICY, PolicyVersion=["REG_DWORD", 0x021F])
+    pc.rule(("ets6.network-1", "v2.31|Action=Block|Active=FALSE|Dir=In|Name=an old one|"))
+    pc.rule(("ets6.network-1-new", "v2.31|Action=Allow|Active=TRUE|Dir=In|Name=left by a killed run|"))
+    pc.rule(("TCP Query User{A[1]}C:\\x*.exe", "v2.31|Action=Block|Active=TRUE|Dir=In|Name=prompt|"))
+    pc.rule(("TCP Query User{A1}C:\\xy.exe", "v2.31|Action=Block|Active=TRUE|Dir=In|Name=must stay|"))
+    pc.allow_all()
+
+
+@question(
+    pc=_rules,
+    asked={
+        "operations": [
+            rule(1),
+            rule(2, protocol="UDP", direction="Outbound", remote_addresses=["LocalSubnet", "10.0.0.0/8", "fe80::/10"]),
+            {"do": "remove_firewall_rule", "id": "tcp query user{A[1]}C:\\x*.exe"},
+            {"do": "remove_firewall_rule", "id": "not there"},
+            {"do": "allow_multicast_answers", "profile": "Private"},
+        ],
+        "registry": [{"path": POLICY, "depth": 1}],
+    },
+)
+def rules_are_made_mended_and_removed_by_id(answer: Answer) -> bool:
+    values = answer.key(RULES)["values"]
+    wanted = rf"App={FOLDER}\ETS6N.exe|Name=ETS6N (TCP-In)|Desc=made by a test|EmbedCtxt=ets6.network|"
+    return (
+        set(answer.states()) == {"done"}
+        and values["ets6.network-1"][1]
+        == f"v2.31|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Domain|Profile=Private|{wanted}"
+        and "RA4=LocalSubnet|RA4=10.0.0.0/8|RA6=LocalSubnet|RA6=fe80::/10" in values["ets6.network-2"][1]
+        and "ets6.network-1-new" not in values
+        and not any(name.startswith("TCP Query User{A[1]}") for name in values)
+        and "TCP Query User{A1}C:\\xy.exe" in values
+        and answer.key(rf"{POLICY}\StandardProfile")["values"]["DisableUnicastResponsesToMulticastBroadcast"] == ["REG_DWORD", 0]
+    )
+
+
+def _refused_rule(where: str) -> Callable[[Pc], None]:
+    def build(pc: Pc) -> None:
+        _rules(pc)
+        pc.state["faults"][where] = "Windows System Error 5"
+
+    return build
+
+
+def _old_rule_stays(answer: Answer) -> bool:
+    values = answer.state["registry"][RULES]["values"]
+    return (
+        answer.states() == ["failed", "not_done"]
+        and answer.operations[0]["error"].startswith("Zugriff verweigert [Windows System Error 5,")
+        and values["ets6.network-1"][1].endswith("Name=an old one|")
+        and "ets6.network-1-new" not in values
+    )
+
+
+@question(pc=_refused_rule("new_firewall_rule:ets6.network-1-new"), asked={"operations": [rule(), rule(2)]}, model=False)
+def a_rule_that_windows_refuses_costs_nothing(answer: Answer) -> bool:
+    return _old_rule_stays(answer)
+
+
+@question(pc=_refused_rule("remove_firewall_rule:ets6.network-1"), asked={"operations": [rule(), rule(2)]}, model=False)
+def a_rule_that_cannot_be_replaced_stays_as_it_was(answer: Answer) -> bool:
+    return _old_rule_stays(answer)
+
+
+@question(asked={"operations": [{"do": "remove_firewall_rule", "id": ""}]}, model=False)
+def without_an_id_no_rule_is_removed(answer: Answer) -> bool:
+    return answer.operations[0] == {"state": "failed", "error": "the rule to be removed has no id"}
+
+
+@question(asked={"operations": [{"do": "format_disk"}]})
+def an_operation_that_is_none_is_refused(answer: Answer) -> bool:
+    return answer.operations == [{"state": "failed", "error": "format_disk: there is no such operation"}]
+
+
+@question(asked={"operations": [value(TEST, "x", "REG_LINK", "y")]})
+def a_type_that_is_not_written_is_refused(answer: Answer) -> bool:
+    return answer.operations == [{"state": "failed", "error": "REG_LINK: values of this type are not written"}]
+
+
+# ----- ways out
+
+
+def way(url: str = VENDOR_URL, name: str = "") -> dict[str, Any]:
+    """Return a probe that leaves its ways to the PC. Nobody listens there, and the ways are what counts."""
+    return {"name": name or url, "url": url, "address": "127.0.0.1:1"}
+
+
+WINDING = {
+    "registry": [{"path": INTERNET_POLICY}, {"path": MACHINE_INTERNET, "depth": 1}],
+    "user_registry": [{"path": INTERNET, "depth": 1}],
+    "probes": [way(), way("http://update.knx.org"), way("http://intranet/"), way("https://api.knx.org:8443/x?y")],
+}
+BYPASS = "<local>; api.knx.org:443;https://*.example;nonsense://[;*.knx.org:8443"
+
+
+def _named(pc: Pc) -> None:
+    pc.user_proxy(3, "http=127.0.0.1:2;https=HTTPS://127.0.0.1:3/;ftp=;127.0.0.1", BYPASS)
+
+
+@question(pc=_named, asked=WINDING)
+def a_proxy_for_each_protocol_and_a_bypass_list(answer: Answer) -> bool:
+    return {probe["name"]: probe["way"] for probe in answer.snapshot["probes"]} == {
+        VENDOR_URL: "127.0.0.1:3",
+        "http://update.knx.org": "127.0.0.1:2",
+        "http://intranet/": "",
+        "https://api.knx.org:8443/x?y": "",
+    }
+
+
+@question(pc=lambda pc: pc.user_proxy(3, "127.0.0.1", ""), asked=WINDING)
+def one_proxy_for_everything_has_port_80(answer: Answer) -> bool:
+    return {probe["way"] for probe in answer.snapshot["probes"]} == {"127.0.0.1:80"}
+
+
+@question(pc=lambda pc: pc.machine_proxy("127.0.0.1:4"), asked=WINDING)
+def the_machines_proxy_counts_for_everybody(answer: Answer) -> bool:
+    return {probe["way"] for probe in answer.snapshot["probes"]} == {"127.0.0.1:4"}
+
+
+@question(pc=lambda pc: pc.user_proxy(4, pac_url="http://127.0.0.1:5/proxy.pac"), asked=WINDING)
+def scripts_are_left_to_the_controller(answer: Answer) -> bool:
+    return answer.snapshot["probes"] == []
+
+
+def _broken_blob(pc: Pc) -> None:
+    pc.set(rf"HKU\{USER}\{INTERNET}\Connections", DefaultConnectionSettings=["REG_BINARY", "AAAA"])
+
+
+@question(pc=_broken_blob, asked=WINDING, model=False)
+def a_broken_blob_gives_no_way(answer: Answer) -> bool:
+    return answer.snapshot["probes"] == [] and not answer.snapshot["errors"]
+
+
+# ----- probes
+
+
+def _names(**names: Any) -> Callable[[Pc], None]:
+    def build(pc: Pc) -> None:
+        pc.state["names"] = names
+
+    return build
+
+
+def probe(name: str, url: str, *ways: str, address: str | None = None) -> dict[str, Any]:
+    return {"name": name, "url": url, "address": address, "ways": list(ways) or [""]}
+
+
+def _probes(network: Network, odd: Mapping[str, str]) -> Mapping[str, Any]:
+    port = network.https.port
+    servers = [
+        probe(f"{scheme} {name}", f"{scheme}://update.knx.org/a?b", address=odd[name])
+        for name in sorted(odd)
+        if name != "silent"
+        for scheme in ("http", "https")
+    ]
+    return {
+        "probe_timeout": 20,
+        "probes": [
+            *servers,
+            probe("fine", VENDOR_URL, address=network.https.address),
+            probe("fine http", "http://update.knx.org/data/XML/project-23/knx_master.xml", address=network.http.address),
+            probe("inspected", VENDOR_URL, address=network.inspected.address),
+            probe("no such name", "https://nowhere.example"),
+            probe("no name server", "https://later.example"),
+            probe("no address", "https://empty.example"),
+            probe("two addresses", f"https://two.example:{port}"),
+            probe("refused", VENDOR_URL, address=network.nobody),
+            probe("two ways", VENDOR_URL, network.proxy.address, network.negotiate_proxy.address, network.nobody),
+            probe("two ways http", "http://update.knx.org/", network.proxy.address, network.basic_proxy.address),
+            probe("a proxy that is none", VENDOR_URL, odd["garbage"], odd["long head"]),
+        ],
+    }
+
+
+@question(
+    pc=_names(**{"nowhere.example": 11001, "later.example": 11002, "empty.example": 11004, "two.example": ["::1", "127.0.0.1"]}),
+    asked=_probes,
+)
+def servers_of_all_kinds(answer: Answer) -> bool:
+    kinds = {found["name"]: found["error"] and found["error"]["kind"] for found in answer.snapshot["probes"] if not found["way"]}
+    wanted = {
+        "fine": None,
+        "fine http": None,
+        "inspected": None,
+        "no such name": "not_found",
+        "no name server": "try_again",
+        "no address": "not_found",
+        "two addresses": None,
+        "refused": "refused",
+        "http reset": "reset",
+        "http closing": "closed",
+        "http garbage": "other",
+        "https garbage": "plain_http",
+        "https alert": "tls_alert",
+        "http cut": None,
+        "http chunked": None,
+        "http no content": None,
+        "http long head": "other",
+    }
+    two = [found["connect"]["status"] for found in answer.snapshot["probes"] if found["name"] == "two ways" and found["connect"]]
+    return (
+        {name: kinds[name] for name in wanted} == wanted
+        and two == [200, 407]
+        and base64.b64decode(answer.probe("http cut")["http"]["body"]) == b"half"
+        and base64.b64decode(answer.probe("http in parts")["http"]["body"]) == b"four five"
+        and base64.b64decode(answer.probe("http chunked")["http"]["body"]).endswith(b"0\r\n\r\n")
+        and answer.probe("two addresses")["address"] == "127.0.0.1"
+        and len(answer.probe("inspected")["tls"]["presented"]) == 2
+    )
+
+
+@question(
+    pc=_names(**{"hanging.example": "hang"}),
+    asked=lambda network, odd: {
+        "probe_timeout": 8,
+        "probes": [
+            probe("hanging", "https://hanging.example"),
+            probe("silent", "https://update.knx.org", address=odd["silent"]),
+            probe("silent http", "http://update.knx.org", address=odd["silent"]),
+            probe("fine", VENDOR_URL, address=network.https.address),
+        ],
+    },
+)
+def servers_that_keep_quiet_are_cut_off(answer: Answer) -> bool:
+    told = {one["name"]: (one["stage"], one["error"] and one["error"]["kind"]) for one in answer.snapshot["probes"]}
+    return told == {
+        "hanging": ("dns", "timeout"),
+        "silent": ("tls", "timeout"),
+        "silent http": ("http", "timeout"),
+        "fine": ("done", None),
+    }
+
+
+@question(
+    asked=lambda network, odd: {
+        "probe_timeout": 12,
+        "probes": [probe("silent", VENDOR_URL, odd["silent"]), probe("silent http", "http://update.knx.org", odd["silent"])],
+    },
+)
+def a_stage_has_a_time_of_its_own(answer: Answer) -> bool:
+    told = [(one["stage"], one["error"]["kind"]) for one in answer.snapshot["probes"]]
+    return told == [("connect", "timeout"), ("http", "timeout")]
+
+
+# ----- what is refused as a whole: the question, and what the message says of it
+
+REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
+    "an option that is none": ({"registri": []}, "windows_host has no option registri. It has registry, user_registry, "),
+    "a key without a path": ({"registry": [{"depth": 1}]}, "registry: each entry has a path, and may have a depth."),
+    "a key that is a text": ({"user_registry": ["Software"]}, "user_registry: each entry has a path, and may have a depth."),
+}
+
+
+def seeded(name: str) -> Pc:
+    """Return the PC that a question is put to."""
+    pc = Pc("pc-asked", rule_count=3)
+    pc.rule(rules.ordinary(1, name).popitem())
+    return pc
