@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import judge
@@ -35,6 +36,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables: Mapping[str, Any] = task_vars or {}
         told: dict[str, list[str]] = {}
+        if variables.get("ets6_network_mode") == "verify" and boolean(variables.get("ets6_network_apply")):
+            told[f"{PREFIX}apply: verify changes nothing; to have it changed, run ets6.network.enforce"] = ["the command line"]
         for host in variables.get("ansible_play_hosts_all") or ():
             for problem in problems(variables["hostvars"][host]):
                 told.setdefault(problem, []).append(host)

@@ -79,11 +79,19 @@ if not MISSING:
         @standard.signature({"types": ["object"]}, {"types": ["string"]}, {"types": ["string"]})
         def _func_value(self, registry: Mapping[str, Any], path: str, name: str) -> Any:
             r"""Return the data of a registry value, null where it is not there; case does not matter. A key that could not be read is an error."""
-            for known, key in registry.items():
-                if fold(known) == fold(path):
+            keys = {fold(known): (known, key) for known, key in registry.items()}
+            below = ""
+            for part in (path, *_above(path)):
+                if fold(part) in keys:
+                    known, key = keys[fold(part)]
                     if key["state"] == "unreadable":
                         raise Trouble(f"value(): {known} could not be read: {key['error']}")
-                    return next((data for spelled, data in key["values"].items() if spelled.lower() == name.lower()), None)
+                    if not below:
+                        return next((data for spelled, data in key["values"].items() if spelled.lower() == name.lower()), None)
+                    if key["state"] == "missing" or fold(below) not in map(fold, key["keys"]):
+                        return None
+                    break
+                below = part.rpartition("\\")[2]
             raise Trouble(f"value(): {path} is not among the keys that are read of a PC")
 
     class Interpreter(visitor.TreeInterpreter):
@@ -190,6 +198,13 @@ def _calls(tree: Any) -> Iterator[tuple[str, int]]:
             yield tree["value"], len(tree["children"])
         for child in tree.get("children", ()):
             yield from _calls(child)
+
+
+def _above(path: str) -> Iterator[str]:
+    """Return the keys above a registry key, the nearest first."""
+    while "\\" in path:
+        path = path.rpartition("\\")[0]
+        yield path
 
 
 def _path(node: Mapping[str, Any]) -> str:

@@ -6,49 +6,34 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document
+import yaml
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, reading
+from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
 
 from tests.lab import fleet
 from tests.lab.lab import Lab
+from tests.lab.play import ROOT, Played, run
+from tests.lab.play import play as lab_play
 
-ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads(Path(document.__file__).with_name("schema.json").read_text(encoding="utf-8"))
 
 
-@dataclass
-class Run:
-    code: int
-    output: str
-    report: dict[str, Any]
-
-    def statuses(self) -> dict[str, str]:
-        return {host["name"]: host["status"] for host in self.report["hosts"]}
-
-
-def play(lab: Lab, folder: Path, playbook: str, *words: str) -> Run:
-    """Run a playbook of the collection on the lab's PCs, and return what it ended with and wrote."""
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(lab.inventory), f"playbooks/{playbook}.yml"]
-    command += ["-e", f"ets6_network_report_dir={folder}", *words]
-    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0"}
-    environment.pop("ANSIBLE_FORCE_COLOR", None)
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    file = folder / "report.json"
-    report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if report:
-        jsonschema.Draft202012Validator(SCHEMA).validate(report)
-        assert document.seal(report)["sha256"] == report["sha256"]
-    return Run(done.returncode, done.stdout + done.stderr, report)
+def play(lab: Lab, folder: Path, playbook: str, *words: str) -> Played:
+    """Run a playbook of the collection on the lab's PCs; what it wrote is as the schema says, and matches its hashes."""
+    played = lab_play(lab, f"playbooks/{playbook}.yml", *words, reports=folder)
+    if played.report:
+        jsonschema.Draft202012Validator(SCHEMA).validate(played.report)
+        assert reading.read(folder / "report.json") == played.report
+    return played
 
 
 WANTED = ("pc-already-right", "pc-never-started", "pc-unreachable", "pc-prints-rubbish")
@@ -133,12 +118,76 @@ def test_check_mode_predicts_and_the_run_does_it(lab: Lab, tmp_path: Path) -> No
     assert pairs[0] == pairs[1] != []
 
 
-def test_a_second_run_on_the_same_state_says_the_same_under_the_same_hash(lab: Lab, tmp_path: Path) -> None:
+def test_a_second_run_on_the_same_state_says_the_same_but_for_the_times(lab: Lab, tmp_path: Path) -> None:
     runs = [play(lab, tmp_path / name, "verify", "--limit", "pc-already-right,pc-zz,pc-unreachable") for name in ("a", "b")]
-    first, second = ({**run.report, "run": {**run.report["run"], "variables": {}}} for run in runs)
-    assert document.without(first, document.TIMES) != {}
-    for one, other in zip(first["hosts"], second["hosts"], strict=True):
-        assert one["sha256"] == other["sha256"]
+    first, second = (json_format.render(document.without(run.report, document.TIMES)) for run in runs)
+    assert first == second
+    assert '"sha256"' in first
+
+
+def test_verify_cannot_be_talked_into_changing_something(lab: Lab, tmp_path: Path) -> None:
+    before = lab.registries()
+    run = play(lab, tmp_path, "verify", "--limit", "pc-never-started", "-e", "ets6_network_apply=true")
+    assert run.code == 2
+    assert "ets6_network_apply: verify changes nothing" in run.output
+    assert lab.registries() == before
+
+
+def test_a_host_of_any_name_is_reported_and_is_no_markup(lab: Lab, tmp_path: Path) -> None:
+    """Ansible takes such names from an inventory; nobody answers under them."""
+    names = ["<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "=cmd()|x", "pc\u202eevil\x1b"]
+    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_connection": "winrm", "ansible_winrm_scheme": "http"}
+    hosts = {name: {**nobody, "ansible_user": "x", "ansible_password": "x"} for name in names}
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    formats = json.dumps({"ets6_network_formats": ["junit", "html", "markdown", "sarif", "csv"]})
+    run = play(lab, tmp_path / "out", "verify", "-i", str(inventory), "-e", formats, "--limit", "!pcs")
+    assert run.code == 2
+    assert "Connection refused" in run.report["hosts"][0]["reason"]
+    assert run.statuses() == dict.fromkeys(names, "unreachable"), run.output
+    for name in ("report.html", "summary.md"):
+        text = (tmp_path / "out" / name).read_text(encoding="utf-8")
+        assert "<script>alert" not in text
+        assert "<img" not in text
+    assert not any(line.startswith("=") for line in (tmp_path / "out" / "report.csv").read_text(encoding="utf-8").splitlines())
+
+
+def test_an_exception_holds_on_its_last_day_and_the_control_fails_on_the_day_after(lab: Lab, tmp_path: Path) -> None:
+    today = datetime.now(timezone.utc).date()
+    control = {**CONTROL, "expression": "host.name == 'another'"}
+    for expires, code, status in ((today, 0, "waived"), (today - timedelta(days=1), 2, "fail")):
+        waiver = {**WAIVER, "control": "custom.known_name", "expires": expires.isoformat()}
+        variables = json.dumps({"ets6_network_controls": [control], "ets6_network_waivers": [waiver]})
+        run = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", variables)
+        if datetime.now(timezone.utc).date() != today:
+            pytest.skip("It is midnight.")
+        assert (run.code, run.statuses()) == (code, {"pc-zz": status}), run.output
+    assert run.report["waivers"][0]["state"] == "expired"
+    assert f"custom.known_name ended {today - timedelta(days=1)} (jane)" in run.output
+
+
+def test_reports_of_two_sites_become_one(lab: Lab, tmp_path: Path) -> None:
+    """From another folder, by a path that starts there; and with --limit, under which a play on localhost alone would do nothing."""
+    for site, host in (("one", "pc-already-right"), ("two", "pc-zz")):
+        play(lab, tmp_path / "sites" / site, "verify", "--limit", host)
+
+    def merge(*words: str) -> Played:
+        inventory = ("-i", str(lab.inventory), "-e", "reports=sites")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
+            return run(str(ROOT / "playbooks" / "merge.yml"), *inventory, *words, reports=tmp_path / "all", folder=tmp_path)
+
+    missing = ["pc-never-started", "pc-prints-rubbish", "pc-unreachable"]
+    whole = merge()
+    jsonschema.Draft202012Validator(SCHEMA).validate(whole.report)
+    assert (whole.code, whole.report["merged"]["missing"]) == (2, missing), whole.output
+    assert whole.statuses() == {"pc-already-right": "pass", "pc-zz": "pass", **dict.fromkeys(missing, "unknown")}
+    told = merge("--limit", "pc-zz", "-e", '{"expected": ["pc-already-right", "pc-zz"]}')
+    assert (told.code, told.report["merged"]["missing"]) == (0, []), told.output
+    (tmp_path / "sites" / "two" / "report.json").write_text("{}")
+    wrong = merge()
+    assert (wrong.code, wrong.report) == (2, {})
+    assert f"{tmp_path}/sites/two/report.json is no report of ets6.network" in wrong.output
 
 
 def test_who_ran_what_is_said_and_no_secret(lab: Lab, tmp_path: Path) -> None:
@@ -228,3 +277,12 @@ def test_exceptions_and_own_controls_and_what_changed(lab: Lab, tmp_path: Path) 
     given = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", f"ets6_network_previous_report={tmp_path}/previous.json")
     assert given.report["drift"]["since"] == second.report["run"]["ended"]
     assert given.report["drift"]["gone_hosts"] == [], "who was left out by --limit is not gone"
+
+
+def test_the_documented_own_controls_can_be_decided_on_a_pc(lab: Lab, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "custom-controls.md").read_text(encoding="utf-8")
+    examples = [control for block in re.findall(r"```yaml\n(- id: .*?)```", text, re.DOTALL) for control in yaml.safe_load(block)]
+    assert len(examples) == 10
+    run = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", json.dumps({"ets6_network_controls": examples}))
+    found = {item["control"]: item for item in run.host("pc-zz")["findings"] if item["control"].startswith("custom.")}
+    assert {name: item["reason"] for name, item in found.items() if item["status"] not in ("pass", "fail")} == {}

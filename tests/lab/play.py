@@ -53,7 +53,8 @@ def play(lab: Lab, playbook: str, *words: str, reports: Path | None = None, fold
 
 def run(playbook: str, *words: str, reports: Path, folder: Path = ROOT) -> Played:
     """Run a playbook on whatever the words say."""
-    (reports / "report.json").unlink(missing_ok=True)
+    written = reports / "report.json"
+    earlier = written.stat().st_mtime_ns if written.exists() else 0
     since = time.monotonic()
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-e", f"ets6_network_report_dir={reports}", *words],
@@ -64,6 +65,6 @@ def run(playbook: str, *words: str, reports: Path, folder: Path = ROOT) -> Playe
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    written = reports / "report.json"
-    report = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
+    new = written.exists() and written.stat().st_mtime_ns > earlier
+    report = json.loads(written.read_text(encoding="utf-8")) if new else {}
     return Played(done.returncode, done.stdout, done.stderr, report, time.monotonic() - since)

@@ -23,7 +23,7 @@ EXAMPLES: list[dict[str, Any]] = [
 
 WIRE: dict[str, Any] = {
     "version": 1,
-    "host": {"name": "pc", "os": "10.0.22631", "language_mode": "FullLanguage", "time": "2026-11-24T10:00:00Z"},
+    "host": {"name": "pc", "os": "10.0.22631", "time": "2026-11-24T10:00:00Z"},
     "environment": {"SystemRoot": "C:\\Windows"},
     "registry": {
         "HKLM\\SOFTWARE\\Acme": {
@@ -32,6 +32,7 @@ WIRE: dict[str, Any] = {
             "keys": ["Sub"],
         },
         "HKLM\\SOFTWARE\\Secret": {"state": "unreadable", "error": "access denied"},
+        "HKLM\\SOFTWARE\\Gone": {"state": "missing"},
     },
     "files": [{"path": "C:\\ETS6\\ETS6N.exe", "state": "present", "version": "6.3.0.0", "size": 7}],
     "users": [{"sid": "S-1-5-21-1", "name": "knx", "hive": "loaded", "logged_on": True}],
@@ -83,7 +84,11 @@ def test_true_passes_and_false_fails_with_the_message() -> None:
         ("in_cidr(host.os, '10.0.0.0/8')", "in_cidr"),
         ("match(host.name, '(')", "no regular expression"),
         ("value(registry, 'HKLM\\SOFTWARE\\Secret', 'x') == 'y'", "access denied"),
+        ("value(registry, 'HKLM\\SOFTWARE\\Secret\\Sub', 'x') == `null`", "access denied"),
         ("value(registry, 'HKLM\\SOFTWARE\\Nobody', 'x') == 'y'", "not among the keys"),
+        ("value(registry, 'HKLM\\SOFTWARE\\Acme\\sub', 'x') == `null`", "not among the keys"),
+        ("value(registry, 'HKLM\\SOFTWARE\\Acme\\Sub\\One', 'x') == `null`", "not among the keys"),
+        ("value(registry, 'HKLM\\SOFTWARE\\Acme2', 'x') == `null`", "not among the keys"),
         ("value(registry, 'HKLM\\SOFTWARE\\Acme', 'x') == 'y'", "value() is not there"),
         ("to_number(host.name) > `1`", "compare numbers"),
         ("sum(files[].version) > `1`", "sum"),
@@ -110,6 +115,9 @@ def test_all_else_is_unknown_and_never_a_pass(expression: str, reason: str) -> N
         "value(registry, 'hklm\\software\\ACME', 'version') == '1'",
         "value(registry, 'HKLM\\SOFTWARE\\Acme', 'nothing') == `null`",
         "value(registry, 'HKLM\\SOFTWARE\\Acme', 'On') == `1`",
+        "value(registry, 'HKLM\\SOFTWARE\\Acme\\Other', 'On') == `null`",
+        "value(registry, 'hklm\\software\\ACME\\Other\\One', 'On') == `null`",
+        "value(registry, 'HKLM\\SOFTWARE\\Gone\\Sub\\One', 'On') == `null`",
         "(host.no_such || 'x') == 'x'",
         "offline || host.os == '10.0.22631'",
         "users[?logged_on].name | [0] == 'knx'",
