@@ -172,14 +172,15 @@ def build(
 
 def seal(document: Json) -> Json:
     """Return the document with the hash over all it says; hosts count by their hashes, and drift not, which two documents make."""
-    content = {key: value for key, value in document.items() if key not in ("sha256", "hosts", "drift")}
+    content = {key: value for key, value in document.items() if key not in ("hosts", "drift")}
     content["hosts"] = [[host["name"], host["sha256"]] for host in document["hosts"]]
     return {**document, "sha256": digest(content)}
 
 
-def digest(content: Any) -> str:
-    """Return the SHA-256 of JSON data: keys sorted, no blanks, UTF-8, and without the keys in TIMES and sha256."""
-    text = json.dumps(without(content, TIMES | {"sha256"}), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def digest(content: Json) -> str:
+    """Return the SHA-256 of a host or a report: keys sorted, no blanks, UTF-8, without its own sha256 and the keys in TIMES."""
+    said = without({key: value for key, value in content.items() if key != "sha256"}, TIMES)
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -154,6 +154,7 @@ def test_a_hash_covers_whatever_a_report_says() -> None:
         lambda one: one["findings"][0].update(status="pass"),
         lambda one: one["findings"][0].update(reason="All is well."),
         lambda one: one["findings"][0]["evidence"].update(x=1),
+        lambda one: one["findings"][0]["evidence"].update(sha256="of a page"),
         lambda one: one.update(reason="It is away."),
         lambda one: one.update(name="other"),
         lambda one: one["variables"].update(x=1),
@@ -162,11 +163,14 @@ def test_a_hash_covers_whatever_a_report_says() -> None:
         assert document.digest(forged) == forged["sha256"]
         change(forged)
         assert document.digest(forged) != forged["sha256"]
+    report["merged"] = {"reports": [{"run": report["run"], "sha256": report["sha256"]}], "conflicts": [], "missing": []}
+    report = document.seal(report)
     for change in (
         lambda one: one["run"].update(user="nobody"),
         lambda one: one["controls"][0].update(severity="low"),
         lambda one: one["hosts"].pop(),
         lambda one: one["hosts"][0].update(sha256="0" * 64),
+        lambda one: one["merged"]["reports"][0].update(sha256="0" * 64),
     ):
         forged = copy.deepcopy(report)
         assert document.seal(forged)["sha256"] == report["sha256"]
