@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 from .document import Json
 
-MAX_EVIDENCE = 1_000
-
 
 def changes(finding: Json) -> list[str]:
     """Return what was changed or what would be, a line each: ``firewall rule X: enabled false → true``."""
@@ -24,12 +22,6 @@ def changes(finding: Json) -> list[str]:
         ]
         lines.append(f"{change['subject']}: {'; '.join(fields)}")
     return lines
-
-
-def evidence(finding: Json) -> str:
-    """Return the evidence on one line; the whole of a long one stands in report.json."""
-    text = json.dumps(finding["evidence"], ensure_ascii=False)
-    return text if len(text) <= MAX_EVIDENCE else f"{text[:MAX_EVIDENCE]}… (report.json has all)"
 
 
 def first(names: Sequence[str], most: int) -> str:

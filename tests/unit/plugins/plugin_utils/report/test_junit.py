@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from ansible_collections.ets6.network.plugins.plugin_utils.report import junit
 
-from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, build, finding, result
+from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, build, finding, large, result
 
 
 def parse(**fleet: Any) -> ElementTree.Element:
@@ -33,9 +33,33 @@ def test_each_status_has_its_place() -> None:
     assert [outcome(case) for case in suite(root, "two").iter("testcase")] == ["passed", "passed", "skipped"]
     assert [outcome(case) for case in suite(root, "three").iter("testcase")] == ["failure"] * 3
     skipped = [case[0].get("message", "") for case in root.iter("testcase") if outcome(case) == "skipped"]
-    assert [message.partition(":")[0] for message in skipped] == ["waived", "not_applicable"], (
-        "told apart, though both are skipped"
-    )
+    assert [message.partition(" ")[0] for message in skipped] == ["waived", "not"], "told apart, though both are skipped"
+
+
+def test_what_is_waived_tells_why_and_until_when() -> None:
+    waived = finding(CONTROLS[0]["id"], "waived", "No rule.", waiver={"reason": "A kiosk.", "expires": "2027-03-31"})
+    root = parse(one={**result("pass", "pass", "pass"), "findings": [waived]})
+    assert next(root.iter("skipped")).get("message") == "waived until 2027-03-31: A kiosk. (No rule.)"
+
+
+def test_no_host_is_an_error_and_not_an_empty_file() -> None:
+    root = parse()
+    assert (root.get("tests"), root.get("errors")) == ("1", "1")
+    assert next(root.iter("error")).get("message") == "no host was judged"
+
+
+def test_names_that_only_differ_in_what_xml_forbids_stay_apart() -> None:
+    root = parse(**{"pc\x1b": result("fail", "pass", "pass"), "pc\x1c": result("pass", "pass", "pass"), "pc\ufffe": AWAY})
+    assert len({suite.get("name") for suite in root}) == 3
+
+
+def test_a_large_fleet_stays_below_what_gitlab_takes() -> None:
+    fleet = large(1_500)
+    for found in fleet.values():
+        for one in found["findings"]:
+            one["status"], one["evidence"] = "fail", {"seen": "x" * 1_500}
+    assert len(junit.render(build(**fleet)).encode()) < 30_000_000
+    assert "x" * 900 in junit.render(build(one=next(iter(fleet.values()))))
 
 
 def test_hosts_that_could_not_be_asked_are_errors() -> None:
