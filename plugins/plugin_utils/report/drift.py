@@ -18,6 +18,7 @@ def between(earlier: Json, now: Json, inventory: Collection[str]) -> Json:
     A host that could not be judged in one of the two is no news control by control, it is lost or found as a whole. A host that
     is in the inventory and not in this run is not gone: nobody looked (``--limit``).
     """
+    missing = now["merged"]["missing"] if now["merged"] else []
     was = {host["name"]: host for host in earlier["hosts"]}
     is_ = {host["name"]: host for host in now["hosts"]}
     failing, fixed, lost, found = [], [], [], []
@@ -42,7 +43,7 @@ def between(earlier: Json, now: Json, inventory: Collection[str]) -> Json:
         "since": earlier["run"]["ended"],
         "failing": failing,
         "fixed": fixed,
-        "new_hosts": [name for name in is_ if name not in was],
+        "new_hosts": [name for name in is_ if name not in was and name not in missing],
         "gone_hosts": sorted(set(was) - set(is_) - set(inventory) - set(now["run"]["pending"])),
         "lost_hosts": lost,
         "found_hosts": found,

@@ -94,7 +94,7 @@ def _head(document: Json) -> list[str]:
         f"<p>{told[run['mode']]}. {_time(run['ended'])}, {_text(run['user'])} on {_text(run['controller'])}.</p>",
     ]
     lines += [f"<p>The run fails: {_text(' '.join(run['fails_because']))}</p>"] if run["fails_because"] else []
-    return [*lines, "</header>"]
+    return [*lines, '<p><a href="#hosts">All hosts</a></p>', "</header>"]
 
 
 def _wrong(document: Json) -> list[str]:
@@ -235,9 +235,11 @@ def _waivers(document: Json) -> list[str]:
         state = "ends soon" if waiver in soon else states[waiver["state"]]
         told = f"{state}: {waiver['note']}" if waiver["note"] else state
         meant = first([*waiver["hosts"], *(f"group {group}" for group in waiver["groups"])], MOST_HOSTS)
-        cells = [meant, told, waiver["expires"], waiver["owner"], waiver["reason"], waiver["ticket"], str(waiver["findings"])]
+        cells = [_text(meant), _text(told), _time(waiver["expires"])]
+        cells += map(_text, (waiver["owner"], waiver["reason"], waiver["ticket"], str(waiver["findings"])))
         rows.append(
-            f'<tr class="{waiver["state"]}"><th scope="row"><code>{_text(waiver["control"])}</code>{"".join(f"<td>{_text(cell)}" for cell in cells)}'
+            f'<tr class="{waiver["state"]}"><th scope="row"><code>{_text(waiver["control"])}</code>'
+            f"{''.join(f'<td>{cell}' for cell in cells)}"
         )
     heads = ("Control", "For", "State", "Last day", "Owner", "Reason", "Ticket", "Findings")
     return [

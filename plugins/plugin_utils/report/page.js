@@ -30,6 +30,7 @@
     const now = wanted();
     if (value) now.set(name, value); else now.delete(name);
     if (name !== "page") now.delete("page");
+    now.delete("hosts");  // where the link at the top leads
     history.replaceState(null, "", "#" + now);
     show();
   }
