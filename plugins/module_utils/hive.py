@@ -11,6 +11,7 @@ does not fit raises HiveError.
 from __future__ import annotations
 
 import struct
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,7 +45,11 @@ class HiveError(Exception):
 
 @dataclass(frozen=True)
 class BaseBlock:
-    """The head of a hive or of its log. Sequence numbers that differ say that a write was begun and not finished."""
+    """The head of a hive or of its log. Sequence numbers that differ say that a write was begun and not finished.
+
+    transaction_logs are the ids after which the logs of the hive's transactions are named: the resource manager's, the transaction
+    manager's.
+    """
 
     sequence: int
     finished: int
@@ -54,6 +59,7 @@ class BaseBlock:
     size: int
     name: str
     flags: int
+    transaction_logs: tuple[str, str]
     checksum_fits: bool
 
     @classmethod
@@ -73,6 +79,7 @@ class BaseBlock:
             size,
             data[48:112].decode("utf-16-le", "replace").partition("\0")[0],
             _ONE.unpack_from(data, 144)[0],
+            (str(uuid.UUID(bytes_le=data[128:144])), str(uuid.UUID(bytes_le=data[148:164]))),
             checksum(data) == _ONE.unpack_from(data, 508)[0],
         )
 

@@ -40,6 +40,9 @@ OFFLINE = {
     "firewall_products": "an image runs no Windows Security Center that could be asked",
     "probes": "an image reaches nothing",
 }
+TRANSACTION_LOGS = (".TxR.0", ".TxR.1", ".TxR.2"), (".TMContainer00000000000000000001", ".TMContainer00000000000000000002")
+"""How the files are called that hold what the resource manager and the transaction manager of a hive have logged, after its id."""
+LARGEST_TRANSACTION_LOG = 64 * 1024 * 1024
 HIBERNATED = (b"HIBR", b"hibr", b"RSTR", b"rstr")
 AWAKE = (b"WAKE", b"wake", b"\0\0\0\0", b"")
 """How hiberfil.sys begins. The first ones are of a Windows that will go on where it stopped (libhibr, format of hiberfil.sys)."""
@@ -92,14 +95,31 @@ class Image:
     def _load(self, name: str, path: str) -> None:
         stored = self._source.read(path)
         if stored is None:
-            raise HiveError(f"the hive {path} is missing")
+            raise HiveError(f"the hive {path} is missing, so the image is not whole")
         logs: dict[str, bytes] = {}
-        if hive.BaseBlock.parse(stored, path).dirty:
+        base = hive.BaseBlock.parse(stored, path)
+        if base.dirty:
+            self._refuse_transactions(base, path)
             for number in (1, 2):
                 log = self._source.read(f"{path}.LOG{number}")
                 if log is not None:
                     logs[f"{path}.LOG{number}"] = log
         self._hives[name] = Loaded(path, stored, hive_log.replay(stored, logs, path))
+
+    def _refuse_transactions(self, base: hive.BaseBlock, path: str) -> None:
+        """Refuse a dirty hive with logs of transactions: Windows would complete from them what its other logs do not hold."""
+        if not base.flags & hive.KTM_LOCKED:
+            return
+        folder, _slash, name = path.rpartition("/")
+        before = f"{CONFIG}/TxR/" if folder == CONFIG else f"{folder}/{name}"
+        for id_, ends in zip(base.transaction_logs, TRANSACTION_LOGS, strict=True):
+            for end in ends:
+                log = f"{before}{{{id_}}}{end}.regtrans-ms"
+                if (self._source.read(log, LARGEST_TRANSACTION_LOG) or b"").strip(b"\0"):
+                    raise HiveError(
+                        f"{path} is dirty, and there may be pending transactions on it ({log}), which only Windows can complete. "
+                        f"{hive_log.WHAT_TO_DO}"
+                    )
 
     def _read_environment(self) -> dict[str, str]:
         registry = self._registry
@@ -238,16 +258,17 @@ class Image:
 
         The image has to be opened anew for what it is after that. Raises ImageError; nothing has changed then.
         """
-        changed = self._changed(operations)
-        if changed:
-            self._source.replace({one.path: Replacement(one.stored, after.data) for one, after in changed})
+        try:
+            changed = self._changed(operations)
+            if changed:
+                self._source.replace({one.path: Replacement(one.stored, after.data) for one, after in changed})
+        except ImageError as error:
+            raise ImageError(f"{str(error).rstrip('.')}. Nothing was changed.") from None
         return bool(changed)
 
     def rehearse(self, operations: Sequence[Mapping[str, Any]]) -> bool:
         """Do in memory what apply would do, for the snapshot that comes after it, and refuse what it would refuse."""
         changed = self._changed(operations)
-        if changed:
-            self._source.refuse_unwritable([one.path for one, _after in changed])
         made = {one.path: after for one, after in changed}
         for name, one in self._hives.items():
             after = made.get(one.path)
@@ -273,13 +294,14 @@ class Image:
                 if after is not None:
                     changed.append((loaded, Hive(after, loaded.path)))
         except (EditError, HiveError) as error:
-            raise ImageError(f"{self._source.title}: {error} Nothing was changed.") from None
+            raise ImageError(f"{self._source.title}: {error}") from None
         except OSError as error:
             raise ImageError(
-                f"{self._source.title}: a copy of the hive could not be made: {error.strerror} ({error.filename}). Nothing was changed."
+                f"{self._source.title}: a copy of the hive could not be made: {error.strerror} ({error.filename})."
             ) from None
         if changed:
             self._refuse_pending()
+            self._source.refuse_unwritable([one.path for one, _after in changed])
         return changed
 
     def _edit(self, step: Mapping[str, Any], registry: Registry) -> tuple[str, Edit]:
@@ -298,7 +320,7 @@ class Image:
         if self._source.read("Windows/WinSxS/pending.xml", 1) is not None:
             raise ImageError(
                 f"{self._source.title}: an update waits for the next start (Windows/WinSxS/pending.xml) and will write to the registry "
-                "then. Start the image once in Windows until it is through, and shut it down fully. Nothing was changed."
+                "then. Start the image once in Windows until it is through, and shut it down fully."
             )
 
 

@@ -19,7 +19,6 @@ import os
 import shutil
 import struct
 import tempfile
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -36,9 +35,9 @@ try:
     from dissect.util.stream import RangeStream
     from dissect.volume.disk import Disk as Partitions
 except ImportError:
-    HAS_DISSECT, DISSECT_TRACEBACK = False, traceback.format_exc()
+    HAS_DISSECT = False
 else:
-    HAS_DISSECT, DISSECT_TRACEBACK = True, ""
+    HAS_DISSECT = True
 
 PROGRAMS = {"qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "ntfscp": "ntfs-3g"}
 """What a change takes, each with its Debian package."""
@@ -71,7 +70,12 @@ class Disk:
         self._folder = os.path.dirname(self._path)
         self._lock = Lock(self._folder, exclusive=False)
         self._work = tempfile.mkdtemp(prefix="ets6-network-", dir=work)
-        self._reader = _Reader(self._path, kind, path)
+        try:
+            self._reader = _Reader(self._path, kind, path)
+        except (ImageError, OSError):
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._lock.release()
+            raise
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
         """Return a file's content."""
@@ -122,7 +126,7 @@ class Disk:
             sync_folder(self._folder)
         except OSError as error:
             raise ImageError(
-                f"{self.title} cannot be written: {error.strerror} ({error.filename or new}). Nothing was changed. Its folder has to be "
+                f"{self.title} cannot be written: {error.strerror} ({error.filename or new}). Its folder has to be "
                 "writable, with room for a copy of the image and two of what is in its Windows partition."
             ) from None
 
@@ -139,7 +143,7 @@ class Disk:
             file.write(content)
         target = self._reader.spelled(path)
         if target is None:
-            raise ImageError(f"{self.title}: {path} is gone since it was read. Nothing was changed.")
+            raise ImageError(f"{self.title}: {path} is gone since it was read.")
         run(["ntfscp", "--quiet", partition, staged, target], PROGRAMS["ntfscp"], self.title)
 
     def _transfer(self, before: str, after: str, image: str) -> None:
@@ -165,7 +169,7 @@ class Disk:
         try:
             for path, content in files.items():
                 if reader.read(path) != content:
-                    raise ImageError(f"{self.title}: {path} {otherwise}. Nothing was changed.")
+                    raise ImageError(f"{self.title}: {path} {otherwise}.")
         finally:
             reader.close()
 

@@ -80,7 +80,7 @@ class Folder:
             for path, replacement in files.items():
                 found = self._find(path)
                 if found is None or _read(found) != replacement.before:
-                    raise ImageError(f"{self.title}: {path} is not any more what it was when it was read. Nothing was changed.")
+                    raise ImageError(f"{self.title}: {path} is not any more what it was when it was read.")
                 places[found] = replacement.after
             try:
                 self._stage(places)
@@ -90,7 +90,7 @@ class Folder:
                     discard(found + NEW)
         except OSError as error:
             raise ImageError(
-                f"{self.title} cannot be written: {error.strerror} ({error.filename or self._root}). Nothing was changed. "
+                f"{self.title} cannot be written: {error.strerror} ({error.filename or self._root}). "
                 "It has to be writable, with room for a second copy of the hives."
             ) from None
 
@@ -100,7 +100,7 @@ class Folder:
             write_file(found + NEW, content)
             like(found + NEW, found)
             if _read(found + NEW) != content:
-                raise ImageError(f"{found + NEW} does not hold what was written to it. Nothing was changed.")
+                raise ImageError(f"{found + NEW} does not hold what was written to it.")
 
     def _put(self, places: list[str]) -> None:
         several = len(places) > 1

@@ -6,22 +6,25 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from . import image_disk, image_wim
 from .image_folder import Folder
 from .image_source import ImageError, Source
 
 ACCEPTED = "a folder (mounted image or hives), a WIM or ESD file, a disk image (VHD, VHDX, QCOW2, raw)"
-BITLOCKER = b"-FVE-FS-"
-NTFS = b"NTFS    "
 SECTOR = 512
 
 
 def recognise(path: str) -> str:
     """Return ``folder``, ``wim``, ``vhd``, ``vhdx``, ``qcow2`` or ``raw``. Raises ImageError for anything else, saying what it is."""
-    if os.path.isdir(path):
-        return "folder"
     try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            return "folder"
+        if not stat.S_ISREG(mode):
+            # Opening a pipe could wait for ever, and a device would be replaced by a file.
+            raise ImageError(f"{path} is neither a file nor a folder. Accepted are {ACCEPTED}; copy a device to a file first.")
         with open(path, "rb") as file:
             head = file.read(64 * 1024)
             size = file.seek(0, os.SEEK_END)
@@ -56,7 +59,7 @@ def _of(head: bytes, foot: bytes) -> str:
     if b"conectix" in (head[:8], foot):
         return "vhd"
     table = head[510:512] == b"\x55\xaa" or head[512:520] == b"EFI PART" or head[4096:4104] == b"EFI PART"
-    return "raw" if table or head[3:11] in (NTFS, BITLOCKER) else ""
+    return "raw" if table or head[3:11] in (image_disk.NTFS_ID, image_disk.BITLOCKER) else ""
 
 
 def images(path: str, index: str) -> list[dict[str, str]]:
@@ -80,15 +83,12 @@ def images(path: str, index: str) -> list[dict[str, str]]:
 def open_image(path: str, index: str, work: str) -> Source:
     """Open an image. index (number or name) is for files that hold several; work is a folder for what has to be unpacked.
 
-    Raises ImageError.
+    Raises ImageError, and OSError where the folder for the work or the image's own cannot be used.
     """
-    kind = recognise(path)
-    if kind == "folder":
-        return Folder(path)
-    if kind != "wim":
-        return image_disk.Disk(path, kind, work)
-    chosen = images(path, index)
+    kind, chosen = recognise(path), images(path, index)
     if len(chosen) > 1:
         there = ", ".join(f"{one['index']} ({one['name']})" for one in chosen)
         raise ImageError(f"{path} holds several images, so index has to say which of them is meant: {there}")
-    return image_wim.Wim(path, chosen[0]["index"], work)
+    if kind == "folder":
+        return Folder(path)
+    return image_wim.Wim(path, chosen[0]["index"], work) if kind == "wim" else image_disk.Disk(path, kind, work)

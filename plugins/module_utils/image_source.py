@@ -51,10 +51,11 @@ class Source(Protocol):
 
 
 class Lock:
-    """Keeps others from writing (or, exclusive, from using) what is in a folder. It goes with the process that has it."""
+    """Keeps others from writing (or, exclusive, from using) what is in a folder, until this process and the programs it runs end."""
 
     def __init__(self, folder: str, *, exclusive: bool) -> None:
         self._handle = os.open(folder, os.O_RDONLY)
+        os.set_inheritable(self._handle, True)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         except OSError:
@@ -147,6 +148,8 @@ def program(
             text=True,
             errors="surrogateescape",
             check=False,
+            # The lock goes on to the program, which outlives this process where that is killed.
+            close_fds=False,
             env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
         )
     except FileNotFoundError:

@@ -36,13 +36,15 @@ PROGRAM = "wimlib-imagex"
 PACKAGE = "wimtools"
 WANTED = [f"/{CONFIG}/{name}{log}" for name in ("SYSTEM", "SOFTWARE") for log in ("", ".LOG1", ".LOG2")]
 WANTED += [f"/Users/*/NTUSER.DAT{log}" for log in ("", ".LOG1", ".LOG2")]
-WANTED += ["/Windows/WinSxS/pending.xml"]
+HEADER = 208
 NO_SUCH_PATH = 49
 """Exit code of wimlib-imagex for a path that the image does not have (WIMLIB_ERR_PATH_DOES_NOT_EXIST)."""
 
 
 def images(path: str, head: bytes) -> list[dict[str, str]]:
     """Return number and name of each image in a file. head is the file's beginning. Raises ImageError."""
+    if len(head) < HEADER:
+        raise ImageError(f"{path} is cut off: it begins as a WIM and has {len(head)} bytes")
     part, parts = struct.unpack_from("<HH", head, 40)
     if parts > 1:
         raise ImageError(f"{path} is part {part} of a WIM in {parts} parts: join them with wimlib-imagex join")
@@ -62,7 +64,11 @@ class Wim:
         self._folder = os.path.dirname(self._path)
         self._lock = Lock(self._folder, exclusive=False)
         self._work = tempfile.mkdtemp(prefix="ets6-network-", dir=work)
-        self._out = self._extract(self._path, WANTED, globs=True)
+        try:
+            self._out = self._extract(self._path, WANTED, globs=True)
+        except (ImageError, OSError):
+            self.close()
+            raise
 
     def _extract(self, wim: str, paths: list[str], *, globs: bool = False) -> str:
         """Take files out into a new folder, those that are there."""
@@ -75,13 +81,12 @@ class Wim:
         return out
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
-        """Return a file's content, of those that are always taken out or below a profile that lies elsewhere."""
+        """Return a file's content; what is seldom wanted is looked for only now."""
         if path.lower() == "hiberfil.sys":
             # What is captured is applied and started anew: nothing resumes, whatever was captured with it.
             return None
         content = self._unpacked(self._out, path, most)
-        usual = path.lower().startswith(("windows/", "users/"))
-        return content if content is not None or usual else self._unpacked(self._extract(self._path, [f"/{path}"]), path, most)
+        return content if content is not None else self._unpacked(self._extract(self._path, [f"/{path}"]), path, most)
 
     @staticmethod
     def _unpacked(folder: str, path: str, most: int | None = None) -> bytes | None:
@@ -137,7 +142,7 @@ class Wim:
             sync_folder(self._folder)
         except OSError as error:
             raise ImageError(
-                f"{self._path} cannot be written: {error.strerror} ({error.filename or new}). Nothing was changed. "
+                f"{self._path} cannot be written: {error.strerror} ({error.filename or new}). "
                 "Its folder has to be writable, with room for a second copy of the file."
             ) from None
 
@@ -155,14 +160,14 @@ class Wim:
             os.fsync(file.fileno())
         self._hold(wim, files, "does not hold what was put into it")
         if self._names(wim) != before:
-            raise ImageError(f"{self.title}: after the update other files are in it than before. Nothing was changed.")
+            raise ImageError(f"{self.title}: after the update other files are in it than before.")
 
     def _hold(self, wim: str, files: Mapping[str, bytes], otherwise: str) -> None:
         """See to it that a WIM holds these contents."""
         out = self._extract(wim, [f"/{path}" for path in files])
         for path, content in files.items():
             if self._unpacked(out, path) != content:
-                raise ImageError(f"{self.title}: {path} {otherwise}. Nothing was changed.")
+                raise ImageError(f"{self.title}: {path} {otherwise}.")
 
     def _names(self, wim: str) -> str:
         return run([PROGRAM, "dir", wim, self._index], PACKAGE, self.title)
@@ -172,5 +177,5 @@ class Wim:
         detail = self._detail(f"/{path}") or ""
         found = re.search(r'^Full Path +?= "/(.*)"$', detail, re.MULTILINE)
         if found is None:
-            raise ImageError(f"{self.title}: {path} is gone since it was read. Nothing was changed.")
+            raise ImageError(f"{self.title}: {path} is gone since it was read.")
         return found[1]

@@ -197,11 +197,14 @@ def run(asked: dict[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
 @contextmanager
 def opened(asked: dict[str, Any], work: str) -> Iterator[image.Image]:
     """Open the image that is asked for. Raises ImageError."""
-    source = image_kind.open_image(asked["path"], asked["index"], work)
     try:
-        yield image.Image(source)
-    finally:
-        source.close()
+        source = image_kind.open_image(asked["path"], asked["index"], work)
+        try:
+            yield image.Image(source)
+        finally:
+            source.close()
+    except OSError as error:
+        raise ImageError(f"{asked['path']} cannot be read: {error.strerror} ({error.filename})") from None
 
 
 if __name__ == "__main__":
