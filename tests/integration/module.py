@@ -23,16 +23,19 @@ from ansible_collections.ets6.network.plugins.modules import windows_image
 
 RULES = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
 RULE = {"do": "set_registry_value", "path": RULES, "name": "ETS6-ETS6N-TCP-In", "type": "REG_SZ", "data": "v2.30|Action=Allow|"}
-PROXY = {"do": "set_registry_value", "path": r"HKLM\SOFTWARE\ets6.network", "name": "proxy", "type": "REG_SZ", "data": "p:1"}
+SOFTWARE_KEY = r"HKLM\SOFTWARE\ets6.network"
+PROXY = {"do": "set_registry_value", "path": SOFTWARE_KEY, "name": "proxy", "type": "REG_SZ", "data": "p:1"}
 NO_TIME = 60
 
 
 def ask(path: Path, *steps: dict[str, Any], index: str = "", check: bool = False) -> dict[str, Any]:
-    """Read the rules of an image, or carry out operations and read them then. Raises ImageError, and nothing else."""
+    """Read a key of two hives of an image each, after operations where there are any. Raises ImageError, and nothing else."""
     asked = {"path": str(path), "index": index, "operations": list(steps), "user_registry": [], "files": [], "named_files": []}
     image_kind.images(str(path), index)
     with tempfile.TemporaryDirectory() as work:
-        return windows_image.run({**asked, "registry": [{"path": RULES, "depth": 0}]}, check, work)
+        return windows_image.run(
+            {**asked, "registry": [{"path": RULES, "depth": 0}, {"path": SOFTWARE_KEY, "depth": 0}]}, check, work
+        )
 
 
 def rules(path: Path, index: str = "") -> dict[str, Any]:
