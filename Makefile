@@ -66,7 +66,7 @@ molecule: setup system ## molecule's scenarios, on the lab
 package: setup ## build the collection, install it into an empty folder, run the demo from there by its full name
 	$(RUN) tests/package.sh
 
-bench: setup ## what a PC costs: executions, messages, bytes; how long the judgement takes
+bench: setup system ## what a PC costs: executions, messages, bytes; how long the judgement takes, and an image
 	$(RUN) PYTHONPATH=.:.ansible/collections python -m bench
 
 test: lint unit sanity molecule package ## all of it

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from bench import executions, firewall
+from bench import executions, firewall, image
 
 
 def main() -> int:
     """Run all; fail where one does."""
-    return max(executions.main(), firewall.main())
+    return max(executions.main(), firewall.main(), image.main())
 
 
 if __name__ == "__main__":

@@ -92,8 +92,9 @@ def fresh(sound: Path, to: Path) -> Path:
     return Path(shutil.copytree(sound, to) if sound.is_dir() else shutil.copyfile(sound, to))
 
 
-def the_next_run_works(path: Path, beside: list[str]) -> None:
+def the_next_run_works(path: Path, sound: Path, beside: list[str]) -> None:
     changed = not is_new(path)
+    assert path.is_dir() or not changed or path.read_bytes() == sound.read_bytes(), "the old one is as it was, byte for byte"
     assert prepare(path) == changed
     assert is_new(path)
     if changed:
@@ -115,7 +116,7 @@ def test_a_run_that_is_killed_before_any_of_its_steps_leaves_the_old_image_or_th
         if killed_at(number, path):
             break
         outcomes.append(is_new(path))
-        the_next_run_works(path, beside)
+        the_next_run_works(path, sound[kind], beside)
     assert len(outcomes) > 10
     assert outcomes == sorted(outcomes), "once it is the new one it stays that"
     assert is_new(path)
@@ -134,7 +135,7 @@ def test_a_run_that_is_killed_while_any_of_its_programs_is_at_work_leaves_the_ol
         if not killed_during(number, partial(prepare, path), with_program=with_program):
             break
         # At once: a program that the killed run had started may still be at work.
-        the_next_run_works(path, beside)
+        the_next_run_works(path, sound[kind], beside)
     assert number > 5
 
 
