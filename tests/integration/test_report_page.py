@@ -126,6 +126,16 @@ def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(browser: 
     assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
 
 
+def test_a_host_that_broke_half_way_tells_its_reason_and_its_findings(browser: webdriver.Chrome, show: Show) -> None:
+    show({"pc": result("fail", "pass", "pass", failed=True, msg="Not everything could be changed."), "away": AWAY})
+    cell(browser, "pc, fails").click()
+    told = dialog(browser, "Not everything could be changed.").text
+    assert "firewall.rule.ets6n.tcp found 2026-11-24T09:59:58Z" in told
+    browser.execute_script("document.getElementById('dialog').close()")
+    cell(browser, "away, unreachable").click()
+    assert "firewall.rule" not in dialog(browser, "no route to host").text
+
+
 def test_the_keyboard_goes_everywhere(browser: webdriver.Chrome, show: Show) -> None:
     show(mixed())
     first = browser.find_element(By.CSS_SELECTOR, "#matrix tbody button")

@@ -43,11 +43,14 @@ def of(document: Json, wanted: Callable[[str], bool]) -> tuple[Json, Json]:
     def number(text: str) -> int:
         return numbers.setdefault(text, len(numbers))
 
-    columns: dict[str, list[list[int]]] = {"reasons": [], "evidence": [], "changes": [], "waivers": []}
+    columns: dict[str, list[list[int]]] = {"reasons": [], "times": [], "evidence": [], "changes": [], "waivers": []}
     left_out = False
     for one in ids:
         items = [found.get(one) for found in findings]
         columns["reasons"].append([number(visible(item["reason"])) if item else 0 for item in items])
+        columns["times"].append(
+            [number(item.get("at", host["at"])) if item else 0 for item, host in zip(items, hosts, strict=True)]
+        )
         for name, key in (("evidence", "evidence"), ("changes", "changes"), ("waivers", "waiver")):
             column = []
             for item in items:

@@ -177,7 +177,7 @@
     const [status, symbol, word] = data.statuses[data.matrix[host][index]];
     const text = (column) => details.texts[details[column][index][host]];
     const read = (column) => { const packed = text(column); return packed ? JSON.parse(packed) : null; };
-    const parts = [make("h3", null, title), make("p", null, make("span", { class: "s " + status }, symbol + " " + word), " ", make("span", { class: "severity " + severity }, severity), " ", make("code", null, id)), make("p", null, text("reasons"))];
+    const parts = [make("h3", null, title), make("p", null, make("span", { class: "s " + status }, symbol + " " + word), " ", make("span", { class: "severity " + severity }, severity), " ", make("code", null, id), " found " + text("times")), make("p", null, text("reasons"))];
     const waiver = read("waivers"), changes = read("changes"), evidence = read("evidence");
     if (waiver) parts.push(make("p", null, (waiver.expired ? "The exception has ended: " : "Waived, else it " + (waiver.status === "fail" ? "fails" : "is unknown") + ": ") + waiver.reason + " (" + waiver.owner + ", last day " + waiver.expires + (waiver.ticket ? ", " + waiver.ticket : "") + ")"));
     const rules = deciders(evidence);
@@ -210,7 +210,11 @@
     if (index >= 0) { dialog.append(...finding(host, index)); return; }
     dialog.append(make("p", null, make("span", { class: "s " + status }, symbol + " " + word), " " + data.member[host].map((one) => data.groups[one]).join(", ")));
     if (data.reason[host]) dialog.append(make("p", null, data.reason[host]));
-    else data.controls.forEach((_control, at) => { if (open.has(data.matrix[host][at])) dialog.append(...finding(host, at), make("hr")); });
+    data.controls.forEach((_control, at) => {
+      // A host that was not judged has its own reason at every control.
+      const told = data.reason[host] && details.texts[details.reasons[at][host]] === data.reason[host];
+      if (open.has(data.matrix[host][at]) && !told) dialog.append(...finding(host, at), make("hr"));
+    });
   }
 
   frame();
