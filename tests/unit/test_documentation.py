@@ -15,6 +15,7 @@ import yaml
 from ansible_collections.ets6.network.plugins.action.variables import OF_THE_RUN
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import PARSERS, PREFIX, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.report import formats
 from ansible_collections.ets6.network.plugins.plugin_utils.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,3 +95,35 @@ def test_what_the_controller_needs_is_pinned_for_development() -> None:
         return {re.split(r"[=<>;\s]", line)[0] for line in lines if line and not line.startswith("#")}
 
     assert names("requirements.txt") <= names("requirements-dev.txt")
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/custom-controls.md"])
+def test_variables_in_examples_are_accepted(file: str) -> None:
+    blocks = re.findall(r"```yaml\n(ets6_network_.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        Policy.from_variables({name.removeprefix(PREFIX): value for name, value in yaml.safe_load(block).items()})
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+            path, _hash, anchor = link.partition("#")
+            if "://" in path:
+                continue
+            target = document.parent / path if path else document
+            assert target.exists(), f"{document.name}: {link}"
+            if anchor:
+                titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+                assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, (
+                    f"{document.name}: {link}"
+                )
+
+
+def test_every_playbook_and_every_report_is_documented() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for playbook in (ROOT / "playbooks").glob("*.yml"):
+        assert f"ets6.network.{playbook.stem}" in readme or f"playbooks/{playbook.name}" in readme
+    reports = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    for name, form in formats.ALL.items():
+        assert f"| `{form.FILE}` | `{name}`" in reports
