@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .document import OPEN, Json
+from .document import OPEN, UNREACHABLE, Json
 from .words import visible
 
 SYMBOLS = {
@@ -32,59 +32,68 @@ NOT_ASKED = "."
 
 
 def of(document: Json, wanted: Callable[[str], bool]) -> tuple[Json, Json]:
-    """Return the columns for the matrix, and the packed details: texts, and by control and host their numbers."""
+    """Return the columns for the matrix, and the packed details: texts, and by control and host their numbers.
+
+    wanted says of a status whether the evidence of such findings has room.
+    """
     ids = [control["id"] for control in document["controls"]]
     hosts = document["hosts"]
     findings = [{item["control"]: item for item in host["findings"]} for host in hosts]
     groups = sorted({group for host in hosts for group in host["groups"]})
-    matrix = ["".join(LETTERS[found[one]["status"]] if one in found else NOT_ASKED for one in ids) for found in findings]
-    numbers: dict[str, int] = {"": 0}
-
-    def number(text: str) -> int:
-        return numbers.setdefault(text, len(numbers))
-
-    columns: dict[str, list[list[int]]] = {"reasons": [], "times": [], "evidence": [], "changes": [], "waivers": []}
-    left_out = False
-    for one in ids:
-        items = [found.get(one) for found in findings]
-        columns["reasons"].append([number(visible(item["reason"])) if item else 0 for item in items])
-        columns["times"].append(
-            [number(item.get("at", host["at"])) if item else 0 for item, host in zip(items, hosts, strict=True)]
-        )
-        for name, key in (("evidence", "evidence"), ("changes", "changes"), ("waivers", "waiver")):
-            column = []
-            for item in items:
-                content = item.get(key) if item else None
-                if content and key == "evidence" and item and not wanted(item["status"]):
-                    content, left_out = None, True
-                column.append(number(_packed(content)) if content else 0)
-            columns[name].append(column)
     drift = document["drift"] or {"failing": [], "fixed": []}
     at = {host["name"]: index for index, host in enumerate(hosts)}
     place = {one: index for index, one in enumerate(ids)}
+    news, mended = (
+        [[at[change["host"]], place[change["control"]]] for change in drift[key] if change["control"] in place]
+        for key in ("failing", "fixed")
+    )
     data = {
         "controls": [
             [visible(control[name]) for name in ("id", "title", "severity", "rationale", "remedy")]
             for control in document["controls"]
         ],
         "statuses": {letter: [status, *SYMBOLS[status]] for status, letter in LETTERS.items()},
-        "open": "".join(letter for status, letter in LETTERS.items() if status in OPEN or status == "unreachable"),
+        "open": "".join(letter for status, letter in LETTERS.items() if status in OPEN or status == UNREACHABLE),
         "hosts": [visible(host["name"]) for host in hosts],
         "status": "".join(LETTERS[host["status"]] for host in hosts),
         "groups": [visible(group) for group in groups],
         "member": [[groups.index(group) for group in host["groups"]] for host in hosts],
         "reason": [visible(host["reason"]) for host in hosts],
-        "matrix": matrix,
-        "news": [[at[change["host"]], place[change["control"]]] for change in drift["failing"] if change["control"] in place],
-        "mended": [[at[change["host"]], place[change["control"]]] for change in drift["fixed"] if change["control"] in place],
-        "left_out": left_out,
+        "matrix": ["".join(LETTERS[found[one]["status"]] if one in found else NOT_ASKED for one in ids) for found in findings],
+        "news": news,
+        "mended": mended,
+        "left_out": any(item["evidence"] and not wanted(item["status"]) for found in findings for item in found.values()),
     }
-    packed = json.dumps({"texts": list(numbers), **columns}, ensure_ascii=False, separators=(",", ":")).encode()
+    packed = json.dumps(_details(ids, hosts, findings, wanted), ensure_ascii=False, separators=(",", ":")).encode()
     return data, {"gzip": base64.b64encode(gzip.compress(packed, 9, mtime=0)).decode("ascii")}
 
 
+def _details(
+    ids: Sequence[str], hosts: Sequence[Json], findings: Sequence[dict[str, Json]], wanted: Callable[[str], bool]
+) -> Json:
+    """Return the texts of all findings, each once, and by kind, control and host the number of its text; the text 0 is empty."""
+    numbers: dict[str, int] = {"": 0}
+
+    def texts(host: Json, item: Json) -> dict[str, str]:
+        return {
+            "reasons": visible(item["reason"]),
+            "times": str(item.get("at", host["at"])),
+            "evidence": _packed(item["evidence"] if wanted(item["status"]) else None),
+            "changes": _packed(item["changes"]),
+            "waivers": _packed(item.get("waiver")),
+        }
+
+    columns: dict[str, list[list[int]]] = {name: [] for name in ("reasons", "times", "evidence", "changes", "waivers")}
+    for one in ids:
+        told = [texts(host, found[one]) if one in found else {} for host, found in zip(hosts, findings, strict=True)]
+        for name, column in columns.items():
+            column.append([numbers.setdefault(text.get(name, ""), len(numbers)) for text in told])
+    return {"texts": list(numbers), **columns}
+
+
 def _packed(content: Any) -> str:
-    return json.dumps(_visible_data(content), ensure_ascii=False, separators=(",", ":"))
+    """Return JSON data as a text, which is empty where there is nothing to say."""
+    return json.dumps(_visible_data(content), ensure_ascii=False, separators=(",", ":")) if content else ""
 
 
 def _visible_data(content: Any) -> Any:

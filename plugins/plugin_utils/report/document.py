@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..finding import Severity, Status
+from . import words
 
 SCHEMA = 1
 UNREACHABLE = "unreachable"
@@ -146,11 +147,11 @@ def build(
     if not hosts:
         verdict = "no host was judged"
     elif failing:
-        verdict = f"{len(failing)} of {_hosts(len(hosts))} {'does' if len(failing) == 1 else 'do'} not comply"
+        verdict = f"{len(failing)} of {words.hosts(len(hosts))} {'does' if len(failing) == 1 else 'do'} not comply"
     else:
         verdict = f"all {len(hosts)} hosts comply" if len(hosts) > 1 else "the host complies"
     if run["pending"]:
-        verdict = f"{_hosts(len(run['pending']))} not judged yet; so far {verdict}"
+        verdict = f"{words.hosts(len(run['pending']))} not judged yet; so far {verdict}"
     document: Json = {
         "schema": SCHEMA,
         "run": {
@@ -228,15 +229,15 @@ def fails_because(controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequ
         ]
         if failing:
             above = "" if min(wanted) == len(SEVERITIES) - 1 else " or above"
-            reasons.append(f"Controls of severity {SEVERITIES[min(wanted)]}{above} are not met on {_hosts(len(failing))}.")
+            reasons.append(f"Controls of severity {SEVERITIES[min(wanted)]}{above} are not met on {words.hosts(len(failing))}.")
     away = sum(host["status"] == UNREACHABLE for host in hosts)
     if UNREACHABLE in fail_on and away:
-        reasons.append(f"{_hosts(away)} could not be reached.")
+        reasons.append(f"{words.hosts(away)} could not be reached.")
     ended = sum(
         any(item["status"] in OPEN and item.get("waiver", {}).get("expired") for item in host["findings"]) for host in hosts
     )
     if "expired" in fail_on and ended:
-        reasons.append(f"Exceptions have ended on {_hosts(ended)}.")
+        reasons.append(f"Exceptions have ended on {words.hosts(ended)}.")
     return reasons
 
 
@@ -250,11 +251,7 @@ def fail_on_problem(value: Any) -> str:
     return ""
 
 
-def _hosts(count: int) -> str:
-    return "1 host" if count == 1 else f"{count} hosts"
-
-
 def _line(text: Any) -> str:
     """Return a message on one line, and no endless one."""
     line: str = plain(" ".join(str(text or "no reason was given").split()))
-    return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
+    return words.cut(line, MAX_REASON)

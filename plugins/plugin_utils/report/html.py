@@ -26,7 +26,7 @@ from . import columns
 from .columns import SYMBOLS
 from .document import OPEN, SEVERITIES, Json, open_findings
 from .exceptions import ending, today
-from .words import first, visible
+from .words import cut, first, hosts, visible
 
 FILE = "report.html"
 MAX_BYTES = 1_900_000
@@ -103,7 +103,7 @@ def _wrong(document: Json) -> list[str]:
     unjudged = [(host["reason"], host["name"]) for host in document["hosts"] if host["reason"]]
     if unjudged:
         lines += [
-            f'<article class="high"><h3>{_hosts(len(unjudged))} not judged to the end</h3>',
+            f'<article class="high"><h3>{hosts(len(unjudged))} not judged to the end</h3>',
             *_reasons(unjudged),
             "</article>",
         ]
@@ -111,7 +111,7 @@ def _wrong(document: Json) -> list[str]:
         lines += [
             f'<article class="{control["severity"]}"><h3>{_text(control["title"])}</h3>',
             f"<p>{_severity(control['severity'])} <code>{_text(control['id'])}</code>: open on "
-            f'<a href="#control={_text(control["id"])}&amp;status=open">{_hosts(len(found))}</a></p>',
+            f'<a href="#control={_text(control["id"])}&amp;status=open">{hosts(len(found))}</a></p>',
             f"<p><b>Why it matters:</b> {_text(control['rationale'])}</p>" if control["rationale"] else "",
             f"<p><b>What to do:</b> {_text(control['remedy'])}</p>" if control["remedy"] else "",
             *_reasons(found),
@@ -145,12 +145,12 @@ def by_reason(found: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
 def _reasons(found: Sequence[tuple[str, str]]) -> list[str]:
     grouped = by_reason(found)
     lines = [
-        f"<li>{_text(_cut(reason))}<br><small>{_text(first(hosts, MOST_HOSTS))}</small></li>"
+        f"<li>{_text(cut(reason, MOST_REASON))}<br><small>{_text(first(hosts, MOST_HOSTS))}</small></li>"
         for reason, hosts in grouped[:MOST_REASONS]
     ]
     if len(grouped) > MOST_REASONS:
         count = sum(len(hosts) for _reason, hosts in grouped[MOST_REASONS:])
-        lines.append(f"<li>and {_hosts(count)} with other reasons</li>")
+        lines.append(f"<li>and {hosts(count)} with other reasons</li>")
     return ["<ul>", *lines, "</ul>"]
 
 
@@ -196,7 +196,7 @@ def _merged(document: Json) -> list[str]:
     if merged["missing"]:
         lines.append(f"<p><b>Expected, and in no report:</b> {_text(first(merged['missing'], MOST_CHANGES))}</p>")
     if merged["conflicts"]:
-        items = "".join(f"<li>{_text(_cut(conflict))}</li>" for conflict in merged["conflicts"][:MOST_CHANGES])
+        items = "".join(f"<li>{_text(cut(conflict, MOST_REASON))}</li>" for conflict in merged["conflicts"][:MOST_CHANGES])
         more = len(merged["conflicts"]) - MOST_CHANGES
         items += f"<li>and {more} more</li>" if more > 0 else ""
         lines.append(f"<details open><summary>Conflicts: {len(merged['conflicts'])}</summary><ul>{items}</ul></details>")
@@ -262,7 +262,7 @@ def _table(document: Json) -> list[str]:
             by_status[item["status"]].append(item["control"])
         cells = [", ".join(by_status[status]) for status in listed]
         if host["reason"] and len(by_status["unknown"]) == len(host["findings"]):
-            cells = [_cut(host["reason"]) if status == "unknown" else "" for status in listed]
+            cells = [cut(host["reason"], MOST_REASON) if status == "unknown" else "" for status in listed]
         cells += [str(len(by_status[status])) for status in counted]
         row = "".join(f"<td>{_text(cell)}" for cell in cells)
         rows.append(f'<tr><th scope="row">{_text(host["name"])}<td>{_badge(host["status"])}{row}')
@@ -320,13 +320,5 @@ def _time(time: str) -> str:
     return f'<time datetime="{_text(time)}">{_text(time.replace("T", " ").replace("Z", " UTC"))}</time>'
 
 
-def _hosts(count: int) -> str:
-    return "1 host" if count == 1 else f"{count} hosts"
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_REASON else f"{text[:MOST_REASON]}…"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from .document import SEVERITIES, Json, open_findings
-from .words import first, visible
+from .words import cut, first, visible
 
 FILE = "summary.md"
 MAX_BYTES = 900_000
@@ -78,7 +78,6 @@ def _rows(document: Json) -> list[str]:
 
 def _cell(text: str) -> str:
     """Return text in which no character is markup of Markdown or HTML, on one line."""
-    text = visible(" ".join(text.split()))
-    text = text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"
+    text = cut(visible(" ".join(text.split())), MAX_CELL)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;").replace("://", "&#58;//")
     return re.sub(r"([\\`*_\[\]|~#!$])(?!\d+;)", r"\\\1", text)

@@ -145,12 +145,10 @@ def _newest(name: str, records: Sequence[_Record]) -> Host:
     findings = []
     for control in sorted(chosen, key=control_key):
         found = chosen[control]
-        if found.since == newest.at and newest.outcome != "judged" and found.stands_in:
-            findings.append({**found.item, "reason": newest.reason})
-        elif found.since == newest.at and newest.outcome == "judged":
-            findings.append(found.item)
-        else:
-            findings.append({**found.item, "at": found.since})
+        own = found.since == newest.at and found.stands_in == (newest.outcome != "judged")
+        item = {**found.item, "reason": newest.reason} if own and found.stands_in else found.item
+        # What another run found says when, so that it is told from what this one did.
+        findings.append(item if own else {**item, "at": found.since})
     status = UNREACHABLE if newest.outcome == UNREACHABLE else worst(findings)
     return Host(name, status, newest.at, newest.reason, newest.groups, newest.variables, findings)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from .document import Json, open_findings
 from .exceptions import ending, today
-from .words import first, visible
+from .words import cut, first, visible
 
 MOST_LINES = 12
 MOST_CONTROLS = 5
@@ -88,5 +88,4 @@ def _waivers(document: Json) -> list[str]:
 
 
 def _cut(line: str) -> str:
-    line = visible(line)
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+    return cut(visible(line), WIDTH)

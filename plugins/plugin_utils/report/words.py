@@ -1,17 +1,16 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Parts of a finding in words, for the formats that are text."""
+"""Parts of a report in words, for the formats that are text."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from .document import Json
 
-
-def changes(finding: Json) -> list[str]:
+def changes(finding: Mapping[str, Any]) -> list[str]:
     """Return what was changed or what would be, a line each: ``firewall rule X: enabled false → true``."""
     lines = []
     for change in finding["changes"]:
@@ -22,6 +21,16 @@ def changes(finding: Json) -> list[str]:
         ]
         lines.append(f"{change['subject']}: {'; '.join(fields)}")
     return lines
+
+
+def hosts(count: int) -> str:
+    """Return how many hosts it is."""
+    return "1 host" if count == 1 else f"{count} hosts"
+
+
+def cut(text: str, most: int) -> str:
+    """Return the text, at most so many letters of it."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def first(names: Sequence[str], most: int) -> str:
