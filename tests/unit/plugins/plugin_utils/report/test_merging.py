@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis
 import jsonschema
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document, formats, merging, reading
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, drift, formats, merging, reading
 from hypothesis import strategies
 
 from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result
@@ -78,6 +78,7 @@ def test_the_newest_finding_counts_and_the_conflict_is_said() -> None:
         f"pc differs in {IDS[0]} (fail, then pass), {IDS[2]} (pass, then fail): what was found last counts, at {DAYS[1]}."
     ]
     assert [one["sha256"] for one in merged["merged"]["reports"]] == [old["sha256"], new["sha256"]]
+    assert merge(merged)["merged"]["conflicts"] == merged["merged"]["conflicts"], "said once more where it is merged again"
 
 
 def test_of_the_same_second_the_worst_counts() -> None:
@@ -124,6 +125,12 @@ def test_missing_hosts_are_named_and_the_report_is_not_green() -> None:
     assert found["run"]["complies"] is True
     still = merge(merged, good)
     assert still["merged"]["missing"] == ["lost"], "what was expected once is expected still"
+
+
+def test_a_missing_host_is_no_new_one() -> None:
+    good = report(DAYS[0], a=result("pass", "pass", "pass"))
+    assert drift.between(good, merge(good, expected=("lost",)), ())["new_hosts"] == []
+    assert drift.between(good, merge(good, report(DAYS[0], b=AWAY)), ())["new_hosts"] == ["b"]
 
 
 def test_hosts_of_a_batch_that_never_came_are_missing() -> None:
