@@ -43,7 +43,12 @@ def render(document: Json) -> str:
             control, waiver = controls.get(finding["control"], {}), finding.get("waiver") or {}
             cells = [host["name"], " ".join(host["groups"]), finding["control"], control.get("title", "")]
             cells += [control.get("severity", ""), finding["status"], finding["reason"], "; ".join(changes(finding))]
-            cells += [control.get("remedy", ""), waiver.get("expires", ""), waiver.get("owner", ""), host["at"]]
+            cells += [
+                control.get("remedy", ""),
+                waiver.get("expires", ""),
+                waiver.get("owner", ""),
+                finding.get("at", host["at"]),
+            ]
             writer.writerow([_cell(cell) for cell in cells])
     return text.getvalue()
 

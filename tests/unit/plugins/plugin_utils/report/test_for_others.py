@@ -92,6 +92,14 @@ def test_csv_has_a_row_a_finding() -> None:
     ]
 
 
+def test_csv_says_when_each_finding_was_found() -> None:
+    older = {
+        **result("pass", "pass", "pass"),
+        "findings": [finding(CONTROLS[0]["id"], at="2026-11-01T00:00:00Z"), finding(CONTROLS[1]["id"])],
+    }
+    assert [row["judged_at"] for row in rows(one=older)] == ["2026-11-01T00:00:00Z", "2026-11-24T09:59:58Z"]
+
+
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "＝1"])
 def test_csv_starts_no_formula(name: str) -> None:
     (row, *_others) = rows(**{name: result("fail", "pass", "pass")})
