@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -17,12 +18,15 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils import judge, operations, waiver
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
 from ..plugin_utils.policy import Policy, PolicyError
-from ..plugin_utils.reachability import ways
+from ..plugin_utils.reachability import session, ways
 from ..plugin_utils.report import origin
-from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError
+from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError, User
 
 Request = dict[str, Any]
 """Options of windows_host, which windows_image and endpoint_probe share."""
+
+SESSION_SECONDS = 10
+"""What one probe in a user's session may take, 8 seconds and some to write it down; and the same for the task to begin."""
 
 VANTAGE = Snapshot.from_wire({"version": 1, "vantage": True})
 """A host that is no Windows PC, before it was asked: its way out is known from the variables alone."""
@@ -70,6 +74,8 @@ class ActionModule(ActionBase):
             if not probes:
                 break
             after = after.with_probes(self._ask({"probes": probes}, policy)[0])
+        for user, probes in session.wanted(after, policy):
+            after = after.with_probes(self._ask_user(user, probes, after))
 
         status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
         findings = settle(before, self._judge(after, policy), done, status)
@@ -150,6 +156,24 @@ class ActionModule(ActionBase):
             return Snapshot.unpack(reply["snapshot"]), list(reply.get("operations") or ())
         except SnapshotError as error:
             raise AnsibleActionFail(f"{self._place()} gave a reply that is not usable: {error}") from error
+
+    def _ask_user(self, user: User, probes: list[dict[str, str]], snapshot: Snapshot) -> Snapshot:
+        """Have a user's session probe. Where that cannot be, nothing is proven, and the snapshot's errors say why."""
+        asked = {
+            "sid": user.sid,
+            "probes": [{"name": one["name"], "url": one["url"]} for one in probes],
+            "timeout": SESSION_SECONDS * (1 + len(probes)),
+        }
+        reply = self._execute_module(
+            module_name="ets6.network.windows_session_probe", module_args=asked, task_vars=self._task_vars
+        )
+        try:
+            if "lines" not in reply:
+                raise SnapshotError(str(reply.get("msg") or reply.get("module_stderr") or "no reason was given"))
+            found = session.results(reply["lines"], user, probes)
+        except SnapshotError as error:
+            return dataclasses.replace(snapshot, probes=(), errors={"session": str(error)})
+        return dataclasses.replace(snapshot, probes=tuple(found), errors={})
 
     def _is_windows(self) -> bool:
         """Return whether the host is a Windows PC, going by its connection (winrm, psrp, or a PowerShell or cmd over SSH)."""

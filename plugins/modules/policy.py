@@ -101,6 +101,16 @@ options:
       - 'The vendor''s names are C(updates), C(app_updates), C(app_updates_http), C(cloud_licensing), C(administrative_data) and C(online_catalog).'
       - The address of the news page is not published; give it as an own entry if it matters.
       - 'Example, C({cloud_licensing: {enabled: false}, news: {url: ''http://news.example.com''}}).'
+  probe_as:
+    type: str
+    default: connection
+    choices:
+      - connection
+      - user
+    description:
+      - As whom a proxy that wants a login is asked. V(connection) has none to give, so whether the proxy takes the login of the PC's user is not proven.
+      - With V(user), where such a user is logged on, a scheduled task in the user's session asks once more, and Windows hands the user's own login to
+        the proxy, as it does for ETS6. The user may see a window for a moment.
   probe_timeout:
     type: int
     default: 10

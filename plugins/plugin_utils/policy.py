@@ -24,6 +24,7 @@ STATES = ("present", "absent")
 PROFILES = ("domain", "private", "public")
 OUTBOUND = ("auto", "always", "never")
 BLOCKS = ("prompt", "all", "none")
+PROBE_AS = ("connection", "user")
 MULTICAST_ANSWERS = ("unmanaged", "allow")
 
 DEFAULT_PROGRAMS = ("ETS6N.exe", "ETS6C.exe")
@@ -104,6 +105,7 @@ class Policy:
     multicast_answers: str = "unmanaged"
     proxy: ProxySetting = field(default_factory=ProxySetting)
     endpoints: tuple[Endpoint, ...] = VENDOR_ENDPOINTS
+    probe_as: str = "connection"
     probe_timeout: int = 10
     public_roots: str = ""
     controls: tuple[custom.OwnControl, ...] = ()
@@ -265,6 +267,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "multicast_answers": _choice(MULTICAST_ANSWERS),
     "proxy": _proxy,
     "endpoints": _endpoints,
+    "probe_as": _choice(PROBE_AS),
     "probe_timeout": _timeout,
     "public_roots": _path,
     "controls": custom.parse,

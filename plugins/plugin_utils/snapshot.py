@@ -139,11 +139,15 @@ class Snapshot:
         return dataclasses.replace(self, registry=registry)
 
     def with_probes(self, more: Snapshot) -> Snapshot:
-        """Return this snapshot with another one's probes beside its own; of the same probe over the same way the other one's."""
+        """Return this snapshot with another one's probes beside its own; of the same probe over the same way the other one's.
+
+        Why a session could not probe is kept, too.
+        """
         if more.probes is None:
             return self
         both = {(probe["name"], probe["way"]): probe for probe in (*(self.probes or ()), *more.probes)}
-        return dataclasses.replace(self, probes=tuple(both.values()))
+        told = {name: why for name, why in more.errors.items() if name == "session"}
+        return dataclasses.replace(self, probes=tuple(both.values()), errors={**self.errors, **told})
 
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:

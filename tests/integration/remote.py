@@ -20,10 +20,13 @@ from ansible.plugins.loader import module_loader, shell_loader
 from tests.lab import script
 from tests.lab.pc import Pc
 
-MODULE = "ets6.network.windows_host"
 BUILDING = threading.Lock()
 """Ansible's loaders want one caller at a time."""
-SOURCES = ("plugins/module_utils/_ETS6Host.psm1", "plugins/modules/windows_host.ps1")
+MODULES = {
+    "windows_host": ("plugins/module_utils/_ETS6Host.psm1", "plugins/modules/windows_host.ps1"),
+    "windows_session_probe": ("plugins/module_utils/_ETS6Session.psm1", "plugins/modules/windows_session_probe.ps1"),
+}
+"""The modules for Windows, and the sources of each."""
 
 
 _get_powershell_script = module_manifest._get_powershell_script
@@ -35,9 +38,9 @@ def _fitted(name: str) -> bytes:
     return source.replace(b"-lt '6.0'", b"-lt '1.0'").replace(b"$Host.Runspace.Debugger", b"[Runspace]::DefaultRunspace.Debugger")
 
 
-def payload(arguments: Mapping[str, Any], hits: Path | None = None) -> bytes:
+def payload(arguments: Mapping[str, Any], hits: Path | None = None, module: str = "windows_host") -> bytes:
     """Return what Ansible writes to the standard input; with hits, its own coverage is on, and writes files that begin so."""
-    found = module_loader.find_plugin_with_context(MODULE)
+    found = module_loader.find_plugin_with_context(f"ets6.network.{module}")
     variables = {"_ansible_coverage_remote_output": str(hits)} if hits else {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module_manifest, "_get_powershell_script", _fitted)
@@ -52,12 +55,14 @@ def payload(arguments: Mapping[str, Any], hits: Path | None = None) -> bytes:
     return data
 
 
-def ask(pc: Pc, dialect: str, arguments: Mapping[str, Any], folder: Path, hits: Path | None = None) -> dict[str, Any]:
+def ask(
+    pc: Pc, dialect: str, arguments: Mapping[str, Any], folder: Path, hits: Path | None = None, module: str = "windows_host"
+) -> dict[str, Any]:
     """Have a PC answer; what it changes is in its state afterwards. dialect is "5.1" or "7"."""
     with BUILDING:
         line = shell_loader.get("ansible.builtin.powershell").build_module_command("", "#!powershell", "")
-        sent = payload(arguments, hits)
-    measured = script.ROOT / SOURCES[0] if hits else None
+        sent = payload(arguments, hits, module)
+    measured = script.ROOT / MODULES[module][0] if hits else None
     # The exit code is that of the last program that the module ran, and Ansible does not mind it.
     out, errors, _code = script.run(pc, line, sent, dialect, folder, measured)
     text = out.decode()

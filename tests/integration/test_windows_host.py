@@ -175,7 +175,7 @@ def test_every_line_runs_in_both_dialects(street: Street, record_property: Calla
     assert set(hits) == set(DIALECTS.values())
     for version, sources in hits.items():
         lines = {(source, line): count for source, counted in sources.items() for line, count in counted.items()}
-        assert {source for source, _line in lines} == {Path(source).name for source in remote.SOURCES}
+        assert {source for source, _line in lines} == {Path(source).name for source in remote.MODULES["windows_host"]}
         missed = sorted(place for place, count in lines.items() if not count)
         share = 100 * (1 - len(missed) / len(lines))
         record_property("told", f"PowerShell {version}: {share:.1f} % of {len(lines)} lines with commands ran")
@@ -185,7 +185,7 @@ def test_every_line_runs_in_both_dialects(street: Street, record_property: Calla
 def test_what_ansible_sends_is_small_and_makes_nobody_compile_anything() -> None:
     sent = remote.payload({})
     assert len(sent) <= MOST_BYTES
-    sources = "".join((ROOT / source).read_text(encoding="utf-8") for source in remote.SOURCES)
+    sources = "".join((ROOT / source).read_text(encoding="utf-8") for sources in remote.MODULES.values() for source in sources)
     assert not re.search(r"Add-Type|CSharpUtil|DllImport|Reflection\.Emit|FromBase64String\(.*Invoke", sources)
 
 
@@ -193,5 +193,6 @@ def test_what_ansible_sends_is_small_and_makes_nobody_compile_anything() -> None
 def test_windows_powershell_would_run_it_and_it_has_no_bad_habits(check: str) -> None:
     program = ROOT.parent / "shared" / "pwsh" / check
     need(str(program), "../shared/pwsh beside the project")
-    checked = subprocess.run([program, *remote.SOURCES], cwd=ROOT, capture_output=True, text=True, check=False)
+    sources = [source for sources in remote.MODULES.values() for source in sources]
+    checked = subprocess.run([program, *sources], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr

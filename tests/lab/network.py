@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from tests.lab.certificates import Authority
 
+LOGIN = "bGFi"
+"""What a session of the lab's user has for a proxy that wants a login."""
 PUBLIC_ROOTS = "public-roots.pem"
 """The file in the lab's folder with the root that counts as public."""
 VENDOR = ("update.knx.org", "api.knx.org", "openapi.knx.org", "onlinecatalog.knx.org")
@@ -106,10 +108,11 @@ def proxy_handler(upstream: Callable[[str, int], str | None], login: str = "") -
 
     class Proxy(Handler):
         def _refused(self) -> bool:
-            if login:
+            taken = self.headers.get("Proxy-Authorization") == f"{login} {LOGIN}"
+            if login and not taken:
                 self.close_connection = True
                 self.answer(407, {"Proxy-Authenticate": login, "Connection": "close"}, b"login, please")
-            return bool(login)
+            return bool(login) and not taken
 
         def do_CONNECT(self) -> None:
             if self._refused():

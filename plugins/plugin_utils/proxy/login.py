@@ -40,11 +40,15 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
         return Finding(CONTROL, Status.UNKNOWN, f"The proxy {listed(way for _name, way in used)} was not asked.")
     schemes: dict[str, set[str]] = {}
     answered = set()
+    taken: dict[str, set[str]] = {}
+    refused: dict[str, set[str]] = {}
     for probe in proxied:
         for stage in ("connect", "http"):
             answer = probe.get(stage)
             if isinstance(answer, Mapping) and isinstance(answer.get("status"), int):
                 answered.add(str(probe["way"]))
+                if probe.get("user"):
+                    (refused if answer["status"] == 407 else taken).setdefault(str(probe["way"]), set()).add(str(probe["user"]))
                 if answer["status"] == 407:
                     schemes.setdefault(str(probe["way"]), set()).update(offered(answer.get("headers")))
     evidence = {way: sorted(found) for way, found in sorted(schemes.items())}
@@ -53,6 +57,22 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
             CONTROL,
             Status.UNKNOWN,
             f"The proxy {listed(probe['way'] for probe in proxied)} gave no answer, so whether it wants a login is not known.",
+        )
+    if refused:
+        way, users = sorted(refused.items())[0]
+        return Finding(
+            CONTROL,
+            Status.FAIL,
+            f"The proxy {way} does not take the Windows login of {listed(users)}, which is what ETS6 hands over. Have the proxy let that user through.",
+            {**evidence, "refused": {way: sorted(users) for way, users in sorted(refused.items())}},
+        )
+    if taken and not schemes:
+        users = {name for names in taken.values() for name in names}
+        return Finding(
+            CONTROL,
+            Status.PASS,
+            f"The proxy {listed(taken)} wants a login and takes the Windows login of {listed(users)}, which ETS6 hands over.",
+            {"taken": {way: sorted(users) for way, users in sorted(taken.items())}},
         )
     if not schemes:
         return Finding(CONTROL, Status.PASS, f"The proxy {listed(answered)} asks for no login.")
@@ -72,9 +92,15 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
         CONTROL,
         Status.PASS,
         f"The proxy asks for a login and offers what Windows can answer ({offers}). It works only if the proxy's user is the PC's user; "
-        "this connection has no such login, so that was not proven.",
+        f"this connection has no such login, so that was not proven{_why_not(snapshot, policy)}.",
         evidence,
     )
+
+
+def _why_not(snapshot: Snapshot, policy: Policy) -> str:
+    if policy.probe_as != "user":
+        return "; with ets6_network_probe_as user it is, where such a user is logged on"
+    return f": {snapshot.errors.get('session', 'no user whose proxy it is is logged on')}"
 
 
 def offered(headers: Any) -> set[str]:

@@ -87,9 +87,13 @@ def telling(headers: Any) -> list[list[str]]:
     return [[str(name), _shown(str(value))] for name, value in headers if str(name).lower() in telling][:20]
 
 
-def login(answer: Any, where: str, way: str, evidence: Mapping[str, Any]) -> Outcome:
-    """Return what a proxy's 407 means."""
+def login(answer: Any, where: str, way: str, evidence: Mapping[str, Any], user: str = "") -> Outcome:
+    """Return what a proxy's 407 means; user is who asked in a session of their own."""
     schemes = offered(answer["headers"])
+    if user:
+        return Outcome(
+            Kind.PROXY_LOGIN_REFUSED, f"The proxy {way} does not take the Windows login of {user} for {where}.", evidence
+        )
     fit = bool(schemes & NATIVE_SCHEMES)
     proven = (
         "Remote management has none to give, so whether the one of the PC's user works was not proven."

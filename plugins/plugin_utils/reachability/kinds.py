@@ -34,6 +34,7 @@ class Kind(StrEnum):
     PROXY_REFUSES = "proxy_refuses"
     PROXY_CANNOT = "proxy_cannot_reach"
     PROXY_LOGIN = "proxy_wants_login"
+    PROXY_LOGIN_REFUSED = "proxy_does_not_take_the_users_login"
     PROXY_LOGIN_UNFIT = "proxy_wants_login_that_ets6_cannot_give"
     CAPTIVE_PORTAL = "captive_portal"
     BLOCK_PAGE = "block_page"
@@ -64,6 +65,7 @@ CALLS = {
     Kind.PROXY_REFUSES: "Ask who runs the proxy to allow the server.",
     Kind.PROXY_CANNOT: "Ask who runs the proxy: its DNS, or its own way out.",
     Kind.PROXY_LOGIN: "Have the PC's user try ETS6; where it fails, ask who runs the proxy whether the user may pass.",
+    Kind.PROXY_LOGIN_REFUSED: "Ask who runs the proxy to let this user through.",
     Kind.PROXY_LOGIN_UNFIT: "Ask who runs the proxy to offer Negotiate, Kerberos or NTLM, or to let the server through without a login.",
     Kind.CAPTIVE_PORTAL: "Sign in with a browser, or ask who runs the network to let the PC through.",
     Kind.BLOCK_PAGE: "Ask who runs the web filter to allow the server.",

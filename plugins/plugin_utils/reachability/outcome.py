@@ -76,6 +76,7 @@ def _of(
         "stage": stage,
         "error": {"kind": str(error["kind"])[:20], "code": error.get("code")} if error else None,
         "addresses": [str(address)[:60] for address in probe.get("addresses") or ()][:16],
+        **({"user": str(probe["user"])} if "user" in probe else {}),
         "elapsed_ms": {str(key)[:20]: int(value) for key, value in dict(probe.get("elapsed") or {}).items()},
     }
     connect, tls, http = probe.get("connect"), probe.get("tls"), probe.get("http")
@@ -155,7 +156,7 @@ def _proxy_refused(connect: Any, error: Any, where: str, way: str, evidence: Map
         return Outcome(Kind.PROXY_UNREACHABLE, f"The proxy {way} takes the connection and {happened}.", evidence)
     status = int(connect["status"])
     if status == 407:
-        return answer.login(connect, where, way, evidence)
+        return answer.login(connect, where, way, evidence, str(evidence.get("user", "")))
     if status == 511 or 300 <= status < 400:
         return Outcome(
             Kind.CAPTIVE_PORTAL,

@@ -212,6 +212,30 @@ class LabDns {
     }
 }
 
+# System.Net.WebRequest (Microsoft Learn): the proxy, and the login that it gets, are those of the user in whose session it runs. .NET
+# Framework keeps the certificate of a server that has answered; .NET here does not.
+[NoRunspaceAffinity()]
+class LabWebRequest {
+    static [System.Net.IWebProxy] GetSystemWebProxy() {
+        $proxy = [LabPC]::State['session']['proxy'].ToString()
+        if ($proxy) { return [System.Net.WebProxy]::new("http://$proxy") }
+        return [System.Net.WebProxy]::new()
+    }
+
+    static [object] Create([Uri]$uri) {
+        $request = [System.Net.WebRequest]::Create($uri)
+        $login = [LabPC]::State['session']['login'].ToString()
+        if ($login) { $request.Headers['Proxy-Authorization'] = $login }
+        return Add-Member -InputObject $request -MemberType ScriptProperty -Name ServicePoint -Force -PassThru -Value {
+            $pem = [LabPC]::State['session']['certificate'].ToString()
+            $known = $this.HaveResponse -and $this.RequestUri.Scheme -eq 'https'
+            [pscustomobject]@{
+                Certificate = $(if ($known) { [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem([System.IO.File]::ReadAllText($pem)) })
+            }
+        }
+    }
+}
+
 # A probe's shell when coverage is measured: breakpoints are a runspace's own, and runspaces of a pool take none.
 [NoRunspaceAffinity()]
 class LabShell {
@@ -232,7 +256,7 @@ class LabShell {
         $source = [System.IO.File]::ReadAllText($env:ETS6_LAB_MEASURED)
         $lines = $source.Substring(0, $source.IndexOf($text)).Split("`n").Count - 1
         $points = [System.Management.Automation.Runspaces.Runspace]::DefaultRunspace.Debugger.GetBreakpoints()
-        $file = @($points | Where-Object { $_.Script -like '*_ETS6Host*' })[0].Script
+        $file = @($points | Where-Object { $_.Script -like '*_ETS6*' })[0].Script
         $tokens, $errors = $null, $null
         $ast = [Parser]::ParseInput("`n" * $lines + $text, $file, [ref]$tokens, [ref]$errors)
         $this.Runspace.Debugger.SetDebugMode('LocalScript')
@@ -261,6 +285,7 @@ $env:COMPUTERNAME = [LabPC]::State['host']['name'].ToString()
 $accelerators = [psobject].Assembly.GetType('System.Management.Automation.TypeAccelerators')
 $accelerators::Add('Microsoft.Win32.RegistryKey', [LabRegistryKey])
 $accelerators::Add('Net.Dns', [LabDns])
+$accelerators::Add('Net.WebRequest', [LabWebRequest])
 if ($env:ETS6_LAB_MEASURED) { $accelerators::Add('Management.Automation.PowerShell', [LabShell]) }
 $accelerators::Add('LabPC', [LabPC])
 $accelerators::Add('LabRegistryKey', [LabRegistryKey])

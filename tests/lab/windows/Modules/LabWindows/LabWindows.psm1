@@ -195,11 +195,12 @@ Function Get-CimInstance {
     }
 }
 
-# Win32_Process.GetOwnerSid (Microsoft Learn): a process that has ended in between is not found.
+# Win32_Process.GetOwnerSid and GetOwner (Microsoft Learn): a process that has ended in between is not found.
 Function Invoke-CimMethod {
     [CmdletBinding()]
     param ($InputObject, [string]$MethodName, [uint32]$OperationTimeoutSec)
 
+    if ($MethodName -eq 'GetOwner') { return [pscustomobject]@{ Domain = 'LAB'; User = 'knx'; ReturnValue = 0 } }
     if ($MethodName -ne 'GetOwnerSid') { throw "$MethodName is not simulated" }
     $fault = [LabPC]::Fault("owner:$($InputObject.Owner)")
     if ($fault) { return Write-LabError $PSCmdlet $fault 'Nicht gefunden' ObjectNotFound $null }
@@ -260,4 +261,71 @@ Function Get-Item {
 
 #endregion
 
-Export-ModuleMember -Function *-Net*, *-Cim*, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item
+#region ScheduledTasks (windows-powershell-docs): a task with an interactive logon runs in the session of its user
+
+$script:Tasks = @{}
+
+Function New-ScheduledTaskAction {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][string]$Execute, [string]$Argument)
+
+    @{ execute = $Execute; argument = $Argument }
+}
+
+Function New-ScheduledTaskPrincipal {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][string]$UserId, [ValidateSet('Interactive')][string]$LogonType, [ValidateSet('Limited')][string]$RunLevel)
+
+    @{ user = $UserId; logon = $LogonType; level = $RunLevel }
+}
+
+Function New-ScheduledTaskSettingsSet {
+    [CmdletBinding()]
+    param ([switch]$AllowStartIfOnBatteries, [switch]$DontStopIfGoingOnBatteries)
+
+    @{ on_batteries = $AllowStartIfOnBatteries -and $DontStopIfGoingOnBatteries }
+}
+
+Function Register-ScheduledTask {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][string]$TaskName, [Parameter(Mandatory)]$Action, $Principal, $Settings)
+
+    $fault = [LabPC]::Fault('register_task')
+    if ($fault) { return Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
+    $script:Tasks[$TaskName] = @{ action = $Action; principal = $Principal; settings = $Settings }
+    [pscustomobject]@{ TaskName = $TaskName; State = 'Ready' }
+}
+
+Function Start-ScheduledTask {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][string]$TaskName)
+
+    $task = $script:Tasks[$TaskName]
+    if ([LabPC]::Fault('start_task')) { return }
+    if ($task.principal.user -ne 'LAB\knx' -or $task.action.execute -notlike '*\WindowsPowerShell\v1.0\powershell.exe') { throw 'this task is not simulated' }
+    if ($task.action.argument -notmatch '-File "([^"]+)" "([^"]+)"$') { throw 'these arguments are not simulated' }
+    $null = [Management.Automation.PowerShell]::Create().AddScript([System.IO.File]::ReadAllText($Matches[1])).AddArgument($Matches[2]).BeginInvoke()
+}
+
+Function Get-ScheduledTaskInfo {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][string]$TaskName)
+
+    # SCHED_S_TASK_HAS_NOT_RUN
+    if ($script:Tasks.ContainsKey($TaskName)) { [pscustomobject]@{ LastTaskResult = 267011 } }
+}
+
+Function Unregister-ScheduledTask {
+    [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')]
+    param ([Parameter(Mandatory)][string]$TaskName)
+
+    if ($PSCmdlet.ShouldProcess($TaskName)) {
+        $script:Tasks.Remove($TaskName)
+        [LabPC]::State['tasks_left'] = [JsonNode]::Parse([string]$script:Tasks.Count)
+        [LabPC]::Save()
+    }
+}
+
+#endregion
+
+Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item

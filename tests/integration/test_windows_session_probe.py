@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a proxy says to the PC's user: the real PowerShell with a simulated task scheduler, real requests, real proxies on loopback."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import session
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import User
+
+from tests.integration import remote
+from tests.integration.debian import need
+from tests.lab import fleet
+from tests.lab.lab import Lab
+from tests.lab.network import LOGIN, Network
+from tests.lab.pc import USER, Pc
+from tests.lab.play import play
+from tests.lab.script import find_pwsh
+
+DIALECTS = ("5.1", "7")
+LEAST_COVERAGE = 95.0
+KNX = User(USER, "knx", logged_on=True)
+PLAIN, SECURE = "http://update.knx.org/data/XML/project-23/knx_master.xml", "https://update.knx.org/"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Network, Path]]:
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    folder = tmp_path_factory.mktemp("session")
+    network = Network(folder)
+    yield network, folder
+    network.stop()
+
+
+def somebody(network: Network, folder: Path, proxy: str, login: str = "") -> Pc:
+    """Return a PC on which a user is logged on, whose Windows has a proxy."""
+    pc = Pc("pc-session", rule_count=0)
+    pc.state["environment"]["ProgramData"] = str(folder / "ProgramData")
+    (folder / "ProgramData").mkdir(exist_ok=True)
+    pc.state["session"] = {"proxy": proxy, "login": login, "certificate": str(folder / "vendor.pem")}
+    return pc
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> None:
+    network, folder = place
+
+    def told(proxy: str, *urls: str) -> list[dict[str, Any]]:
+        pc = somebody(network, folder, proxy)
+        asked = {"sid": USER, "probes": [{"name": url.partition(":")[0], "url": url} for url in urls]}
+        reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
+        assert not reply.get("failed"), reply
+        assert (pc.state["tasks_left"], list((folder / "ProgramData").iterdir())) == (0, [])
+        return session.results(reply["lines"], KNX, [{"name": probe["name"], "way": proxy} for probe in asked["probes"]])
+
+    plain, secure = told(network.proxy.address, PLAIN, SECURE)
+    for found in (plain, secure):
+        assert (found["way"], found["user"], found["stage"], found["error"]) == (network.proxy.address, "knx", "done", None)
+        assert found["http"]["status"] == 200
+    assert b"<KNX" in base64.b64decode(plain["http"]["body"])
+    assert ["Via", "1.1 lab"] in plain["http"]["headers"]
+    assert secure["tls"]["presented"][0] == secure["tls"]["built"][0]
+    (refused,) = told(network.negotiate_proxy.address, PLAIN)
+    assert (refused["stage"], refused["connect"]["status"], refused["http"]) == ("connect", 407, None)
+    assert ["Proxy-Authenticate", "Negotiate"] in refused["connect"]["headers"]
+    (gone,) = told(network.nobody, PLAIN)
+    assert (bool(gone["error"]), gone["http"]) == (True, None)
+    (direct,) = told("", f"http://{network.http.address}/")
+    assert (direct["way"], direct["http"]["status"]) == ("", 200)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("fault", "asked", "said"),
+    [
+        ("", {"sid": "S-1-5-21-1-1-1-1"}, "S-1-5-21-1-1-1-1 is not logged on with a desktop"),
+        ("", {"probe": []}, "windows_session_probe has no option probe. It has sid, probes, timeout."),
+        ("", {"probes": [{"name": "a\tb", "url": PLAIN}]}, "neither name nor url of a\tb may hold a tab or a line end."),
+        ("register_task", {}, "Zugriff verweigert"),
+        ("start_task", {"timeout": 1}, r"the task of LAB\knx was not done within 1 s (its last result is 267011)"),
+    ],
+)
+def test_what_cannot_be_is_said_and_nothing_stays(
+    place: tuple[Network, Path], dialect: str, fault: str, asked: dict[str, Any], said: str
+) -> None:
+    network, folder = place
+    pc = somebody(network, folder, network.proxy.address)
+    pc.state["faults"] = {fault: "0x80070005"}
+    arguments = {"sid": USER, "probes": [{"name": "updates", "url": PLAIN}], **asked}
+    reply = remote.ask(pc, dialect, arguments, folder, folder / "hits", "windows_session_probe")
+    assert (reply["failed"], said in reply["msg"]) == (True, True), reply
+    assert (pc.state.get("tasks_left", 0), list((folder / "ProgramData").iterdir())) == (0, [])
+
+
+def test_every_line_of_it_runs_in_both_dialects(
+    place: tuple[Network, Path], record_property: Callable[[str, object], None]
+) -> None:
+    _network, folder = place
+    for version, sources in remote.covered(folder / "hits").items():
+        lines = {(source, line): count for source, counted in sources.items() for line, count in counted.items()}
+        missed = sorted(place for place, count in lines.items() if not count)
+        share = 100 * (1 - len(missed) / len(lines))
+        record_property("told", f"PowerShell {version}, session: {share:.1f} % of {len(lines)} lines with commands ran")
+        assert share >= LEAST_COVERAGE, missed
+
+
+def test_a_playbook_proves_a_login_where_the_user_asks_for_it(tmp_path: Path) -> None:
+    """One PC whose proxy takes its user's login, one whose proxy does not, one on which nobody is logged on, one that is not to ask."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+
+    def build(network: Network) -> list[fleet.Member]:
+        made = []
+        proxy, other = network.negotiate_proxy.address, network.proxy.address
+        for name, chosen, login, here, probe_as in (
+            ("pc-taken", proxy, f"Negotiate {LOGIN}", True, "user"),
+            ("pc-refused", proxy, "", True, "user"),
+            ("pc-other-way", other, "", True, "user"),
+            ("pc-nobody", proxy, "", False, "user"),
+            ("pc-not-asked", proxy, f"Negotiate {LOGIN}", True, "connection"),
+        ):
+            pc = somebody(network, tmp_path, chosen, login)
+            pc.name = pc.state["host"]["name"] = name
+            pc.allow_all()
+            pc.state["users"][0]["logged_on"] = here
+            pc.user_proxy(3, proxy)
+            variables = {
+                "ets6_network_probe_as": probe_as,
+                # .NET here has no login of Windows for a tunnel.
+                "ets6_network_endpoints": {
+                    **network.endpoints(),
+                    **{name: {"enabled": False} for name in ("updates", "app_updates", "cloud_licensing")},
+                },
+            }
+            made.append(fleet.Member(pc, "", "", "", ("", ""), variables, dialect="5.1"))
+        return made
+
+    with Lab(build) as lab:
+        played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    logins = {name: played.finding(name, "proxy.login") for name in lab.members}
+    reached = {name: played.finding(name, "reach.online_catalog") for name in lab.members}
+    outcomes = {name: (logins[name]["status"], reached[name]["evidence"]["outcome"]) for name in lab.members}
+    assert outcomes == {
+        "pc-taken": ("pass", "fine"),
+        "pc-refused": ("fail", "proxy_does_not_take_the_users_login"),
+        "pc-other-way": ("pass", "proxy_wants_login"),
+        "pc-nobody": ("pass", "proxy_wants_login"),
+        "pc-not-asked": ("pass", "proxy_wants_login"),
+    }, logins
+    assert "takes the Windows login of knx" in logins["pc-taken"]["reason"]
+    assert reached["pc-taken"]["evidence"]["ways"][0]["user"] == "knx"
+    assert "does not take the Windows login of knx" in logins["pc-refused"]["reason"]
+    assert "and not what the settings name" in logins["pc-other-way"]["reason"]
+    assert logins["pc-nobody"]["reason"].endswith("so that was not proven: no user whose proxy it is is logged on.")
+    assert "with ets6_network_probe_as user it is" in logins["pc-not-asked"]["reason"]
