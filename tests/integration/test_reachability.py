@@ -208,8 +208,15 @@ def test_an_outcome_and_its_evidence(street: Street, monkeypatch: pytest.MonkeyP
 
 
 def test_every_outcome_has_a_scene_here_or_elsewhere() -> None:
-    """What only Windows tells, and what a real squid says, stands in other tests."""
-    elsewhere = {Kind.NOT_PROBED, Kind.UNREADABLE, Kind.UNREACHABLE, Kind.NOT_TRUSTED_HERE, Kind.PROXY_CANNOT}
+    """What only Windows tells, its users' sessions among it, and what a real squid says, stands in other tests."""
+    elsewhere = {
+        Kind.NOT_PROBED,
+        Kind.UNREADABLE,
+        Kind.UNREACHABLE,
+        Kind.NOT_TRUSTED_HERE,
+        Kind.PROXY_CANNOT,
+        Kind.PROXY_LOGIN_REFUSED,
+    }
     assert {scene.wanted for scene in SCENES.values()} | elsewhere == set(Kind)
     assert CALLS.keys() == set(Kind) - {Kind.FINE}
 
