@@ -24,12 +24,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .hive import BIG, KTM_LOCKED, BaseBlock, Hive, HiveError, Key, Value
+from .hive import BIG, KTM_LOCKED, BaseBlock, Hive, Key, Value
 
 LIBRARY = "libhivex.so.0"
 WRITE = 4
 VALUES = 16 * 1024
 """More values than that in one key are refused; a firewall has some hundred."""
+
+Path = tuple[str, ...]
+"""The names of a key and those above it, in upper case."""
 
 
 class EditError(Exception):
@@ -216,9 +219,6 @@ def _hivex(library: Any, path: str, plans: Sequence[_KeyPlan]) -> str:
     return ""
 
 
-Path = tuple[str, ...]
-
-
 def _folded(parts: Sequence[str]) -> Path:
     return tuple(part.upper() for part in parts)
 
@@ -279,6 +279,3 @@ def _upper(name: str) -> list[int]:
     return list(
         struct.unpack(f"<{len(raised.encode('utf-16-le', 'surrogatepass')) // 2}H", raised.encode("utf-16-le", "surrogatepass"))
     )
-
-
-__all__ = ["Edit", "EditError", "HiveError", "edit"]

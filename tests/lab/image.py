@@ -4,6 +4,9 @@
 """Makes Windows images of simulated PCs: a folder with hives and programs, a WIM or ESD of it, disk images with it on NTFS.
 
 Nothing here needs root or a mount: wimlib applies an image to an NTFS volume that is a file.
+
+``python -m tests.lab.image FOLDER PC KIND …`` makes images of one of the lab's PCs, each named after its kind: folder, wim, esd,
+raw, vhd, vhdx, qcow2.
 """
 
 from __future__ import annotations
@@ -12,11 +15,14 @@ import base64
 import shutil
 import struct
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import hive, pc
+from . import fleet, hive, pc
+from .lab import Lab
 
 CONFIG = "Windows/System32/config"
 DEFAULT_USER = "Users/Default/NTUSER.DAT"
@@ -149,3 +155,24 @@ def disk(partition: Path, into: Path, kind: str = "raw", *, gpt: bool = True) ->
     run("qemu-img", "convert", "-f", "raw", "-O", kind, plain, into)
     plain.unlink()
     return into
+
+
+def main(into: Path, name: str, kinds: list[str]) -> None:
+    """Make images of a PC of the lab."""
+    with Lab(lambda network: [member for member in fleet.members(network) if member.pc.name == name], scripts=False) as lab:
+        machine = lab.members[name].pc
+    into.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as work:
+        made = folder(machine, Path(work, "folder"))
+        partition = volume(made, Path(work, "volume"))
+        for kind in kinds:
+            if kind == "folder":
+                shutil.copytree(made, into / kind)
+            elif kind in ("wim", "esd"):
+                wim({"Windows": made}, into / kind, esd=kind == "esd")
+            else:
+                disk(partition, into / kind, {"vhd": "vpc"}.get(kind, kind))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
