@@ -220,10 +220,7 @@ class Image:
             "control_sets": list(self.control_sets.all),
             "control_set": self.control_sets.current,
             "powershell": None,
-            "language_mode": None,
             "time": None,
-            "elevated": None,
-            "account": None,
         }
 
     def _files(self, asked: Mapping[str, Any], keys: Mapping[str, Any]) -> list[dict[str, Any]]:
