@@ -67,7 +67,6 @@ Function ConvertTo-AnsibleETS6Json {
     [string]$InputObject
 }
 
-# Gives what is in the text as base64 of gzip.
 Function Compress-ETS6Text {
     param ([string]$Text)
 
@@ -322,7 +321,6 @@ Function Get-ETS6File {
         })
 }
 
-# Gives the network profiles that are active now.
 Function Get-ETS6Network {
     $types = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
     , @(foreach ($one in @(1, 'domain'), @(2, 'private'), @(4, 'public')) { if ($types -band $one[0]) { $one[1] } })
@@ -377,7 +375,6 @@ Function Get-ETS6Snapshot {
 #endregion
 #region Ways out
 
-# Reads the flags, the proxy and the bypass list from WinINET's blob of one Internet Settings key.
 Function Get-ETS6ProxySetting {
     param ([Collections.IDictionary]$Registry, [string]$Path)
 
@@ -424,7 +421,6 @@ Function Resolve-ETS6Way {
         })
 }
 
-# Gives host:port of the proxy for a URL, or an empty string where it is reached directly.
 Function Select-ETS6Proxy {
     param ([Collections.IDictionary]$Setting, [Uri]$Uri)
 
@@ -751,7 +747,6 @@ Function Save-ETS6RegistryValue {
     $null = $Undo.Add($before)
 }
 
-# Writes a value, or without a type removes it.
 Function Set-ETS6RegistryValue {
     param ([Collections.IList]$Undo, [string]$Path, [string]$Name, [string]$Type, [AllowNull()][object]$Data)
 
@@ -775,7 +770,6 @@ Function Set-ETS6RegistryValue {
     finally { $key.Dispose() }
 }
 
-# Puts back what Set-ETS6RegistryValue found, and takes away the keys that it made.
 Function Restore-ETS6RegistryValue {
     param ([Collections.IDictionary]$Before)
 
@@ -804,7 +798,6 @@ Function Restore-ETS6RegistryValue {
     }
 }
 
-# Turns data, as it came, into what .NET writes for the type.
 Function ConvertTo-ETS6Value {
     param ([string]$Type, [AllowNull()][object]$Data)
 
@@ -879,7 +872,6 @@ Function Remove-ETS6FirewallRule {
 
 #endregion
 
-# Gives the module's options, each of its type.
 Function Get-ETS6Request {
     param ([Collections.IDictionary]$Argument)
 

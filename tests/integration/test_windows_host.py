@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils import judge
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
 
 from tests.integration import odd_servers, remote
 from tests.integration.debian import need
-from tests.integration.windows_host_questions import QUESTIONS, REFUSED, Answer, seeded
+from tests.integration.windows_host_questions import QUESTIONS, REFUSED, Answer, rule, seeded
 from tests.lab import model
 from tests.lab.network import Network
-from tests.lab.pc import Pc
+from tests.lab.pc import FOLDER, Pc
 from tests.lab.script import ROOT, find_pwsh
 
 DIALECTS = {"5.1": "5.1", "7": "7.6"}
@@ -183,8 +185,9 @@ def test_every_line_runs_in_both_dialects(street: Street, record_property: Calla
 
 
 def test_what_ansible_sends_is_small_and_makes_nobody_compile_anything() -> None:
-    sent = remote.payload({})
-    assert len(sent) <= MOST_BYTES
+    rules = [{"do": "remove_firewall_rule", "id": "TCP Query User{5D3A2DFD-E5E6-58DE-9196-D9C170887281}" + FOLDER}] * 4
+    rules += [rule(number) for number in range(4)]
+    assert len(remote.payload({**judge.request(Policy()), "operations": rules})) <= MOST_BYTES
     sources = "".join((ROOT / source).read_text(encoding="utf-8") for sources in remote.MODULES.values() for source in sources)
     assert not re.search(r"Add-Type|CSharpUtil|DllImport|Reflection\.Emit|FromBase64String\(.*Invoke", sources)
 
