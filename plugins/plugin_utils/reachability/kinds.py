@@ -64,7 +64,7 @@ CALLS = {
     Kind.PROXY_UNREACHABLE: "Ask who runs the proxy, or who set it on the PC.",
     Kind.PROXY_REFUSES: "Ask who runs the proxy to allow the server.",
     Kind.PROXY_CANNOT: "Ask who runs the proxy: its DNS, or its own way out.",
-    Kind.PROXY_LOGIN: "Have the PC's user try ETS6; where it fails, ask who runs the proxy whether the user may pass.",
+    Kind.PROXY_LOGIN: "Have it asked as the PC's user (ets6_network_probe_as: user); where that fails, ask who runs the proxy whether the user may pass.",
     Kind.PROXY_LOGIN_REFUSED: "Ask who runs the proxy to let this user through.",
     Kind.PROXY_LOGIN_UNFIT: "Ask who runs the proxy to offer Negotiate, Kerberos or NTLM, or to let the server through without a login.",
     Kind.CAPTIVE_PORTAL: "Sign in with a browser, or ask who runs the network to let the PC through.",
