@@ -14,6 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ..plugin_utils import judge, operations, waiver
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
@@ -21,6 +22,8 @@ from ..plugin_utils.policy import Policy, PolicyError
 from ..plugin_utils.reachability import session, ways
 from ..plugin_utils.report import origin
 from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError, User
+
+display = Display()
 
 Request = dict[str, Any]
 """Options of windows_host, which windows_image and endpoint_probe share."""
@@ -167,6 +170,8 @@ class ActionModule(ActionBase):
         reply = self._execute_module(
             module_name="ets6.network.windows_session_probe", module_args=asked, task_vars=self._task_vars
         )
+        for warning in reply.get("warnings") or ():
+            display.warning(f"{self._task_vars.get('inventory_hostname')}: {warning}")
         try:
             if "lines" not in reply:
                 raise SnapshotError(str(reply.get("msg") or reply.get("module_stderr") or "no reason was given"))

@@ -8,6 +8,7 @@ Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
 $script:Options = 'sid', 'probes', 'timeout'
+$script:Left = ''
 
 # Runs as the user, in Windows PowerShell: asks for each URL as ETS6 does, and writes a line of JSON for each.
 $script:SessionScript = {
@@ -108,12 +109,19 @@ Function Invoke-ETS6SessionScript {
             if ([IO.FileInfo]::new($found).Length -gt 4MB) { throw "the task of $user wrote more than it could have found" }
             [IO.File]::ReadAllLines($found)
         }
-        finally { Unregister-ScheduledTask -TaskName $name -Confirm:$false }
+        finally {
+            # Where time was over, the script may still run and hold its files.
+            Stop-ScheduledTask -TaskName $name -ErrorAction SilentlyContinue
+            Unregister-ScheduledTask -TaskName $name -Confirm:$false
+        }
     }
     finally {
         # File by file: what somebody else put there is not followed, and stays.
-        foreach ($file in 'probe.ps1', 'probes.txt', 'found.new', 'found.txt') { [IO.File]::Delete((Join-Path $folder $file)) }
-        [IO.Directory]::Delete($folder, $false)
+        try {
+            foreach ($file in 'probe.ps1', 'probes.txt', 'found.new', 'found.txt') { [IO.File]::Delete((Join-Path $folder $file)) }
+            [IO.Directory]::Delete($folder, $false)
+        }
+        catch { $script:Left = "$folder stays, since it cannot be removed: $($_.Exception.GetBaseException().Message)" }
     }
 }
 
@@ -137,7 +145,14 @@ Function Invoke-AnsibleETS6SessionRequest {
             "$($probe.name)`t$($probe.url)"
         })
     $seconds = if ($Argument['timeout']) { [int]$Argument['timeout'] } else { 30 }
-    @{ changed = $false; lines = @(Invoke-ETS6SessionScript -Sid $Argument['sid'] -Probes $lines -Seconds $seconds) }
+    $reply = @{ changed = $false; warnings = @() }
+    try { $reply.lines = @(Invoke-ETS6SessionScript -Sid $Argument['sid'] -Probes $lines -Seconds $seconds) }
+    catch {
+        $reply.failed = $true
+        $reply.msg = $_.Exception.GetBaseException().Message
+    }
+    if ($script:Left) { $reply.warnings = @($script:Left) }
+    $reply
 }
 
 Export-ModuleMember -Function Invoke-AnsibleETS6SessionRequest

@@ -43,7 +43,7 @@ def somebody(network: Network, folder: Path, proxy: str, login: str = "") -> Pc:
     """Return a PC on which a user is logged on, whose Windows has a proxy."""
     pc = Pc("pc-session", rule_count=0)
     pc.state["environment"]["ProgramData"] = str(folder / "ProgramData")
-    (folder / "ProgramData").mkdir(exist_ok=True)
+    (folder / "ProgramData").mkdir(parents=True, exist_ok=True)
     pc.state["session"] = {"proxy": proxy, "login": login, "certificate": str(folder / "vendor.pem")}
     return pc
 
@@ -99,6 +99,20 @@ def test_what_cannot_be_is_said_and_nothing_stays(
     assert (pc.state.get("tasks_left", 0), list((folder / "ProgramData").iterdir())) == (0, [])
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_somebody_else_put_there_stays_and_that_is_said_beside_the_answer(place: tuple[Network, Path], dialect: str) -> None:
+    network, folder = place
+    own = folder / f"own-{dialect}"
+    own.mkdir()
+    pc = somebody(network, own, network.proxy.address)
+    pc.state["faults"] = {"stop_task": "somebody.txt"}
+    asked = {"sid": USER, "probes": [{"name": "updates", "url": PLAIN}]}
+    reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
+    assert len(reply["lines"]) == 1
+    assert "stays, since it cannot be removed" in reply["warnings"][0]
+    assert [file.name for left in (own / "ProgramData").iterdir() for file in left.iterdir()] == ["somebody.txt"]
+
+
 def test_every_line_of_it_runs_in_both_dialects(
     place: tuple[Network, Path], record_property: Callable[[str, object], None]
 ) -> None:
@@ -126,11 +140,12 @@ def test_a_playbook_proves_a_login_where_the_user_asks_for_it(tmp_path: Path) ->
             ("pc-nobody", proxy, "", False, "user"),
             ("pc-not-asked", proxy, f"Negotiate {LOGIN}", True, "connection"),
         ):
-            pc = somebody(network, tmp_path, chosen, login)
+            pc = somebody(network, tmp_path / name, chosen, login)
             pc.name = pc.state["host"]["name"] = name
             pc.allow_all()
             pc.state["users"][0]["logged_on"] = here
             pc.user_proxy(3, proxy)
+            pc.state["faults"] = {"stop_task": "somebody.txt"} if name == "pc-taken" else {}
             variables = {
                 "ets6_network_probe_as": probe_as,
                 # .NET here has no login of Windows for a tunnel.
@@ -154,6 +169,9 @@ def test_a_playbook_proves_a_login_where_the_user_asks_for_it(tmp_path: Path) ->
         "pc-nobody": ("pass", "proxy_wants_login"),
         "pc-not-asked": ("pass", "proxy_wants_login"),
     }, logins
+    told = " ".join((played.output + played.errors).split())
+    assert "pc-taken:" in told, told
+    assert "stays, since it cannot be removed" in told, told
     assert "takes the Windows login of knx" in logins["pc-taken"]["reason"]
     assert reached["pc-taken"]["evidence"]["ways"][0]["user"] == "knx"
     assert "does not take the Windows login of knx" in logins["pc-refused"]["reason"]

@@ -315,6 +315,15 @@ Function Get-ScheduledTaskInfo {
     if ($script:Tasks.ContainsKey($TaskName)) { [pscustomobject]@{ LastTaskResult = 267011 } }
 }
 
+Function Stop-ScheduledTask {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][string]$TaskName)
+
+    if (-not $script:Tasks.ContainsKey($TaskName)) { Write-LabError $PSCmdlet 'HRESULT 0x80070002' "Das System kann $TaskName nicht finden." ObjectNotFound $TaskName }
+    $file = [LabPC]::Fault('stop_task')
+    if ($file) { [System.IO.File]::WriteAllText((Join-Path (Get-ChildItem -LiteralPath $env:ProgramData | Select-Object -First 1).FullName $file), 'x') }
+}
+
 Function Unregister-ScheduledTask {
     [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')]
     param ([Parameter(Mandatory)][string]$TaskName)
