@@ -58,7 +58,7 @@ def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> No
         reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
         assert not reply.get("failed"), reply
         assert (pc.state["tasks_left"], list((folder / "ProgramData").iterdir())) == (0, [])
-        return session.results(reply["lines"], KNX, [{"name": probe["name"], "way": proxy} for probe in asked["probes"]])
+        return session.results(reply["lines"], KNX, [{**probe, "way": proxy} for probe in asked["probes"]])
 
     plain, secure = told(network.proxy.address, PLAIN, SECURE)
     for found in (plain, secure):
@@ -176,5 +176,7 @@ def test_a_playbook_proves_a_login_where_the_user_asks_for_it(tmp_path: Path) ->
     assert reached["pc-taken"]["evidence"]["ways"][0]["user"] == "knx"
     assert "does not take the Windows login of knx" in logins["pc-refused"]["reason"]
     assert "and not what the settings name" in logins["pc-other-way"]["reason"]
-    assert logins["pc-nobody"]["reason"].endswith("so that was not proven: no user whose proxy it is is logged on.")
+    assert logins["pc-nobody"]["reason"].endswith(
+        "so that was not proven: not one user whose proxy it is is logged on, or several are."
+    )
     assert "with ets6_network_probe_as user it is" in logins["pc-not-asked"]["reason"]

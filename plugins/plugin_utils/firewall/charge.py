@@ -62,9 +62,11 @@ def who(snapshot: Snapshot, firewall: Firewall, policy: Policy) -> Charge:
         return Charge(Status.UNKNOWN, reason, worthless=True)
     if snapshot.services is None:
         return Charge(
-            Status.UNKNOWN, f"The services could not be asked: {snapshot.errors.get('services', 'no reason was given')}."
+            Status.UNKNOWN,
+            f"The services could not be asked: {snapshot.errors.get('services', 'no reason was given')}.",
+            worthless=True,
         )
     if snapshot.firewall_products is None:
         why = snapshot.errors.get("firewall_products", "no reason was given")
-        return Charge(Status.UNKNOWN, f"Windows Security Center could not be asked for other firewalls: {why}.")
+        return Charge(Status.UNKNOWN, f"Windows Security Center could not be asked for other firewalls: {why}.", worthless=True)
     return Charge(Status.PASS, "Windows Defender Firewall runs, and no other firewall is registered as switched on.")

@@ -47,8 +47,10 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
             answer = probe.get(stage)
             if isinstance(answer, Mapping) and isinstance(answer.get("status"), int):
                 answered.add(str(probe["way"]))
-                if probe.get("user"):
-                    (refused if answer["status"] == 407 else taken).setdefault(str(probe["way"]), set()).add(str(probe["user"]))
+                if probe.get("user") and answer["status"] == 407:
+                    refused.setdefault(str(probe["way"]), set()).add(str(probe["user"]))
+                elif probe.get("user") and (probe.get("tls") or (stage == "http" and 200 <= answer["status"] < 300)):
+                    taken.setdefault(str(probe["way"]), set()).add(str(probe["user"]))
                 if answer["status"] == 407:
                     schemes.setdefault(str(probe["way"]), set()).update(offered(answer.get("headers")))
     evidence = {way: sorted(found) for way, found in sorted(schemes.items())}
@@ -65,6 +67,23 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
             Status.FAIL,
             f"The proxy {way} does not take the Windows login of {listed(users)}, which is what ETS6 hands over. Have the proxy let that user through.",
             {**evidence, "refused": {way: sorted(users) for way, users in sorted(refused.items())}},
+        )
+    unclear = {str(probe["way"]) for probe in proxied if probe.get("user")} - set(taken)
+    if unclear and not any(not found & NATIVE_SCHEMES for found in schemes.values()):
+        why = "it lets that user through no further than to itself"
+        return Finding(
+            CONTROL,
+            Status.UNKNOWN,
+            f"Whether the proxy {listed(unclear)} takes the user's Windows login is not known: {why}.",
+            evidence,
+        )
+    silent = {way for _name, way in used} - answered
+    if silent and not any(not found & NATIVE_SCHEMES for found in schemes.values()):
+        return Finding(
+            CONTROL,
+            Status.UNKNOWN,
+            f"The proxy {listed(silent)} gave no answer, so whether it wants a login is not known.",
+            evidence,
         )
     if taken and not schemes:
         users = {name for names in taken.values() for name in names}
@@ -100,7 +119,7 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
 def _why_not(snapshot: Snapshot, policy: Policy) -> str:
     if policy.probe_as != "user":
         return "; with ets6_network_probe_as user it is, where such a user is logged on"
-    return f": {snapshot.errors.get('session', 'no user whose proxy it is is logged on')}"
+    return f": {snapshot.errors.get('session', 'not one user whose proxy it is is logged on, or several are')}"
 
 
 def offered(headers: Any) -> set[str]:

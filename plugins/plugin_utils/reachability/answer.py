@@ -53,8 +53,8 @@ def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint
     if status >= 500:
         return Kind.SERVER_ERROR, f"{where} is reached and answers with an error of its own ({status})."
     expected = CONTENT.get((endpoint.host, endpoint.path))
-    if expected is not None and status == 200:
-        if expected.search(body[:4096]):
+    if expected is not None and not 300 <= status < 400:
+        if status == 200 and expected.search(body[:4096]):
             return Kind.FINE, f"{where} is reached, and sends the vendor's document."
         if page:
             return (

@@ -55,6 +55,7 @@ def judge(seen: Mapping[str, Sequence[Outcome]]) -> Finding:
     }
     status, sentence = _verdict(caught, proven, suspected, strangers, genuine, evidence)
     if altered:
+        status = Status.UNKNOWN if status is Status.PASS else status
         sentence += f" Not the vendor's own answer came from {', '.join(altered)}: somebody answers in its place."
     return Finding(CONTROL, status, sentence, evidence)
 

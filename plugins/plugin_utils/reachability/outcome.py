@@ -58,7 +58,7 @@ def of(
     """
     try:
         return _of(probe, endpoint, roots, clock, other_name)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         return Outcome(Kind.UNREADABLE, f"The probe's result is not of the expected form ({type(error).__name__}: {error}).")
 
 

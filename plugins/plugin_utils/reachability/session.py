@@ -39,9 +39,9 @@ def wanted(snapshot: Snapshot, policy: Policy) -> list[tuple[User, list[dict[str
     asked: dict[str, list[dict[str, str]]] = {}
     for endpoint in policy.endpoints:
         for way in effective.ways(snapshot, [endpoint], policy.proxy)[endpoint.name]:
-            name = next((name for name in way.users if name in here), None)
-            if name is not None and (endpoint.name, way.way) in refused:
-                asked.setdefault(name, []).append({"name": endpoint.name, "url": endpoint.url, "way": str(way.way)})
+            # One user's login says nothing of another one's.
+            if len(way.users) == 1 and way.users[0] in here and (endpoint.name, way.way) in refused:
+                asked.setdefault(way.users[0], []).append({"name": endpoint.name, "url": endpoint.url, "way": str(way.way)})
     return [(here[name], probes) for name, probes in asked.items()]
 
 
@@ -50,18 +50,18 @@ def results(lines: Any, user: User, probes: Sequence[Mapping[str, str]]) -> list
 
     Raises SnapshotError where it is not of its own form, or where Windows chose another proxy than the user's settings name.
     """
-    name, ways = name_of(user), {probe["name"]: probe["way"] for probe in probes}
+    name, asked = name_of(user), {probe["name"]: probe for probe in probes}
     try:
-        found = [_result(json.loads(line), user) for line in lines]
-        other = next((one["way"] for one in found if one["way"] != ways[one["name"]]), None)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+        found = [_result(json.loads(line), user, asked) for line in lines]
+        other = next((one["way"] for one in found if one["way"] != asked[one["name"]]["way"]), None)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
         raise SnapshotError(f"what the session of {name} answered cannot be read ({type(error).__name__}: {error})") from None
     if other is not None:
         raise SnapshotError(f"for {name} Windows chose {other or 'the direct way'}, and not what the settings name")
     return found
 
 
-def _result(line: dict[str, Any], user: User) -> dict[str, Any]:
+def _result(line: dict[str, Any], user: User, asked: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     name, way, status, error = str(line["name"]), str(line["way"]), int(line["status"]), str(line["error"])
     answer = (
         {"status": status, "headers": [_header(header) for header in line["headers"]], "body": str(line["body"])}
@@ -70,7 +70,8 @@ def _result(line: dict[str, Any], user: User) -> dict[str, Any]:
     )
     presented = [str(line["leaf"])] if line["leaf"] else []
     stage, kind = ("done", "") if answer else STAGES.get(error, ("http", "other"))
-    refused = status == 407
+    # Without TLS an answer to a request for https is the proxy's own: it opened no tunnel.
+    refused = status == 407 or bool(answer and asked[name]["url"].startswith("https:") and not presented)
     tls = {
         "protocol": "",
         "policy_errors": [],
@@ -83,7 +84,7 @@ def _result(line: dict[str, Any], user: User) -> dict[str, Any]:
         "way": way,
         USER: name_of(user),
         "stage": "connect" if refused else stage,
-        "error": {"kind": "other", "code": 407} if refused else {"kind": kind, "code": None} if kind else None,
+        "error": {"kind": "other", "code": status} if refused else {"kind": kind, "code": None} if kind else None,
         "addresses": [],
         "address": None,
         "local": None,
