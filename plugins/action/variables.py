@@ -38,6 +38,8 @@ class ActionModule(ActionBase):
         told: dict[str, list[str]] = {}
         if variables.get("ets6_network_mode") == "verify" and boolean(variables.get("ets6_network_apply")):
             told[f"{PREFIX}apply: verify changes nothing; to have it changed, run ets6.network.enforce"] = ["the command line"]
+        if variables.get("ets6_network_mode") == "remove" and variables.get("ets6_network_state") != "absent":
+            told[f"{PREFIX}state: remove takes away; to have PCs made ready, run ets6.network.enforce"] = ["the command line"]
         for host in variables.get("ansible_play_hosts_all") or ():
             for problem in problems(variables["hostvars"][host]):
                 told.setdefault(problem, []).append(host)

@@ -86,12 +86,24 @@ def test_all_hosts_dead_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
 
 def test_no_host_matched_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
     for number, words in enumerate(
-        (["-e", "ets6_network_hosts=pc-nowhere"], ["-i", os.devnull, "-e", "ets6_network_hosts=nobody"])
+        (
+            ["-e", "ets6_network_hosts=pc-nowhere"],
+            ["-i", os.devnull, "-e", "ets6_network_hosts=nobody"],
+            ["-e", "ets6_network_hosts=pc-unreachable", "--limit", "pc-never-started"],
+        )
     ):
         run = play(lab, tmp_path / str(number), "verify", *words, "-e", '{"ets6_network_fail_on": ["never"]}')
         assert run.code == 2
         assert run.report["hosts"] == []
         assert run.report["run"]["verdict"] == "no host was judged"
+
+
+def test_remove_takes_away_and_nothing_else(lab: Lab, tmp_path: Path) -> None:
+    before = lab.registries()
+    run = play(lab, tmp_path, "remove", "--limit", "pc-never-started", "-e", "ets6_network_state=present")
+    assert run.code == 2
+    assert "ets6_network_state: remove takes away" in run.output
+    assert lab.registries() == before
 
 
 def test_batches_are_one_report(lab: Lab, tmp_path: Path) -> None:
