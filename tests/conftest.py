@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +22,12 @@ except ImportError:
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([str(ROOT / ".ansible" / "collections")])
+
+if not os.environ.get("CI"):
+    # In CI hypothesis takes its profile "ci" by itself: no bound on the milliseconds of an example, which tell how busy the machine
+    # is, and always the same examples. Elsewhere they may be others each time.
+    hypothesis.settings.register_profile("tests", hypothesis.settings.get_profile("ci"), derandomize=False)
+    hypothesis.settings.load_profile("tests")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

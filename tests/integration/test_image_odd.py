@@ -341,7 +341,7 @@ def test_a_disk_image_that_was_cut_off_is_refused_or_has_all_that_is_needed(copy
     assert refused > 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("kind", ["wim", "esd", *DISKS])
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=6))
 def test_flipped_bits_in_an_image_are_an_error_or_the_image_can_be_read(

@@ -246,7 +246,7 @@ NAMES = st.text(st.characters(exclude_characters="\0\\", exclude_categories=["Cs
 DATA = st.tuples(st.integers(0, 11), st.binary(max_size=40))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(NAMES, DATA, max_size=6),
     st.lists(st.tuples(st.sampled_from(["A", "A\\B", "New\\Key"]), NAMES, st.none() | DATA), min_size=1, max_size=6),

@@ -61,7 +61,7 @@ def judged(files: Mapping[str, bytes]) -> dict[str, Any] | None:
 PLACES = [(path, at) for path, content in HIVES.items() for at in range(len(content))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.integers(0, 7)), min_size=1, max_size=5))
 def test_flipped_bits_in_the_hives_of_an_image_are_an_error_or_give_a_snapshot_that_can_be_judged(
     flips: list[tuple[tuple[str, int], int]],

@@ -230,7 +230,7 @@ networks6 = st.ip_addresses(v=6, network="fd00::/8").flatmap(
 
 
 @given(st.lists(networks | networks6 | st.sampled_from(sorted(KEYWORDS)), min_size=1, max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_remote_addresses_settle_at_once(wanted: list[str]) -> None:
     after, changes = fix(pc({}), remote_addresses=wanted)
     assert subjects(changes) == FOUR

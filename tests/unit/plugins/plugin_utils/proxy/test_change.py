@@ -322,7 +322,7 @@ STARTS = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(SETTINGS, st.sampled_from(["machine", "users"])), min_size=1, max_size=3), STARTS, STARTS)
 def test_whatever_stands_there_one_run_settles_it_and_removal_undoes_it(
     wanted: list[tuple[dict[str, Any], str]], mine: tuple[int, str, str, str], machine: tuple[int, str, str, str]

@@ -220,7 +220,7 @@ REPORTS = strategies.lists(
     min_size=1,
     max_size=5,
 )
-QUICK = hypothesis.settings(max_examples=300, deadline=None, derandomize=True)
+QUICK = hypothesis.settings(max_examples=300)
 
 
 @QUICK
