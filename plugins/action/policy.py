@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
                 break
             after = after.with_probes(self._ask({"probes": probes}, policy)[0])
         for user, probes in session.wanted(after, policy):
-            after = after.with_probes(self._ask_user(user, probes, after))
+            after = self._ask_user(user, probes, after)
 
         status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
         findings = settle(before, self._judge(after, policy), done, status)
@@ -153,15 +153,14 @@ class ActionModule(ActionBase):
             module, arguments = "ets6.network.endpoint_probe", dict(request, probe_timeout=seconds)
         reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
         if "snapshot" not in reply:
-            reason = reply.get("msg") or reply.get("module_stderr") or "no reason was given"
-            raise AnsibleActionFail(f"{self._place()} could not be read: {reason}")
+            raise AnsibleActionFail(f"{self._place()} could not be read: {_reason(reply)}")
         try:
             return Snapshot.unpack(reply["snapshot"]), list(reply.get("operations") or ())
         except SnapshotError as error:
             raise AnsibleActionFail(f"{self._place()} gave a reply that is not usable: {error}") from error
 
     def _ask_user(self, user: User, probes: list[dict[str, str]], snapshot: Snapshot) -> Snapshot:
-        """Have a user's session probe. Where that cannot be, nothing is proven, and the snapshot's errors say why."""
+        """Have a user's session probe, and return the snapshot with it. Where that cannot be, nothing is proven, and its errors say why."""
         asked = {
             "sid": user.sid,
             "probes": [{"name": one["name"], "url": one["url"]} for one in probes],
@@ -174,11 +173,11 @@ class ActionModule(ActionBase):
             display.warning(f"{self._task_vars.get('inventory_hostname')}: {warning}")
         try:
             if "lines" not in reply:
-                raise SnapshotError(str(reply.get("msg") or reply.get("module_stderr") or "no reason was given"))
+                raise SnapshotError(_reason(reply))
             found = session.results(reply["lines"], user, probes)
         except SnapshotError as error:
-            return dataclasses.replace(snapshot, probes=(), errors={"session": str(error)})
-        return dataclasses.replace(snapshot, probes=tuple(found), errors={})
+            return dataclasses.replace(snapshot, errors={**snapshot.errors, "session": str(error)})
+        return snapshot.with_probes(dataclasses.replace(snapshot, probes=tuple(found)))
 
     def _is_windows(self) -> bool:
         """Return whether the host is a Windows PC, going by its connection (winrm, psrp, or a PowerShell or cmd over SSH)."""
@@ -188,6 +187,10 @@ class ActionModule(ActionBase):
         if self._image is None and not self._is_windows():
             return "The host, which is no Windows PC going by its connection,"
         return "The PC" if self._image is None else f"The image {self._image.get('path')}"
+
+
+def _reason(reply: Mapping[str, Any]) -> str:
+    return str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
 
 
 def _steps(changes: Sequence[Change]) -> list[operations.Operation]:

@@ -139,15 +139,11 @@ class Snapshot:
         return dataclasses.replace(self, registry=registry)
 
     def with_probes(self, more: Snapshot) -> Snapshot:
-        """Return this snapshot with another one's probes beside its own; of the same probe over the same way the other one's.
-
-        Why a session could not probe is kept, too.
-        """
+        """Return this snapshot with another one's probes beside its own; of the same probe over the same way the other one's."""
         if more.probes is None:
             return self
         both = {(probe["name"], probe["way"]): probe for probe in (*(self.probes or ()), *more.probes)}
-        told = {name: why for name, why in more.errors.items() if name == "session"}
-        return dataclasses.replace(self, probes=tuple(both.values()), errors={**self.errors, **told})
+        return dataclasses.replace(self, probes=tuple(both.values()))
 
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..finding import Control, Finding, Severity, Status
@@ -38,64 +39,19 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
     proxied = [probe for probe in snapshot.probes or () if (probe["name"], probe["way"]) in used]
     if not proxied:
         return Finding(CONTROL, Status.UNKNOWN, f"The proxy {listed(way for _name, way in used)} was not asked.")
-    schemes: dict[str, set[str]] = {}
-    answered = set()
-    taken: dict[str, set[str]] = {}
-    refused: dict[str, set[str]] = {}
-    for probe in proxied:
-        for stage in ("connect", "http"):
-            answer = probe.get(stage)
-            if isinstance(answer, Mapping) and isinstance(answer.get("status"), int):
-                answered.add(str(probe["way"]))
-                if probe.get("user") and answer["status"] == 407:
-                    refused.setdefault(str(probe["way"]), set()).add(str(probe["user"]))
-                elif probe.get("user") and (probe.get("tls") or (stage == "http" and 200 <= answer["status"] < 300)):
-                    taken.setdefault(str(probe["way"]), set()).add(str(probe["user"]))
-                if answer["status"] == 407:
-                    schemes.setdefault(str(probe["way"]), set()).update(offered(answer.get("headers")))
-    evidence = {way: sorted(found) for way, found in sorted(schemes.items())}
-    if not answered:
-        return Finding(
-            CONTROL,
-            Status.UNKNOWN,
-            f"The proxy {listed(probe['way'] for probe in proxied)} gave no answer, so whether it wants a login is not known.",
-        )
-    if refused:
-        way, users = sorted(refused.items())[0]
+    heard = _Heard.of(proxied)
+    evidence = {way: sorted(found) for way, found in sorted(heard.schemes.items())}
+    if not heard.answered:
+        return Finding(CONTROL, Status.UNKNOWN, _no_answer(probe["way"] for probe in proxied))
+    if heard.refused:
+        way, users = sorted(heard.refused.items())[0]
         return Finding(
             CONTROL,
             Status.FAIL,
             f"The proxy {way} does not take the Windows login of {listed(users)}, which is what ETS6 hands over. Have the proxy let that user through.",
-            {**evidence, "refused": {way: sorted(users) for way, users in sorted(refused.items())}},
+            {**evidence, "refused": {way: sorted(users) for way, users in sorted(heard.refused.items())}},
         )
-    unclear = {str(probe["way"]) for probe in proxied if probe.get("user")} - set(taken)
-    if unclear and not any(not found & NATIVE_SCHEMES for found in schemes.values()):
-        why = "it lets that user through no further than to itself"
-        return Finding(
-            CONTROL,
-            Status.UNKNOWN,
-            f"Whether the proxy {listed(unclear)} takes the user's Windows login is not known: {why}.",
-            evidence,
-        )
-    silent = {way for _name, way in used} - answered
-    if silent and not any(not found & NATIVE_SCHEMES for found in schemes.values()):
-        return Finding(
-            CONTROL,
-            Status.UNKNOWN,
-            f"The proxy {listed(silent)} gave no answer, so whether it wants a login is not known.",
-            evidence,
-        )
-    if taken and not schemes:
-        users = {name for names in taken.values() for name in names}
-        return Finding(
-            CONTROL,
-            Status.PASS,
-            f"The proxy {listed(taken)} wants a login and takes the Windows login of {listed(users)}, which ETS6 hands over.",
-            {"taken": {way: sorted(users) for way, users in sorted(taken.items())}},
-        )
-    if not schemes:
-        return Finding(CONTROL, Status.PASS, f"The proxy {listed(answered)} asks for no login.")
-    unfit = {way: found for way, found in schemes.items() if not found & NATIVE_SCHEMES}
+    unfit = {way: found for way, found in heard.schemes.items() if not found & NATIVE_SCHEMES}
     if unfit:
         way, found = sorted(unfit.items())[0]
         offers = ", ".join(sorted(found)) or "no scheme at all"
@@ -106,14 +62,66 @@ def judge(snapshot: Snapshot, policy: Policy) -> Finding:
             "Have the proxy offer one of these, or let the vendor's servers through without a login.",
             evidence,
         )
-    offers = "; ".join(f"{way}: {', '.join(sorted(found))}" for way, found in sorted(schemes.items()))
-    return Finding(
-        CONTROL,
-        Status.PASS,
-        f"The proxy asks for a login and offers what Windows can answer ({offers}). It works only if the proxy's user is the PC's user; "
-        f"this connection has no such login, so that was not proven{_why_not(snapshot, policy)}.",
-        evidence,
-    )
+    if unclear := heard.asked_by_user - heard.taken.keys():
+        why = "it lets that user through no further than to itself"
+        reason = f"Whether the proxy {listed(unclear)} takes the user's Windows login is not known: {why}."
+        return Finding(CONTROL, Status.UNKNOWN, reason, evidence)
+    if silent := {way for _name, way in used} - heard.answered:
+        return Finding(CONTROL, Status.UNKNOWN, _no_answer(silent), evidence)
+    if heard.schemes:
+        offers = "; ".join(f"{way}: {', '.join(found)}" for way, found in evidence.items())
+        return Finding(
+            CONTROL,
+            Status.PASS,
+            f"The proxy asks for a login and offers what Windows can answer ({offers}). It works only if the proxy's user is the PC's user; "
+            f"this connection has no such login, so that was not proven{_why_not(snapshot, policy)}.",
+            evidence,
+        )
+    if heard.taken:
+        return Finding(
+            CONTROL,
+            Status.PASS,
+            f"The proxy {listed(heard.taken)} wants a login and takes the Windows login of {listed(set().union(*heard.taken.values()))}, "
+            "which ETS6 hands over.",
+            {"taken": {way: sorted(users) for way, users in sorted(heard.taken.items())}},
+        )
+    return Finding(CONTROL, Status.PASS, f"The proxy {listed(heard.answered)} asks for no login.")
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What proxies answered, by way: the schemes of those that want a login, and which users' own login was taken or refused."""
+
+    answered: set[str] = field(default_factory=set)
+    asked_by_user: set[str] = field(default_factory=set)
+    schemes: dict[str, set[str]] = field(default_factory=dict)
+    taken: dict[str, set[str]] = field(default_factory=dict)
+    refused: dict[str, set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, probes: Iterable[Mapping[str, Any]]) -> _Heard:
+        heard = cls()
+        for probe in probes:
+            way, user = str(probe["way"]), str(probe.get("user") or "")
+            if user:
+                heard.asked_by_user.add(way)
+            for stage in ("connect", "http"):
+                answer = probe.get(stage)
+                if not isinstance(answer, Mapping) or not isinstance(answer.get("status"), int):
+                    continue
+                status = answer["status"]
+                heard.answered.add(way)
+                if status == 407:
+                    heard.schemes.setdefault(way, set()).update(offered(answer.get("headers")))
+                if user and status == 407:
+                    heard.refused.setdefault(way, set()).add(user)
+                elif user and (probe.get("tls") or (stage == "http" and 200 <= status < 300)):
+                    heard.taken.setdefault(way, set()).add(user)
+        return heard
+
+
+def _no_answer(ways: Iterable[Any]) -> str:
+    return f"The proxy {listed(ways)} gave no answer, so whether it wants a login is not known."
 
 
 def _why_not(snapshot: Snapshot, policy: Policy) -> str:

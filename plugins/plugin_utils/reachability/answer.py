@@ -89,11 +89,11 @@ def telling(headers: Any) -> list[list[str]]:
 
 def login(answer: Any, where: str, way: str, evidence: Mapping[str, Any], user: str = "") -> Outcome:
     """Return what a proxy's 407 means; user is who asked in a session of their own."""
-    schemes = offered(answer["headers"])
     if user:
         return Outcome(
             Kind.PROXY_LOGIN_REFUSED, f"The proxy {way} does not take the Windows login of {user} for {where}.", evidence
         )
+    schemes = offered(answer["headers"])
     fit = bool(schemes & NATIVE_SCHEMES)
     proven = (
         "Remote management has none to give, so whether the one of the PC's user works was not proven."

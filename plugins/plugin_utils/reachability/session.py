@@ -35,10 +35,13 @@ def wanted(snapshot: Snapshot, policy: Policy) -> list[tuple[User, list[dict[str
         for probe in snapshot.probes or ()
         if USER not in probe and any(_native(probe.get(stage)) for stage in ("connect", "http"))
     }
+    if not refused:
+        return []
     here = {name_of(user): user for user in snapshot.users or () if user.logged_on}
     asked: dict[str, list[dict[str, str]]] = {}
+    ways = effective.ways(snapshot, policy.endpoints, policy.proxy)
     for endpoint in policy.endpoints:
-        for way in effective.ways(snapshot, [endpoint], policy.proxy)[endpoint.name]:
+        for way in ways[endpoint.name]:
             # One user's login says nothing of another one's.
             if len(way.users) == 1 and way.users[0] in here and (endpoint.name, way.way) in refused:
                 asked.setdefault(way.users[0], []).append({"name": endpoint.name, "url": endpoint.url, "way": str(way.way)})
