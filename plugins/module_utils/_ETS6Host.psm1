@@ -414,36 +414,46 @@ Function Resolve-ETS6Way {
                 $probe.ways = @(foreach ($setting in $settings) {
                         if ($setting.flags -band 4) { continue }
                         if (-not ($setting.flags -band 2)) { ''; continue }
-                        Select-ETS6Proxy -Setting $setting -Uri $uri
+                        try { Select-ETS6Proxy -Setting $setting -Uri $uri }
+                        catch { continue }
                     }) | Select-Object -Unique
             }
             $probe
         })
 }
 
+# Gives the proxy for a URL, or nothing, as .NET Framework reads both lists; throws where it would.
 Function Select-ETS6Proxy {
     param ([Collections.IDictionary]$Setting, [Uri]$Uri)
 
-    foreach ($entry in $Setting.bypass -split '[;\s]+') {
+    $server = "$($Uri.Scheme)://$($Uri.Host)$(if (-not $Uri.IsDefaultPort) { ":$($Uri.Port)" })"
+    foreach ($entry in $Setting.bypass.Split(';').Trim()) {
         if ($entry -eq '<local>') {
             if ($Uri.Host -notmatch '[.:]') { return '' }
             continue
         }
-        if ($entry -notmatch '^(?:([a-z]+)://)?(\[[^\]]*\]|[^:]*)(?::(\d+))?$' -or -not $entry) { continue }
-        $scheme, $name, $port = $Matches[1], $Matches[2], $Matches[3]
-        if (($scheme -and $scheme -ne $Uri.Scheme) -or ($port -and [int]$port -ne $Uri.Port)) { continue }
-        if ($Uri.Host -match ('^' + [regex]::Escape($name).Replace('\*', '.*') + '$')) { return '' }
+        if (-not $entry) { continue }
+        $scheme, $name, $port = '', $entry, ''
+        if ($entry -match '^(.*://)?([^:]*)(:\d{1,5})?$') { $scheme, $name, $port = $Matches[1], $Matches[2], $Matches[3] }
+        $scheme = if ($scheme) { [regex]::Escape($scheme) } else { '(?:.*://)?' }
+        $port = if ($port) { $port } else { '(?::\d{1,5})?' }
+        if ($server -match ('^' + ($scheme + [regex]::Escape($name)).Replace('\*', '.*') + $port + '$')) { return '' }
     }
-    $single = ''
-    foreach ($part in $Setting.proxy -split '[;\s]+') {
-        $protocol, $address = if ($part.Contains('=')) { $part -split '=', 2 } else { '', $part }
-        $address = ($address.ToLowerInvariant() -replace '^[a-z]+://').TrimEnd('/')
-        if (-not $address) { continue }
-        if ($address -notmatch ':\d+$') { $address += ':80' }
-        if ($protocol -eq $Uri.Scheme) { return $address }
-        if (-not $protocol -and -not $single) { $single = $address }
+    $address = $Setting.proxy.Trim()
+    if ($address.Contains('=')) {
+        $named = @{}
+        foreach ($part in $address.Split(';').Trim()) {
+            if (-not $part) { continue }
+            $words = $part.Split('=').Trim()
+            if ($words.Count -ne 2) { throw 'no list of proxies' }
+            $named[$words[0]] = $words[1]
+        }
+        if (-not $named.ContainsKey($Uri.Scheme)) { return '' }
+        $address = $named[$Uri.Scheme]
     }
-    $single
+    if ($address -notmatch '://') { $address = "http://$address" }
+    $proxy = [Uri]$address
+    "$($proxy.Host):$($proxy.Port)"
 }
 
 #endregion

@@ -608,13 +608,16 @@ def way(url: str = VENDOR_URL, name: str = "") -> dict[str, Any]:
 WINDING = {
     "registry": [{"path": INTERNET_POLICY}, {"path": MACHINE_INTERNET, "depth": 1}],
     "user_registry": [{"path": INTERNET, "depth": 1}],
-    "probes": [way(), way("http://update.knx.org"), way("http://intranet/"), way("https://api.knx.org:8443/x?y")],
-}
-BYPASS = "<local>; api.knx.org:443;https://*.example;nonsense://[;*.knx.org:8443"
+    "probes": [
+        way(), way("http://update.knx.org"), way("http://intranet/"), way("https://api.knx.org:8443/x?y"), way("http://api.knx.org"),
+        way("http://cdn.example"), way("https://cdn.example:443"),
+    ],
+}  # fmt: skip
+BYPASS = "<local>; update.knx.org:443;https://*.example;;nonsense://[;API.knx.org:8443; api.knx.org elsewhere.example"
 
 
 def _named(pc: Pc) -> None:
-    pc.user_proxy(3, "http=127.0.0.1:2;https=HTTPS://127.0.0.1:3/;ftp=;127.0.0.1", BYPASS)
+    pc.user_proxy(3, " http = 127.0.0.1:2;https=HTTP://127.0.0.1:3/; ;ftp=127.0.0.1", BYPASS)
 
 
 @question(pc=_named, asked=WINDING)
@@ -624,7 +627,20 @@ def a_proxy_for_each_protocol_and_a_bypass_list(answer: Answer) -> bool:
         "http://update.knx.org": "127.0.0.1:2",
         "http://intranet/": "",
         "https://api.knx.org:8443/x?y": "",
+        "http://api.knx.org": "127.0.0.1:2",
+        "http://cdn.example": "127.0.0.1:2",
+        "https://cdn.example:443": "",
     }
+
+
+@question(pc=lambda pc: pc.user_proxy(3, "socks=127.0.0.1:2", ""), asked=WINDING)
+def a_list_that_names_no_proxy_for_a_protocol_means_directly(answer: Answer) -> bool:
+    return {probe["way"] for probe in answer.snapshot["probes"]} == {""}
+
+
+@question(pc=lambda pc: pc.user_proxy(3, "http=127.0.0.1:2 https=127.0.0.1:3", ""), asked=WINDING, model=False)
+def a_list_that_net_framework_does_not_read_gives_no_way(answer: Answer) -> bool:
+    return answer.snapshot["probes"] == [] and not answer.snapshot["errors"]
 
 
 @question(pc=lambda pc: pc.user_proxy(3, "127.0.0.1", ""), asked=WINDING)

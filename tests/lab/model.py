@@ -231,29 +231,27 @@ def _settings(raw: bytes) -> tuple[int, str, str]:
 
 
 def _select(proxy: str, bypass: str, url: str) -> str:
+    """Read both lists as .NET Framework does (reference source, WebProxyDataBuilder): semicolons, and no port that is the scheme's own."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    for entry in filter(None, re.split(r"[;\s]+", bypass)):
+    own = {"http": 80, "https": 443}[parts.scheme]
+    server = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port not in (None, own) else "")
+    for entry in filter(None, (entry.strip() for entry in bypass.split(";"))):
         if entry == "<local>":
-            if "." not in host:
+            if "." not in str(parts.hostname):
                 return ""
             continue
-        match = re.fullmatch(r"(?:([a-z]+)://)?(\[[^\]]*\]|[^:]*)(?::(\d+))?", entry, re.IGNORECASE)
-        if not match or (match[1] and match[1].lower() != parts.scheme) or (match[3] and int(match[3]) != port):
-            continue
-        if re.fullmatch(re.escape(match[2]).replace(r"\*", ".*"), host, re.IGNORECASE):
+        match = re.fullmatch(r"(.*://)?([^:]*)(:\d{1,5})?", entry)
+        scheme, name, port = match.groups() if match else ("", entry, "")
+        wanted = (re.escape(scheme) if scheme else "(.*://)?") + re.escape(name) + (port or r"(:\d{1,5})?")
+        if re.fullmatch(wanted.replace(r"\*", ".*"), server, re.IGNORECASE):
             return ""
-    single = ""
-    for part in filter(None, re.split(r"[;\s]+", proxy)):
-        protocol, equals, address = part.rpartition("=")
-        address = re.sub(r"^[a-z]+://", "", address.lower()).rstrip("/")
-        if not re.search(r":\d+$", address):
-            address += ":80"
-        if equals and protocol == parts.scheme:
-            return address
-        if not equals and not single:
-            single = address
-    return single
+    if "=" in proxy:
+        named = dict(re.split(r"\s*=\s*", entry.strip()) for entry in proxy.split(";") if entry.strip())
+        proxy = named.get(parts.scheme, "")
+    if not proxy:
+        return ""
+    address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return f"{address.hostname}:{address.port or 80}"
 
 
 def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str, str]]:

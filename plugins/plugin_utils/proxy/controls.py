@@ -15,7 +15,7 @@ from ..formats.wininet import AUTODETECT
 from ..policy import Policy
 from ..snapshot import Registry, Snapshot, State
 from . import change, effective, login, pac
-from .bypass import server_for, without_logins
+from .bypass import ListError, server_for, without_logins
 from .layers import (
     DEFAULT_USER,
     MACHINE,
@@ -324,7 +324,10 @@ def _contradictions(snapshot: Snapshot, layers: Sequence[tuple[Layer, tuple[str,
 
 
 def _proxies(meaning: Meaning) -> tuple[str, str]:
-    return server_for(meaning.server, "http"), server_for(meaning.server, "https")
+    try:
+        return server_for(meaning.server, "http"), server_for(meaning.server, "https")
+    except ListError:
+        return meaning.server, meaning.server
 
 
 def _environment(snapshot: Snapshot) -> Finding:

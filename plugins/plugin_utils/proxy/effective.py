@@ -6,12 +6,14 @@
 ETS6 is a .NET Framework program, which asks WinINET's settings of the user, or of the machine where ProxySettingsPerUser is
 0 (.NET reference source, AutoWebProxyScriptEngine). Automatic detection comes first, then the script, then the named proxy.
 Whether a network answers automatic detection is nowhere to be read: what is told then is the way that remains without it.
+Where a script names several proxies and one is not reached, the next one is taken, and after the last one the named proxy or
+the direct way (ProxyScriptChain there).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,11 +21,13 @@ from ..formats.wininet import AUTODETECT, ConnectionSettings
 from ..policy import Endpoint
 from ..snapshot import Snapshot
 from . import pac
-from .bypass import bypasses, server_for, without_logins
+from .bypass import ListError, bypasses, server_for, without_logins
 from .layers import Layer, machine_layer, machine_wide, name_of, relevant_users, user_layers
 from .setting import ProxySetting
 
 DIRECT = ""
+MOST_OF_A_SCRIPT = 4
+"""So many of the ways that a script names for an endpoint are tried."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Way:
     """One way out to an endpoint. way is ``host:port`` of the proxy, DIRECT, or None where it cannot be told; reason says why it is so.
 
     detected: automatic detection is on, so a network may send ETS6 another way. lookup: the name's addresses would help to tell.
+    passed are the ways of a script that come before it and are not reached, left those that would be taken after it.
     """
 
     way: str | None
@@ -38,6 +43,8 @@ class Way:
     reason: str
     detected: bool = False
     lookup: bool = False
+    passed: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def source(snapshot: Snapshot) -> list[tuple[Layer, tuple[str, ...]]]:
@@ -61,11 +68,12 @@ def ways(snapshot: Snapshot, endpoints: Sequence[Endpoint], setting: ProxySettin
     """
     layers = _deciding(snapshot, setting)
     answers = {url: _answers(snapshot, url, endpoints) for url in scripts(snapshot, setting)}
+    dead = {(probe["name"], probe["way"]) for probe in snapshot.probes or () if probe.get("stage") in ("dns", "tcp")}
     found: dict[str, list[Way]] = {}
     for endpoint in endpoints:
         merged: dict[str | None, Way] = {}
         for layer, users in layers:
-            one = _way(layer, endpoint, users, answers)
+            one = _way(layer, endpoint, users, answers, dead)
             known = merged.get(one.way)
             if known:
                 one = dataclasses.replace(
@@ -104,38 +112,54 @@ def _way(
     endpoint: Endpoint,
     users: tuple[str, ...],
     answers: dict[str, dict[str, pac.Answer] | pac.PacError],
+    dead: Collection[tuple[str, str]],
 ) -> Way:
     if layer.error:
         return Way(None, users, f"{layer.title}: {layer.error}")
     meaning = layer.meaning
     detected = bool(meaning.flags & AUTODETECT)
     before = f"{layer.title} ask for automatic detection, and where no network answers it, " if detected else f"{layer.title} "
+    try:
+        named, why = _named(layer, endpoint)
+    except ListError as error:
+        # Not even a script helps then: .NET Framework reads all or nothing.
+        return Way(None, users, f"{layer.title}: {error}", detected)
     if meaning.pac_url:
         told = answers[meaning.pac_url]
         if not isinstance(told, pac.PacError):
-            return _scripted(told[endpoint.name], meaning.pac_url, endpoint, users, before, detected)
+            script = f"{before}leave it to the script {without_logins(meaning.pac_url)}, which"
+            return dataclasses.replace(_scripted(told[endpoint.name], script, endpoint, users, named, dead), detected=detected)
         if not told.unfetched:
             return Way(None, users, f"{before}leave it to a script, and {told}", detected)
         before += f"leave it to a script, but {told}, so Windows goes on without it; they "
-    if not meaning.server or layer.settings is None:
-        return Way(DIRECT, users, f"{before}name no proxy", detected)
+    return Way(named, users, before + why, detected)
+
+
+def _named(layer: Layer, endpoint: Endpoint) -> tuple[str, str]:
+    """Return the way without any script, and what says so. Raises ListError."""
+    if not layer.meaning.server or layer.settings is None:
+        return DIRECT, "name no proxy"
     server = server_for(layer.settings.proxy, endpoint.scheme)
     if not server:
-        return Way(DIRECT, users, f"{before}name no proxy for {endpoint.scheme}", detected)
+        return DIRECT, f"name no proxy for {endpoint.scheme}"
     entry = bypasses(layer.settings.bypass, endpoint.scheme, endpoint.host, endpoint.port)
     if entry:
-        return Way(DIRECT, users, f"{before}let {endpoint.host} bypass the proxy ({entry})", detected)
-    return Way(server, users, f"{before}name the proxy {server}", detected)
+        return DIRECT, f"let {endpoint.host} bypass the proxy ({entry})"
+    return server, f"name the proxy {server}"
 
 
-def _scripted(answer: pac.Answer, url: str, endpoint: Endpoint, users: tuple[str, ...], before: str, detected: bool) -> Way:
-    script = f"{before}leave it to the script {without_logins(url)}, which"
+def _scripted(
+    answer: pac.Answer, script: str, endpoint: Endpoint, users: tuple[str, ...], named: str, dead: Collection[tuple[str, str]]
+) -> Way:
     if answer.open:
         missing = ", ".join(answer.open)
         lookup = any(name.lower() == f"the address of {endpoint.host}" for name in answer.open)
-        return Way(None, users, f"{script} asks for {missing}: that is not known here", detected, lookup)
-    way = pac.first_of(answer.text)
-    if way is None:
-        shown = without_logins(answer.text)
-        return Way(None, users, f"{script} says '{shown[:200]}': .NET Framework knows only PROXY and DIRECT", detected)
-    return Way(way, users, f"{script} says '{answer.text[:200]}'", detected)
+        return Way(None, users, f"{script} asks for {missing}: that is not known here", lookup=lookup)
+    told = without_logins(answer.text)[:200]
+    found = pac.ways_of(answer.text)
+    if not found:
+        return Way(None, users, f"{script} says '{told}': what .NET Framework makes of that is not known")
+    found = tuple(dict.fromkeys((*found, named)))[:MOST_OF_A_SCRIPT]
+    # Where none is reached, ETS6 tells what became of the first.
+    at = next((at for at, way in enumerate(found) if (endpoint.name, way) not in dead), 0)
+    return Way(found[at], users, f"{script} says '{told}'", passed=found[:at], left=found[at + 1 :])

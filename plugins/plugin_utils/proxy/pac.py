@@ -29,6 +29,7 @@ from .bypass import without_logins
 SECONDS = 3
 MAX_SCRIPT = 64 * 1024 - 1
 """A probe keeps 64 KB of a body: a script that fills them was cut off."""
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 
 
 class PacError(ValueError):
@@ -82,19 +83,24 @@ def answers(snapshot: Snapshot, url: str, servers: Sequence[tuple[str, str]], na
     return list(_run(json.dumps({**document, "clock": clock, "seconds": SECONDS}, sort_keys=True), shown))
 
 
-def first_of(answer: str) -> str | None:
-    """Return the first of the ways that a script names: ``host:port``, or nothing for direct. None where it is neither.
+def ways_of(answer: str) -> tuple[str, ...]:
+    """Return the ways that a script names, in order: ``host:port``, and nothing for direct, which ends the list. Empty where they cannot be told.
 
-    .NET Framework takes the first one; an empty answer is direct.
+    Windows separates by semicolons and blanks, leaves out SOCKS, and ends its list at DIRECT (.NET reference source,
+    WinHttpWebProxyFinder; Chromium, proxy_resolver_winhttp.cc). Where something else comes first it is not known what it does.
     """
-    first = next((entry.strip() for entry in answer.split(";") if entry.strip()), "DIRECT")
-    if first.upper() == "DIRECT":
-        return ""
-    match = re.fullmatch(r"(?i:PROXY|HTTP)\s+((?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)", first)
-    if match is None:
-        return None
-    address = match[1].lower()
-    return address if re.search(r":[0-9]+$", address) else f"{address}:80"
+    words = [word for word in re.split(r"[;\s]+", answer) if word]
+    if not words or words[0].upper() == "DIRECT":
+        return ("",)
+    found: list[str] = []
+    while len(words) > 1:
+        kind, address, *words = words
+        match = _ADDRESS.fullmatch(address)
+        if match is None or kind.upper() not in ("PROXY", "HTTP", "SOCKS", "SOCKS4", "SOCKS5"):
+            break
+        if not kind.upper().startswith("SOCKS"):
+            found.append(f"{match[1].lower()}:{match[2] or 80}")
+    return tuple(found)
 
 
 def _name(url: str) -> str:

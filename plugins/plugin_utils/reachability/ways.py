@@ -14,8 +14,8 @@ from ..proxy import effective, pac
 from ..snapshot import Snapshot
 from .kinds import CUT_OFF
 
-ROUNDS = 4
-"""The most that can be needed: the script, a name for it, the endpoints, another name for those that were cut off."""
+ROUNDS = 5
+"""The most that can be needed: the script, a name for it, the endpoints, the script's other proxies, another name for those that were cut off."""
 OTHER_NAME = "probe.invalid"
 """A name that no server has (RFC 2606): said to an address at which the right name is cut off."""
 OTHER_NAME_SECONDS = 3
@@ -25,8 +25,9 @@ def not_yet_probed(snapshot: Snapshot, policy: Policy) -> list[dict[str, Any]]:
     """Return probes with explicit ways, for what ETS6 would use and the snapshot does not hold. Empty for an image.
 
     Where a script decides, that takes several rounds: first the script itself is fetched, then perhaps a name is looked up for
-    it, then the endpoints are probed over the ways that it names. Where TLS was cut off, the same address is asked under another
-    name, since only that tells a filter of names from a server that is unwell.
+    it, then the endpoints are probed over the ways that it names, then, where the first of them is not reached, over the others.
+    Where TLS was cut off, the same address is asked under another name, since only that tells a filter of names from a server
+    that is unwell.
     """
     if snapshot.offline or policy.state == "absent":
         return []
@@ -37,6 +38,7 @@ def not_yet_probed(snapshot: Snapshot, policy: Policy) -> list[dict[str, Any]]:
     ways = effective.ways(snapshot, policy.endpoints, policy.proxy)
     for endpoint in policy.endpoints:
         wanted = [effective.DIRECT if way.lookup else way.way for way in ways[endpoint.name]]
+        wanted += [other for way in ways[endpoint.name] if way.passed for other in way.left]
         found = [way for way in dict.fromkeys(wanted) if way is not None and (endpoint.name, way) not in held]
         if found:
             missing.append({**endpoint.to_wire(), "ways": found})

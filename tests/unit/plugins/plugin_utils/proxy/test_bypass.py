@@ -1,11 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Bypass lists and server lists, as WinINET and .NET Framework read them."""
+"""Bypass lists and server lists, as .NET Framework reads them."""
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.proxy.bypass import bypasses, server_for, without_logins
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.bypass import ListError, bypasses, server_for, without_logins
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,12 +17,16 @@ from hypothesis import strategies as st
     [
         ("*.knx.org", "*.knx.org"),
         ("a.b;UPDATE.knx.ORG", "UPDATE.knx.ORG"),
-        ("a.b update.knx.org", "update.knx.org"),
+        ("a.b update.knx.org", ""),
+        ("a.b; update.knx.org ;", "update.knx.org"),
         ("*", "*"),
         ("up*.org", "up*.org"),
         ("https://update.knx.org", "https://update.knx.org"),
-        ("update.knx.org:443", "update.knx.org:443"),
-        ("https://*.knx.org:443", "https://*.knx.org:443"),
+        ("HTTPS://*.knx.org", "HTTPS://*.knx.org"),
+        ("*://update.knx.org", "*://update.knx.org"),
+        ("h*.org", "h*.org"),
+        ("update.knx.org:443", ""),
+        ("https://*.knx.org:443", ""),
         ("http://update.knx.org", ""),
         ("update.knx.org:80", ""),
         ("knx.org", ""),
@@ -36,6 +42,14 @@ from hypothesis import strategies as st
 )
 def test_an_entry_matches_the_whole_name(entries: str, entry: str) -> None:
     assert bypasses(entries, "https", "update.knx.org", 443) == entry
+
+
+def test_only_a_port_that_is_not_the_protocols_own_counts() -> None:
+    assert bypasses("update.knx.org:8443", "https", "update.knx.org", 8443) == "update.knx.org:8443"
+    assert bypasses("update.knx.org:443", "http", "update.knx.org", 443) == "update.knx.org:443"
+    assert bypasses("update.knx.org:80", "http", "update.knx.org", 80) == ""
+    assert bypasses("update.knx.org", "https", "update.knx.org", 8443) == "update.knx.org"
+    assert bypasses("update.*", "https", "update.knx.org", 8443) == "update.*"
 
 
 def test_local_is_every_name_without_a_dot() -> None:
@@ -60,7 +74,8 @@ def test_the_pc_itself_is_never_reached_through_a_proxy(host: str) -> None:
 def test_any_list_can_be_read(entries: str) -> None:
     found = bypasses(entries, "https", "update.knx.org", 443)
     assert found == "" or found in entries
-    assert isinstance(server_for(entries, "https"), str)
+    with contextlib.suppress(ListError):
+        assert isinstance(server_for(entries, "https"), str)
     without_logins(entries)
 
 
@@ -75,22 +90,33 @@ def test_many_wildcards_cost_no_time() -> None:
         ("P.Example.COM:8080", "p.example.com:8080", "p.example.com:8080"),
         ("p", "p:80", "p:80"),
         ("http=a:1;https=b:2", "b:2", "a:1"),
-        ("http=a:1 https=b:2", "b:2", "a:1"),
+        (" http = a:1 ; https = b:2; ", "b:2", "a:1"),
+        ("http=a:1;http=b:2", "", "b:2"),
+        ("HTTPS=b:2", "b:2", ""),
         ("http=a:1", "", "a:1"),
         ("socks=s:1080", "", ""),
-        ("http=a:1;p:3", "p:3", "a:1"),
         ("http://p:8080/", "p:8080", "p:8080"),
         ("https=http://b:2", "b:2", ""),
         ("[2001:db8::1]:3128", "[2001:db8::1]:3128", "[2001:db8::1]:3128"),
         ("[2001:db8::1]", "[2001:db8::1]:80", "[2001:db8::1]:80"),
         ("user:s3cret@p:8080", "p:8080", "p:8080"),
         ("http=user:s3cret@p:8080", "", "p:8080"),
-        ("https=user:a=b@p:8080", "p:8080", ""),
-        (";;", "", ""),
+        ("user:a=b@p:8080", "", ""),
+        ("", "", ""),
     ],
 )
 def test_the_server_of_a_protocol(servers: str, https: str, http: str) -> None:
     assert (server_for(servers, "https"), server_for(servers, "http")) == (https, http)
+
+
+@pytest.mark.parametrize("servers", [
+    "http=a:1 https=b:2", "http=a:1;p:3", "p:1;q:2", "p:1 q:2", "https=user:a=b@p:8080", "http=;https=b:2", "=b:2", "p:80800", "https://p:1",
+    "https=https://p:1", ";;", "p:x", "user:s3/cret@p:1",
+])  # fmt: skip
+def test_a_list_that_net_framework_does_not_read_is_refused(servers: str) -> None:
+    with pytest.raises(ListError, match=r"\.NET Framework, and so ETS6, does not read") as refused:
+        server_for(servers, "https")
+    assert "s3" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

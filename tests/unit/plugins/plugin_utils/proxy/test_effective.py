@@ -121,6 +121,47 @@ def test_a_script_takes_three_rounds_at_most() -> None:
     assert ways(made, "cloud_licensing", probes) == {"": ("knx",)}
 
 
+def dead(name: str, way: str, stage: str = "tcp") -> dict[str, Any]:
+    return probe(name, way, stage=stage, http=None, error={"kind": "refused", "code": 10061})
+
+
+def test_where_a_scripts_proxy_is_not_reached_the_next_one_counts_and_at_last_the_named_one() -> None:
+    made = pc(7, "named:9", "*.nowhere", SCRIPT)
+    endpoints = [POLICY.endpoints[0]]
+
+    def found(*probes: dict[str, Any]) -> tuple[effective.Way, list[list[str]]]:
+        held = snapshot(made, [script(SCRIPT, 'function FindProxyForURL() { return "PROXY a:1; PROXY b:2; DIRECT" }'), *probes])
+        (way,) = effective.ways(held, endpoints)["updates"]
+        return way, [one["ways"] for one in not_yet_probed(held, Policy(endpoints=tuple(endpoints)))]
+
+    way, missing = found()
+    assert (way.way, way.passed, missing) == ("a:1", (), [["a:1"]])
+    way, missing = found(probe("updates", "a:1", stage="connect"))
+    assert (way.way, missing) == ("a:1", []), "whoever answers is taken, whatever the answer"
+    way, missing = found(dead("updates", "a:1"))
+    assert (way.way, way.passed, missing) == ("b:2", ("a:1",), [["b:2", "named:9"]])
+    way, missing = found(dead("updates", "a:1"), dead("updates", "b:2", "dns"), probe("updates", "named:9"))
+    assert (way.way, way.passed, missing) == ("named:9", ("a:1", "b:2"), [])
+    way, missing = found(dead("updates", "a:1"), dead("updates", "b:2"), dead("updates", "named:9"))
+    assert (way.way, way.passed, missing) == ("a:1", (), []), "where none is reached, ETS6 tells of the first"
+    made = pc(5, pac_url=SCRIPT)
+    way, missing = found(dead("updates", "a:1"))
+    assert missing == [["b:2", ""]], "without a named proxy the direct way is the last"
+
+
+def test_no_script_makes_a_pc_try_endless_proxies() -> None:
+    text = f"function FindProxyForURL() {{ return '{'; '.join(f'PROXY p{number}:1' for number in range(90))}' }}"
+    held = [script(SCRIPT, text[:60_000]), *(dead(endpoint.name, "p0:1") for endpoint in POLICY.endpoints)]
+    assert dict(asked(pc(5, pac_url=SCRIPT), held))["updates"] == ["p1:1", "p2:1", "p3:1"]
+
+
+def test_a_list_that_net_framework_does_not_read_leaves_the_way_open() -> None:
+    for made in (pc(3, "http=a:1 https=b:2"), pc(7, "p:1;q:2", pac_url=SCRIPT)):
+        (way,) = effective.ways(snapshot(made), POLICY.endpoints)["updates"]
+        assert way.way is None
+        assert "the settings of knx: .NET Framework, and so ETS6, does not read" in way.reason
+
+
 def test_a_script_that_cannot_be_fetched_leaves_what_comes_after_it() -> None:
     refused = script(SCRIPT, "", stage="tcp", http=None, error={"kind": "refused", "code": 10061})
     assert ways(pc(5, pac_url=SCRIPT), probes=[refused]) == {"": ("knx",)}

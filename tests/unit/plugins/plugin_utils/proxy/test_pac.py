@@ -160,23 +160,29 @@ def test_nobody_is_told_the_login_in_a_scripts_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "way"),
+    ("answer", "ways"),
     [
-        ("DIRECT", ""),
-        ("", ""),
-        (" ; direct ", ""),
-        ("PROXY P.example:3128; DIRECT", "p.example:3128"),
-        ("proxy p", "p:80"),
-        ("HTTP p:1", "p:1"),
-        ("PROXY [2001:db8::1]:3128", "[2001:db8::1]:3128"),
-        ("PROXY [2001:db8::1]", "[2001:db8::1]:80"),
-        ("SOCKS s:1080; DIRECT", None),
-        ("HTTPS p:443", None),
-        ("p:3128", None),
-        ("PROXY u:s3cret@p:1", None),
-        ("PROXY p:1/x", None),
-        ("PROXY", None),
+        ("DIRECT", [""]),
+        ("", [""]),
+        (" ; direct ", [""]),
+        ("DIRECT; PROXY p:1", [""]),
+        ("PROXY P.example:3128; DIRECT", ["p.example:3128"]),
+        ("PROXY a:1; PROXY b:2; DIRECT; PROXY c:3", ["a:1", "b:2"]),
+        ("PROXY a:1 PROXY b", ["a:1", "b:80"]),
+        ("proxy p", ["p:80"]),
+        ("HTTP p:1", ["p:1"]),
+        ("PROXY [2001:db8::1]:3128", ["[2001:db8::1]:3128"]),
+        ("PROXY [2001:db8::1]", ["[2001:db8::1]:80"]),
+        ("SOCKS s:1080; PROXY p:1", ["p:1"]),
+        ("SOCKS s:1080; DIRECT", []),
+        ("PROXY a:1; HTTPS p:443; PROXY b:2", ["a:1"]),
+        ("SOCKS s:1080", []),
+        ("HTTPS p:443", []),
+        ("p:3128", []),
+        ("PROXY u:s3cret@p:1", []),
+        ("PROXY p:1/x", []),
+        ("PROXY", []),
     ],
 )
-def test_the_first_way_counts(answer: str, way: str | None) -> None:
-    assert pac.first_of(answer) == way
+def test_a_script_names_ways_in_order(answer: str, ways: list[str]) -> None:
+    assert pac.ways_of(answer) == tuple(ways)
