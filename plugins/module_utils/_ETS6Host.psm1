@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# What windows_host does on a PC: change what it is given, read what it is asked for, and probe. It decides nothing. No C#, no
-# compiler, and nothing that a virus scanner could take for an attack. Windows PowerShell 5.1 and PowerShell 7.
+# What windows_host does on a PC: change, read and probe what it is asked to. It decides nothing. No C#, and nothing that a virus
+# scanner could take for an attack. Windows PowerShell 5.1 and PowerShell 7.
 
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
@@ -389,8 +389,8 @@ Function Get-ETS6ProxySetting {
     @{ flags = $flags; proxy = $proxy; bypass = $bypass }
 }
 
-# Gives every probe the distinct ways out that the PC's users have for it, as .NET Framework takes them. This saves an execution and
-# judges nothing: the controller works the ways out by itself, and asks again where one is missing. Scripts are left to it, too.
+# Gives every probe the ways out that the PC's users have for it. This saves an execution and judges nothing: the controller works
+# them out by itself, and asks again where one is missing, as where a script decides.
 Function Resolve-ETS6Way {
     param ([object[]]$Probes, [Collections.IDictionary]$Snapshot)
 
@@ -422,7 +422,7 @@ Function Resolve-ETS6Way {
         })
 }
 
-# Gives the proxy for a URL, or nothing, as .NET Framework reads both lists; throws where it would.
+# Gives the proxy for a URL, or nothing, as .NET Framework reads both lists.
 Function Select-ETS6Proxy {
     param ([Collections.IDictionary]$Setting, [Uri]$Uri)
 
@@ -441,15 +441,8 @@ Function Select-ETS6Proxy {
     }
     $address = $Setting.proxy.Trim()
     if ($address.Contains('=')) {
-        $named = @{}
-        foreach ($part in $address.Split(';').Trim()) {
-            if (-not $part) { continue }
-            $words = $part.Split('=').Trim()
-            if ($words.Count -ne 2) { throw 'no list of proxies' }
-            $named[$words[0]] = $words[1]
-        }
-        if (-not $named.ContainsKey($Uri.Scheme)) { return '' }
-        $address = $named[$Uri.Scheme]
+        if ($address -notmatch "^(?:.*;)?\s*$($Uri.Scheme)\s*=\s*([^;]*)") { return '' }
+        $address = $Matches[1]
     }
     if ($address -notmatch '://') { $address = "http://$address" }
     $proxy = [Uri]$address
@@ -460,7 +453,7 @@ Function Select-ETS6Proxy {
 #region Probes
 
 # One probe over one way, in a runspace of its own: plain synchronous calls. What it finds it puts into $Found at once, so that
-# the watchdog can close its socket and still report how far it came.
+# the watchdog can close its sockets and still report how far it came.
 $script:ProbeScript = {
     param ($Probe, $Found, $Until)
 
@@ -469,6 +462,8 @@ $script:ProbeScript = {
     $ansi = [Text.Encoding]::GetEncoding(28591)
     $clock = [Diagnostics.Stopwatch]::StartNew()
     $script:ends = $Until
+    # Not everything can be ended: a name service's work, a chain that Windows builds. It must not keep the process from ending.
+    [Threading.Thread]::CurrentThread.IsBackground = $true
 
     function Enter-Stage([string]$Name, [int]$Seconds) {
         $Found.stage = $Name
@@ -489,7 +484,7 @@ $script:ProbeScript = {
         $buffer = [byte[]]::new(16384)
         $end = -1
         while ($end -lt 0) {
-            if ($raw.Length -gt 16384) { throw [InvalidOperationException]::new('the answer has too long a head') }
+            if ($raw.Length -gt 16384) { throw 'the answer has too long a head' }
             $Stream.ReadTimeout = Get-Left
             $count = $Stream.Read($buffer, 0, $buffer.Length)
             if ($count -eq 0) { throw [IO.EndOfStreamException]::new('the connection was closed before an answer') }
@@ -497,19 +492,17 @@ $script:ProbeScript = {
             $end = $ansi.GetString($raw.ToArray()).IndexOf("`r`n`r`n", [StringComparison]::Ordinal)
         }
         $lines = $ansi.GetString($raw.ToArray(), 0, $end) -split "`r`n"
-        if ($lines[0] -notmatch '^HTTP/\S+ (\d{3})(?: |$)') { throw [InvalidOperationException]::new('the answer is not HTTP') }
+        if ($lines[0] -notmatch '^HTTP/\S+ (\d{3})(?: |$)') { throw 'the answer is not HTTP' }
         $status = [int]$Matches[1]
-        $headers = [Collections.Generic.List[object]]::new()
         $most = $Cap
         $chunked = $false
-        foreach ($line in @($lines | Select-Object -Skip 1)) {
-            $name, $value = $line -split ':', 2
-            if ($null -eq $value) { continue }
-            $name, $value = $name.Trim(), $value.Trim()
-            $headers.Add(@($name, $value))
-            if ($name -eq 'Content-Length' -and $value -match '^\d{1,9}$') { $most = [Math]::Min($Cap, [int]$value) }
-            if ($name -eq 'Transfer-Encoding' -and $value -eq 'chunked') { $chunked = $true }
-        }
+        $headers = @(foreach ($line in $lines | Select-Object -Skip 1) {
+                $name, $value = ($line -split ':', 2).Trim()
+                if ($null -eq $value) { continue }
+                if ($name -eq 'Content-Length' -and $value -match '^\d{1,9}$') { $most = [Math]::Min($Cap, [int]$value) }
+                if ($name -eq 'Transfer-Encoding' -and $value -eq 'chunked') { $chunked = $true }
+                , @($name, $value)
+            })
         if ($status -in 204, 304) { $most = 0 }
         $body = $end + 4
         while ($WithBody -and $raw.Length -lt $body + $most) {
@@ -523,51 +516,61 @@ $script:ProbeScript = {
             $raw.Write($buffer, 0, $count)
         }
         $size = [Math]::Min($most, [int]$raw.Length - $body)
-        @{ status = $status; headers = $headers.ToArray(); body = [Convert]::ToBase64String($raw.ToArray(), $body, $size) }
+        @{ status = $status; headers = $headers; body = [Convert]::ToBase64String($raw.ToArray(), $body, $size) }
     }
 
     try {
+        $null = Get-Left
         $uri = [Uri]$Probe.url
         $secure = $uri.Scheme -eq 'https'
         $server = "$($uri.Host):$($uri.Port)"
-        $target = @($Probe.way, $Probe.address, $server) | Where-Object { $_ } | Select-Object -First 1
+        $target = @($Found.way, $Probe.address, $server) | Where-Object { $_ } | Select-Object -First 1
         $colon = $target.LastIndexOf(':')
         $name, $port = $target.Substring(0, $colon).Trim('[', ']'), [int]$target.Substring($colon + 1)
 
-        # Nothing ends a name service's work: where it takes too long it is left behind, on a thread that keeps no process from ending.
+        Enter-Stage dns 8
         $wait = [Net.Dns]::GetHostAddressesAsync($name)
-        if (-not $wait.Wait((Get-Left))) { throw [TimeoutException]::new('no answer in time') }
+        while (-not $wait.Wait((Get-Left))) { continue }
         $addresses = $wait.Result
         $Found.addresses = @($addresses | ForEach-Object { $_.ToString() })
         Save-Elapsed
 
+        # All addresses within the stage, each a moment after the one before it (RFC 8305): one that nobody answers at costs that moment.
         Enter-Stage tcp 5
-        $failure = $null
-        foreach ($address in $addresses) {
-            # TcpClient without a family is IPv4 only.
-            $client = [Net.Sockets.TcpClient]::new($address.AddressFamily)
-            $Found.client = $client
-            $Found.address = $address.ToString()
+        $next = 0
+        $open = [Collections.Generic.List[object]]::new()
+        $client = $failure = $null
+        while (-not $client) {
+            $left = Get-Left
+            if ($next -eq $addresses.Count -and -not $open.Count) { throw $failure }
             try {
-                $wait = $client.BeginConnect($address, $port, $null, $null)
-                if (-not $wait.AsyncWaitHandle.WaitOne((Get-Left))) { throw [TimeoutException]::new('no answer in time') }
-                $client.EndConnect($wait)
-                $failure = $null
-                break
+                if ($next -lt $addresses.Count) {
+                    $address = $addresses[$next++]
+                    $Found.address = $address.ToString()
+                    # TcpClient without a family is IPv4 only.
+                    $try = @{ address = $Found.address; client = [Net.Sockets.TcpClient]::new($address.AddressFamily) }
+                    $Found.clients.Add($try.client)
+                    $try.wait = $try.client.BeginConnect($address, $port, $null, $null)
+                    $open.Add($try)
+                    if ($next -lt $addresses.Count) { $left = [Math]::Min($left, 250) }
+                }
+                $at = [Threading.WaitHandle]::WaitAny([Threading.WaitHandle[]]@($open | ForEach-Object { $_.wait.AsyncWaitHandle }), $left)
+                if ($at -eq [Threading.WaitHandle]::WaitTimeout) { continue }
+                $try = $open[$at]
+                $open.RemoveAt($at)
+                $try.client.EndConnect($try.wait)
+                $client = $try.client
+                $Found.address = $try.address
             }
-            catch {
-                $failure = $_
-                $client.Close()
-            }
+            catch { $failure = $_ }
         }
-        if ($failure) { throw $failure }
         Save-Elapsed
         $Found.local = $client.Client.LocalEndPoint.Address.ToString()
         $client.NoDelay = $true
         $stream = $client.GetStream()
         $stream.WriteTimeout = 8000
 
-        if ($Probe.way -and $secure) {
+        if ($Found.way -and $secure) {
             Enter-Stage connect 8
             $request = $ansi.GetBytes("CONNECT $server HTTP/1.1`r`nHost: $server`r`nUser-Agent: $agent`r`n`r`n")
             $stream.Write($request, 0, $request.Length)
@@ -581,17 +584,17 @@ $script:ProbeScript = {
         }
         if ($secure) {
             Enter-Stage tls 8
-            $seen = @{ errors = ''; presented = @(); built = @(); status = @() }
+            $seen = @{}
             # The callback only runs in a synchronous handshake: an asynchronous one has no runspace for it.
             $callback = [Net.Security.RemoteCertificateValidationCallback] {
                 param ($From, $Certificate, $Chain, $PolicyErrors)
                 $null = $From
-                $seen.errors = $PolicyErrors.ToString()
                 $leaf = [Convert]::ToBase64String($Certificate.GetRawCertData())
                 $others = @($Chain.ChainPolicy.ExtraStore | ForEach-Object { [Convert]::ToBase64String($_.RawData) })
                 $seen.presented = @($leaf) + @($others | Where-Object { $_ -ne $leaf })
                 $seen.built = @($Chain.ChainElements | ForEach-Object { [Convert]::ToBase64String($_.Certificate.RawData) })
-                $seen.status = @($Chain.ChainStatus | ForEach-Object { $_.Status.ToString() })
+                $seen.chain_status = @($Chain.ChainStatus | ForEach-Object { $_.Status.ToString() })
+                $seen.policy_errors = @($PolicyErrors.ToString() -split ',\s*' | Where-Object { $_ -ne 'None' })
                 $true
             }
             $secured = [Net.Security.SslStream]::new($stream, $false, $callback)
@@ -599,18 +602,13 @@ $script:ProbeScript = {
             # None is the system's choice, and refused where that is switched off: there this is not SystemDefault (0), as on Server 2016.
             $protocols = if ([int][Net.ServicePointManager]::SecurityProtocol) { 'Tls12' } else { 'None' }
             $secured.AuthenticateAsClient($uri.Host, $null, [Security.Authentication.SslProtocols]$protocols, $false)
-            $Found.tls = @{
-                protocol = $secured.SslProtocol.ToString()
-                policy_errors = @($seen.errors -split ',\s*' | Where-Object { $_ -ne 'None' })
-                presented = $seen.presented
-                built = $seen.built
-                chain_status = $seen.status
-            }
+            $seen.protocol = $secured.SslProtocol.ToString()
+            $Found.tls = $seen
             Save-Elapsed
             $stream = $secured
         }
         Enter-Stage http 8
-        $path = if ($Probe.way -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
+        $path = if ($Found.way -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
         $request = $ansi.GetBytes("GET $path HTTP/1.1`r`nHost: $($uri.Authority)`r`nUser-Agent: $agent`r`nAccept: */*`r`nConnection: close`r`n`r`n")
         $stream.Write($request, 0, $request.Length)
         $Found.http = Read-Answer $stream 65536 $true
@@ -640,7 +638,7 @@ $script:ProbeScript = {
         }
         $Found.error = @{ kind = $kind; code = $code; text = [string]$_.Exception.GetBaseException().Message }
     }
-    finally { if ($Found.client) { $Found.client.Close() } }
+    finally { foreach ($one in $Found.clients.ToArray()) { $one.Close() } }
 }
 
 # Runs every probe over each of its ways side by side; after the given seconds what is left is cut off and reported as timed out.
@@ -656,13 +654,12 @@ Function Invoke-ETS6Probe {
     $running = @(foreach ($probe in $Probes) {
             foreach ($way in $probe.ways) {
                 $found = [hashtable]::Synchronized(@{
-                        name = $probe.name; way = $way; stage = 'dns'; error = $null; addresses = @(); address = $null; local = $null
-                        elapsed = [hashtable]::Synchronized(@{}); connect = $null; tls = $null; http = $null; client = $null
+                        name = $probe.name; way = $way; stage = 'queue'; error = $null; addresses = @(); address = $null; local = $null
+                        elapsed = [hashtable]::Synchronized(@{}); connect = $null; tls = $null; http = $null; clients = [Collections.Concurrent.ConcurrentBag[object]]::new()
                     })
                 $shell = [Management.Automation.PowerShell]::Create()
                 $shell.RunspacePool = $pool
-                $single = @{ url = $probe.url; address = $probe.address; way = $way }
-                $null = $shell.AddScript($script:ProbeScript.ToString()).AddArgument($single).AddArgument($found).AddArgument($until)
+                $null = $shell.AddScript($script:ProbeScript.ToString()).AddArgument($probe).AddArgument($found).AddArgument($until)
                 @{ shell = $shell; found = $found; handle = $shell.BeginInvoke() }
             }
         })
@@ -671,19 +668,17 @@ Function Invoke-ETS6Probe {
     }
     $results = foreach ($one in $running) {
         $over = -not $one.handle.IsCompleted
-        $result = @{}
-        foreach ($field in 'name', 'way', 'stage', 'error', 'addresses', 'address', 'local', 'connect', 'tls', 'http') { $result[$field] = $one.found[$field] }
         # A late probe may still write to it.
-        $result.elapsed = $one.found.elapsed.Clone()
+        $result = $one.found.Clone()
+        $result.elapsed = $result.elapsed.Clone()
+        $result.Remove('clients')
         if ($over) {
             $result.error = @{ kind = 'timeout'; code = $null; text = 'the time for all probes was over' }
-            # This ends every call that waits on the socket.
-            if ($one.found.client) { $one.found.client.Close() }
+            # This ends every call that waits on a socket.
+            foreach ($client in $one.found.clients.ToArray()) { $client.Close() }
         }
-        $one.shell.Dispose()
         $result
     }
-    $pool.Dispose()
     , @($results)
 }
 

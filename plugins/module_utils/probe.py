@@ -15,8 +15,10 @@ import base64
 import contextlib
 import copy
 import errno
+import os
 import queue
 import re
+import selectors
 import socket
 import ssl
 import threading
@@ -28,7 +30,9 @@ from urllib.parse import urlsplit
 AT_ONCE = 16
 HEAD_CAP = 16 * 1024
 BODY_CAP = 64 * 1024
-STAGE_SECONDS = {"tcp": 5.0, "connect": 8.0, "tls": 8.0, "http": 8.0}
+NEXT_ADDRESS = 0.25
+"""Seconds after which the next address of a name is tried beside those that have not answered (RFC 8305, 5)."""
+STAGE_SECONDS = {"dns": 8.0, "tcp": 5.0, "connect": 8.0, "tls": 8.0, "http": 8.0}
 AGENT = "ets6.network-probe"
 OVER = "the time was over"
 
@@ -86,7 +90,7 @@ class Probe:
         self._address = str(probe.get("address") or "")
         self._way = way
         self._deadline = self._ends = deadline
-        self._stage = "dns"
+        self._stage = "queue"
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self.done = threading.Event()
@@ -156,6 +160,7 @@ class Probe:
             self._found["elapsed"][self._stage] = round((time.monotonic() - self._since) * 1000)
 
     def _go(self) -> None:
+        self._left()
         target = self._way or self._address or f"{self._host}:{self._port}"
         name, _colon, port = target.rpartition(":")
         stream: socket.socket = self._connect(name.strip("[]"), int(port))
@@ -180,30 +185,74 @@ class Probe:
 
     def _connect(self, name: str, port: int) -> socket.socket:
         self._enter("dns")
-        self._left()
-        try:
-            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            kind = "try_again" if error.errno == socket.EAI_AGAIN else "not_found"
-            raise ProbeError(kind, str(error), error.errno) from None
+        found = self._resolve(name, port)
         self._keep(addresses=list(dict.fromkeys(entry[4][0] for entry in found)))
         self._timed()
         self._enter("tcp")
-        last: OSError | None = None
-        for family, kind_of_socket, protocol, _name, address in found:
-            self._keep(address=address[0])
+        self._socket = self._first_of(found)
+        self._timed()
+        self._keep(address=self._socket.getpeername()[0], local=self._socket.getsockname()[0])
+        return self._socket
+
+    def _resolve(self, name: str, port: int) -> list[Any]:
+        """Ask the name service, on a thread of its own: nothing ends its work, so where it takes too long it is left behind."""
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def ask() -> None:
             try:
-                self._socket = socket.socket(family, kind_of_socket, protocol)
-                self._socket.settimeout(self._left())
-                self._socket.connect(address)
-                self._timed()
-                self._keep(local=self._socket.getsockname()[0])
-                return self._socket
-            except OSError as error:
-                if self._socket is not None:
-                    self._socket.close()
-                last = error
-        raise last or OSError("no address")
+                answers.put(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError) as error:
+                answers.put(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            found = answers.get(timeout=self._left())
+        except queue.Empty:
+            raise ProbeError("timeout", OVER) from None
+        if isinstance(found, socket.gaierror):
+            kind = "try_again" if found.errno == socket.EAI_AGAIN else "not_found"
+            raise ProbeError(kind, str(found), found.errno)
+        if isinstance(found, Exception):
+            raise found
+        return list(found)
+
+    def _first_of(self, found: list[Any]) -> socket.socket:
+        """Return a socket that is connected to the first address which answers.
+
+        All are tried within the stage, each a moment after the one before it: one that nobody answers at costs that moment.
+        """
+        last = OSError("no address")
+        opened: list[socket.socket] = []
+        try:
+            with selectors.DefaultSelector() as waiting:
+                while found or waiting.get_map():
+                    left = self._left()
+                    if found:
+                        family, kind, protocol, _name, address = found.pop(0)
+                        self._keep(address=address[0])
+                        try:
+                            opened.append(socket.socket(family, kind, protocol))
+                            opened[-1].setblocking(False)
+                            _check(opened[-1].connect_ex(address))
+                        except OSError as error:
+                            last = error
+                            continue
+                        waiting.register(opened[-1], selectors.EVENT_WRITE)
+                        left = min(left, NEXT_ADDRESS) if found else left
+                    for key, _events in waiting.select(left):
+                        waiting.unregister(key.fileobj)
+                        one = next(one for one in opened if one is key.fileobj)
+                        try:
+                            _check(one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                        except OSError as error:
+                            last = error
+                            continue
+                        opened.remove(one)
+                        return one
+        finally:
+            for one in opened:
+                one.close()
+        raise last
 
     def _handshake(self, plain: socket.socket) -> socket.socket:
         """Shake hands and keep the presented chain, whatever its validity: judging it is the controller's."""
@@ -264,6 +313,11 @@ class Probe:
                 break
             body += more
         return {"status": status, "headers": headers, "body": base64.b64encode(body[:most]).decode("ascii")}
+
+
+def _check(state: int) -> None:
+    if state not in (0, errno.EINPROGRESS):
+        raise OSError(state, os.strerror(state))
 
 
 def _presented(stream: ssl.SSLSocket) -> list[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from socket import socket
 
-from tests.lab.obstacles import Listener, reset, saying, silent
+from tests.lab.obstacles import Listener, dropping, reset, saying, silent
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -45,4 +45,6 @@ def start(stack: ExitStack) -> dict[str, str]:
         listener = Listener(behave)
         stack.callback(listener.stop)
         addresses[name] = listener.address
+    # The same port, but for the first address of two: there nobody is ever let in.
+    addresses["dropping"] = dropping(stack, "127.0.0.2", int(addresses["closing"].rpartition(":")[2]))
     return addresses

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_all_endpoints_take_the_time_of_the_slowest(stack: ExitStack) -> None:
     assert SLOW <= took < 2 * SLOW, took
 
 
-@pytest.mark.parametrize("how", ["full", "silent", "dripping", "name service"])
+@pytest.mark.parametrize("how", ["dropping", "silent", "dripping", "name service"])
 def test_with_all_endpoints_dead_the_bound_holds(stack: ExitStack, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     probes = many("")
     if how == "name service":
@@ -65,13 +65,8 @@ def test_with_all_endpoints_dead_the_bound_holds(stack: ExitStack, monkeypatch: 
             return []
 
         monkeypatch.setattr(socket, "getaddrinfo", hang)
-    elif how == "full":
-        listening = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0), backlog=0)))
-        for _caller in range(3):
-            caller = stack.enter_context(closing(socket.socket()))
-            caller.setblocking(False)
-            caller.connect_ex(listening.getsockname())
-        probes = many(f"127.0.0.1:{listening.getsockname()[1]}")
+    elif how == "dropping":
+        probes = many(obstacles.dropping(stack))
     else:
 
         def drip(connection: socket.socket) -> None:
@@ -87,7 +82,7 @@ def test_with_all_endpoints_dead_the_bound_holds(stack: ExitStack, monkeypatch: 
     found = probe.probe_all(probes, 1.5)
     took = time.monotonic() - since
     assert 1.4 <= took < 2.5, took
-    stage = {"full": "tcp", "name service": "dns"}.get(how, "http")
+    stage = {"dropping": "tcp", "name service": "dns"}.get(how, "http")
     assert [(one["stage"], one["error"]["kind"]) for one in found] == [(stage, "timeout")] * COUNT
 
 
@@ -99,6 +94,17 @@ def test_a_stage_has_its_own_bound_within_that_of_all(stack: ExitStack, monkeypa
     found = probe.probe_all(many(server.address), 10)
     assert time.monotonic() - since < 3
     assert {(one["stage"], one["error"]["kind"]) for one in found} == {("http", "timeout")}
+
+
+def test_the_name_service_has_its_own_bound_too(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(probe.STAGE_SECONDS, "dns", 0.3)
+    over = threading.Event()
+    stack.callback(over.set)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: over.wait(30))
+    since = time.monotonic()
+    found = probe.probe_all(many(""), 10)
+    assert time.monotonic() - since < 3
+    assert {(one["stage"], one["error"]["kind"]) for one in found} == {("dns", "timeout")}
 
 
 def test_a_name_service_that_hangs_does_not_keep_the_process_from_ending() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -79,7 +79,7 @@ class Street:
             "alert": self._listener(obstacles.saying(b"\x15\x03\x03\x00\x02\x02\x28")),
             "no_tls": self._listener(obstacles.saying(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")),
             "garbage": self._listener(obstacles.saying(b"220 mail.example ESMTP\r\n\r\n")),
-            "full": self._full(),
+            "full": obstacles.dropping(stack),
         }
 
     def port(self, place: str) -> str:
@@ -100,15 +100,6 @@ class Street:
         listener = obstacles.Listener(behave)
         self._stack.callback(listener.stop)
         return listener.address
-
-    def _full(self) -> str:
-        """Return an address at which nobody is let in any more: Linux drops what asks for it, as a firewall does."""
-        listening = self._stack.enter_context(closing(socket.create_server(("127.0.0.1", 0), backlog=0)))
-        for _caller in range(3):
-            caller = self._stack.enter_context(closing(socket.socket()))
-            caller.setblocking(False)
-            caller.connect_ex(listening.getsockname())
-        return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 @pytest.fixture(scope="module")

@@ -638,7 +638,7 @@ def a_list_that_names_no_proxy_for_a_protocol_means_directly(answer: Answer) -> 
     return {probe["way"] for probe in answer.snapshot["probes"]} == {""}
 
 
-@question(pc=lambda pc: pc.user_proxy(3, "http=127.0.0.1:2 https=127.0.0.1:3", ""), asked=WINDING, model=False)
+@question(pc=lambda pc: pc.user_proxy(3, "127.0.0.1:2 127.0.0.1:3", ""), asked=WINDING, model=False)
 def a_list_that_net_framework_does_not_read_gives_no_way(answer: Answer) -> bool:
     return answer.snapshot["probes"] == [] and not answer.snapshot["errors"]
 
@@ -765,6 +765,32 @@ def servers_that_keep_quiet_are_cut_off(answer: Answer) -> bool:
         "silent http": ("http", "timeout"),
         "fine": ("done", None),
     }
+
+
+@question(
+    pc=_names(**{
+        "dead-first.example": ["127.0.0.2", "::1", "127.0.0.1"],
+        "dead.example": ["127.0.0.2"],
+        "refusing.example": ["::1", "127.0.0.3"],
+    }),
+    asked=lambda network, odd: {
+        "probe_timeout": 8,
+        "probes": [probe(name, f"https://{name}.example:{odd['dropping'].rpartition(':')[2]}") for name in ("dead-first", "dead", "refusing")],
+    },
+)  # fmt: skip
+def an_address_that_nobody_answers_at_costs_a_moment(answer: Answer) -> bool:
+    told = {
+        one["name"]: (one["stage"], one["address"], one["error"] and one["error"]["kind"]) for one in answer.snapshot["probes"]
+    }
+    return (
+        told
+        == {
+            "dead-first": ("tls", "127.0.0.1", "closed"),
+            "dead": ("tcp", "127.0.0.2", "timeout"),
+            "refusing": ("tcp", "127.0.0.3", "refused"),
+        }
+        and 250 <= answer.probe("dead-first")["elapsed"]["tcp"] < 3000
+    )
 
 
 @question(

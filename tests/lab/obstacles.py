@@ -90,6 +90,16 @@ class Listener:
             self._behave(connection)
 
 
+def dropping(stack: contextlib.ExitStack, host: str = "127.0.0.1", port: int = 0) -> str:
+    """Return an address at which nobody is let in any more: Linux drops what asks for it, as a firewall does."""
+    listening = stack.enter_context(contextlib.closing(socket.create_server((host, port), backlog=0)))
+    for _caller in range(3):
+        caller = stack.enter_context(contextlib.closing(socket.socket()))
+        caller.setblocking(False)
+        caller.connect_ex(listening.getsockname())
+    return f"{host}:{listening.getsockname()[1]}"
+
+
 def name_filter(names: tuple[str, ...], behind: str) -> Callable[[socket.socket], None]:
     """Return a firewall that resets a connection whose TLS says one of the names, and lets others through to the address behind."""
     host, _colon, port = behind.rpartition(":")

@@ -82,8 +82,8 @@ def request(policy: Policy) -> dict[str, list[object]]:
     keys = [MACHINE, MACHINE + r"\Connections", POLICY, change.RECORDS, winhttp.KEYS[1]]
     users = [SETTINGS, SETTINGS + r"\Connections", POLICY_SETTINGS, USER_ENVIRONMENT]
     return {
-        "registry": [{"path": path, "depth": 0} for path in keys],
-        "user_registry": [{"path": path, "depth": 0} for path in users],
+        "registry": [{"path": path} for path in keys],
+        "user_registry": [{"path": path} for path in users],
     }
 
 

@@ -113,6 +113,8 @@ def _fetched(snapshot: Snapshot, url: str) -> Mapping[str, Any] | None:
 
 def _script(found: Mapping[str, Any], shown: str) -> str:
     error, http, tls = found.get("error"), found.get("http"), found.get("tls")
+    if found["stage"] == "queue":
+        raise PacError(f"the script {shown} was not fetched: the time for all probes was over before its turn")
     if error or not http:
         kind = str(error["kind"]) if error else "closed"
         raise PacError(f"the script {shown} could not be fetched ({kind} at {found['stage']})", unfetched=True)

@@ -271,11 +271,6 @@ class LabShell {
     }
 
     [object] BeginInvoke() { return $this.Real.BeginInvoke() }
-
-    [void] Dispose() {
-        $this.Real.Dispose()
-        $this.Runspace.Dispose()
-    }
 }
 
 [LabPC]::Load($env:ETS6_LAB_PC)

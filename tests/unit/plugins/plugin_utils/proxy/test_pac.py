@@ -152,6 +152,13 @@ def test_a_script_in_chunks_with_a_byte_order_mark() -> None:
     assert pac.answers(holds(script(URL, "", http=http)), URL, [("http://a/", "a")], {}) == [pac.Answer("DIRECT")]
 
 
+def test_a_script_that_nobody_came_to_fetch_is_not_taken_for_one_that_is_not_there() -> None:
+    waiting = script(URL, "", stage="queue", http=None, error={"kind": "timeout", "code": None})
+    with pytest.raises(pac.PacError, match="over before its turn") as failed:
+        pac.answers(holds(waiting), URL, [], {})
+    assert not failed.value.unfetched
+
+
 def test_nobody_is_told_the_login_in_a_scripts_address() -> None:
     url = "http://knx:s3cret@proxy.example.com/x.pac"
     with pytest.raises(pac.NotFetchedError) as failed:

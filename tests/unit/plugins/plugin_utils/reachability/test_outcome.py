@@ -90,6 +90,13 @@ def test_no_route_is_the_networks() -> None:
     assert (result.kind, result.sentence) == (Kind.UNREACHABLE, "There is no route to update.knx.org:443.")
 
 
+def test_a_probe_whose_turn_did_not_come_proves_nothing() -> None:
+    error = {"kind": "timeout", "code": None, "text": "…"}
+    result = judged(probe(stage="queue", error=error, addresses=[], tls=None, http=None))
+    assert (result.kind, result.status) == (Kind.NOT_PROBED, Status.UNKNOWN)
+    assert "ets6_network_probe_timeout" in result.sentence
+
+
 @pytest.mark.parametrize(
     "address", ["0.0.0.0", "10.1.2.3", "127.0.0.1", "169.254.1.1", "198.18.0.5", "::1", "::", "fd00::1", "fe80::1%4"]
 )
