@@ -44,7 +44,7 @@ def endpoint_control(endpoint: Endpoint) -> Control:
     """Return the control of an endpoint."""
     why = (
         "What ETS6 needs of the network stands in the vendor's table (KNX support article 4403452514066)."
-        if of_vendor(endpoint)
+        if of_vendor(endpoint.host)
         else "Added in ets6_network_endpoints."
     )
     return Control(

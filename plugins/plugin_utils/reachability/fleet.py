@@ -5,7 +5,7 @@
 
 It works on findings as they stand in report.json. Statuses stay: what is not reached is not reached, whoever is to blame.
 A vantage point is a way out (direct, or through which proxy) from a network; hosts of the same one prove nothing about what
-lies behind it.
+lies behind it, and one from which nothing of the vendor is reached proves nothing about a single server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from ..finding import Status
 from . import interception
-from .kinds import Kind
+from .kinds import Kind, of_vendor
 
 NAMES_IN_A_SENTENCE = 3
 NAMES_IN_EVIDENCE = 20
@@ -35,8 +35,13 @@ Point = tuple[str, str]
 
 @dataclass
 class _Server:
-    """Who reaches a server and who does not, by vantage point; otherwise counts what else came of it."""
+    """Who reaches a server and who does not, by vantage point; otherwise counts what else came of it.
 
+    leads_out has, by vantage point, the vendor's servers that are reached from there.
+    """
+
+    leads_out: Mapping[Point, set[str]]
+    name: str
     reached: dict[Point, list[str]] = field(default_factory=lambda: defaultdict(list))
     failed: dict[Point, list[str]] = field(default_factory=lambda: defaultdict(list))
     otherwise: int = 0
@@ -53,10 +58,11 @@ class _Server:
 
     @cached_property
     def points(self) -> int:
-        """From how many vantage points it fails, for certain: networks that are not known may be the same."""
+        """From how many vantage points it fails that reach another server of the vendor, for certain: networks that are not known may be the same."""
         networks: dict[str, set[str]] = defaultdict(set)
         for way, network in self.failed:
-            networks[way] |= {network} - {""}
+            if self.leads_out.get((way, network), set()) - {self.name}:
+                networks[way] |= {network} - {""}
         return sum(max(1, len(known)) for known in networks.values())
 
     @property
@@ -67,13 +73,17 @@ class _Server:
 
 def compare(hosts: Mapping[str, Sequence[Json]]) -> dict[str, list[Json]]:
     """Return the findings by host's name, with what the other hosts' findings say of them added to reason and evidence."""
-    servers: dict[str, _Server] = defaultdict(_Server)
+    servers: dict[str, _Server] = {}
+    leads_out: dict[Point, set[str]] = defaultdict(set)
     for name, findings in hosts.items():
         for finding in findings:
             for point, outcome in _seen(finding):
-                server = servers[finding["evidence"]["server"]]
+                place = finding["evidence"]["server"]
+                server = servers.setdefault(place, _Server(leads_out, place))
                 if outcome == Kind.FINE:
                     server.reached[point].append(name)
+                    if of_vendor(place.rpartition(":")[0]):
+                        leads_out[point].add(place)
                 elif outcome in OUTAGE:
                     server.failed[point].append(name)
                 else:
@@ -109,13 +119,13 @@ def _with_others(name: str, finding: Json, servers: Mapping[str, _Server]) -> Js
         told = f"It is reached from {_names(reached)}, so the server is up: what is in the way is between this host's way out and the server."
     elif server.is_out:
         told = (
-            f"Seen the same from all {count} hosts and {server.points} vantage points that do not share their way out: the server itself is "
-            "down or unwell. That is the vendor's to mend, and not this host's fault."
+            f"Seen the same from all {count} hosts and {server.points} vantage points, which reach other servers of the vendor: that points to the "
+            "server itself, which is the vendor's to mend, and not this host's fault. Where one firewall stands before all of them, ask there first."
         )
     elif same and not server.otherwise:
         told = (
-            f"All {count} hosts see the same, so it is not this host; they share their way out, and only a second vantage point, such as a "
-            "host in another network, can tell that way from the vendor's server."
+            f"All {count} hosts see the same, so it is not this host. Whether it is their way out or the vendor's server, only a second vantage "
+            "point can tell: a host in another network, which reaches other servers of the vendor."
         )
     else:
         return finding

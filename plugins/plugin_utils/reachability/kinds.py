@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from ..finding import Status
-from ..policy import Endpoint
 from .certificate import Judgement
 
 
@@ -107,9 +106,9 @@ class Outcome:
         return Status.PASS if self.kind in PASSED else Status.UNKNOWN if self.kind in UNDECIDED else Status.FAIL
 
 
-def of_vendor(endpoint: Endpoint) -> bool:
-    """Return whether a server is the vendor's, and not one that the user added."""
-    return f".{endpoint.host}".endswith(f".{VENDOR_DOMAIN}")
+def of_vendor(host: str) -> bool:
+    """Return whether a server is the vendor's by its name, and not one that the user added."""
+    return f".{host}".endswith(f".{VENDOR_DOMAIN}")
 
 
 def word(kind: str) -> str:

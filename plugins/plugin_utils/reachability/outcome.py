@@ -93,7 +93,9 @@ def _of(
         evidence,
     )
     if stage == "queue":
-        told = f"Not probed{via}: others took all the time that ets6_network_probe_timeout gives to all of them together; raise it."
+        told = (
+            f"Not probed{via}: others took all the time that ets6_network_probe_timeout gives to all of them together; raise it."
+        )
         return Outcome(Kind.NOT_PROBED, told, evidence)
     if stage == "dns" or (stage == "tcp" and not sinkholed):
         return _not_connected(stage, str(error["kind"]), where, way, endpoint, evidence)

@@ -22,7 +22,7 @@ def of_chain(
     """Return what is wrong with the certificates: who issued them first, since an interceptor's dates and names say nothing."""
     by = f"{chain.issuer}" + (f", {chain.product}" if chain.product else "")
     signs = f" ({'; '.join(chain.supports)})" if chain.supports else ""
-    if chain.root is not Root.PUBLIC and not of_vendor(endpoint):
+    if chain.root is not Root.PUBLIC and not of_vendor(endpoint.host):
         return (
             Kind.UNTRUSTED,
             f"{where}: the certificate was issued by no public authority ({by}). Where that is your own server, put its root into "

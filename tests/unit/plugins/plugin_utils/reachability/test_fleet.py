@@ -26,11 +26,14 @@ def inspected(*ids: str, judged: bool = True) -> Json:
     return {"control": "reach.interception", "status": "fail" if ids else "pass", "reason": "So it is.", "evidence": evidence}
 
 
-def said(hosts: dict[str, Json], name: str = "pc") -> tuple[str, Json]:
-    """Return what is added to a host's only finding."""
+def said(hosts: dict[str, Json], name: str = "pc", beside: str = "") -> tuple[str, Json]:
+    """Return what is added to a host's first finding. beside is another server that all hosts reach."""
     given = {host: [finding] for host, finding in hosts.items()}
+    for findings in given.values() if beside else ():
+        evidence = findings[0]["evidence"]
+        findings.append(endpoint("fine", evidence["ways"][0]["way"], evidence["network"], beside))
     before = copy.deepcopy(given)
-    (found,) = compare(given)[name]
+    found = compare(given)[name][0]
     assert given == before, "what it was given stays as it was"
     assert found["status"] == hosts[name]["status"]
     return found["reason"].removeprefix("So it is.").strip(), found["evidence"].get("elsewhere", {})
@@ -42,18 +45,36 @@ def said(hosts: dict[str, Json], name: str = "pc") -> tuple[str, Json]:
     endpoint("server_error", way="proxy:3128", network=""),
 ])  # fmt: skip
 def test_a_second_vantage_point_that_agrees_makes_it_the_vendors_outage(other: Json) -> None:
-    told, elsewhere = said({"pc": endpoint("timed_out"), "beside": endpoint("refused"), "other": other})
-    assert "from all 3 hosts and 2 vantage points" in told
+    told, elsewhere = said({"pc": endpoint("timed_out"), "beside": endpoint("refused"), "other": other}, beside="api.knx.org:443")
+    assert "from all 3 hosts and 2 vantage points, which reach other servers of the vendor" in told
     assert "not this host's fault" in told
+    assert "Where one firewall stands before all of them, ask there first" in told
     assert elsewhere == {"reached_from": [], "same_from": ["beside", "other"], "vantage_points": 2, "vendor_outage": True}
 
 
-@pytest.mark.parametrize("network", ["192.0.2.0/24", ""])
-def test_hosts_that_share_their_way_out_prove_no_outage(network: str) -> None:
-    told, elsewhere = said({"pc": endpoint("timed_out"), "other": endpoint("timed_out", network=network)})
+@pytest.mark.parametrize(("network", "beside"), [
+    ("192.0.2.0/24", "api.knx.org:443"),
+    ("", "api.knx.org:443"),
+    ("198.51.100.0/24", ""),
+    ("198.51.100.0/24", "news.example:443"),
+    ("198.51.100.0/24", "knx.org.example:443"),
+])  # fmt: skip
+def test_hosts_that_share_their_way_out_prove_no_outage_nor_do_those_from_which_nothing_of_the_vendor_is_reached(
+    network: str, beside: str
+) -> None:
+    told, elsewhere = said({"pc": endpoint("timed_out"), "other": endpoint("timed_out", network=network)}, beside=beside)
     assert "All 2 hosts see the same, so it is not this host" in told
-    assert "a second vantage point" in told
-    assert elsewhere["vendor_outage"] is False
+    assert "only a second vantage point can tell" in told
+    assert (elsewhere["vendor_outage"], elsewhere["vantage_points"] < 2) == (False, True)
+
+
+def test_a_vantage_point_from_which_nothing_is_reached_counts_for_nothing() -> None:
+    """A site whose line is cut sees no more of the vendor's server than of anything else."""
+    cut_off = [endpoint("timed_out", network=f"10.{number}.0.0/24") for number in range(5)]
+    hosts = {"pc": [endpoint("refused"), endpoint("fine", server="api.knx.org:443")]}
+    hosts |= {f"site-{number}": [finding, {**finding, "control": "reach.other"}] for number, finding in enumerate(cut_off)}
+    (told, _other) = compare(hosts)["pc"]
+    assert told["evidence"]["elsewhere"]["vendor_outage"] is False
 
 
 def test_a_server_that_others_reach_is_up() -> None:
@@ -62,7 +83,8 @@ def test_a_server_that_others_reach_is_up() -> None:
     assert told.startswith("It is reached from pc-0, pc-1, pc-2 and others, so the server is up")
     assert elsewhere["reached_from"] == sorted(hosts)
     _told, elsewhere = said(
-        {"pc": endpoint("timed_out"), "other": endpoint("timed_out", way="p:1"), "third": endpoint("fine", way="p:2")}
+        {"pc": endpoint("timed_out"), "other": endpoint("timed_out", way="p:1"), "third": endpoint("fine", way="p:2")},
+        beside="api.knx.org:443",
     )
     assert (elsewhere["vantage_points"], elsewhere["vendor_outage"]) == (2, False)
 
@@ -115,7 +137,10 @@ def test_hosts_that_were_not_judged_are_no_hindrance() -> None:
 def test_five_thousand_hosts_take_no_time() -> None:
     since = time.monotonic()
     hosts = {f"pc-{number}": [endpoint("timed_out")] for number in range(5000)}
-    found = compare({**hosts, "other": [endpoint("timed_out", way="p:1")]})
+    hosts |= {"other": [endpoint("timed_out", way="p:1")]}
+    for findings in hosts.values():
+        findings.append(endpoint("fine", findings[0]["evidence"]["ways"][0]["way"], server="api.knx.org:443"))
+    found = compare(hosts)
     assert "all 5001 hosts" in found["pc-1"][0]["reason"]
     assert len(found["pc-1"][0]["evidence"]["elsewhere"]["same_from"]) == 20
     found = compare({f"pc-{number}": [inspected("aa")] for number in range(5000)})
