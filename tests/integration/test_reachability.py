@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -40,6 +41,15 @@ class Refusing(Handler):
         self.answer(403, {"Connection": "close"})
 
 
+class Home(Handler):
+    """A server with a page for whoever asks in a browser, another one each time."""
+
+    def do_GET(self) -> None:
+        """Say that nothing is here."""
+        page = f"<!DOCTYPE html><html><body>Nothing here at {time.monotonic_ns()}.</body></html>"
+        self.answer(404, {"Content-Type": "text/html", "Server": "lab"}, page.encode())
+
+
 class Street:
     """The lab's network, and everything that gets in the way of it, by name. Each has an address."""
 
@@ -69,6 +79,8 @@ class Street:
             "forbidding": self._http(obstacles.Forbidding),
             "altering": self._http(obstacles.Altering),
             "unwell": self._http(obstacles.Unwell),
+            "home": self._http(Home),
+            "home_tls": self._tls(issuing, names, Home, logged=True),
             "refusing": self._http(Refusing),
             "proxy": network.proxy.address,
             "negotiate": network.negotiate_proxy.address,
@@ -85,9 +97,9 @@ class Street:
     def port(self, place: str) -> str:
         return self.places[place].rpartition(":")[2]
 
-    def _tls(self, authority: Authority, names: list[str], **options: Any) -> str:
+    def _tls(self, authority: Authority, names: list[str], handler: type[Handler] = Vendor, **options: Any) -> str:
         file = authority.issue(self._folder / f"{len(list(self._folder.iterdir()))}.pem", names, **options)
-        server = Server(Vendor, server_context(file))
+        server = Server(handler, server_context(file))
         self._stack.callback(server.stop)
         return server.address
 
@@ -207,6 +219,7 @@ def test_every_outcome_has_a_scene_here_or_elsewhere() -> None:
         Kind.NOT_TRUSTED_HERE,
         Kind.PROXY_CANNOT,
         Kind.PROXY_LOGIN_REFUSED,
+        Kind.PAGE_NOT_KNOWN,
     }
     assert {scene.wanted for scene in SCENES.values()} | elsewhere == set(Kind)
     assert CALLS.keys() == set(Kind) - {Kind.FINE}
@@ -280,6 +293,48 @@ def test_a_page_that_two_servers_share_is_the_vendors_of_neither(street: Street)
     finding = found["reach.app_updates_http"]
     assert outcome(finding) == "block_page"
     assert "the same as that of another server" in finding.reason
+
+
+@pytest.mark.parametrize(("place", "over_tls", "wanted"), [
+    ("block_page", "vendor", Kind.PAGE_NOT_KNOWN),
+    ("block_page", "home_tls", Kind.PAGE_NOT_KNOWN),
+    ("home", "vendor", Kind.PAGE_NOT_KNOWN),
+    ("home", "inspected", Kind.PAGE_NOT_KNOWN),
+    ("home", "home_tls", Kind.FINE),
+    ("vendor_http", "vendor", Kind.FINE),
+])  # fmt: skip
+def test_a_page_where_programs_are_answered_is_the_vendors_where_tls_says_so(
+    street: Street, place: str, over_tls: str, wanted: Kind
+) -> None:
+    table = everything(street, app_updates_http=place, app_updates=over_tls)
+    finding = look(endpoints=table, public_roots=str(street.network.roots))["reach.app_updates_http"]
+    assert (outcome(finding), finding.status) == (wanted.value, Status.PASS if wanted is Kind.FINE else Status.UNKNOWN)
+    assert ("over TLS, too" in finding.reason) == (over_tls == "home_tls" and wanted is Kind.FINE)
+
+
+def test_ones_own_page_may_be_a_page_and_it_is_said_what_that_proves(street: Street) -> None:
+    news = {"url": "http://www.knx.org/news", "address": street.places["block_page"]}
+    finding = look(endpoints=only(news=news), public_roots=str(street.network.roots))["reach.news"]
+    assert finding.status is Status.PASS
+    assert finding.reason.endswith("(HTTP 200). Over HTTP nothing proves that the page is the server's own.")
+
+
+def test_interception_passes_only_where_every_endpoint_over_tls_was_judged(street: Street) -> None:
+    roots = str(street.network.roots)
+    every = look(endpoints=everything(street), public_roots=roots)["reach.interception"]
+    assert (every.status, every.evidence["not_judged"]) == (Status.PASS, [])
+    some = look(endpoints=everything(street, updates="nobody"), public_roots=roots)["reach.interception"]
+    assert (some.status, some.evidence["not_judged"]) == (Status.UNKNOWN, ["updates"])
+    assert some.reason == (
+        "The certificates of app_updates, cloud_licensing lead to public roots. No TLS came about with updates, so nothing can be said "
+        "about interception there."
+    )
+    none = look(endpoints=everything(street, https="nobody"), public_roots=roots)["reach.interception"]
+    assert (none.status, none.evidence["genuine"]) == (Status.UNKNOWN, [])
+    plain = only(online_catalog={"address": street.places["vendor_http"]})
+    assert look(endpoints=plain, public_roots=roots)["reach.interception"].status is Status.NOT_APPLICABLE
+    plain = only(online_catalog={"address": street.places["altering"]})
+    assert look(endpoints=plain, public_roots=roots)["reach.interception"].status is Status.UNKNOWN
 
 
 def test_a_sign_in_page_is_named_where_other_endpoints_fail_behind_it(street: Street) -> None:

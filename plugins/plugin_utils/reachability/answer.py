@@ -27,6 +27,8 @@ CONTENT = {
 }
 """What the vendor's public documents begin with, by server and path: an XML document with the root KNX, and a list of unsignedShort.
 From third-party clients of the vendor's servers; not documented by the vendor."""
+APIS = frozenset({"api.knx.org"})
+"""Servers that programs talk to: a web page is not what one expects there, though none of their documents is known."""
 
 
 def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str]:
@@ -62,6 +64,10 @@ def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint
                 f"{where} is answered by a web page instead of the vendor's document: a filter or a sign-in page.",
             )
         return Kind.WRONG_CONTENT, f"{where} is reached, and what it sends is not the vendor's document."
+    if plain and page and not 300 <= status < 400:
+        if endpoint.host in APIS:
+            return Kind.PAGE_NOT_KNOWN, f"{where} is answered by a web page ({status}), and nothing tells whose it is."
+        return Kind.FINE, f"{where} is reached (HTTP {status}). Over HTTP nothing proves that the page is the server's own."
     return Kind.FINE, f"{where} is reached (HTTP {status})."
 
 

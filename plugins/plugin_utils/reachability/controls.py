@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from ..finding import Control, Finding, Severity, Status
+from ..formats.http import header
 from ..policy import Endpoint, Policy
 from ..proxy import effective
 from ..snapshot import Snapshot
@@ -106,25 +107,36 @@ def judge_ways(snapshot: Snapshot, policy: Policy, ways: Mapping[str, Sequence[e
                 other = None if way.way else probes.get((other_name(endpoint), way.way))
                 found = outcome.of(probe, endpoint, roots, clock, other)
             results.append((way, found))
-    seen = _compared(seen)
+    seen = _compared(seen, policy.endpoints)
     findings = [_finding(endpoint, seen[endpoint.name], snapshot) for endpoint in policy.endpoints]
-    return [*findings, interception.judge({name: [found for _way, found in results] for name, results in seen.items()})]
+    outcomes = {name: [found for _way, found in results] for name, results in seen.items()}
+    return [*findings, interception.judge(outcomes, [one.name for one in policy.endpoints if one.scheme == "https"])]
 
 
-def _compared(seen: Mapping[str, list[Result]]) -> dict[str, list[Result]]:
+def _compared(seen: Mapping[str, list[Result]], endpoints: Sequence[Endpoint]) -> dict[str, list[Result]]:
     """Return the outcomes in the light of each other.
 
     A page that is no page of the vendor's at one server is none at another one either; and where a sign-in page answers for
-    one server, it is in the way of the others that fail, too.
+    one server, it is in the way of the others that fail, too. What a server answers over genuine TLS is its own over HTTP as well.
     """
+    hosts = {endpoint.name: endpoint.host for endpoint in endpoints}
+    own: dict[str, list[Outcome]] = {}
+    for name, results in seen.items():
+        own.setdefault(hosts[name], []).extend(
+            found for _way, found in results if found.chain and found.chain.genuine and found.page
+        )
     pages = {found.page: found.kind for results in seen.values() for _way, found in results if found.page and found.kind in PAGES}
     portals = {way.way for results in seen.values() for way, found in results if found.kind is Kind.CAPTIVE_PORTAL}
     compared: dict[str, list[Result]] = {}
     for name, results in seen.items():
         for way, found in results:
-            if found.kind is Kind.FINE and found.page in pages:
+            if found.kind in (Kind.FINE, Kind.PAGE_NOT_KNOWN) and found.page in pages:
                 sentence = f"{found.sentence} But the page is the same as that of another server: it is not the vendor's."
                 found = dataclasses.replace(found, kind=pages[found.page], sentence=sentence)
+            elif found.kind is Kind.PAGE_NOT_KNOWN and any(_alike(found, other) for other in own[hosts[name]]):
+                found = dataclasses.replace(
+                    found, kind=Kind.FINE, sentence=f"{found.sentence} But the server answers like that over TLS, too."
+                )
             elif way.way in portals and found.kind in BEHIND_A_PORTAL:
                 found = dataclasses.replace(
                     found,
@@ -133,6 +145,13 @@ def _compared(seen: Mapping[str, list[Result]]) -> dict[str, list[Result]]:
             compared.setdefault(name, []).append((way, found))
         compared.setdefault(name, [])
     return compared
+
+
+def _alike(one: Outcome, other: Outcome) -> bool:
+    """Return whether two pages are the same, or come with the same status from servers that call themselves the same."""
+    status, server = one.evidence["http"]["status"], header(one.evidence["http"], "server")
+    same = (status, server) == (other.evidence["http"]["status"], header(other.evidence["http"], "server"))
+    return one.page == other.page or (bool(server) and same)
 
 
 def _finding(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> Finding:

@@ -10,7 +10,7 @@ life) are told and never make a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..finding import Control, Finding, Severity, Status
@@ -30,8 +30,8 @@ ALTERED = frozenset({Kind.BLOCK_PAGE, Kind.WRONG_CONTENT})
 Chains = Mapping[str, Sequence[tuple[Outcome, Judgement]]]
 
 
-def judge(seen: Mapping[str, Sequence[Outcome]]) -> Finding:
-    """Judge the outcomes of all endpoints, by the endpoints' names."""
+def judge(seen: Mapping[str, Sequence[Outcome]], encrypted: Collection[str]) -> Finding:
+    """Judge the outcomes of all endpoints, by the endpoints' names; encrypted are those that are asked over TLS."""
     judged = {name: [(found, found.chain) for found in outcomes if found.chain] for name, outcomes in seen.items()}
     chains = {name: pairs for name, pairs in judged.items() if pairs}
     caught = _first(chains, lambda found, _chain: found.kind is Kind.INTERCEPTED)
@@ -51,11 +51,11 @@ def judge(seen: Mapping[str, Sequence[Outcome]]) -> Finding:
         "issuer_ids": sorted({chain.issuer_id for chain in caught.values()}),
         "another_server": strangers,
         "genuine": genuine,
-        "not_judged": sorted(set(seen) - set(chains)),
+        "not_judged": sorted(name for name in encrypted if not all(found.chain for found in seen[name]) or not seen[name]),
     }
     status, sentence = _verdict(caught, proven, suspected, strangers, genuine, evidence)
     if altered:
-        status = Status.UNKNOWN if status is Status.PASS else status
+        status = Status.FAIL if status is Status.FAIL else Status.UNKNOWN
         sentence += f" Not the vendor's own answer came from {', '.join(altered)}: somebody answers in its place."
     return Finding(CONTROL, status, sentence, evidence)
 
@@ -85,10 +85,11 @@ def _verdict(
         sentences.append(f"Another server than the vendor's answers for {', '.join(strangers)}.")
     if sentences:
         return Status.UNKNOWN, " ".join(sentences)
-    if not genuine:
-        return Status.UNKNOWN, "No TLS connection came about, so nothing can be said about interception."
-    left = f" Not judged, since no TLS came about there: {', '.join(evidence['not_judged'])}." if evidence["not_judged"] else ""
-    return Status.PASS, f"The certificates of {', '.join(genuine)} lead to public roots.{left}"
+    proven_genuine = f"The certificates of {', '.join(genuine)} lead to public roots."
+    if evidence["not_judged"]:
+        left = f"No TLS came about with {', '.join(evidence['not_judged'])}, so nothing can be said about interception there."
+        return Status.UNKNOWN, f"{proven_genuine} {left}" if genuine else left
+    return (Status.PASS, proven_genuine) if genuine else (Status.NOT_APPLICABLE, "No endpoint is asked over TLS.")
 
 
 def _first(chains: Chains, wanted: Any) -> dict[str, Judgement]:

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     PROXY_LOGIN_UNFIT = "proxy_wants_login_that_ets6_cannot_give"
     CAPTIVE_PORTAL = "captive_portal"
     BLOCK_PAGE = "block_page"
+    PAGE_NOT_KNOWN = "page_not_known"
     INTERCEPTED = "tls_intercepted"
     UNTRUSTED = "issuer_not_known"
     NOT_TRUSTED_HERE = "not_trusted_by_the_pc"
@@ -68,6 +69,7 @@ CALLS = {
     Kind.PROXY_LOGIN_UNFIT: "Ask who runs the proxy to offer Negotiate, Kerberos or NTLM, or to let the server through without a login.",
     Kind.CAPTIVE_PORTAL: "Sign in with a browser, or ask who runs the network to let the PC through.",
     Kind.BLOCK_PAGE: "Ask who runs the web filter to allow the server.",
+    Kind.PAGE_NOT_KNOWN: "Open it in a browser on the PC: a filter's page says so.",
     Kind.INTERCEPTED: "Ask who runs the TLS inspection, in the firewall or the PC's virus scanner, to take the server out of it.",
     Kind.UNTRUSTED: "Ask who runs the firewall and the virus scanner whether they open TLS.",
     Kind.NOT_TRUSTED_HERE: "Ask who looks after the PC: Windows must be able to update its root certificates.",
@@ -82,8 +84,8 @@ CALLS = {
 
 VENDOR_DOMAIN = "knx.org"
 PASSED = frozenset({Kind.FINE})
-UNDECIDED = frozenset({Kind.NOT_PROBED, Kind.UNREADABLE, Kind.UNTRUSTED, Kind.PROXY_LOGIN})
-"""Remote management has no login to hand over, so nobody knows whether the one of the PC's user works."""
+UNDECIDED = frozenset({Kind.NOT_PROBED, Kind.UNREADABLE, Kind.UNTRUSTED, Kind.PAGE_NOT_KNOWN, Kind.PROXY_LOGIN})
+"""The last: remote management has no login to hand over, so nobody knows whether the one of the PC's user works."""
 CUT_OFF = frozenset({"reset", "closed", "timeout"})
 
 
