@@ -28,9 +28,6 @@ display = Display()
 Request = dict[str, Any]
 """Options of windows_host, which windows_image and endpoint_probe share."""
 
-SESSION_SECONDS = 10
-"""What one probe in a user's session may take, 8 seconds and some to write it down; and the same for the task to begin."""
-
 VANTAGE = Snapshot.from_wire({"version": 1, "vantage": True})
 """A host that is no Windows PC, before it was asked: its way out is known from the variables alone."""
 
@@ -78,7 +75,7 @@ class ActionModule(ActionBase):
                 break
             after = after.with_probes(self._ask({"probes": probes}, policy)[0])
         for user, probes in session.wanted(after, policy):
-            after = self._ask_user(user, probes, after)
+            after = self._ask_user(user, probes, after, policy)
 
         status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
         findings = settle(before, self._judge(after, policy), done, status)
@@ -159,12 +156,12 @@ class ActionModule(ActionBase):
         except SnapshotError as error:
             raise AnsibleActionFail(f"{self._place()} gave a reply that is not usable: {error}") from error
 
-    def _ask_user(self, user: User, probes: list[dict[str, str]], snapshot: Snapshot) -> Snapshot:
+    def _ask_user(self, user: User, probes: list[dict[str, str]], snapshot: Snapshot, policy: Policy) -> Snapshot:
         """Have a user's session probe, and return the snapshot with it. Where that cannot be, nothing is proven, and its errors say why."""
         asked = {
             "sid": user.sid,
             "probes": [{"name": one["name"], "url": one["url"]} for one in probes],
-            "timeout": SESSION_SECONDS * (1 + len(probes)),
+            "timeout": policy.probe_timeout,
         }
         reply = self._execute_module(
             module_name="ets6.network.windows_session_probe", module_args=asked, task_vars=self._task_vars
@@ -174,10 +171,11 @@ class ActionModule(ActionBase):
         try:
             if "lines" not in reply:
                 raise SnapshotError(_reason(reply))
-            found = session.results(reply["lines"], user, probes)
+            found, why = session.results(reply["lines"], user, probes)
         except SnapshotError as error:
-            return dataclasses.replace(snapshot, errors={**snapshot.errors, "session": str(error)})
-        return snapshot.with_probes(dataclasses.replace(snapshot, probes=tuple(found)))
+            found, why = [], str(error)
+        errors = {**snapshot.errors, "session": why} if why else snapshot.errors
+        return dataclasses.replace(snapshot.with_probes(dataclasses.replace(snapshot, probes=tuple(found))), errors=errors)
 
     def _is_windows(self) -> bool:
         """Return whether the host is a Windows PC, going by its connection (winrm, psrp, or a PowerShell or cmd over SSH)."""

@@ -9,26 +9,32 @@ $ErrorActionPreference = 'Stop'
 
 $script:Options = 'sid', 'probes', 'timeout'
 $script:Left = ''
+# Seconds for the task to begin, and for its processes: both wait for a PC that is busy.
+$script:Start = 10
 
-# Runs as the user, in Windows PowerShell: asks for each URL as ETS6 does, and writes a line of JSON for each.
+# Runs as the user, in Windows PowerShell: asks for every URL as ETS6 does, side by side, and writes a line of JSON for each that was
+# answered. Each in a process of its own: .NET keeps a server's certificate with the proxy, where another server's would take its place.
 $script:SessionScript = {
-    param ([string]$Folder)
+    param ([string]$Folder, [int]$Seconds, [int]$Start)
 
     $ErrorActionPreference = 'Stop'
-    $proxy = [Net.WebRequest]::GetSystemWebProxy()
-    # A proxy that asks gets what Windows gives it of this user's login. A server gets nothing.
-    $proxy.Credentials = [Net.CredentialCache]::DefaultNetworkCredentials
-    $lines = foreach ($line in [IO.File]::ReadAllLines((Join-Path $Folder 'probes.txt'))) {
-        $name, $url = $line -split "`t"
+    $ask = {
+        param ([string]$Line, [int]$Seconds)
+
+        $ErrorActionPreference = 'Stop'
+        $name, $url = $Line -split "`t"
         $uri = [Uri]$url
+        $proxy = [Net.WebRequest]::GetSystemWebProxy()
+        # A proxy that asks gets what Windows gives it of this user's login. A server gets nothing.
+        $proxy.Credentials = [Net.CredentialCache]::DefaultNetworkCredentials
         $way = $proxy.GetProxy($uri)
-        $found = @{ name = $name; way = ''; error = ''; status = 0; headers = @(); body = ''; leaf = ''; built = @() }
+        $found = @{ name = $name; way = ''; error = ''; status = 0; headers = @(); body = ''; leaf = ''; built = @(); chain_status = @() }
         if ($way -ne $uri) { $found.way = "$($way.Host):$($way.Port)" }
         $request = [Net.WebRequest]::Create($uri)
         $request.Proxy = $proxy
         $request.UserAgent = 'ets6.network-probe'
         $request.AllowAutoRedirect = $false
-        $request.Timeout = $request.ReadWriteTimeout = 8000
+        $request.Timeout = $request.ReadWriteTimeout = 1000 * $Seconds
         $answer = $null
         try { $answer = $request.GetResponse() }
         catch {
@@ -52,12 +58,17 @@ $script:SessionScript = {
         if ($leaf) {
             $found.leaf = [Convert]::ToBase64String($leaf.GetRawCertData())
             $chain = [Security.Cryptography.X509Certificates.X509Chain]::new()
+            $chain.ChainPolicy.RevocationMode = 'NoCheck'
             $null = $chain.Build([Security.Cryptography.X509Certificates.X509Certificate2]::new($leaf.GetRawCertData()))
             $found.built = @($chain.ChainElements | ForEach-Object { [Convert]::ToBase64String($_.Certificate.RawData) })
+            $found.chain_status = @($chain.ChainStatus | ForEach-Object { $_.Status.ToString() })
         }
         ConvertTo-Json -InputObject $found -Compress -Depth 4
     }
-    [IO.File]::WriteAllLines((Join-Path $Folder 'found.new'), [string[]]@($lines))
+    $jobs = @(foreach ($line in [IO.File]::ReadAllLines((Join-Path $Folder 'probes.txt'))) { Start-Job -ScriptBlock $ask -ArgumentList $line, $Seconds })
+    $null = Wait-Job -Job $jobs -Timeout ($Seconds + $Start)
+    $lines = @($jobs | Where-Object { $_.State -eq 'Completed' } | Receive-Job)
+    [IO.File]::WriteAllLines((Join-Path $Folder 'found.new'), [string[]]$lines)
     [IO.File]::Move((Join-Path $Folder 'found.new'), (Join-Path $Folder 'found.txt'))
 }
 
@@ -73,37 +84,49 @@ Function Get-ETS6DesktopUser {
     throw "$Sid is not logged on with a desktop"
 }
 
+# Makes a folder in which nobody but administrators and this user can put a file: what stands there is nobody else's word.
+Function New-ETS6SessionFolder {
+    param ([string]$Path, [string]$Sid)
+
+    $null = [IO.Directory]::CreateDirectory($Path)
+    $rights = [Security.AccessControl.DirectorySecurity]::new()
+    # The user reads and adds files here, and changes them; the folder itself stays where it is.
+    $rights.SetSecurityDescriptorSddlForm("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;;0x1200ab;;;$Sid)(A;OIIO;0x1301bf;;;$Sid)", 'Access')
+    Set-Acl -LiteralPath $Path -AclObject $rights
+    if ([IO.Directory]::GetFileSystemEntries($Path)) { throw "somebody else was quicker to put a file into $Path" }
+}
+
 # Runs the script in the user's session; gives the lines that it wrote.
 Function Invoke-ETS6SessionScript {
     param ([string]$Sid, [string[]]$Probes, [int]$Seconds)
 
     $user = Get-ETS6DesktopUser -Sid $Sid
     $name = "ets6.network $([guid]::NewGuid())"
-    # Everybody may read there and make files of their own, and nobody may change this account's.
     $folder = Join-Path $env:ProgramData $name
-    $null = [IO.Directory]::CreateDirectory($folder)
     $program = Join-Path $folder 'probe.ps1'
     try {
+        New-ETS6SessionFolder -Path $folder -Sid $Sid
         [IO.File]::WriteAllText($program, $script:SessionScript.ToString())
         [IO.File]::WriteAllLines((Join-Path $folder 'probes.txt'), $Probes)
         $task = @{
             TaskName = $name
             Action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe" -Argument (
-                "-NoProfile -NonInteractive -ExecutionPolicy RemoteSigned -File `"$program`" `"$folder`"")
+                "-NoProfile -NonInteractive -ExecutionPolicy RemoteSigned -File `"$program`" `"$folder`" $Seconds $($script:Start)")
             Principal = New-ScheduledTaskPrincipal -UserId $user -LogonType Interactive -RunLevel Limited
             Settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
         }
         $null = Register-ScheduledTask @task
         try {
             Start-ScheduledTask -TaskName $name
-            $until = [DateTime]::UtcNow.AddSeconds($Seconds)
+            $until = [DateTime]::UtcNow.AddSeconds($Seconds + 2 * $script:Start)
             $found = Join-Path $folder 'found.txt'
-            while (-not [IO.File]::Exists($found)) {
-                if ([DateTime]::UtcNow -gt $until) {
-                    $code = (Get-ScheduledTaskInfo -TaskName $name).LastTaskResult
-                    throw "the task of $user was not done within $Seconds s (its last result is $code)"
-                }
+            for ($ended = $false; -not [IO.File]::Exists($found); ) {
+                if ($ended) { throw "the task of $user ended without an answer (its result is $code)" }
+                if ([DateTime]::UtcNow -gt $until) { throw "the task of $user was not done in time (its result is $code)" }
                 Start-Sleep -Milliseconds 200
+                # SCHED_S_TASK_RUNNING, SCHED_S_TASK_HAS_NOT_RUN, SCHED_S_TASK_QUEUED
+                $code = (Get-ScheduledTaskInfo -TaskName $name).LastTaskResult
+                $ended = $code -notin 267009, 267011, 267045
             }
             # The user wrote it, so it is nobody's word but the user's.
             if ([IO.FileInfo]::new($found).Length -gt 4MB) { throw "the task of $user wrote more than it could have found" }
@@ -144,7 +167,7 @@ Function Invoke-AnsibleETS6SessionRequest {
             if ("$($probe.name)$($probe.url)" -match '[\t\r\n]') { throw "probes: neither name nor url of $($probe.name) may hold a tab or a line end." }
             "$($probe.name)`t$($probe.url)"
         })
-    $seconds = if ($Argument['timeout']) { [int]$Argument['timeout'] } else { 30 }
+    $seconds = if ($Argument['timeout']) { [int]$Argument['timeout'] } else { 10 }
     $reply = @{ changed = $false; warnings = @() }
     try { $reply.lines = @(Invoke-ETS6SessionScript -Sid $Argument['sid'] -Probes $lines -Seconds $seconds) }
     catch {

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import session
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import User
 
-from tests.integration import remote
+from tests.integration import odd_servers, remote
 from tests.integration.debian import need
 from tests.lab import fleet
 from tests.lab.lab import Lab
@@ -24,7 +26,7 @@ from tests.lab.play import play
 from tests.lab.script import find_pwsh
 
 DIALECTS = ("5.1", "7")
-LEAST_COVERAGE = 95.0
+LEAST_COVERAGE = 100.0
 KNX = User(USER, "knx", logged_on=True)
 PLAIN, SECURE = "http://update.knx.org/data/XML/project-23/knx_master.xml", "https://update.knx.org/"
 
@@ -58,7 +60,8 @@ def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> No
         reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
         assert not reply.get("failed"), reply
         assert (pc.state["tasks_left"], list((folder / "ProgramData").iterdir())) == (0, [])
-        return session.results(reply["lines"], KNX, [{**probe, "way": proxy} for probe in asked["probes"]])
+        assert f";{USER})" in pc.state["acl"]
+        return session.results(reply["lines"], KNX, [{**probe, "way": proxy, "first": proxy} for probe in asked["probes"]])[0]
 
     plain, secure = told(network.proxy.address, PLAIN, SECURE)
     for found in (plain, secure):
@@ -84,7 +87,8 @@ def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> No
         ("", {"probe": []}, "windows_session_probe has no option probe. It has sid, probes, timeout."),
         ("", {"probes": [{"name": "a\tb", "url": PLAIN}]}, "neither name nor url of a\tb may hold a tab or a line end."),
         ("register_task", {}, "Zugriff verweigert"),
-        ("start_task", {"timeout": 1}, r"the task of LAB\knx was not done within 1 s (its last result is 267011)"),
+        ("start_task", {"timeout": 1}, r"the task of LAB\knx was not done in time (its result is 267011)"),
+        ("end_task", {}, r"the task of LAB\knx ended without an answer (its result is 1)"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_stays(
@@ -97,6 +101,45 @@ def test_what_cannot_be_is_said_and_nothing_stays(
     reply = remote.ask(pc, dialect, arguments, folder, folder / "hits", "windows_session_probe")
     assert (reply["failed"], said in reply["msg"]) == (True, True), reply
     assert (pc.state.get("tasks_left", 0), list((folder / "ProgramData").iterdir())) == (0, [])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_file_that_is_there_before_the_folder_is_closed_is_nobodys_answer(place: tuple[Network, Path], dialect: str) -> None:
+    network, folder = place
+    own = folder / f"quick-{dialect}"
+    own.mkdir()
+    pc = somebody(network, own, network.proxy.address)
+    pc.state["faults"] = {"set_acl": "found.txt"}
+    asked = {"sid": USER, "probes": [{"name": "updates", "url": PLAIN}]}
+    reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
+    assert (reply["failed"], "somebody else was quicker" in reply["msg"]) == (True, True), reply
+    assert list((own / "ProgramData").iterdir()) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_slow_servers_are_asked_side_by_side_and_one_that_never_answers_hides_no_other(
+    place: tuple[Network, Path], dialect: str
+) -> None:
+    network, folder = place
+    with ExitStack() as stack:
+        odd = odd_servers.start(stack)
+        pc = somebody(network, folder, "")
+        probes = [{"name": f"silent {number}", "url": f"http://{odd['silent']}/"} for number in range(3)]
+        probes += [
+            {"name": "cut", "url": f"http://{odd['cut']}/"},
+            {"name": "fine", "url": f"http://{network.http.address}/"},
+        ]
+        since = time.monotonic()
+        asked = {"sid": USER, "timeout": 3, "probes": probes}
+        reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
+        took = time.monotonic() - since
+    found, why = session.results(reply["lines"], KNX, [{**probe, "way": "", "first": ""} for probe in probes])
+    assert (why, took < 9) == ("", True)
+    assert [(one["name"], one["error"] and one["error"]["kind"]) for one in found] == [
+        *((f"silent {number}", "timeout") for number in range(3)),
+        ("cut", None),
+        ("fine", None),
+    ]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -65,7 +65,8 @@ class CertificateError(ValueError):
 class Judgement:
     """What the chain says of the server.
 
-    complete: what the server sent leads to the root by itself, without what the PC found elsewhere. verified: a public path
+    complete: what the server sent leads to the root by itself, without what the PC found elsewhere; None where only its own
+    certificate was seen. verified: a public path
     holds by all rules (RFC 5280 as the web's public authorities keep it), not only by its signatures. issuer_id tells issuers
     apart: the hash of the key that the leaf was signed with, where the certificate names it. timestamps: how many certificate
     transparency logs vouch for it, as far as it says so itself: whoever makes certificates up can make these up too. supports:
@@ -73,7 +74,7 @@ class Judgement:
     """
 
     root: Root
-    complete: bool
+    complete: bool | None
     verified: bool
     expired: bool
     not_yet_valid: bool
@@ -143,9 +144,17 @@ def load(chain: Sequence[Any]) -> list[x509.Certificate]:
 
 
 def judge(
-    presented: Sequence[Any], built: Sequence[Any], host: str, now: datetime, roots: tuple[x509.Certificate, ...]
+    presented: Sequence[Any],
+    built: Sequence[Any],
+    host: str,
+    now: datetime,
+    roots: tuple[x509.Certificate, ...],
+    leaf_only: bool = False,
 ) -> Judgement:
-    """Judge a chain for a server's name at a time. built is what the PC itself made of it. Raises CertificateError."""
+    """Judge a chain for a server's name at a time. built is what the PC itself made of it. Raises CertificateError.
+
+    leaf_only: of what the server sent, only its own certificate was seen.
+    """
     certificates = load(presented)
     if not certificates:
         raise CertificateError("no certificate was presented")
@@ -157,7 +166,7 @@ def judge(
     names = _names(leaf)
     return Judgement(
         root,
-        root is Root.ABSENT or _walk(leaf, sent, roots)[0] is root,
+        None if leaf_only else root is Root.ABSENT or _walk(leaf, sent, roots)[0] is root,
         root is Root.PUBLIC and bool(names) and _verifies(leaf, [*sent, *found], names[0], moment, roots),
         expired,
         early,

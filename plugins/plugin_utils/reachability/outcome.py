@@ -109,7 +109,7 @@ def _of(
     if tls:
         now = clock or datetime.now(timezone.utc)
         try:
-            chain = judge(tls["presented"], tls["built"], endpoint.host, now, roots)
+            chain = judge(tls["presented"], tls["built"], endpoint.host, now, roots, leaf_only=bool(tls.get("leaf_only")))
         except CertificateError as problem:
             return Outcome(Kind.UNREADABLE, f"{where}: {problem}.", evidence)
         evidence["tls"] = {
@@ -127,7 +127,7 @@ def _of(
         return _no_answer(str(error["kind"]) if error else "closed", where, evidence, chain)
     body = body_of(http)
     kind, sentence = answer.judge(int(http["status"]), http["headers"], body, where, way, endpoint)
-    if chain is not None and not chain.complete:
+    if chain is not None and chain.complete is False:
         sentence += " It does not send the certificate of its issuer; this PC found that by itself, another one may not."
     return Outcome(
         kind, sentence, evidence, chain, hashlib.sha256(body).hexdigest() if answer.is_page(http["headers"], body) else ""

@@ -17,16 +17,24 @@ from ..snapshot import Snapshot, SnapshotError, User
 
 USER = "user"
 """The field of a probe's result that names the user as whom it was made."""
-STAGES = {"NameResolutionFailure": ("dns", "not_found"), "ProxyNameResolutionFailure": ("dns", "not_found"),
-          "ConnectFailure": ("tcp", "unreachable"), "SecureChannelFailure": ("tls", "tls_alert"), "Timeout": ("http", "timeout"),
-          "ReceiveFailure": ("http", "closed"), "ConnectionClosed": ("http", "closed"), "KeepAliveFailure": ("http", "closed")}  # fmt: skip
+STAGES = {
+    "NameResolutionFailure": ("dns", "not_found"),
+    "ProxyNameResolutionFailure": ("dns", "not_found"),
+    "ConnectFailure": ("tcp", "unreachable"),
+    "SecureChannelFailure": ("tls", "tls_alert"),
+    "TrustFailure": ("http", "closed"),
+    "Timeout": ("http", "timeout"),
+    "ReceiveFailure": ("http", "closed"),
+    "ConnectionClosed": ("http", "closed"),
+    "KeepAliveFailure": ("http", "closed"),
+}
 """How far a request came, and what went wrong there, by .NET's WebExceptionStatus."""
 
 
 def wanted(snapshot: Snapshot, policy: Policy) -> list[tuple[User, list[dict[str, str]]]]:
     """Return the probes to be made as a user: what is reached over a proxy that wants a login which Windows can hand over.
 
-    way is the proxy that Windows should choose for it.
+    way is the proxy that ETS6 comes to, first the one that Windows should begin with.
     """
     if policy.probe_as != USER or snapshot.offline or snapshot.vantage:
         return []
@@ -44,48 +52,56 @@ def wanted(snapshot: Snapshot, policy: Policy) -> list[tuple[User, list[dict[str
         for way in ways[endpoint.name]:
             # One user's login says nothing of another one's.
             if len(way.users) == 1 and way.users[0] in here and (endpoint.name, way.way) in refused:
-                asked.setdefault(way.users[0], []).append({"name": endpoint.name, "url": endpoint.url, "way": str(way.way)})
+                first = str((*way.passed, way.way)[0])
+                probe = {"name": endpoint.name, "url": endpoint.url, "way": str(way.way), "first": first}
+                asked.setdefault(way.users[0], []).append(probe)
     return [(here[name], probes) for name, probes in asked.items()]
 
 
-def results(lines: Any, user: User, probes: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Return what a user's process wrote in the form of windows_host's probes.
+def results(lines: Any, user: User, probes: Sequence[Mapping[str, str]]) -> tuple[list[dict[str, Any]], str]:
+    """Return what a user's process wrote in the form of windows_host's probes, and which probes it did not answer.
 
     Raises SnapshotError where it is not of its own form, or where Windows chose another proxy than the user's settings name.
     """
     name, asked = name_of(user), {probe["name"]: probe for probe in probes}
+    found = []
     try:
-        found = [_result(json.loads(line), user, asked) for line in lines]
-        other = next((one["way"] for one in found if one["way"] != asked[one["name"]]["way"]), None)
+        for line in lines:
+            told = json.loads(line)
+            probe, way = asked[str(told["name"])], str(told["way"])
+            if way != probe["first"]:
+                raise SnapshotError(f"for {name} Windows chose {way or 'the direct way'}, and not what the settings name")
+            found.append(_result(told, name, probe))
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, SnapshotError):
+            raise
         raise SnapshotError(f"what the session of {name} answered cannot be read ({type(error).__name__}: {error})") from None
-    if other is not None:
-        raise SnapshotError(f"for {name} Windows chose {other or 'the direct way'}, and not what the settings name")
-    return found
+    missing = sorted(asked.keys() - {one["name"] for one in found})
+    return found, f"the session of {name} gave no answer for {', '.join(missing)} in time" if missing else ""
 
 
-def _result(line: dict[str, Any], user: User, asked: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    name, way, status, error = str(line["name"]), str(line["way"]), int(line["status"]), str(line["error"])
+def _result(told: dict[str, Any], user: str, probe: Mapping[str, str]) -> dict[str, Any]:
+    status, error = int(told["status"]), str(told["error"])
     answer = (
-        {"status": status, "headers": [_header(header) for header in line["headers"]], "body": str(line["body"])}
+        {"status": status, "headers": [_header(header) for header in told["headers"]], "body": str(told["body"])}
         if status
         else None
     )
-    presented = [str(line["leaf"])] if line["leaf"] else []
     stage, kind = ("done", "") if answer else STAGES.get(error, ("http", "other"))
     # Without TLS an answer to a request for https is the proxy's own: it opened no tunnel.
-    refused = status == 407 or bool(answer and asked[name]["url"].startswith("https:") and not presented)
+    refused = status == 407 or bool(answer and probe["url"].startswith("https:") and not told["leaf"])
     tls = {
         "protocol": "",
-        "policy_errors": [],
-        "presented": presented,
-        "built": [str(one) for one in line["built"]],
-        "chain_status": [],
+        "policy_errors": [error] if error == "TrustFailure" else [],
+        "presented": [str(told["leaf"])],
+        "leaf_only": True,
+        "built": [str(one) for one in told["built"]],
+        "chain_status": [str(one) for one in told["chain_status"]],
     }
     return {
-        "name": name,
-        "way": way,
-        USER: name_of(user),
+        "name": probe["name"],
+        "way": probe["way"],
+        USER: user,
         "stage": "connect" if refused else stage,
         "error": {"kind": "other", "code": status} if refused else {"kind": kind, "code": None} if kind else None,
         "addresses": [],
@@ -93,7 +109,7 @@ def _result(line: dict[str, Any], user: User, asked: Mapping[str, Mapping[str, s
         "local": None,
         "elapsed": {},
         "connect": answer if refused else None,
-        "tls": tls if presented else None,
+        "tls": tls if told["leaf"] else None,
         "http": None if refused else answer,
     }
 

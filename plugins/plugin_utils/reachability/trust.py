@@ -50,6 +50,11 @@ def of_chain(
             Kind.UNTRUSTED,
             f"{where}: who issued the certificate ({by}) is not known, and its issuer was not sent. It may be interception{signs}; that is no proof.",
         )
+    if chain.root is Root.ABSENT and chain.complete is None:
+        return (
+            Kind.UNTRUSTED,
+            f"{where}: Windows finds no way from the certificate ({by}) to a root, and what else the server sent was not seen.",
+        )
     if chain.root is Root.ABSENT:
         return Kind.INCOMPLETE, f"{where} does not send the certificate of its issuer ({by}), and this PC does not find it."
     if chain.expired or chain.not_yet_valid:

@@ -271,6 +271,19 @@ class LabShell {
     }
 
     [object] BeginInvoke() { return $this.Real.BeginInvoke() }
+
+    [object] EndInvoke([IAsyncResult]$handle) { return $this.Real.EndInvoke($handle) }
+}
+
+# System.Security.AccessControl.DirectorySecurity (Microsoft Learn), as far as Set-Acl needs it.
+[NoRunspaceAffinity()]
+class LabDirectorySecurity {
+    [string]$Sddl
+
+    [void] SetSecurityDescriptorSddlForm([string]$sddl, [string]$sections) {
+        if ($sections -ne 'Access') { throw 'these sections are not simulated' }
+        $this.Sddl = $sddl
+    }
 }
 
 [LabPC]::Load($env:ETS6_LAB_PC)
@@ -281,6 +294,7 @@ $accelerators = [psobject].Assembly.GetType('System.Management.Automation.TypeAc
 $accelerators::Add('Microsoft.Win32.RegistryKey', [LabRegistryKey])
 $accelerators::Add('Net.Dns', [LabDns])
 $accelerators::Add('Net.WebRequest', [LabWebRequest])
+$accelerators::Add('Security.AccessControl.DirectorySecurity', [LabDirectorySecurity])
 if ($env:ETS6_LAB_MEASURED) { $accelerators::Add('Management.Automation.PowerShell', [LabShell]) }
 $accelerators::Add('LabPC', [LabPC])
 $accelerators::Add('LabRegistryKey', [LabRegistryKey])

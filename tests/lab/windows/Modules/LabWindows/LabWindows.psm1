@@ -303,16 +303,20 @@ Function Start-ScheduledTask {
     $task = $script:Tasks[$TaskName]
     if ([LabPC]::Fault('start_task')) { return }
     if ($task.principal.user -ne 'LAB\knx' -or $task.action.execute -notlike '*\WindowsPowerShell\v1.0\powershell.exe') { throw 'this task is not simulated' }
-    if ($task.action.argument -notmatch '-File "([^"]+)" "([^"]+)"$') { throw 'these arguments are not simulated' }
-    $null = [Management.Automation.PowerShell]::Create().AddScript([System.IO.File]::ReadAllText($Matches[1])).AddArgument($Matches[2]).BeginInvoke()
+    if ($task.action.argument -notmatch '-File "([^"]+)" "([^"]+)" (\d+) (\d+)$') { throw 'these arguments are not simulated' }
+    $program, $folder, $seconds, $start = $Matches[1..4]
+    if ([LabPC]::Fault('end_task')) { [System.IO.File]::Delete((Join-Path $folder 'probes.txt')) }
+    $task.run = Start-LabShell -Text ([System.IO.File]::ReadAllText($program)) -Words $folder, $seconds, $start
 }
 
 Function Get-ScheduledTaskInfo {
     [CmdletBinding()]
     param ([Parameter(Mandatory)][string]$TaskName)
 
-    # SCHED_S_TASK_HAS_NOT_RUN
-    if ($script:Tasks.ContainsKey($TaskName)) { [pscustomobject]@{ LastTaskResult = 267011 } }
+    $task = $script:Tasks[$TaskName]
+    # SCHED_S_TASK_HAS_NOT_RUN, SCHED_S_TASK_RUNNING; afterwards the exit code of the program.
+    $code = if (-not $task['run']) { 267011 } elseif ($task.run.handle.IsCompleted) { 1 } else { 267009 }
+    [pscustomobject]@{ LastTaskResult = $code }
 }
 
 Function Stop-ScheduledTask {
@@ -336,5 +340,58 @@ Function Unregister-ScheduledTask {
 }
 
 #endregion
+#region Jobs and access control (Microsoft Learn): a job's process is a runspace here, and rights are kept for who looks
 
-Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item
+Function Start-LabShell {
+    param ([string]$Text, [object[]]$Words)
+
+    $shell = [Management.Automation.PowerShell]::Create()
+    # PowerShell has commands of these names, so that the module would not be loaded for them.
+    $first = [System.Management.Automation.PowerShell]::Create()
+    $first.Runspace = $shell.Runspace
+    $null = $first.AddScript('Import-Module LabWindows').Invoke()
+    $null = $shell.AddScript($Text)
+    foreach ($word in $Words) { $null = $shell.AddArgument($word) }
+    @{ shell = $shell; handle = $shell.BeginInvoke() }
+}
+
+Function Start-Job {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][scriptblock]$ScriptBlock, [object[]]$ArgumentList)
+
+    $job = [pscustomobject](Start-LabShell -Text $ScriptBlock.ToString() -Words $ArgumentList)
+    Add-Member -InputObject $job -MemberType ScriptProperty -Name State -PassThru -Value { if ($this.handle.IsCompleted) { 'Completed' } else { 'Running' } }
+}
+
+Function Wait-Job {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][object[]]$Job, [int]$Timeout)
+
+    $until = [DateTime]::UtcNow.AddSeconds($Timeout)
+    foreach ($one in $Job) {
+        $left = [int][Math]::Max(0, ($until - [DateTime]::UtcNow).TotalMilliseconds)
+        if ($one.handle.AsyncWaitHandle.WaitOne($left)) { $one }
+    }
+}
+
+Function Receive-Job {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory, ValueFromPipeline)][object]$Job)
+
+    process { $Job.shell.EndInvoke($Job.handle) }
+}
+
+Function Set-Acl {
+    [CmdletBinding()]
+    param ([Parameter(Mandatory)][string]$LiteralPath, [Parameter(Mandatory)][object]$AclObject)
+
+    if (-not [System.IO.Directory]::Exists($LiteralPath)) { throw 'there is no such folder' }
+    [LabPC]::State['acl'] = [JsonNode]::Parse([LabPC]::Quoted($AclObject.Sddl))
+    [LabPC]::Save()
+    $file = [LabPC]::Fault('set_acl')
+    if ($file) { [System.IO.File]::WriteAllText((Join-Path $LiteralPath $file), 'x') }
+}
+
+#endregion
+
+Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item

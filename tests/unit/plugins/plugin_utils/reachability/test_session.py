@@ -5,21 +5,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import session
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import outcome, session
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import Kind, Outcome
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import SnapshotError, User
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import judge, probe, second_user, snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import judge, probe, script, second_user, snapshot
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from tests.lab.certificates import Authority, certificate_of
 from tests.lab.pc import USER, Pc
 
 KNX = User(USER, "knx", logged_on=True)
-PROBES = [{"name": "updates", "url": "https://update.knx.org", "way": "p:1"}]
-FINE = {"name": "updates", "way": "p:1", "status": 200, "headers": ["A: b: c"], "body": "", "leaf": "", "built": [], "error": ""}
+PROBES = [{"name": "updates", "url": "https://update.knx.org", "way": "p:1", "first": "p:1"}]
+FINE = {
+    "name": "updates", "way": "p:1", "status": 200, "headers": ["A: b: c"], "body": "", "leaf": "", "built": [], "chain_status": [],
+    "error": "",
+}  # fmt: skip
 REFUSED = {"status": 407, "headers": [["Proxy-Authenticate", "Negotiate"]], "body": ""}
 
 
@@ -58,19 +66,81 @@ def test_of_two_users_with_the_same_proxy_none_is_asked_and_of_two_proxies_each_
     assert [len(found) for found in wanted(pc, refused("updates"), refused("updates", "q:1")).values()] == [1, 1]
 
 
+def read(*lines: Any, probes: list[dict[str, str]] = PROBES) -> list[dict[str, Any]]:
+    found, why = session.results(list(map(json.dumps, lines)), KNX, probes)
+    assert not why
+    return found
+
+
+def test_windows_begins_with_the_first_proxy_of_a_script_and_the_answer_is_the_nexts() -> None:
+    url = "http://proxy.example.com/proxy.pac"
+    pc = Pc("pc")
+    pc.user_proxy(5, "", "", url)
+    dead = refused("updates", "p:1", stage="tcp", connect=None)
+    held = [script(url, 'function FindProxyForURL() { return "PROXY p:1; PROXY q:2" }'), dead, refused("updates", "q:2")]
+    ((_user, (asked,)),) = session.wanted(snapshot(pc, held), Policy.from_variables({"probe_as": "user"}))
+    assert (asked["first"], asked["way"]) == ("p:1", "q:2")
+    (found,) = read({**FINE, "leaf": "AA=="}, probes=[asked])
+    assert (found["way"], found["stage"]) == ("q:2", "done")
+
+
+def test_what_was_not_answered_in_time_is_said() -> None:
+    probes = [*PROBES, {**PROBES[0], "name": "app_updates"}]
+    found, why = session.results([json.dumps({**FINE, "leaf": "AA=="})], KNX, probes)
+    assert [one["name"] for one in found] == ["updates"]
+    assert why == "the session of knx gave no answer for app_updates in time"
+
+
+def test_of_a_certificate_that_windows_does_not_trust_is_known_what_it_is() -> None:
+    root = Authority.root("Somebody's Root")
+    leaf = base64.b64encode(certificate_of(root, ["update.knx.org"])[0].public_bytes(Encoding.DER)).decode()
+    told = {**FINE, "status": 0, "headers": [], "error": "TrustFailure", "leaf": leaf, "chain_status": ["PartialChain"]}
+
+    def judged(roots: Authority, *built: Authority) -> Outcome:
+        chain = [base64.b64encode(one.certificate.public_bytes(Encoding.DER)).decode() for one in built]
+        (found,) = read({**told, "built": [leaf, *chain]})
+        return outcome.of(found, VENDOR_ENDPOINTS[0], (roots.certificate,), datetime.now(timezone.utc))
+
+    assert judged(Authority.root("Another Root"), root).kind is Kind.INTERCEPTED
+    unknown = judged(Authority.root("Another Root"))
+    assert unknown.kind is Kind.UNTRUSTED
+    assert unknown.evidence["tls"]["complete"] is None
+    here = judged(root, root)
+    assert here.kind is Kind.NOT_TRUSTED_HERE
+    assert "TrustFailure, PartialChain" in here.sentence
+
+
+def test_only_the_servers_own_certificate_is_seen_and_that_is_no_incomplete_chain() -> None:
+    root = Authority.root("Public Root")
+    issuing = root.intermediate("Issuing CA")
+    chain = [certificate_of(issuing, ["update.knx.org"], logged=True)[0], issuing.certificate, root.certificate]
+    leaf, *built = [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
+
+    def judged(*chain: str) -> Outcome:
+        (found,) = read({**FINE, "leaf": leaf, "built": [leaf, *chain]})
+        return outcome.of(found, VENDOR_ENDPOINTS[0], (root.certificate,), datetime.now(timezone.utc))
+
+    fine = judged(*built)
+    assert (fine.kind, fine.evidence["tls"]["complete"]) == (Kind.FINE, None)
+    assert fine.sentence.endswith("is reached (HTTP 200).")
+    unknown = judged()
+    assert unknown.kind is Kind.UNTRUSTED
+    assert "what else the server sent was not seen" in unknown.sentence
+
+
 def test_an_answer_comes_in_the_form_of_the_other_probes() -> None:
     plain = [{**PROBES[0], "url": "http://update.knx.org"}]
-    (found,) = session.results([json.dumps(FINE)], KNX, plain)
+    (found,) = read(FINE, probes=plain)
     assert (found["stage"], found["user"], found["http"]["headers"]) == ("done", "knx", [["A", "b: c"]])
-    (found,) = session.results([json.dumps({**FINE, "status": 407})], KNX, PROBES)
+    (found,) = read({**FINE, "status": 407})
     assert (found["stage"], found["connect"]["status"], found["http"]) == ("connect", 407, None)
-    (found,) = session.results([json.dumps({**FINE, "status": 0, "error": "Timeout"})], KNX, PROBES)
+    (found,) = read({**FINE, "status": 0, "error": "Timeout"})
     assert (found["stage"], found["error"]["kind"], found["http"]) == ("http", "timeout", None)
 
 
 @pytest.mark.parametrize("status", [302, 403, 407, 502, 511])
 def test_what_a_proxy_says_in_the_place_of_a_tunnel_is_not_the_vendors(status: int) -> None:
-    (found,) = session.results([json.dumps({**FINE, "status": status})], KNX, PROBES)
+    (found,) = read({**FINE, "status": status})
     assert (found["stage"], found["connect"]["status"], found["http"]) == ("connect", status, None)
     pc = Pc("pc")
     pc.user_proxy(3, "p:1")
