@@ -51,7 +51,7 @@ options:
   previous_report:
     type: path
     default: ''
-    description: A C(report.json) to tell the changes since. Without it the one that the last run left in the folder, which is kept there as C(previous.json).
+    description: A C(report.json) to tell the changes since. Without it what earlier runs found, which is kept in the folder as C(previous.json).
 attributes:
   check_mode:
     support: full

@@ -34,7 +34,7 @@ options:
   previous_report:
     type: path
     default: ''
-    description: A C(report.json) to tell the changes since. Without it the one that the last run left in the folder, which is kept there as C(previous.json).
+    description: A C(report.json) to tell the changes since. Without it what earlier runs found, which is kept in the folder as C(previous.json).
   mode:
     type: str
     choices: [enforce, verify, remove, image]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ansible.utils.display import Display
 from . import document, drift, formats, json, reading, terminal, writing
 
 PREVIOUS = "previous.json"
-"""The last run's report.json, kept beside this one's."""
+"""What is known of every host before this run, kept beside its report.json."""
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "report_dir": {"type": "path", "default": "ets6-report"},
     "formats": {"type": "list", "elements": "str", "choices": list(formats.ALL), "default": formats.DEFAULT},
@@ -33,7 +34,7 @@ def end(report: document.Json, arguments: Mapping[str, Any], inventory: Collecti
     """
     folder, pending = Path(arguments["report_dir"]), report["run"]["pending"]
     try:
-        earlier = _earlier(folder, arguments["previous_report"], first)
+        earlier = _earlier(folder, arguments["previous_report"], inventory, first)
         if earlier is not None:
             report["drift"] = drift.between(earlier, report, inventory)
         files = formats.write(report, folder, arguments["formats"])
@@ -55,8 +56,8 @@ def end(report: document.Json, arguments: Mapping[str, Any], inventory: Collecti
     }
 
 
-def _earlier(folder: Path, given: str, first: bool) -> document.Json | None:
-    """Return the report to compare with: the given one, or the one that the last run left, which is kept as previous.json.
+def _earlier(folder: Path, given: str, inventory: Collection[str], first: bool) -> document.Json | None:
+    """Return the report to compare with: the given one, or what earlier runs left, which is kept as previous.json.
 
     One that cannot be used is no reason to lose this one.
     """
@@ -64,12 +65,27 @@ def _earlier(folder: Path, given: str, first: bool) -> document.Json | None:
     try:
         if given:
             return reading.read(Path(given))
-        if first:
-            if last.exists():
-                writing.write(kept, last.read_text(encoding="utf-8", errors="replace"))
-            elif kept.exists():
-                kept.unlink()
+        if first and last.exists():
+            return _keep(last, kept, inventory)
+        if first and kept.exists():
+            kept.unlink()
         return reading.read(kept) if kept.exists() else None
     except reading.ReportError as error:
         Display().warning(f"What changed since the last report cannot be told: {error}")
         return None
+
+
+def _keep(last: Path, kept: Path, inventory: Collection[str]) -> document.Json:
+    """Make the baseline of this run of the last one's report, and keep it. Raises ReportError where that report is not usable."""
+    older = None
+    with contextlib.suppress(reading.ReportError):
+        older = reading.read(kept) if kept.exists() else None
+    text = last.read_text(encoding="utf-8", errors="replace")
+    try:
+        report = drift.baseline(reading.check(text, str(last)), older, inventory)
+    except reading.ReportError:
+        # It is kept as it is: somebody may want to see why.
+        writing.write(kept, text)
+        raise
+    writing.write(kept, json.render(report))
+    return report

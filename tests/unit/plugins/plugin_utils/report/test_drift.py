@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document, drift, terminal
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, drift, json, reading, terminal
 
 from .samples import AWAY, BROKEN, CONTROLS, build, result
 
@@ -57,6 +58,49 @@ def test_hosts_come_and_go() -> None:
     assert (found["new_hosts"], found["gone_hosts"]) == (["new"], ["gone"])
     assert (found["lost_hosts"], found["found_hosts"]) == (["broke", "lost"], ["found"])
     assert found["failing"] == found["fixed"] == [], "an unreachable host is one piece of news and not one for each control"
+
+
+def baseline(*runs: dict[str, Any], inventory: tuple[str, ...] = ()) -> document.Json:
+    """Return what is known after these runs, the oldest first."""
+    known = None
+    for run in runs:
+        known = drift.baseline(build(**run), known, inventory)
+    assert known is not None
+    return known
+
+
+def test_a_run_over_a_part_makes_no_news_of_the_rest() -> None:
+    fleet = {"a": result("fail", "pass", "pass"), "b": result("pass", "pass", "pass")}
+    known = baseline(fleet, {"a": result("fail", "pass", "pass")}, inventory=("a", "b"))
+    assert [host["name"] for host in known["hosts"]] == ["a", "b"]
+    assert reading.check(json.render(known), "previous.json") == known
+    now = build(a=fleet["a"], b=result("pass", "fail", "pass"))
+    found = drift.between(known, now, ("a", "b"))
+    assert (found["new_hosts"], [one["host"] for one in found["failing"]]) == ([], ["b"])
+
+
+def test_a_host_that_left_the_inventory_is_gone_once() -> None:
+    fleet = {"a": result("pass", "pass", "pass"), "b": result("pass", "pass", "pass")}
+    rest = {"a": fleet["a"]}
+    assert drift.between(baseline(fleet, inventory=("a",)), build(**rest), ("a",))["gone_hosts"] == ["b"]
+    assert drift.between(baseline(fleet, rest, inventory=("a",)), build(**rest), ("a",))["gone_hosts"] == []
+
+
+@pytest.mark.parametrize("away", [AWAY, BROKEN, None])
+def test_a_host_that_comes_back_is_compared_with_what_was_found_the_last_time(away: Any) -> None:
+    known = baseline({"a": result("pass", "fail", "pass")}, {"a": away}, {"a": away}, inventory=("a",))
+    found = drift.between(known, build(a=result("fail", "pass", "pass")), ("a",))
+    assert found["found_hosts"] == ["a"]
+    assert [(one["control"], one["was"]) for one in (*found["failing"], *found["fixed"])] == [(IDS[0], "pass"), (IDS[1], "fail")]
+    still = drift.between(known, build(a=away), ("a",))
+    still.pop("since")
+    assert not any(still.values()), "that it is away was said the first time"
+
+
+def test_of_a_host_that_broke_half_way_counts_what_was_judged() -> None:
+    broken = result("fail", "pass", "pass", failed=True, msg="Not everything could be changed.")
+    found = between({"a": result("pass", "pass", "pass")}, {"a": broken})
+    assert (found["lost_hosts"], [one["control"] for one in found["failing"]]) == (["a"], [IDS[0]])
 
 
 def test_it_is_told_on_the_terminal() -> None:
