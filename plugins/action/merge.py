@@ -15,9 +15,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.report import document, ending, json, merging, origin, reading
-
-ARTIFACT = "ets6_report_"
-"""What the names of variables begin with in which AWX hands artifacts on."""
+from ..plugin_utils.run import ARTIFACT, settle
 
 
 class ActionModule(ActionBase):
@@ -38,24 +36,31 @@ class ActionModule(ActionBase):
                 "expected": {"type": "list", "elements": "str", "default": []},
             }
         )
-        if problem := document.fail_on_problem(arguments["fail_on"]):
-            raise AnsibleActionFail(problem)
-        reports = _read(arguments["reports"], Path(arguments["report_dir"]) / json.FILE, variables)
+        arguments, problems = settle(arguments)
+        target = Path(arguments["report_dir"]) / json.FILE
+        reports, unusable = _read(arguments["reports"], target, variables) if not problems else ([], [])
+        if unusable:
+            # A report in the place of the merged one would be green still.
+            reports, problems = [], ["Nothing was merged.", *unusable]
         ended = datetime.now(timezone.utc).strftime(origin.TIME)
         run = document.plain(origin.run("merge", ended, context.CLIARGS, variables))
-        report = merging.merge(reports, run, arguments["expected"], arguments["fail_on"])
+        report = merging.merge(reports, run, arguments["expected"], arguments["fail_on"], document.plain(problems))
         told = {name: report["merged"][name] for name in ("conflicts", "missing")}
         return result | told | ending.end(report, arguments, arguments["expected"])
 
 
-def _read(paths: list[str], target: Path, variables: Mapping[str, Any]) -> list[document.Json]:
-    """Return the reports in files, in folders and in artifacts. Raises AnsibleActionFail with all that is wrong with any."""
+def _read(paths: list[str], target: Path, variables: Mapping[str, Any]) -> tuple[list[document.Json], list[str]]:
+    """Return the reports in files, in folders and in artifacts, and all that is wrong with any.
+
+    Raises AnsibleActionFail where one of them would be written over.
+    """
     reports: list[document.Json] = []
     problems: list[str] = []
     for file in (file for path in paths for file in reading.find(Path(path))):
         if target.exists() and file.exists() and file.samefile(target):
-            problems.append(f"{file} would be written over: name another folder for the merged report (ets6_network_report_dir)")
-            continue
+            raise AnsibleActionFail(
+                f"Nothing was merged, since {file} would be written over: name another folder for the merged report (ets6_network_report_dir)."
+            )
         try:
             reports.append(reading.read(file))
         except reading.ReportError as error:
@@ -65,11 +70,9 @@ def _read(paths: list[str], target: Path, variables: Mapping[str, Any]) -> list[
             reports.append(reading.unpack(variables[name], f"the artifact {name}"))
         except reading.ReportError as error:
             problems.append(str(error))
-    if problems:
-        raise AnsibleActionFail("Nothing was merged.\n" + "\n".join(problems))
-    if not reports:
-        raise AnsibleActionFail(
+    if not reports and not problems:
+        problems.append(
             "There is nothing to merge. Say which reports: files, or folders with report.json in them; in AWX, have this job follow the "
             f"jobs whose artifacts begin with {ARTIFACT}."
         )
-    return reports
+    return reports, problems

@@ -15,13 +15,13 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 from ansible import context
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import judge
 from ..plugin_utils.policy import Policy
 from ..plugin_utils.reachability import fleet
 from ..plugin_utils.report import document, ending, exceptions, origin
+from ..plugin_utils.run import settle
 
 RESULT = "ets6_network_result"
 """The variable in which the role registers the result of ets6.network.policy."""
@@ -45,11 +45,12 @@ class ActionModule(ActionBase):
                 "hosts": {"type": "list", "elements": "str"},
             }
         )
-        if problem := document.fail_on_problem(arguments["fail_on"]):
-            raise AnsibleActionFail(problem)
+        arguments, problems = settle(arguments)
         wanted = list(variables.get("ansible_play_hosts_all") or ()) if arguments["hosts"] is None else arguments["hosts"]
         pending = _pending(wanted, variables) if arguments["hosts"] is None else []
-        results = {name: variables["hostvars"][name].get(RESULT) for name in wanted if name not in pending}
+        # Where the run was wrong from the beginning, what stands there is an earlier play's.
+        known = {name: None if problems else variables["hostvars"][name].get(RESULT) for name in wanted if name not in pending}
+        results: dict[str, Any] = known
 
         ended = datetime.now(timezone.utc).strftime(origin.TIME)
         controls = document.controls_of(results.values(), [control.to_wire() for control in judge.catalogue(Policy())])
@@ -68,7 +69,9 @@ class ActionModule(ActionBase):
         waivers = exceptions.of(results.values(), wires, inventory, date.fromisoformat(ended[:10]))
         mode = "check" if self._task.check_mode and arguments["mode"] != "verify" else arguments["mode"]
         run = {**origin.run(mode, ended, context.CLIARGS, variables), "pending": pending, "variables": common}
-        report = document.build(document.plain(run), controls, wires, waivers, arguments["fail_on"])
+        report = document.build(
+            document.plain(run), controls, wires, waivers, arguments["fail_on"], problems=document.plain(problems)
+        )
         return result | ending.end(report, arguments, inventory, first=_first(wanted, variables))
 
 

@@ -7,83 +7,121 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import judge
-from ..plugin_utils.policy import PARSERS, PREFIX, Policy, PolicyError
-from ..plugin_utils.report.document import fail_on_problem
+from ..plugin_utils import judge, policy, run
+from ..plugin_utils.policy import PREFIX, Policy, PolicyError
+from ..plugin_utils.reachability.certificate import CertificateError, public_roots
 
-OF_THE_RUN = frozenset({"apply", "artifact", "fail_on", "formats", "hosts", "image", "previous_report", "report_dir", "serial"})
-"""Variables of this collection that are not the policy's: of the playbooks and the report."""
-OF_OURS = frozenset({"mode", "result", "written"})
+OF_OURS = frozenset({"checked", "mode", "problem", "result", "written"})
 """What the playbooks set and the role registers."""
+COMMAND_LINE = "the command line"
 
 
 class ActionModule(ActionBase):
-    """Check the variables of all hosts of the play, those of later batches too."""
+    """Check the variables of the hosts that a run is about, those of later batches too, and whether it is about any."""
 
     _supports_check_mode = True
     _supports_async = False
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return nothing but that all is well; else fail with every problem of every host."""
+        """Return nothing but that all is well; else fail with every problem of every host, which stand in problem as well."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables: Mapping[str, Any] = task_vars or {}
+        _checked, arguments = self.validate_argument_spec(  # type: ignore[no-untyped-call]
+            {
+                "hosts": {"type": "list", "elements": "str", "required": True},
+                "mode": {"type": "str", "choices": ["enforce", "verify", "remove", "image", "merge"], "default": "enforce"},
+                "report_dir": {"type": "raw", "required": True},
+            }
+        )
         told: dict[str, list[str]] = {}
-        if variables.get("ets6_network_mode") == "verify" and boolean(variables.get("ets6_network_apply")):
-            told[f"{PREFIX}apply: verify changes nothing; to have it changed, run ets6.network.enforce"] = ["the command line"]
-        if variables.get("ets6_network_mode") == "remove" and variables.get("ets6_network_state") != "absent":
-            told[f"{PREFIX}state: remove takes away; to have PCs made ready, run ets6.network.enforce"] = ["the command line"]
-        for host in variables.get("ansible_play_hosts_all") or ():
-            for problem in problems(variables["hostvars"][host]):
+        for problem in _of_the_run(arguments["mode"], arguments["report_dir"], variables):
+            told[problem] = [COMMAND_LINE]
+        for host in arguments["hosts"]:
+            for problem in problems(variables["hostvars"][host], only_run=arguments["mode"] == "merge"):
                 told.setdefault(problem, []).append(host)
         if told:
             lines = [f"{problem} ({_hosts(hosts)})" for problem, hosts in told.items()]
-            raise AnsibleActionFail("No PC was touched, since a variable is wrong.\n" + "\n".join(lines))
+            result["failed"], result["problem"] = True, "\n".join(lines)
+            result["msg"] = f"Nothing was begun, since a variable is wrong.\n{result['problem']}"
+        elif not arguments["hosts"]:
+            result["failed"], result["problem"] = True, ""
+            result["msg"] = f"No host is left of the inventory by {PREFIX}hosts and --limit."
         return result
 
 
-def problems(variables: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the variables of one host, a line each."""
+def _of_the_run(mode: str, report_dir: Any, variables: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with what counts for all hosts together."""
+    found = []
+    # Said otherwise than by the playbook, that is with -e, which wins over it.
+    if mode == "verify" and _is_true(variables.get(f"{PREFIX}apply")):
+        found.append(f"{PREFIX}apply: verify changes nothing; to have it changed, run ets6.network.enforce")
+    if mode == "remove" and variables.get(f"{PREFIX}state") != "absent":
+        found.append(f"{PREFIX}state: remove takes away; to have PCs made ready, run ets6.network.enforce")
+    try:
+        run.PARSERS["report_dir"](report_dir)
+    except ValueError as error:
+        found.append(f"{PREFIX}report_dir: {error}")
+    return found
+
+
+def _is_true(value: Any) -> bool:
+    try:
+        return bool(boolean(value))
+    except TypeError:
+        return False
+
+
+def problems(variables: Mapping[str, Any], only_run: bool = False) -> list[str]:
+    """Return what is wrong with the variables of one host, a line each. only_run: no PC is judged, so the policy does not matter."""
     found: list[str] = []
-    policy: dict[str, Any] = {}
+    wanted: dict[str, Any] = {}
     for name in sorted(str(key) for key in variables if str(key).startswith(PREFIX)):
         short = name[len(PREFIX) :]
-        if short in OF_OURS:
+        if short in OF_OURS or short == "report_dir":
             continue
-        if short not in PARSERS and short not in OF_THE_RUN:
-            near = difflib.get_close_matches(short, [*PARSERS, *OF_THE_RUN], 1)
+        if short not in policy.PARSERS and short not in run.PARSERS:
+            near = difflib.get_close_matches(short, [*policy.PARSERS, *run.PARSERS], 1)
             found.append(f"{name}: there is no such variable" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
             continue
         try:
             value = variables[name]
+            if short in run.PARSERS:
+                run.PARSERS[short](value)
+            else:
+                wanted[short] = value
         except AnsibleError as error:
             found.append(f"{name}: its template cannot be evaluated: {error}")
-            continue
-        if short in PARSERS:
-            policy[short] = value
-        elif short == "fail_on":
-            found += filter(None, [fail_on_problem(value)])
-        elif short == "previous_report" and value and not Path(str(value)).is_file():
-            found.append(f"{name}: there is no file {value}")
+        except ValueError as error:
+            found.append(f"{name}: {error}")
+    return found if only_run else found + _of_the_policy(wanted, variables)
+
+
+def _of_the_policy(wanted: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
     try:
-        wanted = Policy.from_variables(policy)
+        parsed = Policy.from_variables(wanted)
     except PolicyError as error:
-        return found + error.problems
-    return found + _waivers(wanted, variables)
+        return error.problems
+    found = _waivers(parsed, variables)
+    if parsed.public_roots:
+        try:
+            public_roots(parsed.public_roots)
+        except CertificateError as error:
+            found.append(str(error))
+    return found
 
 
-def _waivers(policy: Policy, variables: Mapping[str, Any]) -> list[str]:
+def _waivers(wanted: Policy, variables: Mapping[str, Any]) -> list[str]:
     """Return which exceptions for this host name a control that it does not have; those for other hosts are theirs to check."""
-    ids = [control.id for control in judge.catalogue(policy)]
+    ids = [control.id for control in judge.catalogue(wanted)]
     found = []
-    for number, waiver in enumerate(policy.waivers, 1):
+    for number, waiver in enumerate(wanted.waivers, 1):
         if waiver.control not in ids and waiver.covers(str(variables["inventory_hostname"]), variables["group_names"]):
             near = difflib.get_close_matches(waiver.control, ids, 1)
             hint = f"; did you mean {near[0]}?" if near else ""

@@ -48,6 +48,10 @@ options:
     default: []
     description:
       - Hosts that must be in one of the reports. One that is in none is named, stands in the report as V(unknown), and does not comply.
+  problem:
+    type: str
+    default: ''
+    description: What is wrong with the run, as M(ets6.network.variables) says it. The report is written all the same, and the run fails for it.
   previous_report:
     type: path
     default: ''

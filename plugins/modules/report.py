@@ -31,6 +31,10 @@ options:
       - 'What fails the run: V(low), V(medium) or V(high) the least severity of a failed or undecided control, V(expired) an exception that has ended,
         V(unreachable) a host that is away; V(never) nothing, and stands alone.'
       - A run that judges no host always fails. Whether the hosts comply does not depend on this.
+  problem:
+    type: str
+    default: ''
+    description: What is wrong with the run, as M(ets6.network.variables) says it. The report is written all the same, and the run fails for it.
   previous_report:
     type: path
     default: ''

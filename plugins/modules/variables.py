@@ -7,8 +7,23 @@ module: variables
 short_description: Refuse a wrong variable of any host before any PC is touched
 version_added: 1.0.0
 description:
-  - Reads the variables C(ets6_network_*) of all hosts of the play, those of later batches too, and fails with every problem found.
-options: {}
+  - Reads the variables C(ets6_network_*) of all hosts that a run is about, those of later batches too, and fails with every problem found,
+    and where the run is about no host at all.
+options:
+  hosts:
+    type: list
+    elements: str
+    required: true
+    description: The hosts that the run is about.
+  mode:
+    type: str
+    choices: [enforce, verify, remove, image, merge]
+    default: enforce
+    description: What the run is about. For V(merge) only the variables of the run count, and not those that say what is wanted of a PC.
+  report_dir:
+    type: raw
+    required: true
+    description: Where the reports are to go; that has to be possible before anything is changed.
 attributes:
   check_mode:
     support: full
@@ -32,10 +47,15 @@ seealso:
 EXAMPLES = r"""
 - name: Check the variables of every host before any PC is touched
   ets6.network.variables:
+    hosts: "{{ ansible_play_hosts_all }}"
+    report_dir: /srv/reports/ets6
   run_once: true
-  any_errors_fatal: true
   delegate_to: localhost
 """
 
 RETURN = r"""
+problem:
+  description: What is wrong, a line each; empty where there is only no host.
+  returned: failure
+  type: str
 """

@@ -198,7 +198,7 @@ def test_reports_of_two_sites_become_one(lab: Lab, tmp_path: Path) -> None:
     assert (told.code, told.report["merged"]["missing"]) == (0, []), told.output
     (tmp_path / "sites" / "two" / "report.json").write_text("{}")
     wrong = merge()
-    assert (wrong.code, wrong.report) == (2, {})
+    assert (wrong.code, set(wrong.statuses().values())) == (2, {"unknown"})
     assert f"{tmp_path}/sites/two/report.json is no report of ets6.network" in wrong.output
 
 
@@ -235,17 +235,23 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
             ({"ets6_network_controls": [{**CONTROL, "expression": "host.name ="}]}, "expression: "),
             ({"ets6_network_waivers": [{**WAIVER, "control": "firewall.program"}]}, "did you mean firewall.programs?"),
             ({"ets6_network_waivers": [{**WAIVER, "expires": "soon"}]}, "ets6_network_waivers: entry 1.expires: 'soon'"),
-            ({"ets6_network_fail_on": ["lowest"]}, "ets6_network_fail_on: ['lowest'] is not accepted"),
+            ({"ets6_network_fail_on": ["lowest"]}, "ets6_network_fail_on: 'lowest' is not accepted"),
             ({"ets6_network_previous_report": "/no/such"}, "ets6_network_previous_report: there is no file /no/such"),
+            ({"ets6_network_formats": "pdf"}, "ets6_network_formats: 'pdf' is not accepted"),
+            ({"ets6_network_serial": "many"}, "ets6_network_serial: 'many' is not accepted"),
+            ({"ets6_network_public_roots": "/no/such"}, "ets6_network_public_roots: /no/such: "),
         ]
     ):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "junit.xml").write_text('<testsuites name="ets6.network" failures="0"/>')
         executions = sum(traffic.executions for traffic in lab.endpoint.traffic.values())
         run = play(lab, tmp_path / str(number), "verify", "-e", json.dumps(variables))
         assert run.code == 2
         assert told in run.output.replace("\n", " ")
         assert sum(traffic.executions for traffic in lab.endpoint.traffic.values()) == executions
-        if "fail_on" not in told and "previous" not in told:
-            assert set(run.statuses().values()) == {"unknown"}
+        assert set(run.statuses().values()) == {"unknown"}
+        assert told in run.report["run"]["fails_because"][0]
+        assert 'errors="0"' not in (tmp_path / str(number) / "junit.xml").read_text()
 
 
 CONTROL = {"id": "known_name", "title": "The PC has a name", "severity": "low", "message": "It has none."}
@@ -298,3 +304,17 @@ def test_the_documented_own_controls_can_be_decided_on_a_pc(lab: Lab, tmp_path: 
     run = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", json.dumps({"ets6_network_controls": examples}))
     found = {item["control"]: item for item in run.host("pc-zz")["findings"] if item["control"].startswith("custom.")}
     assert {name: item["reason"] for name, item in found.items() if item["status"] not in ("pass", "fail")} == {}
+
+
+@pytest.mark.parametrize(("playbook", "code"), [("verify", 0), ("merge", 2), ("image", 2)])
+def test_tags_make_no_run_that_does_nothing_and_looks_like_a_success(lab: Lab, tmp_path: Path, playbook: str, code: int) -> None:
+    run = play(lab, tmp_path, playbook, "--limit", "localhost,pc-already-right", "--tags", "firewall")
+    assert run.code == code, run.output
+    assert playbook == "image" or run.report
+
+
+@pytest.mark.parametrize("image", ["", " ", ["a.wim", ""]])
+def test_a_run_without_an_image_says_how_to_name_one(tmp_path: Path, image: object) -> None:
+    done = run(str(ROOT / "playbooks" / "image.yml"), "-e", json.dumps({"image": image}), reports=tmp_path)
+    assert done.code == 2
+    assert "Say which image: -e image=win11.wim" in done.output.replace("\n", " ")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.action.variables import OF_THE_RUN
+from ansible_collections.ets6.network.plugins.plugin_utils import run
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import PARSERS, PREFIX, Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.report import formats
@@ -60,7 +60,7 @@ def test_specs_and_defaults_name_the_same_variables_with_the_same_defaults() -> 
 
 
 def test_every_variable_is_known_to_the_check_before_the_run() -> None:
-    assert {name.removeprefix(PREFIX) for name in SPECS} | OF_THE_PLAYBOOKS == PARSERS.keys() | OF_THE_RUN
+    assert {name.removeprefix(PREFIX) for name in SPECS} | OF_THE_PLAYBOOKS == PARSERS.keys() | set(run.PARSERS)
 
 
 def test_the_roles_defaults_are_the_policys() -> None:

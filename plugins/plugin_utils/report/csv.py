@@ -29,6 +29,7 @@ HEADS = (
     "owner",
     "judged_at",
 )
+MARK = ",".join(HEADS)
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 

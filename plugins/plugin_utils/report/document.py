@@ -28,6 +28,7 @@ OPEN = frozenset({Status.FAIL, Status.UNKNOWN, Status.WOULD_FIX})
 SEVERITIES = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
 FAIL_ON = (*(severity.value for severity in SEVERITIES), "expired", UNREACHABLE, "never")
 """What may fail a run: an open finding of that severity or above, an exception that has ended, a host that is away; or nothing."""
+DEFAULT_FAIL_ON = ("low", UNREACHABLE)
 TIMES = frozenset({"at", "ended", "elapsed_ms", "since"})
 """Keys whose values tell when, and how long it took: no part of the state, nor of the hashes."""
 MAX_REASON = 4_000
@@ -136,11 +137,13 @@ def build(
     waivers: Sequence[Json],
     fail_on: Sequence[str],
     merged: Json | None = None,
+    problems: Sequence[str] = (),
 ) -> Json:
     """Return the document: with the verdict, the counts and the hash over everything.
 
     run says who ran what, when and from where; its pending names hosts whose turn has not come: as long as there are any,
-    nothing complies. hosts are in their wire form and in order.
+    nothing complies. hosts are in their wire form and in order. problems are what was wrong with the run itself, which fails it
+    whatever fail_on says.
     """
     failing = [host for host in hosts if not complies(host)]
     counts = Counter(host["status"] for host in hosts)
@@ -157,9 +160,9 @@ def build(
         "run": {
             **run,
             "fail_on": list(fail_on),
-            "complies": bool(hosts) and not failing and not run["pending"],
+            "complies": bool(hosts) and not failing and not run["pending"] and not problems,
             "verdict": verdict,
-            "fails_because": fails_because(controls, hosts, fail_on),
+            "fails_because": [*problems, *fails_because(controls, hosts, fail_on)],
             "hosts": {status: counts[status] for status in WORST_FIRST if counts[status]},
         },
         "drift": None,
@@ -239,16 +242,6 @@ def fails_because(controls: Sequence[Json], hosts: Sequence[Json], fail_on: Sequ
     if "expired" in fail_on and ended:
         reasons.append(f"Exceptions have ended on {words.hosts(ended)}.")
     return reasons
-
-
-def fail_on_problem(value: Any) -> str:
-    """Return what is wrong with the variable ets6_network_fail_on; empty where nothing is. One word stands for a list of it."""
-    wanted = [value] if isinstance(value, str) else value
-    if not isinstance(wanted, list) or not wanted or not set(map(str, wanted)) <= set(FAIL_ON):
-        return f"ets6_network_fail_on: {value!r} is not accepted; a list is expected, of any of {', '.join(FAIL_ON)}"
-    if "never" in wanted and len(wanted) > 1:
-        return "ets6_network_fail_on: never stands alone; with others beside it, it is not clear what is meant"
-    return ""
 
 
 def _line(text: Any) -> str:

@@ -19,9 +19,10 @@ PREVIOUS = "previous.json"
 """What is known of every host before this run, kept beside its report.json."""
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "report_dir": {"type": "path", "default": "ets6-report"},
-    "formats": {"type": "list", "elements": "str", "choices": list(formats.ALL), "default": formats.DEFAULT},
-    "fail_on": {"type": "list", "elements": "str", "choices": document.FAIL_ON, "default": ["low", "unreachable"]},
+    "formats": {"type": "raw", "default": formats.DEFAULT},
+    "fail_on": {"type": "raw", "default": list(document.DEFAULT_FAIL_ON)},
     "previous_report": {"type": "path", "default": ""},
+    "problem": {"type": "str", "default": ""},
 }
 """What both tasks take."""
 
@@ -52,7 +53,7 @@ def end(report: document.Json, arguments: Mapping[str, Any], inventory: Collecti
         "hosts": report["run"]["hosts"],
         "files": files,
         "failed": not pending and bool(report["run"]["fails_because"]),
-        "msg": told[0],
+        "msg": "\n".join([told[0], *report["run"]["fails_because"]]),
     }
 
 

@@ -29,6 +29,7 @@ from .exceptions import ending, today
 from .words import cut, first, hosts, visible
 
 FILE = "report.html"
+MARK = "<title>ets6.network: "
 MAX_BYTES = 1_900_000
 MOST_REASONS = 5
 MOST_HOSTS = 8
@@ -56,7 +57,7 @@ def _page(document: Json, wanted: Callable[[str], bool]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">',
-        f"<title>ets6.network: {_text(run['verdict'])}</title>",
+        f"{MARK}{_text(run['verdict'])}</title>",
         f"<style>{style}</style>\n</head>\n<body>",
         *_head(document),
         "<main>",

@@ -12,6 +12,7 @@ from .document import OPEN, Json
 from .words import changes, visible
 
 FILE = "junit.xml"
+MARK = '<testsuites name="ets6.network"'
 MAX_BYTES = 28_000_000
 """GitLab leaves a file of more than 30 MB aside, a MB being 10^6 or 2^20 bytes."""
 EVIDENCE = (1_000, 100)

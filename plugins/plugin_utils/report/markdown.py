@@ -11,6 +11,7 @@ from .document import SEVERITIES, Json, open_findings
 from .words import cut, first, visible
 
 FILE = "summary.md"
+MARK = "# ets6.network: "
 MAX_BYTES = 900_000
 MAX_CELL = 300
 MOST_LISTED = 20
@@ -19,7 +20,7 @@ MOST_LISTED = 20
 def render(document: Json) -> str:
     """Return the text of summary.md: the verdict, then hosts that were not judged and open findings, the worst first."""
     run = document["run"]
-    lines = [f"# ets6.network: {_cell(run['verdict'])}", ""]
+    lines = [f"{MARK}{_cell(run['verdict'])}", ""]
     if run["hosts"]:
         lines += ["| Status | Hosts |", "|---|---:|"]
         lines += [f"| {_cell(status.replace('_', ' '))} | {count} |" for status, count in run["hosts"].items()]

@@ -80,11 +80,17 @@ class _Record:
         return self.at, worse, _text([self.reason, self.groups, self.variables])
 
 
-def merge(reports: Iterable[Json], run: Mapping[str, Any], expected: Collection[str], fail_on: Sequence[str]) -> Json:
+def merge(
+    reports: Iterable[Json],
+    run: Mapping[str, Any],
+    expected: Collection[str],
+    fail_on: Sequence[str],
+    problems: Sequence[str] = (),
+) -> Json:
     """Return the document made of these, which reading.py has checked.
 
     run says who merged them (origin.run). expected are hosts that must be there; hosts whose turn had not come in one of the
-    reports are expected as well.
+    reports are expected as well. problems are what was wrong with this run.
     """
     unique = {_text(report): report for report in reports}
     sources = [unique[text] for text in sorted(unique, key=lambda text: (unique[text]["run"]["ended"], text))]
@@ -100,7 +106,7 @@ def merge(reports: Iterable[Json], run: Mapping[str, Any], expected: Collection[
     wires = [host.to_wire(common) for host in hosts]
     merged = {"reports": _reports(sources), "conflicts": _conflicts(sources, records), "missing": missing}
     waivers = exceptions.of(sources, wires, wanted, today)
-    return build({**run, "pending": [], "variables": common}, controls, wires, waivers, fail_on, merged)
+    return build({**run, "pending": [], "variables": common}, controls, wires, waivers, fail_on, merged, problems)
 
 
 def _records(sources: Iterable[Json], today: date) -> dict[str, list[_Record]]:

@@ -16,6 +16,7 @@ from .document import OPEN, Json
 from .words import changes, visible
 
 FILE = "report.sarif"
+MARK = '"name": "ets6.network"'
 MOST = 25_000
 LEVELS = {"high": "error", "medium": "warning", "low": "note"}
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -71,17 +71,18 @@ def test_drift_is_told_between_two_merges(tmp_path: Path, told: list[str]) -> No
     assert any("newly failing 1 (a)" in line for line in told)
 
 
-def test_every_file_that_cannot_be_used_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+def test_every_file_that_cannot_be_used_is_named_and_nothing_is_merged(tmp_path: Path) -> None:
+    merge(tmp_path, reports=[put(tmp_path / "good.json", a=GOOD)])
     good, forged, other = (tmp_path / name for name in ("good.json", "forged.json", "other.json"))
-    put(good, a=GOOD)
     forged.write_text(Path(put(forged, pc=BAD)).read_text().replace('"fail"', '"pass"'))
     other.write_text("[]")
     (tmp_path / "empty").mkdir()
     paths = [str(one) for one in (good, forged, other, tmp_path / "empty", tmp_path / "none.json")]
-    with pytest.raises(AnsibleActionFail) as caught:
-        merge(tmp_path, {"ets6_report_1": "!", "ets6_report_2": 7}, reports=paths)
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "Nothing was merged."
+    artifacts = {"ets6_report_1": "!", "ets6_report_2": 7}
+    outcome = merge(tmp_path, artifacts, reports=paths, expected=["a"], fail_on=["never"])
+    assert (outcome["failed"], outcome["complies"]) == (True, False)
+    because = written(tmp_path)["run"]["fails_because"]
+    assert because[0] == "Nothing was merged."
     for told in (
         f"{forged} was altered after it was written: what it says of pc does not match its hash",
         f"{other} is no report of ets6.network",
@@ -90,9 +91,12 @@ def test_every_file_that_cannot_be_used_is_named_and_nothing_is_written(tmp_path
         "the artifact ets6_report_1 is no packed report: Only base64 data is allowed",
         "the artifact ets6_report_2 is no packed report: a text is expected",
     ):
-        assert told in lines
-    assert len(lines) == 7
-    assert not (tmp_path / "out").exists()
+        assert told in because
+        assert told in outcome["msg"].splitlines()
+    assert len(because) == 7
+    assert [(host["name"], host["status"]) for host in written(tmp_path)["hosts"]] == [("a", "unknown")], (
+        "no older green one stays"
+    )
 
 
 def test_a_report_is_not_written_over_its_source(tmp_path: Path) -> None:
@@ -102,8 +106,13 @@ def test_a_report_is_not_written_over_its_source(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.json").read_text() == before
 
 
-def test_nothing_to_merge_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(AnsibleActionFail, match="Say which reports"):
-        merge(tmp_path)
-    with pytest.raises(AnsibleActionFail, match="never stands alone"):
-        merge(tmp_path, fail_on=["never", "low"])
+@pytest.mark.parametrize(("arguments", "said"), [
+    ({}, "Say which reports"),
+    ({"fail_on": ["never", "low"]}, "ets6_network_fail_on: never stands alone"),
+    ({"problem": "ets6_network_serial: 0 is not accepted"}, "ets6_network_serial: 0 is not accepted"),
+])  # fmt: skip
+def test_what_is_wrong_with_the_run_is_said_and_red(tmp_path: Path, arguments: dict[str, Any], said: str) -> None:
+    reports = [put(tmp_path / "a.json", a=GOOD)] if arguments else []
+    outcome = merge(tmp_path, reports=reports, **arguments)
+    assert (outcome["failed"], said in outcome["msg"]) == (True, True)
+    assert said in written(tmp_path)["run"]["fails_because"][-2 if not written(tmp_path)["hosts"] else 0]

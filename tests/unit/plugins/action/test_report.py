@@ -155,10 +155,43 @@ def test_check_mode_is_said_but_for_verify(tmp_path: Path, told: list[str]) -> N
     assert play.written["run"]["mode"] == "verify"
 
 
-def test_wrong_arguments_are_refused(tmp_path: Path, told: list[str]) -> None:
-    for arguments in ({"fail_on": ["never", "low"]}, {"fail_on": "lowest"}, {"formats": ["pdf"]}, {"reports": "x"}):
-        with pytest.raises(AnsibleError):
-            Play(tmp_path, a=result("pass")).report(**arguments)
+@pytest.mark.parametrize(("arguments", "said"), [
+    ({"fail_on": ["never", "low"]}, "ets6_network_fail_on: never stands alone"),
+    ({"fail_on": "lowest"}, "ets6_network_fail_on: 'lowest' is not accepted; accepted are low, medium"),
+    ({"fail_on": []}, "ets6_network_fail_on: the list is empty"),
+    ({"formats": ["pdf"]}, "ets6_network_formats: 'pdf' is not accepted; accepted are json, junit"),
+    ({"formats": {"a": 1}}, "ets6_network_formats: {'a': 1} is not accepted; a list is expected"),
+    ({"problem": "ets6_network_state: 'x' is not accepted", "fail_on": "lowest"}, "ets6_network_state: 'x' is not accepted"),
+])  # fmt: skip
+def test_a_wrong_argument_leaves_a_red_report_and_no_older_green_one(
+    tmp_path: Path, told: list[str], arguments: dict[str, Any], said: str
+) -> None:
+    Play(tmp_path, a=result("pass")).report()
+    outcome = Play(tmp_path, a=result("pass")).report(**arguments)
+    written = Play(tmp_path).written
+    assert (outcome["failed"], written["run"]["complies"]) == (True, False)
+    assert [one["status"] for one in written["hosts"]] == ["unknown"], "what stands there is an earlier play's"
+    assert written["run"]["fails_because"][0].startswith(said)
+    assert len([one for one in written["run"]["fails_because"] if "ets6_network_" in one]) == 1
+    assert said in outcome["msg"]
+
+
+def test_an_argument_that_there_is_not_is_refused(tmp_path: Path, told: list[str]) -> None:
+    with pytest.raises(AnsibleError):
+        Play(tmp_path, a=result("pass")).report(reports="x")
+
+
+def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(tmp_path: Path, told: list[str]) -> None:
+    play = Play(tmp_path, a=result("pass"))
+    play.report(formats=["json", "junit", "html", "markdown", "sarif", "csv"])
+    assert len(list(tmp_path.iterdir())) == 6
+    play.report(formats=["html"])
+    assert {one.name for one in tmp_path.iterdir()} == {"report.json", "report.html", "previous.json"}
+    foreign = ("junit.xml", "summary.md", "report.csv", "report.sarif")
+    for name in foreign:
+        (tmp_path / name).write_text("<testsuites name='pytest'/>, somebody else's")
+    play.report(formats=["html"])
+    assert {one.name for one in tmp_path.iterdir()} >= set(foreign)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, told: list[str]) -> None:

@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The variables action: every wrong variable is named, with the value, what is accepted and whose it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.ets6.network.plugins.action import variables as module
+
+WAIVER = {"control": "firewall.program", "hosts": ["a"], "reason": "So.", "owner": "jane", "expires": "2999-12-31"}
+
+
+def check(folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_dir: Any = None, **more: Any) -> dict[str, Any]:
+    """Check hosts a, b, … with these variables."""
+    names = [chr(ord("a") + number) for number in range(len(hosts))]
+    hostvars = {
+        name: {
+            "inventory_hostname": name,
+            "group_names": [],
+            **{f"ets6_network_{key}": value for key, value in host.items()},
+        }
+        for name, host in zip(names, hosts, strict=True)
+    }
+    task = SimpleNamespace(
+        args={"hosts": names, "mode": mode, "report_dir": str(folder) if report_dir is None else report_dir},
+        check_mode=False,
+        async_val=0,
+    )
+    action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
+    result: dict[str, Any] = action.run(task_vars={"hostvars": hostvars, **more})
+    return result
+
+
+def test_nothing_is_said_where_nothing_is_wrong(tmp_path: Path) -> None:
+    right = {
+        "apply": "no", "artifact": "ets6_report_site_1", "fail_on": "medium", "formats": ["html"], "hosts": "all", "serial": ["1", "20%", 50],
+        "image": {"path": "a.wim", "index": 1}, "previous_report": "", "proxy": {"mode": "direct"}, "result": {}, "checked": {},
+    }  # fmt: skip
+    assert not check(tmp_path, right, {}).get("failed")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("aply", True, "there is no such variable; did you mean ets6_network_apply?"),
+        ("apply", "maybe", "'maybe' is not accepted; true or false is"),
+        ("apply", 7, "7 is not accepted; true or false is"),
+        ("artifact", "report", "'report' is not accepted; expected is ets6_report_ and letters, digits or _"),
+        ("artifact", "ets6_report_a-b", "'ets6_report_a-b' is not accepted"),
+        ("fail_on", ["lowest"], "'lowest' is not accepted; accepted are low, medium, high, expired, unreachable, never"),
+        ("fail_on", [], "the list is empty"),
+        ("fail_on", ["low", "never"], "never stands alone"),
+        ("formats", "pdf", "'pdf' is not accepted; accepted are json, junit, html, markdown, sarif, csv"),
+        ("formats", 3, "3 is not accepted; a list is expected, of any of json"),
+        ("hosts", "", "'' is not accepted; a pattern of hosts is expected"),
+        ("image", {"file": "x"}, "{'file': 'x'} is not accepted; a dictionary with path"),
+        ("image", {"index": 1}, "{'index': 1} is not accepted"),
+        ("image", "x.wim", "'x.wim' is not accepted"),
+        ("previous_report", "/no/such", "there is no file /no/such"),
+        ("serial", 0, "0 is not accepted; a number of hosts such as 10, a percentage such as 20%"),
+        ("serial", "many", "'many' is not accepted"),
+        ("serial", ["1", "120%"], "'120%' is not accepted"),
+        ("serial", [], "[] is not accepted"),
+        ("serial", True, "True is not accepted"),
+        ("public_roots", "/no/such.pem", "/no/such.pem: [Errno 2] No such file or directory"),
+        ("state", "here", "'here' is not accepted; accepted are present, absent"),
+        ("waivers", [WAIVER], "entry 1: there is no control firewall.program; did you mean firewall.programs?"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value_and_what_is_accepted(tmp_path: Path, name: str, value: Any, said: str) -> None:
+    found = check(tmp_path, {name: value}, {})
+    assert found["failed"] is True
+    assert found["problem"].startswith(f"ets6_network_{name}: {said}")
+    assert found["problem"].endswith(" (a)")
+    assert found["msg"].splitlines() == ["Nothing was begun, since a variable is wrong.", found["problem"]]
+
+
+def test_every_problem_is_told_once_with_the_hosts_that_have_it(tmp_path: Path) -> None:
+    found = check(tmp_path, *[{"blocks": "x", "serial": 0}] * 7, {"formats": "x"})
+    assert [line[-30:] for line in found["problem"].splitlines()] == [
+        line[-30:]
+        for line in (
+            "a list of these is (a, b, c, d, e and 2 more)",
+            "accepted are prompt, all, none (a, b, c, d, e and 2 more)",
+            "accepted are json, junit, html, markdown, sarif, csv (h)",
+        )
+    ]
+
+
+def test_a_template_that_cannot_be_evaluated_is_named(tmp_path: Path) -> None:
+    class Broken(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            if name == "ets6_network_proxy":
+                raise AnsibleError("'proxy_host' is undefined")
+            return super().__getitem__(name)
+
+    variables = Broken(ets6_network_proxy=None, inventory_hostname="a", group_names=[])
+    assert module.problems(variables) == ["ets6_network_proxy: its template cannot be evaluated: 'proxy_host' is undefined"]
+
+
+def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for folder, said in (
+        (str(tmp_path / "file"), f"{tmp_path}/file is no folder"),
+        (str(tmp_path / "file" / "below"), f"{tmp_path}/file is no folder"),
+        (["x"], "['x'] is not accepted; a folder on the controller is expected"),
+        ("", "'' is not accepted"),
+    ):
+        found = check(tmp_path, {}, report_dir=folder)
+        assert found["problem"].startswith(f"ets6_network_report_dir: {said}"), found
+    assert not check(tmp_path, {}, report_dir=str(tmp_path / "new" / "below")).get("failed")
+    # Root may write anywhere, so that a test cannot rely on rights.
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    found = check(tmp_path, {}, report_dir=str(tmp_path / "new" / "below"))
+    assert found["problem"].startswith(f"ets6_network_report_dir: nothing can be written into {tmp_path}"), found
+
+
+@pytest.mark.parametrize(
+    ("mode", "variables", "said"),
+    [
+        ("verify", {"ets6_network_apply": "true"}, "ets6_network_apply: verify changes nothing"),
+        ("remove", {"ets6_network_state": "present"}, "ets6_network_state: remove takes away"),
+        ("verify", {"ets6_network_apply": False}, ""),
+        ("verify", {"ets6_network_apply": "maybe"}, ""),
+        ("remove", {"ets6_network_state": "absent"}, ""),
+        ("image", {"ets6_network_apply": True}, ""),
+    ],
+)
+def test_what_contradicts_the_playbook_is_refused(tmp_path: Path, mode: str, variables: dict[str, Any], said: str) -> None:
+    found = check(tmp_path, {}, mode=mode, **variables)
+    assert found.get("problem", "").startswith(said)
+    assert bool(found.get("failed")) == bool(said)
+
+
+def test_a_merge_does_not_mind_what_is_wanted_of_pcs_but_every_name(tmp_path: Path) -> None:
+    assert not check(tmp_path, {"blocks": "x"}, mode="merge").get("failed")
+    found = check(tmp_path, {"fromats": "html", "fail_on": "x"}, mode="merge")
+    assert "did you mean ets6_network_formats?" in found["problem"]
+    assert "ets6_network_fail_on: 'x'" in found["problem"]
+
+
+def test_a_run_about_nobody_fails(tmp_path: Path) -> None:
+    found = check(tmp_path)
+    assert (found["failed"], found["problem"]) == (True, "")
+    assert found["msg"] == "No host is left of the inventory by ets6_network_hosts and --limit."
