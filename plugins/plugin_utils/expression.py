@@ -6,7 +6,8 @@
 JMESPath answers most mistakes with null, and null compares in ways that look like a pass. So it is read more strictly here:
 only true and false count, all else leaves the control unknown with the reason; ``==`` and ``!=`` of the whole snapshot's
 paths refuse a path that is not there and two kinds of data that can never be equal; ``<`` and its like take numbers only,
-since Python's JMESPath compares '10' and '9' as text and the standard gives null.
+since Python's JMESPath compares '10' and '9' as text and the standard gives null; and a name that nothing has of all that was
+looked at is a mistake, also within filters, unless the expression says what is to be where it is missing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from .formats.registry import fold
 
 try:
     import jmespath
+    import regex
     from jmespath import exceptions, visitor
     from jmespath import functions as standard
 except ImportError as error:
@@ -31,6 +34,10 @@ else:
     MISSING = ""
 
 MAX_REASON = 400
+NULL: Mapping[str, Any] = {"type": "literal", "value": None, "children": []}
+"""How the compiled form of an expression has a null that was written out."""
+SECONDS = 2.0
+"""What all regular expressions of one evaluation may take together: the texts are a PC's, which may be hostile."""
 
 
 class Trouble(Exception):
@@ -40,7 +47,10 @@ class Trouble(Exception):
 if not MISSING:
 
     class Functions(standard.Functions):
-        """JMESPath's functions, and a few that PCs call for. None reads a clock, a file or the network."""
+        """JMESPath's functions, and a few that PCs call for. None reads a file or the network, or has a clock in its answer."""
+
+        def __init__(self) -> None:
+            self._until = time.monotonic() + SECONDS
 
         @standard.signature({"types": ["array", "object", "string", "null"]})
         def _func_count(self, value: Any) -> int:
@@ -51,9 +61,12 @@ if not MISSING:
         def _func_match(self, text: str, pattern: str) -> bool:
             """Return whether the regular expression matches the whole text, without regard to letter case."""
             try:
-                return re.fullmatch(pattern, text, re.IGNORECASE) is not None
-            except re.error as error:
+                left = max(0.001, self._until - time.monotonic())
+                return regex.fullmatch(pattern, text, regex.IGNORECASE, timeout=left) is not None
+            except regex.error as error:
                 raise Trouble(f"match(): {pattern!r} is no regular expression: {error}") from None
+            except TimeoutError:
+                raise Trouble(f"match(): {pattern!r} takes too long; say it with fewer repetitions within each other") from None
 
         @standard.signature({"types": ["string"]}, {"types": ["string"]})
         def _func_in_cidr(self, address: str, network: str) -> bool:
@@ -100,6 +113,18 @@ if not MISSING:
         def __init__(self, root: Any) -> None:
             super().__init__(visitor.Options(custom_functions=Functions()))
             self._root = root
+            self._asked: dict[str, bool] = {}
+
+        def visit_field(self, node: Any, value: Any) -> Any:
+            """Return what has this name in an object; keep whether anything had it. Of null nothing can be said."""
+            if value is not None:
+                name = str(node["value"])
+                self._asked[name] = self._asked.get(name, False) or (isinstance(value, dict) and name in value)
+            return super().visit_field(node, value)
+
+        def never_found(self, optional: Collection[str]) -> str:
+            """Return a name that was asked for and that nothing had, but for those that may be missing; empty where there is none."""
+            return next((name for name, found in self._asked.items() if not found and name not in optional), "")
 
         def visit_comparator(self, node: Any, value: Any) -> Any:
             """Compare; raise Trouble where the answer would say nothing of the PC."""
@@ -110,9 +135,7 @@ if not MISSING:
                         raise Trouble(
                             f"<, <=, > and >= compare numbers, but one side is {_shown(side)} (for versions use version_cmp)"
                         )
-            elif value is self._root and not any(
-                child == {"type": "literal", "value": None, "children": []} for child in node["children"]
-            ):
+            elif value is self._root and not any(child == NULL for child in node["children"]):
                 for child, side in zip(node["children"], sides, strict=True):
                     if side is None:
                         raise Trouble(f"{_path(child)} is not there")
@@ -137,8 +160,11 @@ class Expression:
 
     def on(self, view: Any) -> Any:
         """Return its value. Raises Trouble with the reason where it has none."""
+        return self._visit(Interpreter(view), view)
+
+    def _visit(self, interpreter: Interpreter, view: Any) -> Any:
         try:
-            return Interpreter(view).visit(self.tree, view)
+            return interpreter.visit(self.tree, view)
         except Trouble:
             raise
         except RecursionError:
@@ -148,9 +174,12 @@ class Expression:
 
     def decide(self, view: Any, what: str) -> bool:
         """Return its value where that is true or false. Raises Trouble, which calls the expression by what it is for."""
-        found = self.on(view)
+        interpreter = Interpreter(view)
+        found = self._visit(interpreter, view)
         if not isinstance(found, bool):
             raise Trouble(f"{what} gives {_shown(found)}; only true and false count")
+        if name := interpreter.never_found(frozenset(_optional(self.tree))):
+            raise Trouble(f"nothing that {what} looks at has the name {name}; where it may be missing, say {name} || 'something'")
         return found
 
 
@@ -159,7 +188,7 @@ def compile_expression(text: Any, where: str) -> Expression:
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{where}: {text!r} is not accepted; a JMESPath expression is expected")
     if MISSING:
-        raise ValueError(f"own controls need a Python package on the controller: {MISSING} (pip install jmespath)")
+        raise ValueError(f"own controls need a Python package on the controller: {MISSING} (pip install jmespath regex)")
     try:
         tree = jmespath.compile(text).parsed
     except exceptions.IncompleteExpressionError:
@@ -198,6 +227,32 @@ def _calls(tree: Any) -> Iterator[tuple[str, int]]:
             yield tree["value"], len(tree["children"])
         for child in tree.get("children", ()):
             yield from _calls(child)
+
+
+def _optional(tree: Any) -> Iterator[str]:
+    """Return the names that an expression expects to be missing: before ``||``, compared with null, or given to not_null()."""
+    if not isinstance(tree, dict):
+        return
+    children = tree.get("children", [])
+    kind, said = tree.get("type"), tree.get("value")
+    if kind == "or_expression":
+        yield from _names(children[0])
+    elif (kind == "function_expression" and said == "not_null") or (
+        kind == "comparator" and any(child == NULL for child in children)
+    ):
+        for child in children:
+            yield from _names(child)
+    for child in children:
+        yield from _optional(child)
+
+
+def _names(tree: Any) -> Iterator[str]:
+    """Return the names that make up a path; nothing of what is no path."""
+    if tree["type"] == "field":
+        yield str(tree["value"])
+    elif tree["type"] in ("subexpression", "index_expression"):
+        for child in tree["children"]:
+            yield from _names(child)
 
 
 def _above(path: str) -> Iterator[str]:

@@ -93,6 +93,14 @@ def test_true_passes_and_false_fails_with_the_message() -> None:
         ("to_number(host.name) > `1`", "compare numbers"),
         ("sum(files[].version) > `1`", "sum"),
         ("sort_by(files, &no_such)[0].path == 'x'", "sort_by"),
+        ("count(files[?stat == 'missing']) == `0`", "nothing that the expression looks at has the name stat;"),
+        ("count(fils[?state == 'missing']) == `0`", "has the name fils;"),
+        ("count(users[?name.first == 'x']) == `0`", "has the name first;"),
+        ("!contains(files[].pth, 'x')", "has the name pth;"),
+        ("count(files[?state == 'missing' || stat == 'missing']) == `0`", "has the name stat;"),
+        ("count(registry.*.vals.On) == `0`", "has the name vals;"),
+        ("offline || count(no_such) == `0`", "has the name no_such;"),
+        ("match('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', '(a|a)+(a|a)+(a|a)+b')", "takes too long"),
     ],
 )
 def test_all_else_is_unknown_and_never_a_pass(expression: str, reason: str) -> None:
@@ -121,6 +129,13 @@ def test_all_else_is_unknown_and_never_a_pass(expression: str, reason: str) -> N
         "(host.no_such || 'x') == 'x'",
         "offline || host.os == '10.0.22631'",
         "users[?logged_on].name | [0] == 'knx'",
+        "count(files[?(stat || 'x') == 'y']) == `0`",
+        "count(files[?stat != `null`]) == `0`",
+        "count(files[?not_null(stat, state) == 'missing']) == `0`",
+        "contains(files[*].version, '6.3.0.0')",
+        "!contains(keys(environment), 'HTTP_PROXY')",
+        "environment.HTTP_PROXY == `null`",
+        "count(firewall_products[?no_such == 'x']) == `0`",
     ],
 )
 def test_what_expressions_can_say(expression: str) -> None:
@@ -229,5 +244,5 @@ def test_own_controls_are_judged_with_the_others() -> None:
 def test_what_is_missing_on_the_controller_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expression, "MISSING", "No module named 'jmespath'")
     assert custom.parse([]) == ()
-    with pytest.raises(ValueError, match=r"No module named .jmespath. .*pip install jmespath"):
+    with pytest.raises(ValueError, match=r"No module named .jmespath. .*pip install jmespath regex"):
         custom.parse([control(title="Read without jmespath")])
