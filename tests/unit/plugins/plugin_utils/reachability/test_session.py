@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_of_two_users_with_the_same_proxy_none_is_asked_and_of_two_proxies_each_
     assert [len(found) for found in wanted(pc, refused("updates"), refused("updates", "q:1")).values()] == [1, 1]
 
 
-def read(*lines: Any, probes: list[dict[str, str]] = PROBES) -> list[dict[str, Any]]:
+def read(*lines: Any, probes: Sequence[dict[str, str]] = tuple(PROBES)) -> list[dict[str, Any]]:
     found, why = session.results(list(map(json.dumps, lines)), KNX, probes)
     assert not why
     return found
