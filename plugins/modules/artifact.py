@@ -18,20 +18,8 @@ options:
     type: path
     required: true
     description: Folder in which M(ets6.network.report) wrote C(report.json).
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return what would be changed, without a change.
-  diff_mode:
-    support: none
-    description: Returns what has changed, or would be, rule by rule and field by field.
-  platform:
-    support: full
-    platforms: posix
-    description: Where it acts.
-  action:
-    support: full
-    description: Runs on the controller.
+extends_documentation_fragment:
+  - ets6.network.controller
 author:
   - ets6.network contributors (@ets6)
 seealso:
