@@ -22,6 +22,7 @@ options:
     default: [ETS6N.exe, ETS6C.exe]
     description:
       - File names of ETS6's programs. KNX names these two; an older build's main program was C(ETS6.exe).
+      - Example, C(['ETS6N.exe', 'ETS6C.exe', 'ETS6.exe']).
   paths:
     type: list
     elements: str
@@ -29,6 +30,7 @@ options:
     description:
       - Folders in which the programs are looked for. Environment strings are expanded on the PC; a leading C(*:\\) stands for every fixed drive.
       - Where a firewall rule names one of the programs, that place is looked at too.
+      - 'Example, C([''%ProgramFiles(x86)%\ETS6'', ''*:\KNX\ETS6'']).'
   profiles:
     type: list
     elements: str
@@ -66,6 +68,7 @@ options:
     type: dict
     description:
       - The proxy of the PC. V(unmanaged) leaves it as it is.
+      - 'Example, C({mode: named, server: ''proxy.example.com:3128'', bypass: [''<local>'', ''*.example.com''], scope: users}).'
     suboptions:
       mode:
         type: str
@@ -116,11 +119,13 @@ options:
     default: 10
     description:
       - Seconds for all probes of a PC together, from 1 to 60.
+      - Example, V(20) where PCs are far away.
   public_roots:
     type: str
     default: ''
     description:
       - A PEM file on the controller with the roots that count as public. Without it those of the Python package certifi, which are Mozilla's.
+      - Example, C(/etc/ssl/certs/ca-certificates.crt), which must not hold the root of a TLS inspection.
   controls:
     type: list
     elements: dict
@@ -138,6 +143,7 @@ options:
       - 'Exceptions: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires); where there is one, C(ticket).'
       - C(expires) is the last day (UTC) on which it holds, such as V(2027-03-31).
       - A waived control is still judged and shown as waived, and what would mend it is left alone; on the day after it fails again.
+      - 'Example, C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
   image:
     type: dict
     default: {}

@@ -72,6 +72,7 @@ def test_every_argument_is_described_and_every_choice_is_explained() -> None:
     for name, spec in SPECS.items():
         text = " ".join(spec["description"]) if isinstance(spec["description"], list) else spec["description"]
         assert len(text) > 10, name
+        assert "choices" in spec or spec["type"] == "bool" or "Example, " in text or "ten examples" in text, name
 
 
 def test_the_readme_lists_every_variable() -> None:
