@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,11 +93,18 @@ def certificate_of(
         )
     )
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(one) for one in names]), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     for extension in (*(_as_public(since) if logged else ()), *more):
         builder = builder.add_extension(extension, critical=False)
     return builder.sign(signing, hashes.SHA256()), key
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def stamps(*logs: tuple[bytes, datetime]) -> x509.UnrecognizedExtension:

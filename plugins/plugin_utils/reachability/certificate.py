@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -222,7 +223,8 @@ def _verifies(
 ) -> bool:
     """Return whether a path to a root holds by all rules. name is one of the leaf's own: whether it is the right one is another question."""
     try:
-        subject = x509.DNSName(name.replace("*", "any", 1))
+        address = _address(name)
+        subject = x509.DNSName(name.replace("*", "any", 1)) if address is None else x509.IPAddress(address)
         verifier = verification.PolicyBuilder().store(_store(roots)).time(moment).build_server_verifier(subject)
         verifier.verify(leaf, list(others))
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
@@ -236,13 +238,25 @@ def _store(roots: tuple[x509.Certificate, ...]) -> verification.Store:
 
 
 def _names(leaf: x509.Certificate) -> list[str]:
-    """Return the names that a certificate is for. Only subject alternative names count (RFC 9525)."""
+    """Return the names and addresses that a certificate is for. Only subject alternative names count (RFC 9525)."""
     names = _extension(leaf, x509.SubjectAlternativeName)
-    return [] if names is None else names.get_values_for_type(x509.DNSName)
+    if names is None:
+        return []
+    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
 
 
 def _covers(name: str, host: str) -> bool:
     """Return whether a certificate's name is the host's; a wildcard stands for its one leftmost label (RFC 9525)."""
+    address = _address(host)
+    if address is not None:
+        return _address(name) == address
     host = host.lower().rstrip(".")
     return name.lower() == host or (name.startswith("*.") and name[2:].lower() == host.partition(".")[2])
 

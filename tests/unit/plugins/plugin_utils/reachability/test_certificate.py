@@ -106,6 +106,17 @@ def test_a_wildcard_stands_for_one_label(name: str, host: str, matches: bool) ->
     assert judged([leaf(name=name), ISSUING.certificate], host=host).name_matches is matches
 
 
+@pytest.mark.parametrize(("name", "host", "matches"), [
+    ("192.0.2.7", "192.0.2.7", True),
+    ("192.0.2.7", "192.0.2.8", False),
+    ("2001:db8::7", "2001:0db8:0::7", True),
+    ("*.0.2.7", "192.0.2.7", False),
+])  # fmt: skip
+def test_a_server_that_is_named_by_its_address_has_a_certificate_for_it(name: str, host: str, matches: bool) -> None:
+    found = judged([leaf(name=name), ISSUING.certificate], host=host)
+    assert (found.name_matches, found.genuine) == (matches, matches)
+
+
 @pytest.mark.parametrize(("made", "count"), [
     ([(b"one", -1), (b"two", -1)], 2),
     ([(b"one", -1), (b"one", -1)], 1),
