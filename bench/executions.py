@@ -50,12 +50,14 @@ def measure(kind: str, build: Callable[[str, Network], fleet.Member], count: int
 
 
 def main() -> int:
-    """Print a line for PCs on which nothing is wrong, one for those that lack their rules, and what others take."""
+    """Print a line for PCs on which nothing is wrong, for those that lack their rules, for those that have the wrong proxy as well, and what others
+    take."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     right = measure("compliant PC", fleet.compliant, count, 1)
     drifted = measure("PC with drift", fleet.drifted, count, 2)
+    wrong = measure("nothing is right", fleet.nothing_right, count, 2)
     print(f"{'for comparison':<16} {PEERS}")
-    return int(not (right and drifted))
+    return int(not (right and drifted and wrong))
 
 
 if __name__ == "__main__":

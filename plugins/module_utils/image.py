@@ -251,7 +251,7 @@ class Image:
         return file
 
     def apply(self, operations: Sequence[Mapping[str, Any]]) -> bool:
-        """Carry out set_registry_value and remove_registry_value, all or none, and tell whether that changed anything.
+        """Carry out set_registry_values, all or none, and tell whether that changed anything.
 
         The image has to be opened anew for what it is after that. Raises ImageError; nothing has changed then.
         """
@@ -279,10 +279,10 @@ class Image:
         registry = self._registry
         for step in operations:
             try:
-                name, edit = self._edit(step, registry)
+                name, wanted = self._edits(step, registry)
             except WireError as error:
                 raise ImageError(f"{self._source.title}: {error}") from None
-            edits.setdefault(name, []).append(edit)
+            edits.setdefault(name, []).extend(wanted)
         changed = []
         try:
             for name, of_hive in edits.items():
@@ -301,17 +301,17 @@ class Image:
             self._source.refuse_unwritable([one.path for one, _after in changed])
         return changed
 
-    def _edit(self, step: Mapping[str, Any], registry: Registry) -> tuple[str, Edit]:
-        action, path, name = step.get("do"), str(step.get("path")), str(step.get("name"))
-        if action not in ("set_registry_value", "remove_registry_value"):
-            raise WireError(f"{action} cannot be done to an image; set_registry_value and remove_registry_value can")
+    def _edits(self, step: Mapping[str, Any], registry: Registry) -> tuple[str, list[Edit]]:
+        """Return the hive that an operation is about, and what becomes of the values in it. Raises WireError."""
+        action, path, values = step.get("do"), str(step.get("path")), step.get("values")
+        if action != "set_registry_values" or not isinstance(values, (list, tuple)):
+            raise WireError(f"{action} cannot be done to an image; set_registry_values can, with a list of values")
         place = registry.place(path)
         if place is None:
             users = () if isinstance(self._users, HiveError) else self._users
             why = next((user["error"] for user in users if path.lower().startswith(f"hku\\{user['sid']}\\".lower())), "")
             raise WireError(f"{path} cannot be written: {why or 'the image has no hive for it'}")
-        value = from_wire(name, step.get("type"), step.get("data")) if action == "set_registry_value" else None
-        return place[0], Edit(place[1], name, value)
+        return place[0], [Edit(place[1], *from_wire(value)) for value in values]
 
     def _refuse_pending(self) -> None:
         if self._source.read("Windows/WinSxS/pending.xml", 1) is not None:

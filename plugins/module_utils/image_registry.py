@@ -134,8 +134,14 @@ def to_wire(value: Value) -> list[Any]:
     return [kind, base64.b64encode(value.data).decode("ascii")]
 
 
-def from_wire(name: str, kind: Any, data: Any) -> Value:
-    """Return a value as it is stored. Raises WireError."""
+def from_wire(wire: Any) -> tuple[str, Value | None]:
+    """Return name and value, given as [name, type, data], as it is stored; None where it is [name], and to go. Raises WireError."""
+    if not isinstance(wire, (list, tuple)) or len(wire) not in (1, 3) or not isinstance(wire[0], str):
+        raise WireError(f"{wire!r} is no value: name, type and data are expected, or the name alone")
+    return wire[0], None if len(wire) == 1 else _stored(*wire)
+
+
+def _stored(name: str, kind: Any, data: Any) -> Value:
     if kind not in TYPES:
         raise WireError(f"{name!r}: {kind!r} is no type of a registry value that can be written")
     number = TYPES.index(kind)

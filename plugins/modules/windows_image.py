@@ -75,7 +75,7 @@ options:
     elements: dict
     default: []
     description:
-      - C(set_registry_value) and C(remove_registry_value), as in M(ets6.network.windows_host). All or none of them are carried out.
+      - C(set_registry_values), as in M(ets6.network.windows_host). All or none of them are carried out.
 attributes:
   check_mode:
     support: full

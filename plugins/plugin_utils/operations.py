@@ -9,7 +9,7 @@ back. A firewall operation is a unit of its own, since each rule is right or wro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,39 +37,30 @@ class Operation(Protocol):
 
 
 @dataclass(frozen=True)
-class SetRegistryValue:
-    """Write one registry value; the key is made where it is missing."""
+class SetRegistryValues:
+    """Write values of one registry key, and take away those that are None; a key that is missing is made for what is written."""
 
     path: str
-    name: str
-    value: Value
+    values: Mapping[str, Value | None]
     unit: str
 
     def to_wire(self) -> dict[str, Any]:
         """Return the operation as windows_host takes it."""
-        kind, data = self.value.to_wire()
-        return {"do": "set_registry_value", "unit": self.unit, "path": self.path, "name": self.name, "type": kind, "data": data}
+        # No dictionary: Ansible's reader of JSON on the PC knows no empty name, which is a key's own value.
+        values = [[name] if value is None else [name, *value.to_wire()] for name, value in self.values.items()]
+        return {"do": "set_registry_values", "unit": self.unit, "path": self.path, "values": values}
 
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
-        """Return the value."""
-        return [(self.path, self.name, self.value)]
+        """Return the values."""
+        return [(self.path, name, value) for name, value in self.values.items()]
 
 
-@dataclass(frozen=True)
-class RemoveRegistryValue:
-    """Take one registry value away."""
-
-    path: str
-    name: str
-    unit: str
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return the operation as windows_host takes it."""
-        return {"do": "remove_registry_value", "unit": self.unit, "path": self.path, "name": self.name}
-
-    def as_registry(self, registry: Registry) -> list[RegistryChange]:
-        """Return the value's removal."""
-        return [(self.path, self.name, None)]
+def by_key(changes: Iterable[RegistryChange], unit: str) -> list[SetRegistryValues]:
+    """Return the changes as operations, one for each key, in their order."""
+    keys: dict[str, dict[str, Value | None]] = {}
+    for path, name, value in changes:
+        keys.setdefault(path, {})[name] = value
+    return [SetRegistryValues(path, values, unit) for path, values in keys.items()]
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,7 @@ class FirewallRule:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the rule's parameters as windows_host takes them."""
-        return {
+        parameters: dict[str, Any] = {
             "id": self.id,
             "display_name": self.display_name,
             "description": self.description,
@@ -97,8 +88,8 @@ class FirewallRule:
             "direction": self.direction,
             "protocol": self.protocol,
             "profiles": list(self.profiles),
-            "remote_addresses": list(self.remote_addresses) or ["Any"],
         }
+        return {**parameters, "remote_addresses": list(self.remote_addresses)} if self.remote_addresses else parameters
 
 
 @dataclass(frozen=True)
@@ -176,11 +167,11 @@ def predict(operations: Iterable[Operation], registry: Registry) -> Registry:
 
 
 def as_registry_operations(operations: Sequence[Operation], registry: Registry) -> list[dict[str, Any]]:
-    """Return the operations in the wire form of set_registry_value and remove_registry_value, for an image."""
+    """Return the operations in the wire form of set_registry_values, for an image."""
     wire = []
     for operation in operations:
-        for path, name, value in operation.as_registry(registry):
-            single: Operation = RemoveRegistryValue(path, name, "") if value is None else SetRegistryValue(path, name, value, "")
-            wire.append(single.to_wire())
+        changes = operation.as_registry(registry)
+        wire += [one.to_wire() for one in by_key(changes, "")]
+        for path, name, value in changes:
             registry = registry.changed(path, name, value)
     return wire

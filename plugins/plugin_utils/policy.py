@@ -75,7 +75,8 @@ class Endpoint:
 
     def to_wire(self) -> dict[str, str]:
         """Return the endpoint as windows_host and endpoint_probe take it."""
-        return {"name": self.name, "url": self.url, "address": self.address}
+        wire = {"name": self.name, "url": self.url}
+        return {**wire, "address": self.address} if self.address else wire
 
 
 VENDOR_ENDPOINTS = (

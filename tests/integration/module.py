@@ -22,9 +22,10 @@ from ansible_collections.ets6.network.plugins.module_utils.image_source import I
 from ansible_collections.ets6.network.plugins.modules import windows_image
 
 RULES = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
-RULE = {"do": "set_registry_value", "path": RULES, "name": "ETS6-ETS6N-TCP-In", "type": "REG_SZ", "data": "v2.30|Action=Allow|"}
+RULE_ID = "ETS6-ETS6N-TCP-In"
+RULE = {"do": "set_registry_values", "path": RULES, "values": [[RULE_ID, "REG_SZ", "v2.30|Action=Allow|"]]}
 SOFTWARE_KEY = r"HKLM\SOFTWARE\ets6.network"
-PROXY = {"do": "set_registry_value", "path": SOFTWARE_KEY, "name": "proxy", "type": "REG_SZ", "data": "p:1"}
+PROXY = {"do": "set_registry_values", "path": SOFTWARE_KEY, "values": [["proxy", "REG_SZ", "p:1"]]}
 NO_TIME = 60
 
 

@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.module_utils.image_source import Lock, program
 
 from tests.integration.images import SYSTEM, need_programs, pc
-from tests.integration.module import PROXY, RULE, SOFTWARE_KEY, ask, in_child, snapshot
+from tests.integration.module import PROXY, RULE, RULE_ID, RULES, SOFTWARE_KEY, ask, in_child, snapshot
 from tests.lab import hive, image
 
 STEPS = {"open", "os.chmod", "os.link", "os.remove", "os.rename", "shutil.copyfile", "subprocess.Popen"}
@@ -54,7 +54,7 @@ def prepare(path: Path) -> bool:
 def is_new(path: Path) -> bool:
     """Tell whether an image is the new one; it has to be either that or the old one, in both hives."""
     found = snapshot(path)["registry"]
-    rule, proxy = RULE["name"] in found[RULE["path"]]["values"], found[SOFTWARE_KEY]["state"] == "present"
+    rule, proxy = RULE_ID in found[RULES]["values"], found[SOFTWARE_KEY]["state"] == "present"
     assert rule == proxy, "one hive is new, the other is old"
     return rule
 

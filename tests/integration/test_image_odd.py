@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.images import APPLY, SOFTWARE, SYSTEM, judged, need_programs, pc, sums
-from tests.integration.module import PROXY, RULE, as_nobody, ask, rules, snapshot, why, with_small_disk
+from tests.integration.module import PROXY, RULE, RULE_ID, as_nobody, ask, rules, snapshot, why, with_small_disk
 from tests.lab import hive, image
 
 USER = image.DEFAULT_USER
@@ -186,9 +186,9 @@ def test_of_several_control_sets_the_one_that_windows_starts_with_is_judged_and_
     assert rules(path) == {"only": ["REG_SZ", "v2.30|"]}
     assert snapshot(path)["host"]["control_sets"] == ["ControlSet001", "ControlSet002"]
     assert ask(path, RULE)["changed"]
-    assert set(rules(path)) == {"only", RULE["name"]}
+    assert set(rules(path)) == {"only", RULE_ID}
     patch(path / SYSTEM, 0, with_selected((path / SYSTEM).read_bytes(), b"\1"))
-    assert RULE["name"] not in rules(path)
+    assert RULE_ID not in rules(path)
 
 
 def with_selected(system: bytes, number: bytes) -> bytes:
@@ -293,8 +293,8 @@ def test_an_image_in_a_wim_is_chosen_by_number_or_name(copy: Callable[[str], Pat
     assert "holds no image 3; it holds 1 (Windows 11 Pro), 2 (Windows 11 Home)" in why(path, index="3")
     assert "holds no image Windows 11" in why(path, index="Windows 11")
     assert ask(path, RULE, index="Windows 11 Home")["changed"]
-    assert RULE["name"] in rules(path, "2")
-    assert RULE["name"] not in rules(path, "1"), "only the chosen image changes"
+    assert RULE_ID in rules(path, "2")
+    assert RULE_ID not in rules(path, "1"), "only the chosen image changes"
 
 
 def test_only_a_wim_has_several_images(copy: Callable[[str], Path]) -> None:

@@ -9,7 +9,6 @@ import base64
 import gzip
 import json
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,16 +19,18 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils import judge
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import remedies
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tests.integration import odd_servers, remote
 from tests.integration.debian import need
-from tests.integration.windows_host_questions import QUESTIONS, REFUSED, Answer, rule, seeded
-from tests.lab import model
+from tests.integration.windows_host_questions import QUESTIONS, REFUSED, Answer, seeded
+from tests.lab import fleet, model
 from tests.lab.network import VENDOR, Network, Server, Vendor, server_context
-from tests.lab.pc import FOLDER, Pc
+from tests.lab.pc import Pc
 from tests.lab.script import ROOT, find_pwsh
 
 DIALECTS = {"5.1": "5.1", "7": "7.6"}
@@ -115,30 +116,13 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         yield Street(tmp_path_factory.mktemp("street"), stack)
 
 
-def resolve_from(patch: pytest.MonkeyPatch, names: Mapping[str, Any]) -> None:
-    """Have Python's name service answer as the PC's state says."""
-    real = socket.getaddrinfo
-    errors = {11001: socket.EAI_NONAME, 11002: socket.EAI_AGAIN, 11004: socket.EAI_NODATA}
-
-    def getaddrinfo(host: Any, *words: Any, **more: Any) -> Any:
-        known = names.get(host, [host])
-        if known == "hang":
-            time.sleep(15)
-        if isinstance(known, int):
-            raise socket.gaierror(errors[known], "as the test wants it")
-        return [entry for address in known for entry in real(address, *words, **more)]
-
-    patch.setattr(socket, "getaddrinfo", getaddrinfo)
-
-
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_both_dialects_and_the_model_answer_alike(street: Street, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_both_dialects_and_the_model_answer_alike(street: Street, name: str) -> None:
     asked = QUESTIONS[name]
     answers = {dialect: street.answer(name, dialect) for dialect in DIALECTS}
     if asked.model:
         pc = seeded(name)
         asked.pc(pc)
-        resolve_from(monkeypatch, pc.state["names"])
         answers["model"] = read(model.answer(pc, street.asked(name)), pc)
     wanted = comparable(answers["7"])
     for dialect, answer in answers.items():
@@ -208,10 +192,21 @@ def test_every_line_runs_in_both_dialects(street: Street, record_property: Calla
         assert share >= LEAST_COVERAGE, missed
 
 
-def test_what_ansible_sends_is_small_and_makes_nobody_compile_anything() -> None:
-    rules = [{"do": "remove_firewall_rule", "id": "TCP Query User{5D3A2DFD-E5E6-58DE-9196-D9C170887281}" + FOLDER}] * 4
-    rules += [rule(number) for number in range(4)]
-    assert len(remote.payload({**judge.request(Policy()), "operations": rules})) <= MOST_BYTES
+@pytest.mark.parametrize("scope", ["machine", "users"])
+def test_what_ansible_sends_is_small_also_where_nothing_on_the_pc_is_right(street: Street, scope: str) -> None:
+    """All rules missing, the prompt's four in the way, and the proxy another one everywhere."""
+    member = fleet.nothing_right("pc-nothing-right", street.network)
+    proxy = {**member.variables["ets6_network_proxy"], "server": "proxy.example.com:3128", "scope": scope}
+    policy = Policy.from_variables({"proxy": proxy})
+    asked = dict(judge.request(policy))
+    seen = Snapshot.unpack(model.answer(member.pc, {**asked, "probes": []})["snapshot"])
+    steps = [step.to_wire() for change in remedies(judge.judge(seen, policy)) for step in change.operations]
+    assert len(steps) >= 15
+    ways = [{**probe, "ways": ["proxy.example.com:3128"]} for probe in asked["probes"]]
+    assert len(remote.payload({**asked, "probes": ways, "operations": steps})) <= MOST_BYTES
+
+
+def test_nobody_is_made_to_compile_anything() -> None:
     sources = "".join((ROOT / source).read_text(encoding="utf-8") for sources in remote.MODULES.values() for source in sources)
     assert not re.search(r"Add-Type|CSharpUtil|DllImport|Reflection\.Emit|FromBase64String\(.*Invoke", sources)
 

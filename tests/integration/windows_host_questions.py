@@ -242,9 +242,7 @@ def a_hive_that_stays_loaded_is_said(answer: Answer) -> bool:
 
 @question(
     pc=_stuck,
-    asked={
-        "operations": [{"do": "set_registry_value", "path": r"HKU\default\Software", "name": "x", "type": "REG_SZ", "data": "y"}]
-    },
+    asked={"operations": [{"do": "set_registry_values", "path": r"HKU\default\Software", "values": [["x", "REG_SZ", "y"]]}]},
     model=False,
 )
 def a_hive_that_stays_loaded_after_a_change_is_said(answer: Answer) -> bool:
@@ -345,8 +343,7 @@ def a_security_center_that_refuses_is_an_error(answer: Answer) -> bool:
 
 
 def value(path: str, name: str, kind: str = "", data: Any = None, unit: str = "") -> dict[str, Any]:
-    step = {"do": "set_registry_value" if kind else "remove_registry_value", "path": path, "name": name, "unit": unit}
-    return {**step, "type": kind, "data": data} if kind else step
+    return {"do": "set_registry_values", "path": path, "values": [[name, kind, data] if kind else [name]], "unit": unit}
 
 
 def rule(number: int = 1, **changes: Any) -> dict[str, Any]:
@@ -359,7 +356,6 @@ def rule(number: int = 1, **changes: Any) -> dict[str, Any]:
         "direction": "Inbound",
         "protocol": "TCP",
         "profiles": ["Private", "Domain"],
-        "remote_addresses": ["Any"],
     }
     return {"do": "set_firewall_rule", "rule": wanted | changes}
 
@@ -430,6 +426,26 @@ def a_unit_is_put_back_whole_when_one_of_it_fails(answer: Answer) -> bool:
         == {"Old": ["REG_SZ", "goes"], "same": ["REG_DWORD", 1], "kept": ["REG_SZ", "x"]}
         and not any(path.startswith(TEST + r"\made") for path in answer.state["registry"])
         and answer.operations[4]["error"].startswith("Zugriff verweigert")
+    )
+
+
+@question(
+    pc=_fails_in_a_unit,
+    asked={
+        "operations": [
+            {
+                "do": "set_registry_values",
+                "path": TEST,
+                "values": [["Old"], ["same", "REG_SZ", "other"], ["broken", "REG_SZ", "x"], ["new", "REG_SZ", "x"]],
+            }
+        ]
+    },
+)
+def of_one_key_all_values_are_written_or_none(answer: Answer) -> bool:
+    return (
+        answer.states() == ["failed"]
+        and answer.state["registry"][TEST]["values"] == {"Old": ["REG_SZ", "goes"], "same": ["REG_DWORD", 1]}
+        and not answer.changed
     )
 
 

@@ -59,12 +59,27 @@ def _never_started(network: Network) -> Member:
     return drifted("pc-never-started", network)
 
 
-def _prompt_cancelled(network: Network) -> Member:
-    pc = Pc("pc-prompt-cancelled")
+def _blocked(name: str) -> Pc:
+    pc = Pc(name)
     for program in PROGRAMS:
         for protocol in ("TCP", "UDP"):
             pc.rule(rules.prompt_block(rf"{FOLDER}\{program}.exe", protocol, ("Private", "Public")))
+    return pc
+
+
+def nothing_right(name: str, network: Network) -> Member:
+    """Return a PC that lacks its rules, has the prompt's in their place, and another proxy everywhere than the one that is wanted."""
+    pc = _blocked(name)
+    pc.winhttp_proxy("old-proxy.example:8080")
+    pc.user_proxy(3, "old-proxy.example:8080", "<local>")
+    proxy = {"mode": "named", "server": network.proxy.address, "bypass": ["<local>", "*.example.com"], "scope": "users"}
+    variables = {**_reach(network), "ets6_network_proxy": proxy}
+    return Member(pc, "nothing is right", "would_fix", "fixed", ("firewall.prompt_blocks", "fixed"), variables)
+
+
+def _prompt_cancelled(network: Network) -> Member:
     because = ("firewall.prompt_blocks", "fixed")
+    pc = _blocked("pc-prompt-cancelled")
     return Member(pc, "a prompt was cancelled months ago", "would_fix", "fixed", because, _reach(network), https=True)
 
 

@@ -9,13 +9,13 @@ import gzip
 import importlib.util
 import json
 import re
+import socket
 import struct
+import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, POLICY, PROFILE_LIST, RULES, WINHTTP_KEYS, Pc, winhttp_blob
@@ -159,7 +159,7 @@ class _Reading:
         for probe in probes:
             if probe.get("ways") is None:
                 probe["ways"] = list(dict.fromkeys(self._ways(users, str(probe["url"]))))
-        found: list[dict[str, Any]] = prober().probe_all(
+        found: list[dict[str, Any]] = prober(self.state["names"]).probe_all(
             [probe for probe in probes if probe["ways"]], float(self.asked.get("probe_timeout") or 10)
         )
         return found
@@ -185,8 +185,30 @@ class _Reading:
         return ways
 
 
-@cache
-def prober() -> ModuleType:
+class Sockets:
+    """Python's sockets, but names are those of a PC's state: nobody outside is asked for one."""
+
+    ERRORS: ClassVar = {11001: socket.EAI_NONAME, 11002: socket.EAI_AGAIN, 11004: socket.EAI_NODATA}
+    """What Windows' numbers of errors are here."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self._names = {"localhost": ["127.0.0.1"], **names}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(socket, name)
+
+    def getaddrinfo(self, host: str, *words: Any, **more: Any) -> list[Any]:
+        """Return what the state says of a name: addresses, the number of an error, or ("hang") nothing for a while."""
+        known = [host] if re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", host) else self._names.get(host, 11001)
+        if known == "hang":
+            time.sleep(15)
+            return []
+        if isinstance(known, int):
+            raise socket.gaierror(self.ERRORS[known], "as the PC's state has it")
+        return [entry for address in known for entry in socket.getaddrinfo(address, *words, **more)]
+
+
+def prober(names: Mapping[str, Any]) -> Any:
     """Return the collection's prober, the one piece of its code that the lab runs; loaded from its file, without Ansible."""
     file = Path(__file__).resolve().parents[2] / "plugins" / "module_utils" / "probe.py"
     spec = importlib.util.spec_from_file_location("ets6_probe", file)
@@ -194,6 +216,7 @@ def prober() -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.socket = Sockets(names)  # type: ignore[attr-defined]
     return module
 
 
@@ -282,18 +305,20 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
 def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
     registry, faults = state["registry"], state["faults"]
     do = step["do"]
-    if do in ("set_registry_value", "remove_registry_value"):
-        fault = faults.get(f"set_registry_value:{step['name']}")
-        if fault and do == "set_registry_value":
-            raise OperationError(f"{fault} [IOException]")
+    if do == "set_registry_values":
         path = _place(state, step["path"])
-        if do == "set_registry_value":
-            if step["type"] not in TYPES:
-                raise OperationError(f"{step['type']}: values of this type are not written")
+        for name, *value in step["values"]:
+            if not value:
+                if path in registry:
+                    registry[path]["values"].pop(_spelled(registry[path]["values"], name), None)
+                continue
+            fault = faults.get(f"set_registry_value:{name}")
+            if fault:
+                raise OperationError(f"{fault} [IOException]")
+            if value[0] not in TYPES:
+                raise OperationError(f"{value[0]}: values of this type are not written")
             values = registry.setdefault(path, {"values": {}})["values"]
-            values[_spelled(values, step["name"])] = [step["type"], step["data"]]
-        elif path in registry:
-            registry[path]["values"].pop(_spelled(registry[path]["values"], step["name"]), None)
+            values[_spelled(values, name)] = value
     elif do == "set_winhttp_proxy":
         if "netsh" in faults:
             raise OperationError("netsh winhttp ended with exit code 1")
@@ -323,7 +348,7 @@ def _set_rule(state: dict[str, Any], rule: Mapping[str, Any]) -> None:
     tokens = [f"v2.{version}", "Action=Allow", "Active=TRUE", f"Dir={'In' if rule['direction'] == 'Inbound' else 'Out'}"]
     tokens.append(f"Protocol={6 if rule['protocol'] == 'TCP' else 17}")
     tokens += [f"Profile={name}" for name in ("Domain", "Private", "Public") if name in rule["profiles"]]
-    addresses = [address for address in rule["remote_addresses"] if address != "Any"]
+    addresses = rule.get("remote_addresses", [])
     tokens += [f"RA4={address}" for address in addresses if ":" not in address]
     tokens += [f"RA6={address}" for address in addresses if ":" in address or address.isalpha()]
     tokens += [f"App={rule['program']}", f"Name={rule['display_name']}"]

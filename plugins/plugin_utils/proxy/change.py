@@ -4,8 +4,8 @@
 """What has to be written so that a layer means what is wanted, and how to put back what was there before.
 
 Before the first change of a layer its values are kept on the PC, one REG_SZ with JSON for a layer, in a key of this
-collection's own (RECORDS): ``{"before": [[path, name, [type, data] or null], …], "set": {…}}``. Removal puts them back if the
-layer still means what was set; then the record goes too.
+collection's own (RECORDS): ``{"before": {path: {name: [type, data] or null}}, "set": {…}}``. Removal puts them back if the layer
+still means what was set; then the record goes too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..finding import Change
 from ..formats import winhttp
 from ..formats.registry import Value, dword, fold, text
 from ..formats.wininet import PAC, PROXY, VALUES, ConnectionSettings
-from ..operations import Operation, RemoveRegistryValue, SetRegistryValue, SetWinHttpProxy, predict
+from ..operations import Operation, RegistryChange, SetRegistryValues, SetWinHttpProxy, by_key, predict
 from ..snapshot import Registry
 from .layers import PER_USER, PLAIN, POLICY, Layer, Meaning, plain_values, read_blobs
 from .setting import ProxySetting
@@ -29,8 +29,6 @@ RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
 WININET_UNIT = "proxy wininet"
 """The switch between users and machine and every layer are one unit: half of them would give ETS6 a proxy that nobody wanted."""
 WINHTTP_UNIT = "proxy winhttp"
-
-Written = tuple[str, str, Value | None]
 
 
 def wanted_meaning(setting: ProxySetting) -> Meaning:
@@ -67,7 +65,7 @@ def set_layer(registry: Registry, layer: Layer, setting: ProxySetting) -> Change
             setting.pac_url if setting.mode == "pac" else "",
         ).write(),
     )
-    written: list[Written] = [
+    written: list[RegistryChange] = [
         *((layer.path + r"\Connections", name, blob) for name in VALUES),
         (layer.path, PLAIN[0], dword(1 if named else 0)),
         (layer.path, PLAIN[3], text(setting.pac_url) if setting.mode == "pac" else None),
@@ -87,7 +85,7 @@ def set_layer(registry: Registry, layer: Layer, setting: ProxySetting) -> Change
 def set_per_user(registry: Registry, per_user: bool) -> Change:
     """Return the change that makes the users' own settings count, or the machine's for everybody."""
     found = registry.value(POLICY, PER_USER)
-    written: list[Written] = [(POLICY, PER_USER, None if per_user else dword(0))]
+    written: list[RegistryChange] = [(POLICY, PER_USER, None if per_user else dword(0))]
     before, after = None if found is None else found.data, None if per_user else 0
     return Change(
         "ProxySettingsPerUser",
@@ -102,7 +100,7 @@ def set_winhttp(registry: Registry, before: Meaning, setting: ProxySetting) -> C
     after = wanted_winhttp(setting)
     step = SetWinHttpProxy(setting.winhttp_server, ";".join(setting.bypass), WINHTTP_UNIT)
     blob = Value("REG_BINARY", winhttp.compose(step.server, step.bypass))
-    written: list[Written] = [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
+    written: list[RegistryChange] = [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
     return Change(
         "WinHTTP proxy",
         before.to_wire(),
@@ -120,7 +118,7 @@ def record(registry: Registry, layer_id: str) -> dict[str, Any] | None:
         raw = json.loads(value.data)
     except (json.JSONDecodeError, RecursionError):
         return None
-    return raw if isinstance(raw, dict) and isinstance(raw.get("before"), list) and isinstance(raw.get("set"), dict) else None
+    return raw if isinstance(raw, dict) and isinstance(raw.get("before"), dict) and isinstance(raw.get("set"), dict) else None
 
 
 @dataclass(frozen=True)
@@ -143,46 +141,38 @@ def put_back(registry: Registry, place: Place) -> Change | None:
     if kept is None or now is None or kept["set"] != now:
         return None
     keys = {fold(key) for key in place.keys}
-    steps: list[Operation] = []
-    for entry in kept["before"]:
+    before: list[RegistryChange] = []
+    for path, values in kept["before"].items():
+        if fold(path) not in keys or not isinstance(values, dict):
+            return None
         try:
-            path, name, wire = entry
-            value = None if wire is None else Value.from_wire(wire)
-            if fold(path) not in keys or not isinstance(name, str):
-                return None
+            before += [(path, name, None if wire is None else Value.from_wire(wire)) for name, wire in values.items()]
         except (TypeError, ValueError, AttributeError):
             return None
-        steps += _write(registry, [(path, name, value)], place.unit)
-    steps.append(RemoveRegistryValue(RECORDS, place.id, place.unit))
+    steps = [*_write(registry, before, place.unit), SetRegistryValues(RECORDS, {place.id: None}, place.unit)]
     after = place.read(predict(steps, registry)) or {}
     return Change(f"{place.title}, as it was before", now, {key: after.get(key) for key in now}, steps)
 
 
 def forget(layer_id: str) -> Change:
     """Return the change that drops the record of a user who is gone."""
-    step = RemoveRegistryValue(RECORDS, layer_id, WININET_UNIT)
+    step = SetRegistryValues(RECORDS, {layer_id: None}, WININET_UNIT)
     return Change(f"the record of {layer_id}, who is gone", {"record": "kept"}, {"record": None}, [step])
 
 
-def _keep(registry: Registry, layer_id: str, unit: str, written: Sequence[Written], meaning: dict[str, Any]) -> list[Operation]:
+def _keep(
+    registry: Registry, layer_id: str, unit: str, written: Sequence[RegistryChange], meaning: dict[str, Any]
+) -> list[Operation]:
     """Return the step that records what is about to be overwritten; of an earlier record the first state stays."""
     kept = record(registry, layer_id)
-    before = [entry for entry in kept["before"] if isinstance(entry, list) and len(entry) == 3] if kept else []
-    known = {(str(path), str(name)) for path, name, _value in before}
+    before = {path: values for path, values in kept["before"].items() if isinstance(values, dict)} if kept else {}
     for path, name, _value in written:
-        if (path, name) not in known:
-            found = registry.value(path, name)
-            before.append([path, name, None if found is None else found.to_wire()])
-    content = json.dumps({"before": before, "set": meaning}, sort_keys=True)
-    return [SetRegistryValue(RECORDS, layer_id, text(content), unit)]
-
-
-def _write(registry: Registry, written: Sequence[Written], unit: str) -> list[Operation]:
-    steps: list[Operation] = []
-    for path, name, value in written:
         found = registry.value(path, name)
-        if value is None and found is not None:
-            steps.append(RemoveRegistryValue(path, name, unit))
-        elif value is not None and value != found:
-            steps.append(SetRegistryValue(path, name, value, unit))
-    return steps
+        before.setdefault(path, {}).setdefault(name, None if found is None else found.to_wire())
+    content = json.dumps({"before": before, "set": meaning}, sort_keys=True, separators=(",", ":"))
+    return [SetRegistryValues(RECORDS, {layer_id: text(content)}, unit)]
+
+
+def _write(registry: Registry, written: Sequence[RegistryChange], unit: str) -> list[SetRegistryValues]:
+    """Return the steps that make these values different from what is there."""
+    return by_key([one for one in written if one[2] != registry.value(one[0], one[1])], unit)

@@ -54,7 +54,7 @@ class Answer:
 
 def probe(url: str) -> dict[str, Any]:
     """Return the probe that fetches a script, as windows_host takes it."""
-    return {"name": _name(url), "url": url, "address": "", "ways": [""]}
+    return {"name": _name(url), "url": url, "ways": [""]}
 
 
 def is_fetched(snapshot: Snapshot, url: str) -> bool:

@@ -19,7 +19,7 @@ from ansible_collections.ets6.network.plugins.action import policy as module
 from ansible_collections.ets6.network.plugins.plugin_utils import judge
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Control, Finding, Severity, Status
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import dword
-from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValue
+from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValues
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
@@ -32,7 +32,7 @@ def judge_one(snapshot: Snapshot, policy: Policy) -> list[Finding]:
     if value == dword(1):
         return [Finding(CONTROL, Status.PASS, "It is 1.", {"probes": [probe["name"] for probe in snapshot.probes or ()]})]
     found = None if value is None else value.data
-    step = SetRegistryValue(KEY, "x", dword(1), "acme")
+    step = SetRegistryValues(KEY, {"x": dword(1)}, "acme")
     return [Finding(CONTROL, Status.FAIL, f"It is {found}.", remedy=[Change("Acme", {"x": found}, {"x": 1}, [step])])]
 
 
@@ -59,7 +59,7 @@ class Target:
             elif self.refuses:
                 outcomes.append({"state": "failed", "error": "access denied"})
             else:
-                self.x = step["data"]
+                self.x = step["values"][0][2]
                 outcomes.append({"state": "done"})
         values = {} if self.x is None else {"x": ["REG_DWORD", self.x]}
         probes = [{"name": probe["name"], "way": ""} for probe in module_args.get("probes", ())]
@@ -124,7 +124,7 @@ def test_without_apply_a_failure_stays_a_failure() -> None:
 def test_a_change_that_fails_is_said_and_not_counted() -> None:
     result = run(Target(7, refuses=True))
     assert result["failed"] is True
-    assert result["msg"] == "Not everything could be changed. Acme: set_registry_value failed (access denied)."
+    assert result["msg"] == "Not everything could be changed. Acme: set_registry_values failed (access denied)."
     assert (result["changed"], result["diff"]) == (False, [])
     assert (result["findings"][0]["status"], result["findings"][0]["changed"]) == ("fail", False)
 
@@ -157,7 +157,7 @@ def test_an_image_is_given_registry_values() -> None:
     result = run(target, image={"path": "/images/win11.wim", "index": "1"})
     name, asked = target.asked[1]
     assert (name, asked["path"], asked["index"]) == ("ets6.network.windows_image", "/images/win11.wim", "1")
-    assert [step["do"] for step in asked["operations"]] == ["set_registry_value"]
+    assert [step["do"] for step in asked["operations"]] == ["set_registry_values"]
     assert result["findings"][0]["status"] == "fixed"
 
 
@@ -172,11 +172,13 @@ def test_an_image_rehearses_in_check_mode_and_says_what_it_will_refuse() -> None
 
 
 def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = [SetRegistryValue(KEY, name, dword(1), "acme") for name in "xyz"]
+    steps = [SetRegistryValues(KEY, {name: dword(1)}, "acme") for name in "xyz"]
     finding = Finding(CONTROL, Status.FAIL, "No.", remedy=[Change("Acme", {"x": 0}, {"x": 1}, steps)])
     monkeypatch.setattr(FAMILY, "judge", lambda snapshot, policy: [finding])
     result = run(Target(7, refuses=True))
-    assert result["msg"] == "Not everything could be changed. Acme: set_registry_value failed (access denied). Not begun: 2 more."
+    assert (
+        result["msg"] == "Not everything could be changed. Acme: set_registry_values failed (access denied). Not begun: 2 more."
+    )
 
 
 @pytest.mark.parametrize(
