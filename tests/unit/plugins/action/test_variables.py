@@ -59,6 +59,7 @@ def test_nothing_is_said_where_nothing_is_wrong(tmp_path: Path) -> None:
         ("formats", "pdf", "'pdf' is not accepted; accepted are json, junit, html, markdown, sarif, csv"),
         ("formats", 3, "3 is not accepted; a list is expected, of any of json"),
         ("hosts", "", "'' is not accepted; a pattern of hosts is expected"),
+        ("hosts", ["a", 7], "['a', 7] is not accepted"),
         ("image", {"file": "x"}, "{'file': 'x'} is not accepted; a dictionary with path"),
         ("image", {"index": 1}, "{'index': 1} is not accepted"),
         ("image", "x.wim", "'x.wim' is not accepted"),
