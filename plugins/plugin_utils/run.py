@@ -64,7 +64,9 @@ def _pattern(value: Any) -> Any:
     """Accept what Ansible takes for a play's hosts: a pattern, or a list of patterns."""
     patterns = value if isinstance(value, (list, tuple)) else [value]
     if not patterns or not all(isinstance(one, str) and one.strip() for one in patterns):
-        raise ValueError(f"{value!r} is not accepted; a pattern of hosts is expected, such as all:!localhost, or a list of patterns")
+        raise ValueError(
+            f"{value!r} is not accepted; a pattern of hosts is expected, such as all:!localhost, or a list of patterns"
+        )
     return value
 
 
