@@ -163,7 +163,7 @@ def _finding(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> F
     results = sorted(results, key=lambda result: order.index(result[1].status))
     worst = results[0][1]
     sentences = [found.sentence + (f" ({', '.join(way.users)})" if len(results) > 1 else "") for way, found in results]
-    passed = list(dict.fromkeys(one for way, _found in results for one in way.passed))
+    passed = list(dict.fromkeys(one or "the direct way" for way, _found in results for one in way.passed))
     if passed:
         sentences.append(
             f"The script names {' and '.join(passed)} before that, which is not reached: ETS6 waits for it each time, and goes on."

@@ -175,6 +175,18 @@ def finding(found: dict[str, Any]) -> Finding:
     return {one.control.id: one for one in controls.judge(seen, Policy.from_variables({}))}["reach.updates"]
 
 
+def test_what_a_script_names_before_the_way_that_works_is_told() -> None:
+    url = "http://proxy.example.com/proxy.pac"
+    body = base64.b64encode(b'function FindProxyForURL() { return "PROXY a:1; PROXY b:2" }').decode()
+    script = probe(name=f"pac {url}", http={"status": 200, "headers": [], "body": body}, tls=None)
+    dead = probe(way="a:1", stage="tcp", error={"kind": "refused", "code": 10061}, tls=None, http=None)
+    seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": [script, dead, probe(way="b:2")]})
+    policy = Policy.from_variables({"proxy": {"mode": "pac", "pac_url": url}})
+    found = {one.control.id: one for one in controls.judge(seen, policy)}["reach.updates"]
+    assert "The script names a:1 before that, which is not reached: ETS6 waits for it each time, and goes on." in found.reason
+    assert [way["way"] for way in found.evidence["ways"]] == ["b:2"]
+
+
 def test_a_probe_that_is_missing_is_unknown_and_never_a_pass() -> None:
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": []})
     judged = controls.judge(seen, Policy.from_variables({}))
