@@ -7,8 +7,7 @@
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
-# Gives a dictionary whose keys are compared as the registry does: [ordered]@{} takes
-# names that merely sort alike for one.
+# Compares keys as the registry does: [ordered]@{} takes names that merely sort alike for one.
 Function New-ETS6Map {
   [Collections.Specialized.OrderedDictionary]::new([StringComparer]::OrdinalIgnoreCase)
 }
@@ -104,8 +103,7 @@ Function Open-ETS6Key {
   finally { if ($below) { $base.Dispose() } }
 }
 
-# Turns a value of .NET into [type, data], numbers unsigned, bytes as base64. The data decides: a REG_DWORD of another length than 4
-# comes as another type of .NET.
+# Turns a value of .NET into [type, data], numbers unsigned, bytes as base64. A REG_DWORD of another length than 4 is no int.
 Function ConvertFrom-ETS6Value {
   param ([string]$Kind, [AllowNull()][object]$Data)
 
@@ -389,8 +387,8 @@ Function Get-ETS6ProxySetting {
   @{ flags = $flags; proxy = $proxy; bypass = $bypass }
 }
 
-# Gives every probe the ways out that the PC's users have for it. That saves an execution: the controller works them out by itself,
-# and asks again where one is missing.
+# Gives every probe the ways out that the PC's users have for it. That saves an execution: the controller asks again where one is
+# missing.
 Function Resolve-ETS6Way {
   param ([object[]]$Probes, [Collections.IDictionary]$Snapshot)
 
@@ -489,9 +487,12 @@ $script:ProbeScript = {
       $count = $Stream.Read($buffer, 0, $buffer.Length)
       if ($count -eq 0) { throw [IO.EndOfStreamException]::new('the connection was closed before an answer') }
       $raw.Write($buffer, 0, $count)
-      $end = $ansi.GetString($raw.ToArray()).IndexOf("`r`n`r`n", [StringComparison]::Ordinal)
+      $text = $ansi.GetString($raw.ToArray())
+      # 1xx announces the answer.
+      $start = [regex]::Match($text, '^(HTTP/\S+ 1\d\d[^\r]*(\r\n[^\r]+)*\r\n\r\n)*').Length
+      $end = $text.IndexOf("`r`n`r`n", $start, [StringComparison]::Ordinal)
     }
-    $lines = $ansi.GetString($raw.ToArray(), 0, $end) -split "`r`n"
+    $lines = $text.Substring($start, $end - $start) -split "`r`n"
     if ($lines[0] -notmatch '^HTTP/\S+ (\d{3})(?: |$)') { throw 'the answer is not HTTP' }
     $status = [int]$Matches[1]
     $most = $Cap
@@ -601,7 +602,7 @@ $script:ProbeScript = {
       $stream.ReadTimeout = Get-Left
       # None is the system's choice, and refused where that is off: there this is not SystemDefault (0), as on Server 2016.
       $protocols = if ([int][Net.ServicePointManager]::SecurityProtocol) { 'Tls12' } else { 'None' }
-      $secured.AuthenticateAsClient($uri.Host, $null, [Security.Authentication.SslProtocols]$protocols, $false)
+      $secured.AuthenticateAsClient($uri.DnsSafeHost, $null, [Security.Authentication.SslProtocols]$protocols, $false)
       $seen.protocol = $secured.SslProtocol.ToString()
       $Found.tls = $seen
       Save-Elapsed
@@ -674,7 +675,7 @@ Function Invoke-ETS6Probe {
     $result.Remove('clients')
     if ($over) {
       $result.error = @{ kind = 'timeout'; code = $null; text = 'the time for all probes was over' }
-      # This ends every call that waits on a socket.
+      # This ends all that waits on a socket.
       foreach ($client in $one.found.clients.ToArray()) { $client.Close() }
     }
     $result

@@ -84,6 +84,8 @@ class Probe:
     def __init__(self, probe: Mapping[str, Any], way: str, deadline: float) -> None:
         parts = urlsplit(str(probe["url"]))
         self._host = parts.hostname or ""
+        # An address of IPv6 stands in brackets wherever a port may follow it.
+        self._name = f"[{self._host}]" if ":" in self._host else self._host
         self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -161,10 +163,9 @@ class Probe:
 
     def _go(self) -> None:
         self._left()
-        target = self._way or self._address or f"{self._host}:{self._port}"
-        name, _colon, port = target.rpartition(":")
+        server = f"{self._name}:{self._port}"
+        name, _colon, port = (self._way or self._address or server).rpartition(":")
         stream: socket.socket = self._connect(name.strip("[]"), int(port))
-        server = f"{self._host}:{self._port}"
         if self._way and self._tls:
             self._enter("connect")
             self._send(stream, f"CONNECT {server} HTTP/1.1\r\nHost: {server}\r\nUser-Agent: {AGENT}\r\n\r\n")
@@ -177,7 +178,7 @@ class Probe:
             stream = self._handshake(stream)
         self._enter("http")
         path = f"http://{server}{self._path}" if self._way and not self._tls else self._path
-        host = self._host if self._port == (443 if self._tls else 80) else server
+        host = self._name if self._port == (443 if self._tls else 80) else server
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         self._send(stream, request)
         self._keep(http=self._read_answer(stream, cap=BODY_CAP, with_body=True))
@@ -285,15 +286,17 @@ class Probe:
 
     def _read_answer(self, stream: socket.socket, cap: int, with_body: bool) -> dict[str, Any]:
         """Read an HTTP answer: status, headers, and of the body what comes up to the cap and within the time."""
-        raw = b""
-        while b"\r\n\r\n" not in raw:
+        raw, before = b"", 0
+        while b"\r\n\r\n" not in raw[before:]:
             if len(raw) > HEAD_CAP:
                 raise ProbeError("other", f"the answer's head is longer than {HEAD_CAP} bytes")
             more = self._receive(stream)
             if not more:
                 raise ProbeError("closed", "the connection was closed before an answer")
             raw += more
-        head, _end, body = raw.partition(b"\r\n\r\n")
+            # Answers that announce another one are none (RFC 9110, 15.2).
+            before = re.match(rb"(?:HTTP/\S+ 1[0-9]{2}[^\r]*(?:\r\n[^\r]+)*\r\n\r\n)*", raw).end()  # type: ignore[union-attr]
+        head, _end, body = raw[before:].partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         match = re.match(r"HTTP/\S+ ([0-9]{3})(?: |$)", lines[0], re.IGNORECASE)
         if match is None:

@@ -69,6 +69,11 @@ class Endpoint:
         return urlsplit(self.url).port or (443 if self.scheme == "https" else 80)
 
     @property
+    def server(self) -> str:
+        """Name and port, an address of IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def path(self) -> str:
         """The path, ``/`` where the URL names none."""
         return urlsplit(self.url).path or "/"

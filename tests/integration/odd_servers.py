@@ -23,16 +23,26 @@ def in_parts(connection: socket) -> None:
         time.sleep(0.2)
 
 
+def repeating(connection: socket) -> None:
+    """Refuse, and repeat in the headers what was asked for, and of whom."""
+    asked = connection.recv(65536).split(b"\r\n")
+    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nX-Asked: " + b" | ".join(asked[:2]) + b"\r\nContent-Length: 0\r\n\r\n")
+
+
 KINDS: dict[str, Callable[[socket], None]] = {
     "alert": saying(b"\x15\x03\x03\x00\x02\x02\x28"),
     "chunked": saying(OK + b"Transfer-Encoding: chunked\r\nno colon\r\n\r\n4\r\nfull\r\n0\r\n\r\n"),
     "closing": saying(b""),
     "cut": saying(OK + b"Content-Length: 9\r\n\r\nhalf"),
+    "early hints": saying(
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100\r\n\r\n" + OK + b"Content-Length: 4\r\n\r\nfull"
+    ),
     "garbage": saying(b"220 mail.example ESMTP\r\n\r\n"),
     "in parts": in_parts,
     "long head": saying(OK + b"X: " + b"y" * 40000 + b"\r\n\r\n"),
     "no content": saying(b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\nmore"),
     "redirect": saying(b"HTTP/1.1 301\r\nLocation: http://other.example/\r\nContent-Length: 0\r\n\r\n"),
+    "repeating": repeating,
     "reset": reset,
     "silent": silent,
 }

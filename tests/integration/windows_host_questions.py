@@ -753,11 +753,48 @@ def servers_of_all_kinds(answer: Answer) -> bool:
     return (
         {name: kinds[name] for name in wanted} == wanted
         and two == [200, 407]
+        and answer.probe("http early hints")["http"]["headers"] == [["Content-Length", "4"]]
         and base64.b64decode(answer.probe("http cut")["http"]["body"]) == b"half"
         and base64.b64decode(answer.probe("http in parts")["http"]["body"]) == b"four five"
         and base64.b64decode(answer.probe("http chunked")["http"]["body"]).endswith(b"0\r\n\r\n")
         and answer.probe("two addresses")["address"] == "127.0.0.1"
         and len(answer.probe("inspected")["tls"]["presented"]) == 2
+    )
+
+
+def _literal(network: Network, odd: Mapping[str, str]) -> Mapping[str, Any]:
+    proxy = odd["repeating"]
+    return {
+        "probe_timeout": 20,
+        "probes": [
+            probe("direct", "http://[2001:db8::1]:8080/a", address=proxy),
+            probe("direct 80", "http://[2001:db8::1]/a", address=proxy),
+            probe("proxy", "http://[2001:db8::1]/a", proxy),
+            probe("tunnel", "https://[2001:db8::1]:8443/a", proxy),
+            probe("tls", "https://[2001:db8::1]/a", address=network.https.address),
+            probe("itself", f"http://[::1]:{network.nobody.rpartition(':')[2]}/a"),
+        ],
+    }
+
+
+@question(asked=_literal)
+def an_address_of_ipv6_stands_in_brackets(answer: Answer) -> bool:
+    asked = {
+        one["name"]: (one["connect"] or one["http"])["headers"][0][1]
+        for one in answer.snapshot["probes"]
+        if one["name"] not in ("tls", "itself")
+    }
+    itself = answer.probe("itself")
+    return (
+        asked
+        == {
+            "direct": "GET /a HTTP/1.1 | Host: [2001:db8::1]:8080",
+            "direct 80": "GET /a HTTP/1.1 | Host: [2001:db8::1]",
+            "proxy": "GET http://[2001:db8::1]:80/a HTTP/1.1 | Host: [2001:db8::1]",
+            "tunnel": "CONNECT [2001:db8::1]:8443 HTTP/1.1 | Host: [2001:db8::1]:8443",
+        }
+        and answer.probe("tls")["error"] is None
+        and (itself["stage"], itself["address"], itself["addresses"]) == ("tcp", "::1", ["::1"])
     )
 
 

@@ -50,7 +50,7 @@ def endpoint_control(endpoint: Endpoint) -> Control:
     )
     return Control(
         f"reach.{endpoint.name}",
-        f"{endpoint.title or endpoint.name}: {endpoint.host}:{endpoint.port} is reached",
+        f"{endpoint.title or endpoint.name}: {endpoint.server} is reached",
         Severity.HIGH if endpoint.scheme == "https" else Severity.MEDIUM,
         f"{why} {CLOUD_NOTICE}" if endpoint.host == CLOUD_LICENSING else why,
         "What is in the way, and whom to ask, stands in the finding.",
@@ -173,7 +173,7 @@ def _finding(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> F
     if worst.kind in CALLS:
         sentences.append(CALLS[worst.kind])
     evidence = {
-        "server": f"{endpoint.host}:{endpoint.port}",
+        "server": endpoint.server,
         "network": _network(snapshot),
         "outcome": worst.kind.value,
         "ways": [
