@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -19,29 +19,30 @@ from ..formats.http import body_of
 from ..policy import Endpoint
 from . import answer, trust
 from .certificate import CertificateError, Judgement, judge
-from .kinds import CUT_OFF, Kind, Outcome, word
+from .kinds import CUT_OFF, Kind, Outcome, of_vendor, word
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-BOGONS = tuple(
-    ipaddress.ip_network(net)
-    for net in [
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "240.0.0.0/4",
-        "::/127",
-        "fc00::/7",
-        "fe80::/10",
-    ]
+NOWHERE = tuple(map(ipaddress.ip_network, ["0.0.0.0/8", "127.0.0.0/8", "240.0.0.0/4", "::/127"]))
+"""Addresses at which no server of any network answers."""
+BOGONS = (
+    *NOWHERE,
+    *map(
+        ipaddress.ip_network,
+        [
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "fc00::/7",
+            "fe80::/10",
+        ],
+    ),
 )
-"""Addresses at which no public server answers: the list of OONI's tests and its IPv6 counterparts."""
+"""Addresses at which no public server answers: the list of OONI's tests and its IPv6 counterparts. The user's own servers may."""
 
 
 def of(
@@ -83,9 +84,10 @@ def _of(
     for name, got in (("connect", connect), ("http", http)):
         if got:
             evidence[name] = {"status": int(got["status"]), "headers": answer.telling(got["headers"])}
-    where = f"{endpoint.host}:{endpoint.port}{via}"
+    where = f"{endpoint.server}{via}"
 
-    sinkholed = "" if way or endpoint.address else next((one for one in evidence["addresses"] if _bogon(one)), "")
+    empty = BOGONS if of_vendor(endpoint.host) else NOWHERE
+    sinkholed = "" if way or endpoint.address else next((one for one in evidence["addresses"] if _is_in(one, empty)), "")
     sinkhole = Outcome(
         Kind.SINKHOLED,
         f"{endpoint.host} resolves to {sinkholed}, where no public server is: a filter of names is in the way, or a DNS server of your own "
@@ -215,9 +217,9 @@ def _no_answer(kind: str, where: str, evidence: Mapping[str, Any], chain: Judgem
     return Outcome(Kind.RESET, f"{where} takes the request and breaks off ({word(kind)}).", evidence, chain)
 
 
-def _bogon(address: str) -> bool:
+def _is_in(address: str, nets: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return any(parsed in net for net in BOGONS if net.version == parsed.version)
+    return any(parsed in net for net in nets if net.version == parsed.version)

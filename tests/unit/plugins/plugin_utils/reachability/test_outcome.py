@@ -107,6 +107,20 @@ def test_addresses_where_no_public_server_is_are_a_sinkholes(address: str) -> No
     assert judged({**found, "way": "proxy:3128"}).kind is Kind.PROXY_UNREACHABLE
 
 
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [("10.1.2.3", Kind.FINE), ("fd00::1", Kind.FINE), ("0.0.0.0", Kind.SINKHOLED), ("127.0.0.1", Kind.SINKHOLED)],
+)
+def test_a_server_of_ones_own_may_have_a_private_address(address: str, kind: Kind) -> None:
+    found = probe(addresses=[address], tls=None)
+    assert judged(found, Endpoint("mirror", "http://mirror.example/")).kind is kind
+
+
+def test_an_address_of_ipv6_is_told_in_brackets() -> None:
+    literal = Endpoint("mirror", "http://[fd00::1]:8080/")
+    assert judged(probe(addresses=["fd00::1"], tls=None), literal).sentence == "[fd00::1]:8080 is reached (HTTP 200)."
+
+
 def test_cookies_and_the_like_stay_out_of_the_evidence() -> None:
     headers = [["Set-Cookie", "session=secret"], ["Server", "lab\x1b[2J"], ["X-User", "ada"]]
     evidence = judged(probe(http={"status": 200, "headers": headers, "body": ""})).evidence
