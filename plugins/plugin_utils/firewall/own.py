@@ -21,7 +21,8 @@ from .store import Firewall, Malformed, Store
 GROUP = "KNX ETS6"
 DESCRIPTION = "Made by the Ansible collection ets6.network. Changes by hand do not last."
 
-_ID = re.compile(r"ETS6-(?P<program>.+)-(?P<protocol>TCP|UDP)-(?P<direction>In|Out)(?:-\d+)?", re.IGNORECASE)
+# What ends in -new is made while a rule is replaced, and left where that was broken off.
+_ID = re.compile(r"ETS6-(?P<program>.+)-(?P<protocol>TCP|UDP)-(?P<direction>In|Out)(?:-\d+)?(?:-new)?", re.IGNORECASE)
 _OWN_TOKENS = frozenset(
     {"action", "active", "dir", "protocol", "profile", "app", "name", "desc", "embedctxt", "ra4", "ra6", "ra42", "ra62"}
 )

@@ -702,6 +702,14 @@ def test_answers_are_nothing_to_be_told_where_another_firewall_decides(drops: in
 # Left over, malformed, unreadable
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_a_replacement_left_that_was_broken_off_goes(state: str) -> None:
+    made = local_rules(right())[FOUR[0]].write()
+    kept = pc({f"{FOUR[0]}-new": made.replace("|EmbedCtxt=KNX ETS6", "|RA4=10.0.0.1|EmbedCtxt=KNX ETS6")})
+    after, _changes = fix(kept, state=state)
+    assert set(local_rules(after)) == (set(FOUR) if state == "present" else set())
+
+
 def test_copies_and_rules_of_dropped_programs_are_left_over() -> None:
     before, _changes = fix(
         pc({}, files=[N, C, r"C:\Program Files (x86)\ETS6\ETS6.exe"]), programs=["ETS6.exe", "ETS6N.exe", "ETS6C.exe"]
