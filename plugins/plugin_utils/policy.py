@@ -95,6 +95,8 @@ VENDOR_ENDPOINTS = (
     Endpoint("online_catalog", "http://onlinecatalog.knx.org/Download/Manufacturers", "ETS online catalog updates"),
 )
 """What the vendor asks of a network: KNX support article 4403452514066. Where a path is named, a document is known that stands there."""
+TAKEN = frozenset({"interception", "multicast"})
+"""Names that no endpoint can have, since its control is reach. and its name: these controls are there already."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,11 @@ def _list_of(single: Callable[[Any], T], *, empty: bool) -> Callable[[Any], tupl
             raise ValueError(f"{value!r} is not accepted; a list is expected")
         if not value and not empty:
             raise ValueError("the list is empty; at least one entry is needed")
-        return tuple(dict.fromkeys(single(item) for item in value))
+        known: dict[str, T] = {}
+        for item in map(single, value):
+            # To Windows a name is the same in any letter case.
+            known.setdefault(str(item).lower(), item)
+        return tuple(known.values())
 
     return parse
 
@@ -201,6 +207,8 @@ def _endpoints(value: Any) -> tuple[Endpoint, ...]:
     for name, entry in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(f"{name!r} is not accepted as a name; lower-case letters, digits and _ are")
+        if name in TAKEN:
+            raise ValueError(f"{name!r} is not accepted as a name; another control of reachability has it")
         if not isinstance(entry, Mapping):
             raise ValueError(
                 f"{name}: {entry!r} is not accepted; a dictionary is expected, with any of url, title, address, enabled"

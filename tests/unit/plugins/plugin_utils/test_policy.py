@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils import judge
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Policy, PolicyError
 
 
@@ -106,6 +107,20 @@ def test_own_endpoints_are_merged_over_the_vendors_by_name() -> None:
 )
 def test_folders_as_people_write_them(path: str) -> None:
     assert Policy.from_variables({"paths": [path + "\\" if not path.endswith("\\") else path]}).paths == (path,)
+
+
+def test_no_two_controls_have_the_same_id() -> None:
+    policy = Policy.from_variables(
+        {"programs": ["ETS6N.exe", "ETS6C.exe", "ets6n.EXE"], "endpoints": {"news": {"url": "http://knx.example"}}}
+    )
+    assert policy.programs == ("ETS6N.exe", "ETS6C.exe")
+    ids = [control.id for control in judge.catalogue(policy)]
+    assert len(ids) == len(set(ids))
+    others = {one.removeprefix("reach.") for one in ids if one.startswith("reach.")} - {one.name for one in policy.endpoints}
+    for name in others:
+        with pytest.raises(PolicyError, match=f"'{name}' is not accepted as a name; another control"):
+            Policy.from_variables({"endpoints": {name: {"url": "http://knx.example"}}})
+    assert len(others) == 2
 
 
 def test_letter_case_and_repetition_do_not_matter() -> None:
