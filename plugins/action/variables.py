@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils import judge, policy, run
 from ..plugin_utils.policy import PREFIX, Policy, PolicyError
@@ -19,6 +20,8 @@ from ..plugin_utils.reachability.certificate import CertificateError, public_roo
 
 OF_OURS = frozenset({"checked", "mode", "problem", "result", "written"})
 """What the playbooks set and the role registers."""
+OF_A_PLAY = ("hosts", "serial")
+"""Variables that decide how a play goes: Ansible reads them before it looks at those of any host."""
 COMMAND_LINE = "the command line"
 
 
@@ -43,8 +46,13 @@ class ActionModule(ActionBase):
         told: dict[str, list[str]] = {}
         for problem in _of_the_run(arguments["mode"], arguments["report_dir"], variables):
             told[problem] = [COMMAND_LINE]
+        merges = arguments["mode"] == "merge"
+        # Also of the host that the task runs for: of its variables the hosts were worked out.
+        for host in dict.fromkeys([*arguments["hosts"], *filter(None, [variables.get("inventory_hostname")])]):
+            for problem in _of_a_play(variables["hostvars"][host], load_extra_vars(self._loader)) if not merges else ():
+                told.setdefault(problem, []).append(host)
         for host in arguments["hosts"]:
-            for problem in problems(variables["hostvars"][host], only_run=arguments["mode"] == "merge"):
+            for problem in problems(variables["hostvars"][host], only_run=merges):
                 told.setdefault(problem, []).append(host)
         if told:
             lines = [f"{problem} ({_hosts(hosts)})" for problem, hosts in told.items()]
@@ -54,6 +62,15 @@ class ActionModule(ActionBase):
             result["failed"], result["problem"] = True, ""
             result["msg"] = f"No host is left of the inventory by {PREFIX}hosts and --limit."
         return result
+
+
+def _of_a_play(variables: Mapping[str, Any], extra: Mapping[str, Any]) -> list[str]:
+    """Return which variables the inventory has of those that a play would not heed there."""
+    return [
+        f"{PREFIX}{name}: the inventory cannot say this, since Ansible reads it before any host's variables; say it with -e"
+        for name in OF_A_PLAY
+        if f"{PREFIX}{name}" in variables and f"{PREFIX}{name}" not in extra
+    ]
 
 
 def _of_the_run(mode: str, report_dir: Any, variables: Mapping[str, Any]) -> list[str]:

@@ -182,6 +182,35 @@ def test_a_bad_first_batch_does_not_keep_the_later_ones_from_being_done() -> Non
         assert played.statuses() == wanted
 
 
+def test_a_pc_of_which_not_even_the_password_can_be_had_does_not_keep_the_later_ones_from_being_done() -> None:
+    def build(network: Network) -> list[fleet.Member]:
+        members = [fleet.compliant(f"pc-{number}", network) for number in range(3)]
+        members[1].variables["ansible_password"] = "{{ lookup('ansible.builtin.file', '/no/such') }}"
+        return members
+
+    with Lab(build, scripts=False) as lab:
+        played = play(lab, VERIFY, "-e", "ets6_network_serial=1")
+    assert played.statuses() == {"pc-0": "pass", "pc-1": "unknown", "pc-2": "pass"}
+    assert "/no/such" in played.host("pc-1")["reason"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("hosts", "pc-already-right"), ("serial", "1")])
+def test_what_a_play_would_not_heed_in_the_inventory_is_refused_there(small: Lab, name: str, value: str) -> None:
+    (small.inventory / "group_vars" / "pcs.yml").write_text(f"ets6_network_{name}: {value}\n")
+    before = small.registries()
+    played = play(small, ENFORCE)
+    assert (played.code, small.registries()) == (2, before)
+    assert f"ets6_network_{name}: the inventory cannot say this" in played.report["run"]["fails_because"][0]
+    said = play(small, VERIFY, "-e", f"ets6_network_{name}={value}", "--limit", "pc-already-right")
+    assert (said.code, said.statuses()) == (0, {"pc-already-right": "pass"})
+
+
+def test_the_strategy_of_a_users_configuration_does_not_matter(small: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_STRATEGY", "free")
+    played = play(small, ENFORCE)
+    assert (played.code, played.report["run"]["complies"]) == (0, True)
+
+
 def test_a_report_comes_also_when_every_pc_is_away() -> None:
     with Lab(away, scripts=False) as lab:
         played = play(lab, ENFORCE)

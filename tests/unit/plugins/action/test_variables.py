@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from ansible.errors import AnsibleError
@@ -16,8 +17,10 @@ from ansible_collections.ets6.network.plugins.action import variables as module
 WAIVER = {"control": "firewall.program", "hosts": ["a"], "reason": "So.", "owner": "jane", "expires": "2999-12-31"}
 
 
-def check(folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_dir: Any = None, **more: Any) -> dict[str, Any]:
-    """Check hosts a, b, … with these variables."""
+def check(
+    folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_dir: Any = None, said: bool = True, **more: Any
+) -> dict[str, Any]:
+    """Check hosts a, b, … with these variables; said: those of the first one were given with -e."""
     names = [chr(ord("a") + number) for number in range(len(hosts))]
     hostvars = {
         name: {
@@ -33,7 +36,9 @@ def check(folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_di
         async_val=0,
     )
     action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
-    result: dict[str, Any] = action.run(task_vars={"hostvars": hostvars, **more})
+    extra = {name: value for name, value in hostvars.get("a", {}).items() if said and name.startswith("ets6_network_")}
+    with patch.object(module, "load_extra_vars", lambda loader: extra):
+        result: dict[str, Any] = action.run(task_vars={"hostvars": hostvars, **more})
     return result
 
 
@@ -43,6 +48,16 @@ def test_nothing_is_said_where_nothing_is_wrong(tmp_path: Path) -> None:
         "image": {"path": "a.wim", "index": 1}, "previous_report": "", "proxy": {"mode": "direct"}, "result": {}, "checked": {},
     }  # fmt: skip
     assert not check(tmp_path, right, {}).get("failed")
+
+
+@pytest.mark.parametrize(("name", "value"), [("hosts", "all"), ("serial", 1)])
+def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: Path, name: str, value: Any) -> None:
+    found = check(tmp_path, {}, {name: value}, said=False)
+    assert found["problem"] == (
+        f"ets6_network_{name}: the inventory cannot say this, since Ansible reads it before any host's variables; say it with -e (b)"
+    )
+    assert check(tmp_path, {name: value}, {}, said=False, inventory_hostname="a")["failed"]
+    assert not check(tmp_path, {name: value}, {}, said=False, mode="merge").get("failed")
 
 
 @pytest.mark.parametrize(
