@@ -168,13 +168,12 @@ class ActionModule(ActionBase):
         )
         for warning in reply.get("warnings") or ():
             display.warning(f"{self._task_vars.get('inventory_hostname')}: {warning}")
-        try:
-            if "lines" not in reply:
-                raise SnapshotError(_reason(reply))
+        if "lines" in reply:
             found, why = session.results(reply["lines"], user, probes)
-        except SnapshotError as error:
-            found, why = [], str(error)
-        errors = {**snapshot.errors, "session": why} if why else snapshot.errors
+        else:
+            found, why = [], _reason(reply)
+        told = "; ".join(filter(None, [snapshot.errors.get("session", ""), why]))
+        errors = {**snapshot.errors, "session": told} if told else snapshot.errors
         return dataclasses.replace(snapshot.with_probes(dataclasses.replace(snapshot, probes=tuple(found))), errors=errors)
 
     def _is_windows(self) -> bool:

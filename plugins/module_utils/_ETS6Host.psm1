@@ -507,7 +507,7 @@ $script:ProbeScript = {
     if ($status -in 204, 304) { $most = 0 }
     $body = $end + 4
     while ($WithBody -and $raw.Length -lt $body + $most) {
-      if ($chunked -and $ansi.GetString($raw.ToArray(), [int]$raw.Length - 5, 5) -eq "0`r`n`r`n") { break }
+      if ($chunked -and $raw.Length -ge $body + 5 -and $ansi.GetString($raw.ToArray(), [int]$raw.Length - 5, 5) -eq "0`r`n`r`n") { break }
       try {
         $Stream.ReadTimeout = Get-Left
         $count = $Stream.Read($buffer, 0, $buffer.Length)

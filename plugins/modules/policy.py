@@ -119,12 +119,14 @@ options:
     default: 10
     description:
       - Seconds for all probes of a PC together, from 1 to 60.
+      - Where a script decides on the proxy, each round of questions has them anew, since one answer leads to the next.
       - Example, V(20) where PCs are far away.
   public_roots:
     type: str
     default: ''
     description:
       - A PEM file on the controller with the roots that count as public. Without it those of the Python package certifi, which are Mozilla's.
+      - For an own server with an own root, it holds that root beside the public ones.
       - Example, C(/etc/ssl/certs/ca-certificates.crt), which must not hold the root of a TLS inspection.
   controls:
     type: list

@@ -29,9 +29,18 @@ def repeating(connection: socket) -> None:
     connection.sendall(b"HTTP/1.1 403 Forbidden\r\nX-Asked: " + b" | ".join(asked[:2]) + b"\r\nContent-Length: 0\r\n\r\n")
 
 
+def chunked_late(connection: socket) -> None:
+    """Answer in chunks a while after a head that ends as they do."""
+    connection.recv(65536)
+    connection.sendall(OK + b"Transfer-Encoding: chunked\r\nExpires: 0\r\n\r\n")
+    time.sleep(0.3)
+    connection.sendall(b"4\r\nfull\r\n0\r\n\r\n")
+
+
 KINDS: dict[str, Callable[[socket], None]] = {
     "alert": saying(b"\x15\x03\x03\x00\x02\x02\x28"),
     "chunked": saying(OK + b"Transfer-Encoding: chunked\r\nno colon\r\n\r\n4\r\nfull\r\n0\r\n\r\n"),
+    "chunked late": chunked_late,
     "closing": saying(b""),
     "cut": saying(OK + b"Content-Length: 9\r\n\r\nhalf"),
     "early hints": saying(

@@ -309,14 +309,24 @@ def test_a_page_where_programs_are_answered_is_the_vendors_where_tls_says_so(
     table = everything(street, app_updates_http=place, app_updates=over_tls)
     finding = look(endpoints=table, public_roots=str(street.network.roots))["reach.app_updates_http"]
     assert (outcome(finding), finding.status) == (wanted.value, Status.PASS if wanted is Kind.FINE else Status.UNKNOWN)
-    assert ("over TLS, too" in finding.reason) == (over_tls == "home_tls" and wanted is Kind.FINE)
+    assert ("the same over TLS" in finding.reason) == (over_tls == "home_tls" and wanted is Kind.FINE)
+
+
+def test_what_the_server_sends_over_genuine_tls_too_is_nobodys_page_in_its_place(street: Street) -> None:
+    """The vendor takes a document away: all that is left is the server's page for what is not there."""
+    table = everything(street, administrative_data="home", updates="home_tls", cloud_licensing="home_tls")
+    found = look(endpoints=table, public_roots=str(street.network.roots))
+    gone = found["reach.administrative_data"]
+    assert (outcome(gone), "so it is its own" in gone.reason) == ("wrong_content", True)
+    others = ("reach.updates", "reach.cloud_licensing", "reach.interception")
+    assert [found[name].status for name in others] == [Status.PASS] * 3
 
 
 def test_ones_own_page_may_be_a_page_and_it_is_said_what_that_proves(street: Street) -> None:
     news = {"url": "http://www.knx.org/news", "address": street.places["block_page"]}
     finding = look(endpoints=only(news=news), public_roots=str(street.network.roots))["reach.news"]
     assert finding.status is Status.PASS
-    assert finding.reason.endswith("(HTTP 200). Over HTTP nothing proves that the page is the server's own.")
+    assert finding.reason.endswith("(HTTP 200). Over HTTP nothing proves that the answer is the server's own.")
 
 
 def test_interception_passes_only_where_every_endpoint_over_tls_was_judged(street: Street) -> None:

@@ -757,6 +757,7 @@ def servers_of_all_kinds(answer: Answer) -> bool:
         and base64.b64decode(answer.probe("http cut")["http"]["body"]) == b"half"
         and base64.b64decode(answer.probe("http in parts")["http"]["body"]) == b"four five"
         and base64.b64decode(answer.probe("http chunked")["http"]["body"]).endswith(b"0\r\n\r\n")
+        and base64.b64decode(answer.probe("http chunked late")["http"]["body"]).endswith(b"0\r\n\r\n")
         and answer.probe("two addresses")["address"] == "127.0.0.1"
         and len(answer.probe("inspected")["tls"]["presented"]) == 2
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -19,7 +20,7 @@ from .kinds import Kind, Outcome
 
 CONTENT = {
     ("update.knx.org", "/data/XML/project-23/knx_master.xml"): re.compile(
-        rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*>\s*|<!--.*?-->\s*)*<KNX[\s>]", re.DOTALL
+        rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*)*<KNX[\s>]"
     ),
     ("onlinecatalog.knx.org", "/Download/Manufacturers"): re.compile(
         rb"\A(?:\xef\xbb\xbf)?\s*<[^<]{0,200}<?[^<>]{0,200}unsignedShort", re.IGNORECASE
@@ -32,43 +33,82 @@ APIS = frozenset({"api.knx.org"})
 
 
 def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str]:
-    """Return what an answer to the request for an endpoint means."""
-    plain = endpoint.scheme == "http"
-    page = is_page(headers, body)
-    squid = header({"headers": headers}, "x-squid-error")
+    """Return what an answer to the request for an endpoint means. Over TLS it is the server's own: the certificate told who that is."""
     if status == 407:
         refused = login({"headers": headers}, where, way, {})
         return refused.kind, refused.sentence
-    target = header({"headers": headers}, "location")
-    elsewhere = urlsplit(target).hostname if target else None
-    if status == 511 or (plain and 300 <= status < 400 and elsewhere and not _same_site(elsewhere, endpoint.host)):
-        return (
-            Kind.CAPTIVE_PORTAL,
-            f"{where} is answered by a sign-in page ({_shown(elsewhere or str(status))}): the network wants a login in the browser first.",
-        )
-    if plain and way and status >= 500 and (squid or status in (502, 503, 504)):
-        return Kind.PROXY_CANNOT, f"The proxy {way} cannot reach {endpoint.host} (it answered {status})."
-    if plain and way and status == 403 and squid:
-        return Kind.PROXY_REFUSES, f"The proxy {way} refuses {where} (it answered 403); allow the host there."
-    if status == 451 or (plain and page and status == 403):
-        return Kind.BLOCK_PAGE, f"{where} is answered by a page that refuses it ({status}): a filter, or the server itself."
-    if status >= 500:
+    plain = endpoint.scheme == "http"
+    if plain and (other := _somebody_elses(status, headers, body, where, way, endpoint)):
+        return other
+    if status >= 500 or status == 451:
         return Kind.SERVER_ERROR, f"{where} is reached and answers with an error of its own ({status})."
+    redirect = 300 <= status < 400
     expected = CONTENT.get((endpoint.host, endpoint.path))
-    if expected is not None and not 300 <= status < 400:
-        if status == 200 and expected.search(body[:4096]):
-            return Kind.FINE, f"{where} is reached, and sends the vendor's document."
-        if page:
+    if expected is not None and status == 200 and expected.search(body[:4096]):
+        return Kind.FINE, f"{where} is reached, and sends the vendor's document."
+    if expected is not None and not redirect:
+        if plain and is_page(headers, body):
             return (
                 Kind.BLOCK_PAGE,
                 f"{where} is answered by a web page instead of the vendor's document: a filter or a sign-in page.",
             )
         return Kind.WRONG_CONTENT, f"{where} is reached, and what it sends is not the vendor's document."
-    if plain and page and not 300 <= status < 400:
-        if endpoint.host in APIS:
-            return Kind.PAGE_NOT_KNOWN, f"{where} is answered by a web page ({status}), and nothing tells whose it is."
-        return Kind.FINE, f"{where} is reached (HTTP {status}). Over HTTP nothing proves that the page is the server's own."
-    return Kind.FINE, f"{where} is reached (HTTP {status})."
+    if not plain:
+        return Kind.FINE, f"{where} is reached (HTTP {status})."
+    if redirect and expected is not None:
+        return (
+            Kind.PAGE_NOT_KNOWN,
+            f"{where} is answered by a redirect ({status}) instead of the vendor's document, and nothing tells whose it is.",
+        )
+    # A portal leads to pages of its own under any name, but cannot show them under the vendor's name over TLS.
+    doubtful = status == 403 or is_page(headers, body) or (redirect and not _target(headers).startswith("https://"))
+    if doubtful and endpoint.host in APIS:
+        what = "a redirect" if redirect else "a web page" if is_page(headers, body) else "a refusal"
+        return Kind.PAGE_NOT_KNOWN, f"{where} is answered by {what} ({status}), and nothing tells whose it is."
+    remark = " Over HTTP nothing proves that the answer is the server's own." if doubtful else ""
+    return Kind.FINE, f"{where} is reached (HTTP {status}).{remark}"
+
+
+def _somebody_elses(status: int, headers: Any, body: bytes, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str] | None:
+    """Return what an answer means that the server did not give, None where it may be the server's."""
+    squid = header({"headers": headers}, "x-squid-error")
+    elsewhere = _elsewhere(_target(headers), endpoint.host) if 300 <= status < 400 else ""
+    if status == 511 or elsewhere:
+        return (
+            Kind.CAPTIVE_PORTAL,
+            f"{where} is answered by a sign-in page ({_shown(elsewhere or str(status))}): the network wants a login in the browser first.",
+        )
+    if way and status >= 500 and (squid or status in (502, 503, 504)):
+        return Kind.PROXY_CANNOT, f"The proxy {way} cannot reach {endpoint.host} (it answered {status})."
+    if way and status == 403 and squid:
+        return Kind.PROXY_REFUSES, f"The proxy {way} refuses {where} (it answered 403); allow the host there."
+    if status == 451 or (status == 403 and is_page(headers, body)):
+        return Kind.BLOCK_PAGE, f"{where} is answered by a page that refuses it ({status}): a filter, or the server itself."
+    return None
+
+
+def _target(headers: Any) -> str:
+    return header({"headers": headers}, "location").strip()
+
+
+def _elsewhere(target: str, host: str) -> str:
+    """Return where a redirect leads that leaves the site, also one that cannot be read; empty where it stays."""
+    try:
+        name = urlsplit(target).hostname
+    except ValueError:
+        return target
+    return name if name and not _same_site(name, host) else ""
+
+
+def is_known(endpoint: Endpoint) -> bool:
+    """Return whether a document is known that stands at an endpoint."""
+    return (endpoint.host, endpoint.path) in CONTENT
+
+
+def fingerprint(body: bytes) -> str:
+    """Return what tells one answer from another: no numbers or long words, since pages have times and ids in them; empty where nothing is left."""
+    left = re.sub(rb"[0-9A-Za-z_=/+-]{20,}|[0-9]+", b"", body).strip()
+    return hashlib.sha256(left).hexdigest() if left else ""
 
 
 def is_page(headers: Any, body: bytes) -> bool:

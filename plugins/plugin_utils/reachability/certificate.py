@@ -129,18 +129,17 @@ def public_roots(path: str) -> tuple[x509.Certificate, ...]:
 
 
 def load(chain: Sequence[Any]) -> list[x509.Certificate]:
-    """Read base64 DER certificates, leaf first. Raises CertificateError."""
-    if len(chain) > MAX_CERTIFICATES:
-        raise CertificateError(f"{len(chain)} certificates, more than {MAX_CERTIFICATES} are not read")
-    loaded = []
-    for at, item in enumerate(chain):
+    """Read base64 DER certificates, leaf first; of those above the leaf what can be read, up to MAX_CERTIFICATES. Raises CertificateError."""
+    loaded: list[x509.Certificate] = []
+    for item in chain[:MAX_CERTIFICATES]:
         try:
             raw = base64.b64decode(item, validate=True)
             if len(raw) > MAX_DER:
                 raise ValueError(f"longer than {MAX_DER} bytes")
             loaded.append(x509.load_der_x509_certificate(raw))
         except (TypeError, ValueError, x509.InvalidVersion, binascii.Error) as error:
-            raise CertificateError(f"certificate {at + 1} cannot be read: {error}") from None
+            if not loaded:
+                raise CertificateError(f"the server's certificate cannot be read: {error}") from None
     return loaded
 
 
@@ -279,14 +278,17 @@ def _stamps(leaf: x509.Certificate) -> int:
     stamps = _extension(leaf, x509.PrecertificateSignedCertificateTimestamps)
     logs = set()
     for stamp in stamps or ():
-        at = stamp.timestamp.replace(tzinfo=timezone.utc)
+        try:
+            at = stamp.timestamp.replace(tzinfo=timezone.utc)
+        except (ValueError, OverflowError):
+            continue  # a year that no calendar has
         if abs(at - leaf.not_valid_before_utc) <= STAMPED_WITHIN:
             logs.add(stamp.log_id)
     return len(logs)
 
 
 def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
-    """Return an extension; None where it is not there, or so malformed that it says nothing."""
+    """Return an extension; None where it is not there, or any is so malformed that it says nothing."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):

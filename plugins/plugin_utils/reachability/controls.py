@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from ..finding import Control, Finding, Severity, Status
-from ..formats.http import header
 from ..policy import Endpoint, Policy
 from ..proxy import effective
 from ..snapshot import Snapshot
-from . import interception, outcome
+from . import answer, interception, outcome
 from .certificate import CertificateError, public_roots
 from .kinds import CALLS, Kind, Outcome, of_vendor
 from .ways import other_name
@@ -119,24 +118,27 @@ def _compared(seen: Mapping[str, list[Result]], endpoints: Sequence[Endpoint]) -
     A page that is no page of the vendor's at one server is none at another one either; and where a sign-in page answers for
     one server, it is in the way of the others that fail, too. What a server answers over genuine TLS is its own over HTTP as well.
     """
-    hosts = {endpoint.name: endpoint.host for endpoint in endpoints}
-    own: dict[str, list[Outcome]] = {}
-    for name, results in seen.items():
-        own.setdefault(hosts[name], []).extend(
-            found for _way, found in results if found.chain and found.chain.genuine and found.page
-        )
-    pages = {found.page: found.kind for results in seen.values() for _way, found in results if found.page and found.kind in PAGES}
+    table = {endpoint.name: endpoint for endpoint in endpoints}
+    own = {(table[name].host, found.page) for name, results in seen.items() for _way, found in results if found.own_page}
+    genuine = {page for _host, page in own}
+    pages = {
+        found.page: found.kind
+        for results in seen.values()
+        for _way, found in results
+        if found.page and found.kind in PAGES and found.page not in genuine
+    }
     portals = {way.way for results in seen.values() for way, found in results if found.kind is Kind.CAPTIVE_PORTAL}
     compared: dict[str, list[Result]] = {}
     for name, results in seen.items():
+        endpoint = table[name]
         for way, found in results:
             if found.kind in (Kind.FINE, Kind.PAGE_NOT_KNOWN) and found.page in pages:
                 sentence = f"{found.sentence} But the page is the same as that of another server: it is not the vendor's."
                 found = dataclasses.replace(found, kind=pages[found.page], sentence=sentence)
-            elif found.kind is Kind.PAGE_NOT_KNOWN and any(_alike(found, other) for other in own[hosts[name]]):
-                found = dataclasses.replace(
-                    found, kind=Kind.FINE, sentence=f"{found.sentence} But the server answers like that over TLS, too."
-                )
+            elif found.kind in (Kind.BLOCK_PAGE, Kind.PAGE_NOT_KNOWN) and (endpoint.host, found.page) in own:
+                kind = Kind.WRONG_CONTENT if answer.is_known(endpoint) else Kind.FINE
+                sentence = f"{found.sentence} But the server answers the same over TLS, so it is its own."
+                found = dataclasses.replace(found, kind=kind, sentence=sentence)
             elif way.way in portals and found.kind in BEHIND_A_PORTAL:
                 found = dataclasses.replace(
                     found,
@@ -145,13 +147,6 @@ def _compared(seen: Mapping[str, list[Result]], endpoints: Sequence[Endpoint]) -
             compared.setdefault(name, []).append((way, found))
         compared.setdefault(name, [])
     return compared
-
-
-def _alike(one: Outcome, other: Outcome) -> bool:
-    """Return whether two pages are the same, or come with the same status from servers that call themselves the same."""
-    status, server = one.evidence["http"]["status"], header(one.evidence["http"], "server")
-    same = (status, server) == (other.evidence["http"]["status"], header(other.evidence["http"], "server"))
-    return one.page == other.page or (bool(server) and same)
 
 
 def _finding(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> Finding:

@@ -10,7 +10,7 @@ lies behind it, and one from which nothing of the vendor is reached proves nothi
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +29,8 @@ OUTAGE = frozenset({
 """Outcomes that a server which is down or unwell brings about, and that something on the way can bring about as well."""
 
 Json = dict[str, Any]
+DIRECT = "direct"
+"""How the evidence calls the way without a proxy."""
 Point = tuple[str, str]
 """A way out, and the network that it starts from; empty where that is not known."""
 
@@ -58,12 +60,15 @@ class _Server:
 
     @cached_property
     def points(self) -> int:
-        """From how many vantage points it fails that reach another server of the vendor, for certain: networks that are not known may be the same."""
-        networks: dict[str, set[str]] = defaultdict(set)
+        """From how many vantage points it fails that reach another server of the vendor, for certain.
+
+        Networks that are not known may be the same, and so may be one of IPv4 and one of IPv6. Behind a proxy all are one.
+        """
+        ways: dict[str, set[tuple[bool, str]]] = defaultdict(set)
         for way, network in self.failed:
             if self.leads_out.get((way, network), set()) - {self.name}:
-                networks[way] |= {network} - {""}
-        return sum(max(1, len(known)) for known in networks.values())
+                ways[way].add((":" in network, network if way == DIRECT else ""))
+        return sum(max([1, *Counter(family for family, network in known if network).values()]) for known in ways.values())
 
     @property
     def is_out(self) -> bool:

@@ -38,9 +38,14 @@ def judge(seen: Mapping[str, Sequence[Outcome]], encrypted: Collection[str]) -> 
     proven = {name: chain for name, chain in caught.items() if chain.root is Root.PRIVATE}
     named = {name: chain for name, chain in caught.items() if name not in proven}
     suspected = _first(chains, lambda found, _chain: found.kind is Kind.UNTRUSTED)
-    strangers = sorted(_first(chains, lambda _found, chain: chain.root is not Root.PUBLIC and not chain.name_matches))
-    genuine = sorted(name for name, pairs in chains.items() if all(_genuine(chain) for _found, chain in pairs))
-    altered = sorted(name for name, outcomes in seen.items() if any(found.kind in ALTERED for found in outcomes))
+    strangers = sorted(_first(chains, lambda _found, chain: not chain.name_matches))
+    genuine = sorted(name for name, outcomes in seen.items() if outcomes and all(_genuine(found.chain) for found in outcomes))
+    own = {found.page for outcomes in seen.values() for found in outcomes if found.own_page}
+    altered = sorted(
+        name
+        for name, outcomes in seen.items()
+        if any(found.kind in ALTERED and found.chain is None and found.page not in own for found in outcomes)
+    )
     evidence: dict[str, Any] = {
         "proof": {name: f"private root: {chain.issuer}" for name, chain in sorted(proven.items())},
         "strong": {
@@ -52,6 +57,7 @@ def judge(seen: Mapping[str, Sequence[Outcome]], encrypted: Collection[str]) -> 
         "another_server": strangers,
         "genuine": genuine,
         "not_judged": sorted(name for name in encrypted if not all(found.chain for found in seen[name]) or not seen[name]),
+        "not_genuine": sorted(set(chains) - set(genuine) - set(caught) - set(suspected) - set(strangers)),
     }
     status, sentence = _verdict(caught, proven, suspected, strangers, genuine, evidence)
     if altered:
@@ -83,13 +89,19 @@ def _verdict(
         )
     if strangers:
         sentences.append(f"Another server than the vendor's answers for {', '.join(strangers)}.")
-    if sentences:
-        return Status.UNKNOWN, " ".join(sentences)
-    proven_genuine = f"The certificates of {', '.join(genuine)} lead to public roots."
+    if evidence["not_genuine"]:
+        sentences.append(
+            f"What {', '.join(evidence['not_genuine'])} sent is too little to tell whether it leads to a public root; its own finding has more."
+        )
     if evidence["not_judged"]:
-        left = f"No TLS came about with {', '.join(evidence['not_judged'])}, so nothing can be said about interception there."
-        return Status.UNKNOWN, f"{proven_genuine} {left}" if genuine else left
-    return (Status.PASS, proven_genuine) if genuine else (Status.NOT_APPLICABLE, "No endpoint is asked over TLS.")
+        sentences.append(
+            f"No TLS came about with {', '.join(evidence['not_judged'])}, so nothing can be said about interception there."
+        )
+    if genuine:
+        sentences.insert(0, f"The certificates of {', '.join(genuine)} lead to public roots.")
+    if not sentences:
+        return Status.NOT_APPLICABLE, "No endpoint is asked over TLS."
+    return Status.PASS if len(sentences) == 1 and genuine else Status.UNKNOWN, " ".join(sentences)
 
 
 def _first(chains: Chains, wanted: Any) -> dict[str, Judgement]:
@@ -102,5 +114,6 @@ def _first(chains: Chains, wanted: Any) -> dict[str, Judgement]:
     return found
 
 
-def _genuine(chain: Judgement) -> bool:
-    return chain.root is Root.PUBLIC and chain.verified
+def _genuine(chain: Judgement | None) -> bool:
+    """Return whether a public authority gave the server this certificate; its dates do not matter, nor does the PC's clock."""
+    return chain is not None and chain.root is Root.PUBLIC and chain.verified and chain.name_matches

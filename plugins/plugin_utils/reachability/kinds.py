@@ -93,7 +93,7 @@ CUT_OFF = frozenset({"reset", "closed", "timeout"})
 class Outcome:
     """What came of one probe. sentence says it for an administrator; chain is there where certificates were judged.
 
-    page is the hash of the page that was answered: two servers that have nothing to do with each other do not send the same.
+    page tells what was answered (answer.fingerprint): two servers that have nothing to do with each other do not send the same.
     """
 
     kind: Kind
@@ -106,6 +106,11 @@ class Outcome:
     def status(self) -> Status:
         """Whether that is good enough for ETS6."""
         return Status.PASS if self.kind in PASSED else Status.UNKNOWN if self.kind in UNDECIDED else Status.FAIL
+
+    @property
+    def own_page(self) -> bool:
+        """Whether it is certain that the answer is the server's own."""
+        return bool(self.page) and self.chain is not None and self.chain.genuine
 
 
 def of_vendor(host: str) -> bool:

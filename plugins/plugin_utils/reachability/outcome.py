@@ -9,7 +9,6 @@ bodies, certificates) is somebody else's data: read with care, never trusted.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
@@ -131,9 +130,7 @@ def _of(
     kind, sentence = answer.judge(int(http["status"]), http["headers"], body, where, way, endpoint)
     if chain is not None and chain.complete is False:
         sentence += " It does not send the certificate of its issuer; this PC found that by itself, another one may not."
-    return Outcome(
-        kind, sentence, evidence, chain, hashlib.sha256(body).hexdigest() if answer.is_page(http["headers"], body) else ""
-    )
+    return Outcome(kind, sentence, evidence, chain, answer.fingerprint(body))
 
 
 def _not_connected(stage: str, kind: str, where: str, way: str, endpoint: Endpoint, evidence: Mapping[str, Any]) -> Outcome:
@@ -204,7 +201,7 @@ def _no_handshake(
 def _got_further(other: Mapping[str, Any]) -> bool | None:
     """Return whether a probe came past the point at which others are cut off; None where it never came there."""
     error, stage = other["error"], other["stage"]
-    if stage in ("dns", "tcp", "connect"):
+    if stage in ("queue", "dns", "tcp", "connect"):
         return None
     return stage != "tls" or str(error["kind"]) not in CUT_OFF
 

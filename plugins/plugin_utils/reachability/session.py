@@ -13,7 +13,7 @@ from ..policy import Policy
 from ..proxy import effective
 from ..proxy.layers import name_of
 from ..proxy.login import NATIVE_SCHEMES, offered
-from ..snapshot import Snapshot, SnapshotError, User
+from ..snapshot import Snapshot, User
 
 USER = "user"
 """The field of a probe's result that names the user as whom it was made."""
@@ -59,25 +59,26 @@ def wanted(snapshot: Snapshot, policy: Policy) -> list[tuple[User, list[dict[str
 
 
 def results(lines: Any, user: User, probes: Sequence[Mapping[str, str]]) -> tuple[list[dict[str, Any]], str]:
-    """Return what a user's process wrote in the form of windows_host's probes, and which probes it did not answer.
+    """Return what a user's process wrote in the form of windows_host's probes, and what was not usable of it, in words.
 
-    Raises SnapshotError where it is not of its own form, or where Windows chose another proxy than the user's settings name.
+    A line is not usable that is not of its own form, or where Windows chose another proxy than the user's settings name.
     """
-    name, asked = name_of(user), {probe["name"]: probe for probe in probes}
-    found = []
-    try:
-        for line in lines:
+    name, left = name_of(user), {probe["name"]: probe for probe in probes}
+    found, why = [], []
+    for line in lines if isinstance(lines, list) else [lines]:
+        try:
             told = json.loads(line)
-            probe, way = asked[str(told["name"])], str(told["way"])
-            if way != probe["first"]:
-                raise SnapshotError(f"for {name} Windows chose {way or 'the direct way'}, and not what the settings name")
-            found.append(_result(told, name, probe))
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, SnapshotError):
-            raise
-        raise SnapshotError(f"what the session of {name} answered cannot be read ({type(error).__name__}: {error})") from None
-    missing = sorted(asked.keys() - {one["name"] for one in found})
-    return found, f"the session of {name} gave no answer for {', '.join(missing)} in time" if missing else ""
+            probe, way = left[str(told["name"])], str(told["way"])
+            if way == probe["first"]:
+                found.append(_result(told, name, probe))
+            else:
+                why.append(f"Windows chose {way or 'the direct way'} for {probe['name']}, and not what the settings name")
+            del left[probe["name"]]
+        except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
+            why.append(f"what it answered cannot be read ({type(error).__name__}: {str(error)[:200]})")
+    if left:
+        why.append(f"it gave no usable answer for {', '.join(sorted(left))} in time")
+    return found, f"the session of {name}: {'; '.join(why)}" if why else ""
 
 
 def _result(told: dict[str, Any], user: str, probe: Mapping[str, str]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def of_chain(
     if chain.root is not Root.PUBLIC and not of_vendor(endpoint.host):
         return (
             Kind.UNTRUSTED,
-            f"{where}: the certificate was issued by no public authority ({by}). Where that is your own server, put its root into "
-            "ets6_network_public_roots; otherwise somebody opens TLS on the way.",
+            f"{where}: the certificate was issued by no public authority ({by}). Where that is your own server, have "
+            "ets6_network_public_roots name a file with its root and the public ones; otherwise somebody opens TLS on the way.",
         )
     if chain.root is not Root.PUBLIC and not chain.name_matches:
         return (
@@ -57,6 +57,8 @@ def of_chain(
         )
     if chain.root is Root.ABSENT:
         return Kind.INCOMPLETE, f"{where} does not send the certificate of its issuer ({by}), and this PC does not find it."
+    if not chain.name_matches:
+        return Kind.WRONG_NAME, f"{where} shows a certificate for another name than {endpoint.host}."
     if chain.expired or chain.not_yet_valid:
         now = said or datetime.now(timezone.utc)
         if clock is not None and abs((clock - now).total_seconds()) > CLOCK_TOLERANCE_SECONDS:
@@ -66,8 +68,6 @@ def of_chain(
                 f"{'expired' if chain.expired else 'not yet valid'}; set the clock.",
             )
         return Kind.EXPIRED, f"{where}: the certificate is {'expired' if chain.expired else 'not yet valid'}."
-    if not chain.name_matches:
-        return Kind.WRONG_NAME, f"{where} shows a certificate for another name than {endpoint.host}."
     if not chain.verified:
         return (
             Kind.UNTRUSTED,

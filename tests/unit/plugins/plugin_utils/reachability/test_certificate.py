@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +18,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability.certific
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.issuers import PRODUCTS, product
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 
 from tests.lab.certificates import Authority, certificate_of, stamps
 
@@ -148,15 +150,35 @@ def test_issuers_are_told_apart_by_their_keys_and_not_by_their_names() -> None:
 
 @pytest.mark.parametrize(("chain", "said"), [
     ([], "no certificate"),
-    (["!!"], "certificate 1 cannot be read"),
-    ([None], "certificate 1 cannot be read"),
-    ([base64.b64encode(b"\x30\x03\x02\x01\x01").decode()], "certificate 1 cannot be read"),
+    (["!!"], "the server's certificate cannot be read"),
+    ([None], "the server's certificate cannot be read"),
+    ([base64.b64encode(b"\x30\x03\x02\x01\x01").decode()], "the server's certificate cannot be read"),
     ([base64.b64encode(bytes(70_000)).decode()], "longer than 65536 bytes"),
-    (["AA=="] * 21, "more than 20"),
 ])  # fmt: skip
 def test_what_is_no_chain_is_refused_in_words(chain: list[Any], said: str) -> None:
     with pytest.raises(CertificateError, match=said):
         certificate.judge(chain, [], NAME, NOW, ROOTS)
+
+
+def test_what_is_odd_above_the_servers_certificate_hides_nothing() -> None:
+    chain = der(leaf(ISSUING), ISSUING.certificate)
+    for more in (["!!"], ["AA=="] * 30, [None]):
+        assert certificate.judge([*chain, *more], [], NAME, NOW, ROOTS).genuine
+
+
+@pytest.mark.parametrize("moment", [10**15, 2**64 - 1])
+def test_a_stamp_of_a_year_that_no_calendar_has_does_not_count(moment: int) -> None:
+    stamp = struct.pack(">B32sQHBBH", 0, b"log".ljust(32), moment, 0, 4, 3, 0)
+    listed = struct.pack(">H", len(stamp)) + stamp
+    octets = struct.pack(">H", len(listed)) + listed
+    extension = x509.UnrecognizedExtension(
+        ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS, b"\x04" + bytes([len(octets)]) + octets
+    )
+    private = Authority.root("Inspector")
+    judgement = certificate.judge(
+        der(certificate_of(private, [NAME], more=[extension])[0]), der(private.certificate), NAME, NOW, ROOTS
+    )
+    assert (judgement.root, judgement.timestamps) == (certificate.Root.PRIVATE, 0)
 
 
 def test_a_circle_of_issuers_comes_to_an_end() -> None:

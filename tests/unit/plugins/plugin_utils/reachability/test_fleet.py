@@ -68,6 +68,13 @@ def test_hosts_that_share_their_way_out_prove_no_outage_nor_do_those_from_which_
     assert (elsewhere["vendor_outage"], elsewhere["vantage_points"] < 2) == (False, True)
 
 
+@pytest.mark.parametrize(("way", "network"), [("proxy:3128", "198.51.100.0/24"), ("direct", "2001:db8:1::/64")])
+def test_networks_behind_one_proxy_are_one_vantage_point_and_so_are_both_families_of_one(way: str, network: str) -> None:
+    hosts = {"pc": endpoint("timed_out", way=way), "other": endpoint("timed_out", way=way, network=network)}
+    _told, elsewhere = said(hosts, beside="api.knx.org:443")
+    assert (elsewhere["vendor_outage"], elsewhere["vantage_points"]) == (False, 1)
+
+
 def test_a_vantage_point_from_which_nothing_is_reached_counts_for_nothing() -> None:
     """A site whose line is cut sees no more of the vendor's server than of anything else."""
     cut_off = [endpoint("timed_out", network=f"10.{number}.0.0/24") for number in range(5)]

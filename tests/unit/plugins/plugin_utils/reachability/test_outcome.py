@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Endpoint, Policy
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls, outcome, ways
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Endpoint, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls, interception, outcome, ways
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import CALLS, Kind
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -81,7 +82,7 @@ def test_ones_own_server_with_ones_own_root_is_nobodys_interception() -> None:
     found = probe(tls={**probe()["tls"], "presented": der(leaf, private.certificate)})
     result = judged(found, Endpoint("news", "https://news.example"))
     assert result.kind is Kind.UNTRUSTED
-    assert "put its root into ets6_network_public_roots" in result.sentence
+    assert "have ets6_network_public_roots name a file with its root and the public ones" in result.sentence
 
 
 def test_no_route_is_the_networks() -> None:
@@ -105,6 +106,81 @@ def test_addresses_where_no_public_server_is_are_a_sinkholes(address: str) -> No
     found = probe(stage="tcp", error=error, tls=None, http=None, addresses=[address])
     assert judged(found).kind is Kind.SINKHOLED
     assert judged({**found, "way": "proxy:3128"}).kind is Kind.PROXY_UNREACHABLE
+
+
+API, MASTER = (
+    Endpoint("api", "http://api.knx.org"),
+    Endpoint("master", "http://update.knx.org/data/XML/project-23/knx_master.xml"),
+)
+
+
+def answered(endpoint: Endpoint, status: int, body: bytes = b"", **headers: str) -> Kind:
+    http = {
+        "status": status,
+        "headers": [[name, value] for name, value in headers.items()],
+        "body": base64.b64encode(body).decode(),
+    }
+    return judged(probe(tls=None, http=http), endpoint).kind
+
+
+@pytest.mark.parametrize(("endpoint", "to", "kind"), [
+    (API, "/portal/login", Kind.PAGE_NOT_KNOWN),
+    (API, "", Kind.PAGE_NOT_KNOWN),
+    (API, "http://api.knx.org/login", Kind.PAGE_NOT_KNOWN),
+    (API, "https://api.knx.org/", Kind.FINE),
+    (API, "https://portal.example/", Kind.CAPTIVE_PORTAL),
+    (API, "http://[bad/", Kind.CAPTIVE_PORTAL),
+    (MASTER, "/portal/login", Kind.PAGE_NOT_KNOWN),
+    (MASTER, "https://update.knx.org/", Kind.PAGE_NOT_KNOWN),
+])  # fmt: skip
+def test_over_http_a_redirect_is_the_vendors_only_where_it_leads_to_its_own_name_over_tls(
+    endpoint: Endpoint, to: str, kind: Kind
+) -> None:
+    assert answered(endpoint, 302, Location=to) is kind
+
+
+def test_a_refusal_over_http_may_be_anybodys() -> None:
+    assert answered(API, 403, b"Blocked by policy") is Kind.PAGE_NOT_KNOWN
+    assert answered(API, 404, b'{"message":"no such thing"}') is Kind.FINE
+    assert answered(MASTER, 403, b"Blocked by policy") is Kind.WRONG_CONTENT
+
+
+@pytest.mark.parametrize("status", [403, 451, 511])
+def test_what_is_said_over_genuine_tls_is_the_servers_own(status: int) -> None:
+    found = judged(probe(http={"status": status, "headers": [["Content-Type", "text/html"]], "body": ""}))
+    assert found.kind is (Kind.FINE if status == 403 else Kind.SERVER_ERROR)
+
+
+def test_a_document_is_looked_through_in_one_go() -> None:
+    since = time.monotonic()
+    assert answered(MASTER, 200, b"<!---->" * 500) is Kind.WRONG_CONTENT
+    assert answered(MASTER, 200, b"<?xml version='1.0'?>" + b"<!-- - -- -->\n" * 100 + b"<KNX>") is Kind.FINE
+    assert time.monotonic() - since < 1
+
+
+def test_another_name_that_was_not_asked_proves_no_filter_of_names() -> None:
+    cut = probe(stage="tls", error={"kind": "reset", "code": None, "text": ""}, tls=None, http=None)
+    other = {**cut, "stage": "queue", "error": {"kind": "timeout", "code": None, "text": ""}}
+    assert judged(cut, other_name=other).kind is Kind.RESET
+
+
+def test_of_a_certificate_for_another_name_the_dates_do_not_matter() -> None:
+    shop = certificate_of(ISSUING, ["shop.example"], days=10, started=60)[0]
+    assert judged(probe(tls={**probe()["tls"], "presented": der(shop, ISSUING.certificate)})).kind is Kind.WRONG_NAME
+
+
+@pytest.mark.parametrize(("names", "chain", "said"), [
+    (["block.filter.example"], [ISSUING], "Another server than the vendor's answers for"),
+    (["update.knx.org", "api.knx.org", "openapi.knx.org"], [], "too little to tell"),
+])  # fmt: skip
+def test_interception_passes_only_with_certificates_that_are_the_vendors_own(
+    names: list[str], chain: list[Authority], said: str
+) -> None:
+    presented = der(certificate_of(ISSUING, names, logged=True)[0], *(one.certificate for one in chain))
+    encrypted = [one for one in VENDOR_ENDPOINTS if one.scheme == "https"]
+    answers = {one.name: [judged(probe(tls={**probe()["tls"], "presented": presented}), one)] for one in encrypted}
+    found = interception.judge(answers, list(answers))
+    assert (found.status, said in found.reason) == (Status.UNKNOWN, True), found.reason
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import outcome, session
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import Kind, Outcome
-from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import SnapshotError, User
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import User
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import judge, probe, script, second_user, snapshot
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -89,7 +89,7 @@ def test_what_was_not_answered_in_time_is_said() -> None:
     probes = [*PROBES, {**PROBES[0], "name": "app_updates"}]
     found, why = session.results([json.dumps({**FINE, "leaf": "AA=="})], KNX, probes)
     assert [one["name"] for one in found] == ["updates"]
-    assert why == "the session of knx gave no answer for app_updates in time"
+    assert why == "the session of knx: it gave no usable answer for app_updates in time"
 
 
 def test_of_a_certificate_that_windows_does_not_trust_is_known_what_it_is() -> None:
@@ -160,10 +160,14 @@ def test_what_a_proxy_says_in_the_place_of_a_tunnel_is_not_the_vendors(status: i
         ([json.dumps({**FINE, "headers": 1})], "cannot be read"),
         ([json.dumps({**FINE, "status": float("inf")})], "cannot be read"),
         ([json.dumps({**FINE, "status": "many"})], "cannot be read"),
-        ([json.dumps({**FINE, "way": "q:1"})], "for knx Windows chose q:1, and not what the settings name"),
-        ([json.dumps({**FINE, "way": ""})], "for knx Windows chose the direct way, and not what the settings name"),
+        ([json.dumps({**FINE, "way": "q:1"})], "Windows chose q:1 for updates, and not what the settings name"),
+        ([json.dumps({**FINE, "way": ""})], "Windows chose the direct way for updates, and not what the settings name"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_reason(lines: Any, said: str) -> None:
-    with pytest.raises(SnapshotError, match=said):
-        session.results(lines, KNX, PROBES)
+def test_what_makes_no_sense_is_told_with_the_reason_and_hides_no_other_answer(lines: Any, said: str) -> None:
+    found, why = session.results(lines, KNX, PROBES)
+    assert (found, said in why) == ([], True), why
+    probes = [*PROBES, {**PROBES[0], "name": "app_updates"}]
+    fine = json.dumps({**FINE, "name": "app_updates", "leaf": "AA=="})
+    found, why = session.results([*(lines or [None]), fine], KNX, probes)
+    assert ([one["name"] for one in found], said in why) == (["app_updates"], True), why
