@@ -21,6 +21,7 @@ from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
 from ..plugin_utils.policy import Policy, PolicyError
 from ..plugin_utils.reachability import session, ways
 from ..plugin_utils.report import origin
+from ..plugin_utils.run import current
 from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError, User
 
 display = Display()
@@ -80,6 +81,7 @@ class ActionModule(ActionBase):
         status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
         findings = settle(before, self._judge(after, policy), done, status)
         result["findings"] = [finding.to_wire() for finding in findings]
+        result["run"] = current(self._task_vars)
         result["at"] = datetime.now(timezone.utc).strftime(origin.TIME)
         result["waivers"] = [one.to_wire() for one in policy.waivers]
         result["variables"] = origin.shown(self._task.args)

@@ -9,19 +9,21 @@ dead: the play ignores unreachable hosts and the policy task its errors, so this
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from datetime import date, datetime, timezone
 from typing import Any
 
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import judge
-from ..plugin_utils.policy import Policy
+from ..plugin_utils.policy import PARSERS, PREFIX, Policy, PolicyError
 from ..plugin_utils.reachability import fleet
 from ..plugin_utils.report import document, ending, exceptions, origin
-from ..plugin_utils.run import settle
+from ..plugin_utils.run import current, settle
 
 RESULT = "ets6_network_result"
 """The variable in which the role registers the result of ets6.network.policy."""
@@ -48,12 +50,16 @@ class ActionModule(ActionBase):
         arguments, problems = settle(arguments)
         wanted = list(variables.get("ansible_play_hosts_all") or ()) if arguments["hosts"] is None else arguments["hosts"]
         pending = _pending(wanted, variables) if arguments["hosts"] is None else []
-        # Where the run was wrong from the beginning, what stands there is an earlier play's.
-        known = {name: None if problems else variables["hostvars"][name].get(RESULT) for name in wanted if name not in pending}
-        results: dict[str, Any] = known
+        # Where the run was wrong from the beginning, what stands there is an earlier run's.
+        results: dict[str, Any] = {
+            name: None if problems else _result(variables["hostvars"][name].get(RESULT), current(variables))
+            for name in wanted
+            if name not in pending
+        }
 
         ended = datetime.now(timezone.utc).strftime(origin.TIME)
-        controls = document.controls_of(results.values(), [control.to_wire() for control in judge.catalogue(Policy())])
+        told = [*results.values(), *_unasked(results, variables["hostvars"])]
+        controls = document.controls_of(told, [control.to_wire() for control in judge.catalogue(Policy())])
         hosts = sorted(
             (
                 document.Host.of(name, found, controls, variables["hostvars"][name].get("group_names") or (), ended)
@@ -66,13 +72,39 @@ class ActionModule(ActionBase):
         common = document.in_common(hosts)
         wires = [host.to_wire(common) for host in hosts]
         inventory = (variables.get("groups") or {}).get("all") or ()
-        waivers = exceptions.of(results.values(), wires, inventory, date.fromisoformat(ended[:10]))
+        waivers = exceptions.of(told, wires, inventory, date.fromisoformat(ended[:10]))
         mode = "check" if self._task.check_mode and arguments["mode"] != "verify" else arguments["mode"]
         run = {**origin.run(mode, ended, context.CLIARGS, variables), "pending": pending, "variables": common}
         report = document.build(
             document.plain(run), controls, wires, waivers, arguments["fail_on"], problems=document.plain(problems)
         )
         return result | ending.end(report, arguments, inventory, first=_first(wanted, variables))
+
+
+def _unasked(results: Mapping[str, Any], variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return controls and exceptions of hosts whose policy task never began, such as those that are away, by their variables."""
+    found = []
+    for name, result in results.items():
+        if isinstance(result, Mapping) and "controls" in result:
+            continue
+        # What is wrong with them was told before any host was asked.
+        with contextlib.suppress(AnsibleError, PolicyError):
+            policy = Policy.from_variables(
+                {short: variables[name][PREFIX + short] for short in PARSERS if PREFIX + short in variables[name]}
+            )
+            found.append(
+                {
+                    "controls": [control.to_wire() for control in judge.catalogue(policy)],
+                    "waivers": [one.to_wire() for one in policy.waivers],
+                }
+            )
+    return found
+
+
+def _result(found: Any, run: str) -> Any:
+    """Return what the policy task registered, None where it judged a host in an earlier run of the same ansible-playbook."""
+    earlier = isinstance(found, Mapping) and "findings" in found and found.get("run", "") != run
+    return None if earlier else found
 
 
 def _first(wanted: list[str], variables: Mapping[str, Any]) -> bool:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -18,8 +20,10 @@ from ..plugin_utils import judge, policy, run
 from ..plugin_utils.policy import PREFIX, Policy, PolicyError
 from ..plugin_utils.reachability.certificate import CertificateError, public_roots
 
-OF_OURS = frozenset({"checked", "mode", "problem", "result", "written"})
-"""What the playbooks set and the role registers."""
+OF_OURS = frozenset({"checked", "result", "written"})
+"""What the playbooks and the role register."""
+OF_THE_REPORT = ("artifact", "fail_on", "formats", "previous_report", "report_dir")
+"""Variables of which a run has one value: there is one report."""
 OF_A_PLAY = ("hosts", "serial")
 """Variables that decide how a play goes: Ansible reads them before it looks at those of any host."""
 COMMAND_LINE = "the command line"
@@ -35,6 +39,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return nothing but that all is well; else fail with every problem of every host, which stand in problem as well."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        # By this a report knows what hosts were judged in its own run, and not in another one of the same ansible-playbook.
+        result["run"] = str(uuid.uuid4())
         variables: Mapping[str, Any] = task_vars or {}
         _checked, arguments = self.validate_argument_spec(  # type: ignore[no-untyped-call]
             {
@@ -54,6 +60,8 @@ class ActionModule(ActionBase):
         for host in arguments["hosts"]:
             for problem in problems(variables["hostvars"][host], only_run=merges):
                 told.setdefault(problem, []).append(host)
+        for name, hosts in _differing(arguments["hosts"], variables["hostvars"]).items():
+            told[f"{name}: hosts differ in it, and there is one report; say it for all of them alike"] = hosts
         if told:
             lines = [f"{problem} ({_hosts(hosts)})" for problem, hosts in told.items()]
             result["failed"], result["problem"] = True, "\n".join(lines)
@@ -71,6 +79,18 @@ def _of_a_play(variables: Mapping[str, Any], extra: Mapping[str, Any]) -> list[s
         for name in OF_A_PLAY
         if f"{PREFIX}{name}" in variables and f"{PREFIX}{name}" not in extra
     ]
+
+
+def _differing(hosts: Sequence[str], variables: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the hosts, by variable, that have another value than the first one in what there is one of."""
+    found: dict[str, list[str]] = {}
+    for name in (f"{PREFIX}{short}" for short in OF_THE_REPORT):
+        # repr, since what a host says may be of any kind, and templated; what cannot be evaluated is told elsewhere.
+        with contextlib.suppress(AnsibleError):
+            values = {host: repr(variables[host].get(name)) for host in hosts}
+            if others := [host for host in hosts if values[host] != values[hosts[0]]]:
+                found[name] = others
+    return found
 
 
 def _of_the_run(mode: str, report_dir: Any, variables: Mapping[str, Any]) -> list[str]:

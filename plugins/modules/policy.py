@@ -203,6 +203,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+run:
+  description: What tells this run from others of the same C(ansible-playbook); empty outside of the collection's playbooks.
+  returned: when the PC could be read
+  type: str
 findings:
   description: A finding for each control, in the controls' order.
   returned: when the PC could be read

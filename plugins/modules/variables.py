@@ -42,6 +42,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+run:
+  description: What tells this run from others of the same C(ansible-playbook).
+  returned: always
+  type: str
 problem:
   description: What is wrong, a line each; empty where there is only no host.
   returned: failure

@@ -43,7 +43,8 @@ class OwnControl:
             if self.applies_if is not None and not self.applies_if.decide(view, "applies_if"):
                 return Finding(self.control, Status.NOT_APPLICABLE, "It does not apply here: applies_if is false.", shown)
             for path in self.require:
-                if path.on(view) is None:
+                found = path.on(view)
+                if found is None or (found == [] and path.picks):
                     raise Trouble(f"{path.text} is required and not there{_why_not(path.text, view)}")
             if self.evidence is not None:
                 shown["found"] = _bounded(self.evidence.on(view))

@@ -4,8 +4,8 @@
 """JMESPath as own controls are read: stricter than the standard.
 
 JMESPath answers most mistakes with null, and null compares in ways that look like a pass. So it is read more strictly here:
-only true and false count, all else leaves the control unknown with the reason; ``==`` and ``!=`` of the whole snapshot's
-paths refuse a path that is not there and two kinds of data that can never be equal; ``<`` and its like take numbers only,
+only true and false count, all else leaves the control unknown with the reason; ``==``, ``!=`` and ``!``, but for those on each
+entry of a list, refuse a path that is not there and two kinds of data that can never be equal; ``<`` and its like take numbers only,
 since Python's JMESPath compares '10' and '9' as text and the standard gives null; and a name that nothing has of all that was
 looked at is a mistake, also within filters, unless the expression says what is to be where it is missing.
 """
@@ -16,7 +16,7 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,9 +110,9 @@ if not MISSING:
     class Interpreter(visitor.TreeInterpreter):
         """JMESPath's interpreter, which says where null or a wrong kind of data would decide."""
 
-        def __init__(self, root: Any) -> None:
+        def __init__(self) -> None:
             super().__init__(visitor.Options(custom_functions=Functions()))
-            self._root = root
+            self._each = 0
             self._asked: dict[str, bool] = {}
 
         def visit_field(self, node: Any, value: Any) -> Any:
@@ -126,6 +126,26 @@ if not MISSING:
             """Return a name that was asked for and that nothing had, but for those that may be missing; empty where there is none."""
             return next((name for name, found in self._asked.items() if not found and name not in optional), "")
 
+        def visit_projection(self, node: Any, value: Any) -> Any:
+            """Take each entry of a list."""
+            return self._of_each(super().visit_projection, node, value)
+
+        def visit_value_projection(self, node: Any, value: Any) -> Any:
+            """Take each value of an object."""
+            return self._of_each(super().visit_value_projection, node, value)
+
+        def visit_filter_projection(self, node: Any, value: Any) -> Any:
+            """Take the entries of a list that a condition holds for."""
+            return self._of_each(super().visit_filter_projection, node, value)
+
+        def _of_each(self, visit: Callable[[Any, Any], Any], node: Any, value: Any) -> Any:
+            # Entries of a list differ: what one of them lacks is no mistake.
+            self._each += 1
+            try:
+                return visit(node, value)
+            finally:
+                self._each -= 1
+
         def visit_comparator(self, node: Any, value: Any) -> Any:
             """Compare; raise Trouble where the answer would say nothing of the PC."""
             sides = [self.visit(child, value) for child in node["children"]]
@@ -135,7 +155,7 @@ if not MISSING:
                         raise Trouble(
                             f"<, <=, > and >= compare numbers, but one side is {_shown(side)} (for versions use version_cmp)"
                         )
-            elif value is self._root and not any(child == NULL for child in node["children"]):
+            elif not self._each and not any(child == NULL for child in node["children"]):
                 for child, side in zip(node["children"], sides, strict=True):
                     if side is None:
                         raise Trouble(f"{_path(child)} is not there")
@@ -146,7 +166,7 @@ if not MISSING:
 
         def visit_not_expression(self, node: Any, value: Any) -> Any:
             """Negate; raise Trouble where there is nothing to negate."""
-            if value is self._root and self.visit(node["children"][0], value) is None:
+            if not self._each and self.visit(node["children"][0], value) is None:
                 raise Trouble(f"{_path(node['children'][0])} is not there")
             return super().visit_not_expression(node, value)
 
@@ -158,9 +178,14 @@ class Expression:
     text: str
     tree: Any
 
+    @property
+    def picks(self) -> bool:
+        """Whether it picks entries of a list, so that an empty one says that none is there."""
+        return str(self.tree["type"]).endswith("projection")
+
     def on(self, view: Any) -> Any:
         """Return its value. Raises Trouble with the reason where it has none."""
-        return self._visit(Interpreter(view), view)
+        return self._visit(Interpreter(), view)
 
     def _visit(self, interpreter: Interpreter, view: Any) -> Any:
         try:
@@ -174,7 +199,7 @@ class Expression:
 
     def decide(self, view: Any, what: str) -> bool:
         """Return its value where that is true or false. Raises Trouble, which calls the expression by what it is for."""
-        interpreter = Interpreter(view)
+        interpreter = Interpreter()
         found = self._visit(interpreter, view)
         if not isinstance(found, bool):
             raise Trouble(f"{what} gives {_shown(found)}; only true and false count")

@@ -15,8 +15,16 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from .report import document, ending, formats
 
+CHECKED = "ets6_network_checked"
+"""The variable in which the playbooks register the result of ets6.network.variables, whose run tells one run from another."""
 ARTIFACT = "ets6_report_"
 """What the names of variables begin with in which AWX hands artifacts on."""
+
+
+def current(variables: Mapping[str, Any]) -> str:
+    """Return what tells this run from others of the same ansible-playbook; empty where no playbook of the collection has begun it."""
+    checked = variables.get(CHECKED)
+    return str(checked.get("run") or "") if isinstance(checked, Mapping) else ""
 
 
 def fail_on(value: Any) -> list[str]:

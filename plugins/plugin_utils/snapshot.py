@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 
 from .formats.registry import Value, Values, WireError, fold
 
+MAX_DEPTH = 32
+"""Levels of a snapshot: what reads it further goes as deep by recursion."""
 MAX_BYTES = 64 * 1024 * 1024
 """The most that a snapshot may unpack to: some hundred times what a PC with 500 rules sends."""
 
@@ -168,6 +170,8 @@ class Snapshot:
     def from_wire(cls, raw: Any) -> Snapshot:
         """Read the JSON form, as windows_host documents it. Raises SnapshotError."""
         top = _of(dict, raw, "snapshot")
+        if _is_deeper(raw, MAX_DEPTH):
+            raise SnapshotError(f"it is nested deeper than {MAX_DEPTH} levels")
         if top.get("version") != 1:
             raise SnapshotError(f"version: expected 1, found {top.get('version')!r}")
         keys = {path: _key(key, f"registry[{path}]") for path, key in _of(dict, top.get("registry", {}), "registry").items()}
@@ -197,6 +201,15 @@ class Snapshot:
             offline=_of(bool, top.get("offline", False), "offline"),
             vantage=_of(bool, top.get("vantage", False), "vantage"),
         )
+
+
+def _is_deeper(raw: Any, most: int) -> bool:
+    level = [raw]
+    for _step in range(most):
+        level = [
+            inner for one in level if isinstance(one, (dict, list)) for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return any(isinstance(one, (dict, list)) for one in level)
 
 
 def _of(kind: type[T], raw: Any, where: str) -> T:

@@ -19,7 +19,7 @@ from tests.lab import fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
 from tests.lab.pc import POLICY, RULES
-from tests.lab.play import play
+from tests.lab.play import ROOT, play
 from tests.lab.script import find_pwsh
 
 ENFORCE, VERIFY, REMOVE = "playbooks/ets6-network.yml", "playbooks/verify.yml", "playbooks/remove.yml"
@@ -203,6 +203,33 @@ def test_what_a_play_would_not_heed_in_the_inventory_is_refused_there(small: Lab
     assert f"ets6_network_{name}: the inventory cannot say this" in played.report["run"]["fails_because"][0]
     said = play(small, VERIFY, "-e", f"ets6_network_{name}={value}", "--limit", "pc-already-right")
     assert (said.code, said.statuses()) == (0, {"pc-already-right": "pass"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ("set_fact: {ets6_network_apply: true}", "debug:", {"pc-never-started": "fail", "pc-already-right": "pass"}),
+        ("debug:", "fail:", {"pc-never-started": "unknown", "pc-already-right": "pass"}),
+    ],
+)
+def test_no_fact_talks_verify_into_changing_something_and_no_earlier_run_speaks_for_it(
+    tmp_path: Path, before: str, after: str, wanted: dict[str, str]
+) -> None:
+    def only(task: str) -> str:
+        head = "- hosts: pc-already-right:pc-never-started\n  gather_facts: false\n  tasks:\n"
+        return f"{head}    - ansible.builtin.{task}\n      when: inventory_hostname == 'pc-never-started'\n"
+
+    def build(network: Network) -> list[fleet.Member]:
+        return [fleet.drifted("pc-never-started", network), fleet.compliant("pc-already-right", network)]
+
+    verified = f"- ansible.builtin.import_playbook: {ROOT / VERIFY}"
+    site = tmp_path / "site.yml"
+    site.write_text(f"{only(before)}{verified}\n{only(after)}{verified if after == 'fail:' else ''}\n")
+    with Lab(build, scripts=False) as lab:
+        untouched = lab.registries()
+        played = play(lab, str(site), "-e", "ets6_network_fail_on=never")
+        assert lab.registries() == untouched
+    assert played.statuses() == wanted, played.output
 
 
 def test_the_strategy_of_a_users_configuration_does_not_matter(small: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

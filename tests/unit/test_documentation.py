@@ -49,7 +49,7 @@ def test_a_variable_of_the_policy_is_documented_alike_for_role_and_module(name: 
 
 @pytest.mark.parametrize("name", sorted(PARSERS))
 def test_the_role_hands_every_variable_on(name: str) -> None:
-    assert TASK[name] == f"{{{{ {PREFIX}{name} }}}}"
+    assert f"{PREFIX}{name} }}}}" in TASK[name]
 
 
 def test_specs_and_defaults_name_the_same_variables_with_the_same_defaults() -> None:

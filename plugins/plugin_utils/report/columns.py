@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .document import OPEN, UNREACHABLE, Json
-from .words import visible
+from .words import cut, visible
 
 SYMBOLS = {
     "unreachable": ("∅", "unreachable"),
@@ -27,6 +27,8 @@ SYMBOLS = {
 """A symbol and a word for each status: colour alone tells nothing to some people, and to printers."""
 LETTERS = dict(zip(SYMBOLS, "xfuwdvpn", strict=True))
 """A letter for each status, in the matrix."""
+MAX_REASON = 200
+"""Letters of the reason why a host was not judged: a network that is down gives thousands of them. report.json has the whole."""
 NOT_ASKED = "."
 """In the matrix, a control that this host does not have."""
 
@@ -58,7 +60,7 @@ def of(document: Json, wanted: Callable[[str], bool]) -> tuple[Json, Json]:
         "status": "".join(LETTERS[host["status"]] for host in hosts),
         "groups": [visible(group) for group in groups],
         "member": [[groups.index(group) for group in host["groups"]] for host in hosts],
-        "reason": [visible(host["reason"]) for host in hosts],
+        "reason": [cut(visible(host["reason"]), MAX_REASON) for host in hosts],
         "matrix": ["".join(LETTERS[found[one]["status"]] if one in found else NOT_ASKED for one in ids) for found in findings],
         "news": news,
         "mended": mended,

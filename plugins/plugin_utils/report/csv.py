@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
-from .document import Json
+from .document import Json, everybody
 from .words import changes, visible
 
 FILE = "report.csv"
@@ -39,7 +40,7 @@ def render(document: Json) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(HEADS)
-    for host in document["hosts"]:
+    for host in everybody(document):
         for finding in host["findings"] or [{"control": "", "status": host["status"], "reason": host["reason"], "changes": []}]:
             control, waiver = controls.get(finding["control"], {}), finding.get("waiver") or {}
             cells = [host["name"], " ".join(host["groups"]), finding["control"], control.get("title", "")]
@@ -55,5 +56,6 @@ def render(document: Json) -> str:
 
 
 def _cell(text: str) -> str:
-    text = visible(text)
+    # Where ; or a tab separates, as in some countries' spreadsheets, a cell begins behind it.
+    text = re.sub(r"([;\t]\s*)(?=[=+\-@＝＋－＠])", r"\1'", visible(text))
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text

@@ -31,6 +31,7 @@ FAIL_ON = (*(severity.value for severity in SEVERITIES), "expired", UNREACHABLE,
 DEFAULT_FAIL_ON = ("low", UNREACHABLE)
 TIMES = frozenset({"at", "ended", "elapsed_ms", "since"})
 """Keys whose values tell when, and how long it took: no part of the state, nor of the hashes."""
+NOT_YET = "Its turn has not come."
 MAX_REASON = 4_000
 
 Json = dict[str, Any]
@@ -195,6 +196,12 @@ def without(content: Any, keys: frozenset[str]) -> Any:
     if isinstance(content, list):
         return [without(item, keys) for item in content]
     return content
+
+
+def everybody(report: Json) -> list[Json]:
+    """Return the hosts of a report, and those whose turn has not come, as hosts that were not judged."""
+    nobody: Json = {"status": "unknown", "reason": NOT_YET, "at": report["run"]["ended"], "groups": [], "findings": []}
+    return [*report["hosts"], *({"name": name, **nobody} for name in report["run"]["pending"])]
 
 
 def complies(host: Json) -> bool:

@@ -64,7 +64,8 @@ def _earlier(folder: Path, given: str, inventory: Collection[str], first: bool) 
     """
     last, kept = folder / json.FILE, folder / PREVIOUS
     try:
-        if given:
+        # Its own report is the last run's only until the first batch has reported.
+        if given and not (last.exists() and last.samefile(given)):
             return reading.read(Path(given))
         if first and last.exists():
             return _keep(last, kept, inventory)

@@ -88,6 +88,8 @@ def _head(document: Json) -> list[str]:
         "image": "Judged images",
         "merge": "Merged from several reports",
     }
+    if run["mode"] in ("enforce", "remove") and run["variables"].get("apply") is False:
+        told[run["mode"]] = "Judged, nothing was changed"
     lines = [
         f'<header class="{"good" if run["complies"] else "bad"}">',
         f"<h1>{_text(_capital(run['verdict']))}</h1>",
@@ -263,7 +265,7 @@ def _table(document: Json) -> list[str]:
             by_status[item["status"]].append(item["control"])
         cells = [", ".join(by_status[status]) for status in listed]
         if host["reason"] and len(by_status["unknown"]) == len(host["findings"]):
-            cells = [cut(host["reason"], MOST_REASON) if status == "unknown" else "" for status in listed]
+            cells = [cut(host["reason"], columns.MAX_REASON) if status == "unknown" else "" for status in listed]
         cells += [str(len(by_status[status])) for status in counted]
         row = "".join(f"<td>{_text(cell)}" for cell in cells)
         rows.append(f'<tr><th scope="row">{_text(host["name"])}<td>{_badge(host["status"])}{row}')

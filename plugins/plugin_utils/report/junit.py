@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from .document import OPEN, Json
+from .document import OPEN, Json, everybody
 from .words import changes, visible
 
 FILE = "junit.xml"
@@ -32,7 +32,7 @@ def render(document: Json) -> str:
 def _render(document: Json, most: int) -> str:
     controls = {control["id"]: control for control in document["controls"]}
     run = document["run"]
-    suites = [_suite(host, controls, run, most) for host in document["hosts"]]
+    suites = [_suite(host, controls, run, most) for host in everybody(document)]
     if not suites:
         # No case at all would look like a success.
         nobody = {"name": "ets6.network", "status": "unknown", "reason": run["verdict"], "findings": []}

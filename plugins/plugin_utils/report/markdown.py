@@ -80,5 +80,7 @@ def _rows(document: Json) -> list[str]:
 def _cell(text: str) -> str:
     """Return text in which no character is markup of Markdown or HTML, on one line."""
     text = cut(visible(" ".join(text.split())), MAX_CELL)
+    text = re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;").replace("://", "&#58;//")
-    return re.sub(r"([\\`*_\[\]|~#!$])(?!\d+;)", r"\\\1", text)
+    # GitHub makes a link of it without any protocol.
+    return re.sub(r"www\.", "www&#46;", text, flags=re.IGNORECASE)

@@ -24,7 +24,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 HIDDEN = "(left out)"
 
 _SECRET_NAME = re.compile(r"pass(word|wd|phrase)|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
-_URL_LOGIN = re.compile(r"(?<=://)[^/?#\s@]*@")
+_URL_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
 _URL_QUERY = re.compile(r"(?<=\?)\S+")
 """A login in a URL, and what follows its question mark: both have carried passwords and tokens."""
 

@@ -67,9 +67,14 @@ def unpack(packed: Any, name: str) -> Json:
 def check(text: str, name: str) -> Json:
     """Return the report of a text, which is called name in errors. Raises ReportError where it is none, or its hashes do not match."""
     try:
-        report: Any = json.loads(text)
+        return _checked(json.loads(text), name)
+    except ReportError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{name} is no report: {error}") from None
+
+
+def _checked(report: Any, name: str) -> Json:
     if not isinstance(report, dict) or not isinstance(report.get("schema"), int):
         raise ReportError(f"{name} is no report of ets6.network")
     if report["schema"] != SCHEMA:
@@ -86,4 +91,4 @@ def check(text: str, name: str) -> Json:
         raise ReportError(
             f"{name} was altered after it was written: its run, its controls or its list of hosts do not match its hash"
         )
-    return report
+    return dict(report)

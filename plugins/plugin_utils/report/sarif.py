@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 
-from .document import OPEN, Json
+from .document import OPEN, Json, everybody
 from .words import changes, visible
 
 FILE = "report.sarif"
@@ -42,7 +42,7 @@ def render(document: Json) -> str:
     driver = {"name": "ets6.network", "version": run["collection"], "rules": rules}
     notes = [f"{len(found) - MOST} more findings stand in report.json."] if len(found) > MOST else []
     invocation = {
-        "executionSuccessful": bool(document["hosts"]) and not any(host["reason"] for host in document["hosts"]),
+        "executionSuccessful": bool(document["hosts"]) and not any(host["reason"] for host in everybody(document)),
         "endTimeUtc": run["ended"],
         "toolExecutionNotifications": [{"level": "warning", "message": {"text": note}} for note in notes],
     }

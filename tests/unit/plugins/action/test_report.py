@@ -31,16 +31,23 @@ class Play:
         self.batch = list(results)
         self.dropped: set[str] = set()
         self.check = False
+        self.run = ""
+        self.variables: dict[str, Any] = {}
 
     def report(self, **arguments: Any) -> dict[str, Any]:
         task = SimpleNamespace(args={"report_dir": str(self.folder), **arguments}, check_mode=self.check, async_val=0)
         action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
         hostvars = {
-            name: {"group_names": ["pcs"], **({} if found is None else {"ets6_network_result": found})}
+            name: {
+                "group_names": ["pcs"],
+                **self.variables,
+                **({} if found is None else {"ets6_network_result": found}),
+            }
             for name, found in self.results.items()
         }
         variables = {
             "hostvars": hostvars,
+            "ets6_network_checked": {"run": self.run},
             "ansible_play_hosts_all": list(self.results),
             "ansible_play_hosts": [name for name in self.results if name not in self.dropped],
             "ansible_play_batch": [name for name in self.batch if name not in self.dropped],
@@ -57,6 +64,25 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(ending.Display, "display", lambda _self, line, **_how: lines.append(line))
     return lines
+
+
+def test_what_an_earlier_run_of_the_same_ansible_playbook_found_is_not_this_ones(tmp_path: Path) -> None:
+    play = Play(tmp_path, one=result("pass", run="this"), two=result("pass", run="earlier"))
+    play.run = "this"
+    assert play.report()["complies"] is False
+    assert [host["status"] for host in play.written["hosts"]] == ["pass", "unknown"]
+    play.results["two"] = result("pass", run="this")
+    assert play.report()["complies"] is True
+
+
+def test_exceptions_and_own_controls_are_there_though_no_host_could_be_asked(tmp_path: Path) -> None:
+    waiver = {"control": "firewall.programs", "hosts": ["one"], "reason": "So.", "owner": "jane", "expires": "2020-01-01"}
+    own = {"id": "known", "title": "Known", "severity": "low", "message": "It is not.", "expression": "host.name == 'x'"}
+    play = Play(tmp_path, one={"unreachable": True, "msg": "away"})
+    play.variables = {"ets6_network_waivers": [waiver], "ets6_network_controls": [own]}
+    play.report()
+    assert [one["state"] for one in play.written["waivers"]] == ["expired"]
+    assert "custom.known" in {finding["control"] for finding in play.written["hosts"][0]["findings"]}
 
 
 def test_hosts_that_comply(tmp_path: Path, told: list[str]) -> None:

@@ -47,7 +47,19 @@ def test_nothing_is_said_where_nothing_is_wrong(tmp_path: Path) -> None:
         "apply": "no", "artifact": "ets6_report_site_1", "fail_on": "medium", "formats": ["html"], "hosts": "all", "serial": ["1", "20%", 50],
         "image": {"path": "a.wim", "index": 1}, "previous_report": "", "proxy": {"mode": "direct"}, "result": {}, "checked": {},
     }  # fmt: skip
-    assert not check(tmp_path, right, {}).get("failed")
+    assert not check(tmp_path, right, right).get("failed")
+
+
+@pytest.mark.parametrize(("name", "value"), [("fail_on", ["never"]), ("formats", ["json"]), ("report_dir", "/tmp/x")])
+def test_there_is_one_report_so_no_host_decides_on_it_for_the_others(tmp_path: Path, name: str, value: Any) -> None:
+    said = f"ets6_network_{name}: hosts differ in it, and there is one report; say it for all of them alike (b)"
+    assert check(tmp_path, {}, {name: value}, said=False)["problem"] == said
+    assert not check(tmp_path, {name: value}, {name: value}, said=False).get("failed")
+
+
+@pytest.mark.parametrize("name", ["mode", "problem"])
+def test_what_the_playbooks_say_is_not_for_a_host_to_say(tmp_path: Path, name: str) -> None:
+    assert f"ets6_network_{name}: there is no such variable" in check(tmp_path, {name: "enforce"}, said=False)["problem"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("hosts", "all"), ("serial", 1)])
@@ -90,7 +102,7 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: 
     ],
 )
 def test_a_wrong_variable_is_named_with_its_value_and_what_is_accepted(tmp_path: Path, name: str, value: Any, said: str) -> None:
-    found = check(tmp_path, {name: value}, {})
+    found = check(tmp_path, {name: value})
     assert found["failed"] is True
     assert found["problem"].startswith(f"ets6_network_{name}: {said}")
     assert found["problem"].endswith(" (a)")
@@ -105,6 +117,7 @@ def test_every_problem_is_told_once_with_the_hosts_that_have_it(tmp_path: Path) 
             "a list of these is (a, b, c, d, e and 2 more)",
             "accepted are prompt, all, none (a, b, c, d, e and 2 more)",
             "accepted are json, junit, html, markdown, sarif, csv (h)",
+            "say it for all of them alike (h)",
         )
     ]
 

@@ -66,6 +66,14 @@ def test_a_changed_registry_leaves_the_first_one_alone() -> None:
     assert first.changed(KEY, "name", None) is first
 
 
+def test_what_is_nested_too_deep_is_refused_before_anything_reads_it() -> None:
+    nested: Any = {}
+    for _level in range(100):
+        nested = {"x": nested}
+    with pytest.raises(SnapshotError, match="nested deeper than 32 levels"):
+        Snapshot.from_wire({"version": 1, "host": nested})
+
+
 def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
     def probes(*found: tuple[str, str, int]) -> Snapshot:
         return Snapshot.from_wire(reply(probes=[{"name": name, "way": way, "mark": mark} for name, way, mark in found]))

@@ -9,11 +9,12 @@ import io
 import json
 import re
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import csv, formats, markdown, sarif
+from ansible_collections.ets6.network.plugins.plugin_utils.report import csv, document, formats, junit, markdown, sarif
 
-from .samples import AWAY, CONTROLS, HOSTILE, build, finding, hostile, large, result
+from .samples import AWAY, CONTROLS, HOSTILE, RUN, build, finding, hostile, large, result
 
 
 @pytest.mark.parametrize("name", formats.ALL)
@@ -38,6 +39,22 @@ def test_the_summary_stays_below_what_github_drops_and_says_how_many_are_left_ou
     (more,) = re.findall(r"^and (\d+) more$", text, re.MULTILINE)
     total = sum(item["status"] != "pass" for host in large(1_000).values() for item in host["findings"])
     assert shown + int(more) == total
+
+
+def test_text_that_looks_like_an_entity_makes_no_column_and_no_link() -> None:
+    text = markdown.render(build(one={**AWAY, "msg": "a |1; b `2; c WWW.evil.example"}))
+    (row,) = [line for line in text.splitlines() if line.startswith("| one")]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 7
+    assert ("\\`2;" in row, "WWW." in row) == (True, False)
+
+
+def test_a_run_that_was_broken_off_between_batches_is_green_for_nobody() -> None:
+    hosts = build(one=result("pass", "pass", "pass"))["hosts"]
+    report = document.build({**RUN, "variables": {}, "pending": ["later"]}, CONTROLS, hosts, [], ["low"])
+    (suite,) = [one for one in ElementTree.fromstring(junit.render(report)) if one.get("name") == "later"]
+    assert (suite.get("errors"), suite.find("testcase/error").get("message")) == ("1", document.NOT_YET)  # type: ignore[union-attr]
+    assert json.loads(sarif.render(report))["runs"][0]["invocations"][0]["executionSuccessful"] is False
+    assert [row[0] for row in reader.reader(io.StringIO(csv.render(report)))].count("later") == 1
 
 
 def test_no_host_puts_markup_into_the_summary() -> None:

@@ -89,6 +89,11 @@ def test_two_thousand_different_hosts_stay_below_the_limit() -> None:
     assert len(Page(text).data("data")["hosts"]) == 2_000
 
 
+def test_two_thousand_hosts_that_are_away_stay_below_it_too() -> None:
+    away = {f"pc-{number:04}": {"unreachable": True, "msg": f"{number} " + "no route to host " * 60} for number in range(2_000)}
+    assert len(html.render(build(**away)).encode()) < 2_000_000
+
+
 def test_evidence_is_left_out_only_where_it_must_be_and_it_is_said() -> None:
     assert Page(html.render(build(**large(20)))).data("data")["left_out"] is False
     assert Page(html.render(build(**large(2_000)))).data("data")["left_out"] is True

@@ -38,6 +38,8 @@ def altered(**change: Any) -> str:
         ("[]", "is no report of ets6.network"),
         ("{}", "is no report of ets6.network"),
         ("[" * 100_000, "is no report"),
+        (altered(run={**REPORT["run"], "user": "\ud800"}), "is no report"),
+        (altered(run={**REPORT["run"], "variables": json.loads("[" * 600 + "]" * 600)}), "slice-1"),
         (altered(schema=2), "has version 2 of the schema, and version 1 can be read"),
         (altered(hosts=[]), "altered after it was written: its run"),
         (altered(run={**REPORT["run"], "user": "eve"}), "altered after it was written: its run"),
