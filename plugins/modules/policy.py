@@ -64,6 +64,7 @@ options:
     default: unmanaged
     description:
       - 'Whether Windows lets unicast answers to a multicast through, which the discovery of KNXnet/IP devices needs: V(allow) sets it.'
+      - What was there before is not kept, and C(ets6_network_state=absent) leaves it as it is.
   proxy:
     type: dict
     description:
