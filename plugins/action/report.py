@@ -89,9 +89,8 @@ def _unasked(results: Mapping[str, Any], variables: Mapping[str, Any]) -> list[d
             continue
         # What is wrong with them was told before any host was asked.
         with contextlib.suppress(AnsibleError, PolicyError):
-            policy = Policy.from_variables(
-                {short: variables[name][PREFIX + short] for short in PARSERS if PREFIX + short in variables[name]}
-            )
+            host = variables[name]
+            policy = Policy.from_variables({short: host[PREFIX + short] for short in PARSERS if PREFIX + short in host})
             found.append(
                 {
                     "controls": [control.to_wire() for control in judge.catalogue(policy)],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -53,14 +53,19 @@ class ActionModule(ActionBase):
         for problem in _of_the_run(arguments["mode"], arguments["report_dir"], variables):
             told[problem] = [COMMAND_LINE]
         merges = arguments["mode"] == "merge"
-        # Also of the host that the task runs for: of its variables the hosts were worked out.
-        for host in dict.fromkeys([*arguments["hosts"], *filter(None, [variables.get("inventory_hostname")])]):
-            for problem in _of_a_play(variables["hostvars"][host], load_extra_vars(self._loader)) if not merges else ():
+        # Ansible puts a host's variables together anew each time that it is asked for them.
+        hostvars = {host: variables["hostvars"][host] for host in arguments["hosts"]}
+        if not merges:
+            # Also of the host that the task runs for: of its variables the hosts were worked out.
+            running = variables.get("inventory_hostname")
+            extra = load_extra_vars(self._loader)
+            for host, known in {**hostvars, **({running: variables["hostvars"][running]} if running else {})}.items():
+                for problem in _of_a_play(known, extra):
+                    told.setdefault(problem, []).append(host)
+        for host, known in hostvars.items():
+            for problem in problems(known, only_run=merges):
                 told.setdefault(problem, []).append(host)
-        for host in arguments["hosts"]:
-            for problem in problems(variables["hostvars"][host], only_run=merges):
-                told.setdefault(problem, []).append(host)
-        for name, hosts in _differing(arguments["hosts"], variables["hostvars"]).items():
+        for name, hosts in _differing(hostvars).items():
             told[f"{name}: hosts differ in it, and there is one report; say it for all of them alike"] = hosts
         if told:
             lines = [f"{problem} ({_hosts(hosts)})" for problem, hosts in told.items()]
@@ -81,14 +86,14 @@ def _of_a_play(variables: Mapping[str, Any], extra: Mapping[str, Any]) -> list[s
     ]
 
 
-def _differing(hosts: Sequence[str], variables: Mapping[str, Any]) -> dict[str, list[str]]:
+def _differing(hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the hosts, by variable, that have another value than the first one in what there is one of."""
     found: dict[str, list[str]] = {}
     for name in (f"{PREFIX}{short}" for short in OF_THE_REPORT):
         # repr, since what a host says may be of any kind, and templated; what cannot be evaluated is told elsewhere.
         with contextlib.suppress(AnsibleError):
-            values = {host: repr(variables[host].get(name)) for host in hosts}
-            if others := [host for host in hosts if values[host] != values[hosts[0]]]:
+            values = {host: repr(known.get(name)) for host, known in hostvars.items()}
+            if others := [host for host, value in values.items() if value != next(iter(values.values()))]:
                 found[name] = others
     return found
 
