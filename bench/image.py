@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.ets6.network.plugins.modules import windows_image
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.module_utils import real_hives
 
@@ -60,10 +60,10 @@ def verify(path: Path) -> None:
     """Read an image and judge it, as a run without changes does."""
     policy = Policy()
     asked: dict[str, object] = {"path": str(path), "index": "", "operations": []}
-    asked |= {option: judge.request(policy).get(option, ()) for option in windows_image.ASKED}
+    asked |= {option: controls.request(policy).get(option, ()) for option in windows_image.ASKED}
     with tempfile.TemporaryDirectory() as work:
         found = windows_image.run(asked, False, work)
-    judge.judge(Snapshot.unpack(found["snapshot"]), policy)
+    assert controls.Assessment(Snapshot.unpack(found["snapshot"]), policy).findings
 
 
 def apply(path: Path, into: Path) -> None:

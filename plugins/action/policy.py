@@ -1,199 +1,148 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The door of the task ets6.network.policy: observe, judge, change, observe again."""
+"""The action plugin ets6.network.policy: observe, judge, change, observe again."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils import judge, operations, waiver
+from ..plugin_utils import operations
+from ..plugin_utils.action import ControllerAction
+from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
-from ..plugin_utils.policy import Policy, PolicyError
+from ..plugin_utils.policy.parsing import flag
+from ..plugin_utils.policy.run import current_run
+from ..plugin_utils.policy.variables import Policy
+from ..plugin_utils.policy.waivers import apply_waivers
 from ..plugin_utils.reachability import session, ways
 from ..plugin_utils.report import origin
-from ..plugin_utils.run import current
-from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError, User
+from ..plugin_utils.snapshot import Snapshot
+from ..plugin_utils.targets import (
+    SESSION_PROBE,
+    Outcome,
+    ProbingHost,
+    Target,
+    WindowsImage,
+    WindowsPC,
+)
+from ..plugin_utils.text import one_line
 
 display = Display()
 
-Request = dict[str, Any]
-"""Options of windows_host, which windows_image and endpoint_probe share."""
-
-VANTAGE = Snapshot.from_wire({"version": 1, "vantage": True})
-"""A host that is no Windows PC, before it was asked: its way out is known from the variables alone."""
+MAX_WARNING = 500
+"""Characters of a warning, which is a PC's text."""
 
 
-class ActionModule(ActionBase):
-    """Bring one PC or image to the policy, or have a POSIX host probe; in check mode say what that would take; with apply=false only judge it."""
+class ActionModule(ControllerAction):
+    """Bring a PC or an image to the policy, or have a POSIX host probe.
 
-    _supports_check_mode = True
-    _supports_async = False
+    In check mode say what that would take; with apply=false only judge.
+    """
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the findings, and the changes as a diff."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        self._task_vars = task_vars or {}
+        self._variables = variables
         arguments = dict(self._task.args)
-        apply = boolean(arguments.pop("apply", True))
-        self._image: Mapping[str, Any] | None = arguments.pop("image", None) or None
-        try:
-            policy = Policy.from_variables(arguments)
-        except PolicyError as error:
-            raise AnsibleActionFail(str(error)) from error
-        result["controls"] = [control.to_wire() for control in judge.catalogue(policy)]
+        apply = flag(arguments.pop("apply", True))
+        image = arguments.pop("image", None)
+        policy = Policy.from_variables(arguments)
+        target = self._target(policy, image)
 
-        if self._image is not None or self._is_windows():
-            request: Request = dict(judge.request(policy))
-        else:
-            request = {"probes": ways.not_yet_probed(VANTAGE, policy)}
-        snapshot, _outcomes = self._ask(request, policy)
-        before = self._judge(snapshot, policy)
-        changes = remedies(before) if apply else []
-        predicted = snapshot.change(operations.predict(_steps(changes), snapshot.registry))
+        snapshot = target.observe(target.first_request(request(policy)))
+        before = Assessment(snapshot, policy)
+        findings = self._waived(before)
+        changes = remedies(findings) if apply else []
+        outcome = self._changed(target, snapshot, changes)
+        after = _probed(target, outcome.snapshot, policy)
+        if after is not snapshot:
+            status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
+            judged_again = self._waived(Assessment(after, policy))
+            findings = settle(findings, judged_again, outcome.made, status)
+        return self._result(policy, findings, outcome)
 
-        done: Sequence[Change] = changes
-        failures: list[str] = []
-        # An image rehearses in check mode: that shows what it will refuse.
-        if changes and (self._image is not None or not self._task.check_mode):
-            probes = ways.not_yet_probed(predicted, policy)
-            seen, done, failures = self._change(changes, snapshot.registry, probes, policy)
-            after = seen.with_probes(snapshot).with_probes(seen)
-        else:
-            after = predicted
-        for _round in range(ways.ROUNDS):
-            probes = ways.not_yet_probed(after, policy)
-            if not probes:
-                break
-            after = after.with_probes(self._ask({"probes": probes}, policy)[0])
-        for user, probes in session.wanted(after, policy):
-            after = self._ask_user(user, probes, after, policy)
+    def _target(self, policy: Policy, image: Mapping[str, Any] | None) -> Target:
+        if image:
+            return WindowsImage(self._execute, policy, image)
+        # The connection's shell tells: winrm, psrp, or a PowerShell or cmd over SSH.
+        if getattr(self._connection._shell, "_IS_WINDOWS", False):
+            return WindowsPC(self._execute, policy)
+        return ProbingHost(self._execute, policy)
 
-        status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
-        findings = settle(before, self._judge(after, policy), done, status)
-        result["findings"] = [finding.to_wire() for finding in findings]
-        result["run"] = current(self._task_vars)
-        result["at"] = datetime.now(timezone.utc).strftime(origin.TIME)
-        result["waivers"] = [one.to_wire() for one in policy.waivers]
-        result["variables"] = origin.shown(self._task.args)
-        result["changed"] = bool(done)
+    def _execute(self, module: str, options: dict[str, Any]) -> Mapping[str, Any]:
+        reply: Mapping[str, Any] = self._execute_module(
+            module_name=module, module_args=options, task_vars=dict(self._variables)
+        )
+        if module == SESSION_PROBE:
+            host = self._variables.get("inventory_hostname")
+            for warning in reply.get("warnings") or ():
+                display.warning(one_line(f"{host}: {warning}", MAX_WARNING))
+        return reply
+
+    def _changed(self, target: Target, snapshot: Snapshot, changes: Sequence[Change]) -> Outcome:
+        """Return what became of the changes, in check mode what would become of them."""
+        if not changes:
+            return Outcome(snapshot, (), ())
+        steps = [operation for change in changes for operation in change.operations]
+        predicted = snapshot.change(operations.predict(steps, snapshot.registry))
+        if self._task.check_mode and not target.rehearses:
+            return Outcome(predicted, changes, ())
+        probes = ways.not_yet_probed(Assessment(predicted, target.policy).proxy)
+        outcome = target.change(
+            changes, snapshot.registry, {**request(target.policy), "probes": probes}
+        )
+        observed = outcome.snapshot
+        return Outcome(
+            observed.with_probes(snapshot).with_probes(observed), outcome.made, outcome.failures
+        )
+
+    def _waived(self, assessment: Assessment) -> list[Finding]:
+        """Return the findings; what a waiver covers on this host is waived."""
+        return apply_waivers(
+            assessment.findings,
+            assessment.policy.waivers,
+            str(self._variables.get("inventory_hostname", "")),
+            self._variables.get("group_names", ()),
+            datetime.now(timezone.utc).date(),
+        )
+
+    def _result(
+        self, policy: Policy, findings: Sequence[Finding], outcome: Outcome
+    ) -> dict[str, Any]:
+        message = _summary(findings)
+        if outcome.failures:
+            message = " ".join(["Not everything could be changed.", *outcome.failures])
+        result: dict[str, Any] = {
+            "controls": [control.to_wire() for control in catalogue(policy)],
+            "findings": [finding.to_wire() for finding in findings],
+            "run": current_run(self._variables),
+            "at": datetime.now(timezone.utc).strftime(origin.TIME),
+            "waivers": [waiver.to_wire() for waiver in policy.waivers],
+            "variables": origin.shown(self._task.args),
+            "changed": bool(outcome.made),
+            "failed": bool(outcome.failures),
+            "msg": message,
+        }
         if self._task.diff:
-            result["diff"] = [_diff(change) for change in done]
-        result["failed"] = bool(failures)
-        result["msg"] = "Not everything could be changed. " + " ".join(failures) if failures else _summary(findings)
+            result["diff"] = [_diff(change) for change in outcome.made]
         return result
 
-    def _judge(self, snapshot: Snapshot, policy: Policy) -> list[Finding]:
-        """Return the findings; what an exception covers on this host is waived."""
-        host, groups = str(self._task_vars.get("inventory_hostname", "")), self._task_vars.get("group_names", ())
-        return waiver.apply(judge.judge(snapshot, policy), policy.waivers, host, groups, datetime.now(timezone.utc).date())
 
-    def _change(
-        self, changes: Sequence[Change], registry: Registry, probes: list[dict[str, Any]], policy: Policy
-    ) -> tuple[Snapshot, list[Change], list[str]]:
-        """Have the changes made and everything read again.
-
-        Return the new snapshot, the changes that were made, and sentences on the operations that were not.
-        """
-        steps = self._wire(changes, registry)
-        request = dict(judge.request(policy), probes=probes, operations=[step for _change, step in steps])
-        after, outcomes = self._ask(request, policy)
-        if len(outcomes) != len(steps):
-            raise AnsibleActionFail(
-                f"{self._place()} was given {len(steps)} operations and reported on {len(outcomes)}: which of them were done is not known. "
-                "The next run reads everything anew."
-            )
-        failures = []
-        undone = set()
-        waiting = 0
-        for (change, step), outcome in zip(steps, outcomes, strict=True):
-            state, error = outcome.get("state"), outcome.get("error")
-            if state != "done":
-                undone.add(change.subject)
-                if state == "not_done" and not error:
-                    waiting += 1
-                    continue
-                failures.append(f"{change.subject}: {step['do']} {state}" + (f" ({error})." if error else "."))
-        if waiting:
-            failures.append(f"Not begun: {waiting} more.")
-        return after, [change for change in changes if change.subject not in undone], failures
-
-    def _wire(self, changes: Sequence[Change], registry: Registry) -> list[tuple[Change, dict[str, Any]]]:
-        """Return every operation in the form that the target takes, beside the change that it is a part of."""
-        if self._image is None:
-            return [(change, step.to_wire()) for change in changes for step in change.operations]
-        steps = []
-        for change in changes:
-            steps += [(change, step) for step in operations.as_registry_operations(change.operations, registry)]
-            registry = operations.predict(change.operations, registry)
-        return steps
-
-    def _ask(self, request: Request, policy: Policy) -> tuple[Snapshot, list[dict[str, Any]]]:
-        """Run the target's module once.
-
-        Raises AnsibleActionFail where it gives no snapshot; a connection that does not come about is Ansible's to report.
-        """
-        seconds = ways.seconds(request["probes"], policy) if request.get("probes") else policy.probe_timeout
-        if self._image is not None:
-            asked = {option: items for option, items in request.items() if option != "probes"}
-            module, arguments = "ets6.network.windows_image", {**self._image, **asked}
-        elif self._is_windows():
-            module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=seconds)
-        else:
-            module, arguments = "ets6.network.endpoint_probe", dict(request, probe_timeout=seconds)
-        reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
-        if "snapshot" not in reply:
-            raise AnsibleActionFail(f"{self._place()} could not be read: {_reason(reply)}")
-        try:
-            return Snapshot.unpack(reply["snapshot"]), list(reply.get("operations") or ())
-        except SnapshotError as error:
-            raise AnsibleActionFail(f"{self._place()} gave a reply that is not usable: {error}") from error
-
-    def _ask_user(self, user: User, probes: list[dict[str, str]], snapshot: Snapshot, policy: Policy) -> Snapshot:
-        """Have a user's session probe, and return the snapshot with it. Where that cannot be, nothing is proven, and its errors say why."""
-        asked = {
-            "sid": user.sid,
-            "probes": [{"name": one["name"], "url": one["url"]} for one in probes],
-            "timeout": policy.probe_timeout,
-        }
-        reply = self._execute_module(
-            module_name="ets6.network.windows_session_probe", module_args=asked, task_vars=self._task_vars
-        )
-        for warning in reply.get("warnings") or ():
-            display.warning(f"{self._task_vars.get('inventory_hostname')}: {warning}")
-        if "lines" in reply:
-            found, why = session.results(reply["lines"], user, probes)
-        else:
-            found, why = [], _reason(reply)
-        told = "; ".join(filter(None, [snapshot.errors.get("session", ""), why]))
-        errors = {**snapshot.errors, "session": told} if told else snapshot.errors
-        return dataclasses.replace(snapshot.with_probes(dataclasses.replace(snapshot, probes=tuple(found))), errors=errors)
-
-    def _is_windows(self) -> bool:
-        """Return whether the host is a Windows PC, going by its connection (winrm, psrp, or a PowerShell or cmd over SSH)."""
-        return bool(getattr(self._connection._shell, "_IS_WINDOWS", False))
-
-    def _place(self) -> str:
-        if self._image is None and not self._is_windows():
-            return "The host, which is no Windows PC going by its connection,"
-        return "The PC" if self._image is None else f"The image {self._image.get('path')}"
-
-
-def _reason(reply: Mapping[str, Any]) -> str:
-    return str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
-
-
-def _steps(changes: Sequence[Change]) -> list[operations.Operation]:
-    return [step for change in changes for step in change.operations]
+def _probed(target: Target, snapshot: Snapshot, policy: Policy) -> Snapshot:
+    """Return the snapshot with the probes that only follow from what the first ones showed."""
+    for _round in range(ways.ROUNDS):
+        probes = ways.not_yet_probed(Assessment(snapshot, policy).proxy)
+        if not probes:
+            break
+        snapshot = snapshot.with_probes(target.observe({"probes": probes}))
+    for user, user_probes in session.wanted(Assessment(snapshot, policy).proxy):
+        snapshot = target.observe_as_user(user, user_probes, snapshot)
+    return snapshot
 
 
 def _diff(change: Change) -> dict[str, Any]:

@@ -1,120 +1,162 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The door of the task ets6.network.report: the play's last, once, on the controller.
+"""The action plugin ets6.network.report: the play's last task, once, on the controller.
 
-It is a task and no callback or play of its own because only that is run with --limit, with serial, and when every host is
-dead: the play ignores unreachable hosts and the policy task its errors, so this task is what fails the run.
+It is a task and not a callback or a play of its own because only a task is run with --limit, with
+serial, and when every host is dead. The play ignores unreachable
+hosts and the errors of the policy task, so this task is what fails the run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timezone
 from typing import Any
 
 from ansible import context
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import judge
-from ..plugin_utils.policy import PARSERS, PREFIX, Policy, PolicyError
+from ..plugin_utils.action import ControllerAction
+from ..plugin_utils.controls import catalogue
+from ..plugin_utils.policy.parsing import PREFIX
+from ..plugin_utils.policy.run import current_run
+from ..plugin_utils.policy.variables import PARSERS, Policy, PolicyError
 from ..plugin_utils.reachability import fleet
-from ..plugin_utils.report import document, ending, exceptions, origin
-from ..plugin_utils.run import current, settle
+from ..plugin_utils.report import document, ending, origin, waivers
 
 RESULT = "ets6_network_result"
 """The variable in which the role registers the result of ets6.network.policy."""
+ARGUMENTS = {
+    **ending.ARGUMENTS,
+    "mode": {
+        "type": "str",
+        "choices": ["enforce", "verify", "remove", "image"],
+        "default": "enforce",
+    },
+    "hosts": {"type": "list", "elements": "str"},
+}
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Write the reports of all hosts of the play, and fail the run where they do not comply."""
 
-    _supports_check_mode = True
-    _supports_async = False
-    TRANSFERS_FILES = False
+    def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the verdict and the files.
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the verdict and the files; failed once the last host is done and what fail_on names came to pass."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables: Mapping[str, Any] = task_vars or {}
-        _checked, arguments = self.validate_argument_spec(  # type: ignore[no-untyped-call]
-            {
-                **ending.ARGUMENTS,
-                "mode": {"type": "str", "choices": ["enforce", "verify", "remove", "image"], "default": "enforce"},
-                "hosts": {"type": "list", "elements": "str"},
-            }
-        )
-        arguments, problems = settle(arguments)
-        wanted = list(variables.get("ansible_play_hosts_all") or ()) if arguments["hosts"] is None else arguments["hosts"]
-        pending = _pending(wanted, variables) if arguments["hosts"] is None else []
-        # Where the run was wrong from the beginning, what stands there is an earlier run's.
-        results: dict[str, Any] = {
-            name: None if problems else _result(variables["hostvars"][name].get(RESULT), current(variables))
-            for name in wanted
-            if name not in pending
-        }
+        The task has failed once the last host is done and what fail_on names came to pass.
+        """
+        arguments, problems = ending.settle(self.arguments(ARGUMENTS))
+        play = _Play(variables, arguments["hosts"])
+        # Where the run was wrong from the beginning, registered results are an earlier run's.
+        results = play.results(registered=not problems)
+        catalogues = [*results.values(), *play.unasked(results)]
+        default = [control.to_wire() for control in catalogue(Policy())]
+        controls = document.controls_of(catalogues, default)
 
         ended = datetime.now(timezone.utc).strftime(origin.TIME)
-        told = [*results.values(), *_unasked(results, variables["hostvars"])]
-        controls = document.controls_of(told, [control.to_wire() for control in judge.catalogue(Policy())])
-        hosts = sorted(
-            (
-                document.Host.of(name, found, controls, variables["hostvars"][name].get("group_names") or (), ended)
-                for name, found in results.items()
-            ),
-            key=lambda host: host.name,
-        )
+        hosts = []
+        for name in sorted(results):
+            groups = play.hostvars[name].get("group_names") or ()
+            hosts.append(document.Host.of(name, results[name], controls, groups, ended))
         compared = fleet.compare({host.name: host.findings for host in hosts})
         hosts = [dataclasses.replace(host, findings=compared[host.name]) for host in hosts]
         common = document.in_common(hosts)
-        wires = [host.to_wire(common) for host in hosts]
+        records = [host.to_wire(common) for host in hosts]
         inventory = (variables.get("groups") or {}).get("all") or ()
-        waivers = exceptions.of(told, wires, inventory, date.fromisoformat(ended[:10]))
-        mode = "check" if self._task.check_mode and arguments["mode"] != "verify" else arguments["mode"]
-        run = {**origin.run(mode, ended, context.CLIARGS, variables), "pending": pending, "variables": common}
+        run = {
+            **origin.run(self._mode(arguments["mode"]), ended, context.CLIARGS, variables),
+            "pending": play.pending,
+            "variables": common,
+        }
         report = document.build(
-            document.plain(run), controls, wires, waivers, arguments["fail_on"], problems=document.plain(problems)
+            document.plain(run),
+            controls,
+            records,
+            waivers.of(catalogues, records, inventory, date.fromisoformat(ended[:10])),
+            arguments["fail_on"],
+            problems=document.plain(problems),
         )
-        return result | ending.end(report, arguments, inventory, first=_first(wanted, variables))
+        return ending.end(report, arguments, inventory, first=play.is_first_batch())
+
+    def _mode(self, mode: str) -> str:
+        return "check" if self._task.check_mode and mode != "verify" else mode
 
 
-def _unasked(results: Mapping[str, Any], variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return controls and exceptions of hosts whose policy task never began, such as those that are away, by their variables."""
-    found = []
-    for name, result in results.items():
-        if isinstance(result, Mapping) and "controls" in result:
-            continue
-        # What is wrong with them was told before any host was asked.
-        with contextlib.suppress(AnsibleError, PolicyError):
-            host = variables[name]
-            policy = Policy.from_variables({short: host[PREFIX + short] for short in PARSERS if PREFIX + short in host})
-            found.append(
-                {
-                    "controls": [control.to_wire() for control in judge.catalogue(policy)],
-                    "waivers": [one.to_wire() for one in policy.waivers],
-                }
-            )
-    return found
+class _Play:
+    """The hosts of the play, batch by batch (serial): batches go through them in order.
+
+    named_hosts: the hosts to report on where they are not the play's, as for images.
+    """
+
+    def __init__(self, variables: Mapping[str, Any], named_hosts: Sequence[str] | None) -> None:
+        self.hostvars: Mapping[str, Any] = variables["hostvars"]
+        self.run = current_run(variables)
+        self.hosts = list(named_hosts or ())
+        self.pending: list[str] = []
+        if named_hosts is None:
+            self.hosts = list(variables.get("ansible_play_hosts_all") or ())
+        self._batch = set(variables.get("ansible_play_batch") or ())
+        self._active = set(variables.get("ansible_play_hosts") or ())
+        self._in_batch = [index for index, name in enumerate(self.hosts) if name in self._batch]
+        if named_hosts is None:
+            self.pending = self._later_hosts()
+
+    def results(self, *, registered: bool) -> dict[str, Any]:
+        """Return what the policy task registered for each host that is not pending.
+
+        registered: whether there can be any result of this run.
+        """
+        results = {}
+        for name in self.hosts:
+            if name not in self.pending:
+                results[name] = self._result(name) if registered else None
+        return results
+
+    def unasked(self, results: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return controls and waivers of hosts whose policy task never began, by their variables.
+
+        Such are hosts that could not be reached.
+        """
+        catalogues = []
+        for name, result in results.items():
+            if isinstance(result, Mapping) and "controls" in result:
+                continue
+            # What is wrong with their variables was reported before any host was asked.
+            with contextlib.suppress(AnsibleError, PolicyError):
+                catalogues.append(_catalogue(self.hostvars[name]))
+        return catalogues
+
+    def is_first_batch(self) -> bool:
+        """Return whether no batch has reported yet: earlier hosts have all dropped out."""
+        start = self._in_batch[0] if self._in_batch else 0
+        return self._active.isdisjoint(self.hosts[:start])
+
+    def _later_hosts(self) -> list[str]:
+        """Return the hosts of later batches."""
+        if not self._in_batch:
+            return []
+        later = self.hosts[self._in_batch[-1] + 1 :]
+        return [name for name in later if name in self._active]
+
+    def _result(self, name: str) -> Any:
+        """Return a registered result; None for one of an earlier run of the same command."""
+        result = self.hostvars[name].get(RESULT)
+        if isinstance(result, Mapping) and "findings" in result:
+            return result if result.get("run", "") == self.run else None
+        return result
 
 
-def _result(found: Any, run: str) -> Any:
-    """Return what the policy task registered, None where it judged a host in an earlier run of the same ansible-playbook."""
-    earlier = isinstance(found, Mapping) and "findings" in found and found.get("run", "") != run
-    return None if earlier else found
-
-
-def _first(wanted: list[str], variables: Mapping[str, Any]) -> bool:
-    """Return whether no batch of this play has reported yet: who stands before this one has dropped out."""
-    batch, active = set(variables.get("ansible_play_batch") or ()), set(variables.get("ansible_play_hosts") or ())
-    start = min((at for at, name in enumerate(wanted) if name in batch), default=0)
-    return active.isdisjoint(wanted[:start])
-
-
-def _pending(wanted: list[str], variables: Mapping[str, Any]) -> list[str]:
-    """Return the hosts of later batches (serial), which nobody has asked yet: batches go through the play's hosts in order."""
-    batch, active = set(variables.get("ansible_play_batch") or ()), set(variables.get("ansible_play_hosts") or ())
-    done = max((at for at, name in enumerate(wanted) if name in batch), default=len(wanted))
-    return [name for name in wanted[done + 1 :] if name in active]
+def _catalogue(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return controls and waivers of a host in the form of the policy task's result."""
+    policy_variables = {}
+    for name in PARSERS:
+        if PREFIX + name in variables:
+            policy_variables[name] = variables[PREFIX + name]
+    policy = Policy.from_variables(policy_variables)
+    return {
+        "controls": [control.to_wire() for control in catalogue(policy)],
+        "waivers": [waiver.to_wire() for waiver in policy.waivers],
+    }

@@ -1,175 +1,217 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The door of the task ets6.network.variables: refuse a wrong variable of any host before any PC is touched."""
+"""The action plugin ets6.network.variables: refuses a wrong variable before any PC is touched."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils import judge, policy, run
-from ..plugin_utils.policy import PREFIX, Policy, PolicyError
+from ..plugin_utils.action import ControllerAction
+from ..plugin_utils.controls import catalogue
+from ..plugin_utils.errors import ETS6Error
+from ..plugin_utils.policy import run, variables
+from ..plugin_utils.policy.parsing import PREFIX, NotAcceptedError, flag
+from ..plugin_utils.policy.variables import Policy, PolicyError
 from ..plugin_utils.reachability.certificate import CertificateError, public_roots
+from ..plugin_utils.text import first_words, suggestion
 
-OF_OURS = frozenset({"checked", "result", "written"})
-"""What the playbooks and the role register."""
-OF_THE_REPORT = ("artifact", "fail_on", "formats", "previous_report", "report_dir")
-"""Variables of which a run has one value: there is one report."""
-OF_A_PLAY = ("hosts", "serial")
-"""Variables that decide how a play goes: Ansible reads them before it looks at those of any host."""
+REGISTERED = frozenset({"checked", "result", "written"})
+"""Variables that the playbooks and the role register."""
+ONE_VALUE_PER_RUN = ("artifact", "fail_on", "formats", "previous_report", "report_dir")
+"""Variables that all hosts must agree in: a run has one report."""
+ONLY_EXTRA_VARS = ("hosts", "serial")
+"""Variables that Ansible reads before those of any host."""
 COMMAND_LINE = "the command line"
+MAX_HOSTS = 5
+"""Hosts that a problem names."""
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "hosts": {"type": "list", "elements": "str", "required": True},
+    "mode": {
+        "type": "str",
+        "choices": ["enforce", "verify", "remove", "image", "merge"],
+        "default": "enforce",
+    },
+    "report_dir": {"type": "raw", "required": True},
+}
+
+Variables = Mapping[str, Any]
 
 
-class ActionModule(ActionBase):
-    """Check the variables of the hosts that a run is about, those of later batches too, and whether it is about any."""
+class ActionModule(ControllerAction):
+    """Check the variables of all hosts of a run, of later batches too, and that there are hosts."""
 
-    _supports_check_mode = True
-    _supports_async = False
-    TRANSFERS_FILES = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return nothing but that all is well; else fail with every problem of every host, which stand in problem as well."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        # By this a report knows what hosts were judged in its own run, and not in another one of the same ansible-playbook.
-        result["run"] = str(uuid.uuid4())
-        variables: Mapping[str, Any] = task_vars or {}
-        _checked, arguments = self.validate_argument_spec(  # type: ignore[no-untyped-call]
-            {
-                "hosts": {"type": "list", "elements": "str", "required": True},
-                "mode": {"type": "str", "choices": ["enforce", "verify", "remove", "image", "merge"], "default": "enforce"},
-                "report_dir": {"type": "raw", "required": True},
-            }
-        )
-        told: dict[str, list[str]] = {}
-        for problem in _of_the_run(arguments["mode"], arguments["report_dir"], variables):
-            told[problem] = [COMMAND_LINE]
-        merges = arguments["mode"] == "merge"
-        # Ansible puts a host's variables together anew each time that it is asked for them.
-        hostvars = {host: variables["hostvars"][host] for host in arguments["hosts"]}
-        if not merges:
-            # Also of the host that the task runs for: of its variables the hosts were worked out.
-            running = variables.get("inventory_hostname")
-            extra = load_extra_vars(self._loader)
-            for host, known in {**hostvars, **({running: variables["hostvars"][running]} if running else {})}.items():
-                for problem in _of_a_play(known, extra):
-                    told.setdefault(problem, []).append(host)
-        for host, known in hostvars.items():
-            for problem in problems(known, only_run=merges):
-                told.setdefault(problem, []).append(host)
-        for name, hosts in _differing(hostvars).items():
-            told[f"{name}: hosts differ in it, and there is one report; say it for all of them alike"] = hosts
-        if told:
-            lines = [f"{problem} ({_hosts(hosts)})" for problem, hosts in told.items()]
+    def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the run's id; fail with every problem of every host, also under ``problem``."""
+        arguments = self.arguments(ARGUMENTS)
+        # By its id a report knows which hosts were judged in its own run, and which in another one
+        # of the same ansible-playbook.
+        result: dict[str, Any] = {"run": str(uuid.uuid4())}
+        problems = self._problems(arguments, variables)
+        if problems:
+            lines = []
+            for problem, hosts in problems.items():
+                lines.append(f"{problem} ({first_words(hosts, MAX_HOSTS)})")
             result["failed"], result["problem"] = True, "\n".join(lines)
             result["msg"] = f"Nothing was begun, since a variable is wrong.\n{result['problem']}"
         elif not arguments["hosts"]:
             result["failed"], result["problem"] = True, ""
-            result["msg"] = f"No host is left of the inventory by {PREFIX}hosts and --limit."
+            result["msg"] = f"No host of the inventory matches {PREFIX}hosts and --limit."
         return result
 
+    def _problems(
+        self, arguments: Mapping[str, Any], task_variables: Variables
+    ) -> dict[str, list[str]]:
+        """Return every problem, with the hosts that have it."""
+        problems: dict[str, list[str]] = {}
+        for problem in _run_problems(arguments["mode"], arguments["report_dir"], task_variables):
+            problems[problem] = [COMMAND_LINE]
+        # Ansible puts a host's variables together again each time that they are asked for.
+        all_hostvars = task_variables["hostvars"]
+        hostvars = {host: all_hostvars[host] for host in arguments["hosts"]}
+        merges = arguments["mode"] == "merge"
+        if not merges:
+            for problem, hosts in self._inventory_problems(hostvars, task_variables).items():
+                problems[problem] = hosts
+        for host, host_variables in hostvars.items():
+            for problem in host_problems(host_variables, only_run=merges):
+                problems.setdefault(problem, []).append(host)
+        for name, hosts in _differing(hostvars).items():
+            problem = (
+                f"{name}: hosts have different values, and a run has one report; use one value"
+            )
+            problems[problem] = hosts
+        return problems
 
-def _of_a_play(variables: Mapping[str, Any], extra: Mapping[str, Any]) -> list[str]:
-    """Return which variables the inventory has of those that a play would not heed there."""
-    return [
-        f"{PREFIX}{name}: the inventory cannot say this, since Ansible reads it before any host's variables; say it with -e"
-        for name in OF_A_PLAY
-        if f"{PREFIX}{name}" in variables and f"{PREFIX}{name}" not in extra
-    ]
+    def _inventory_problems(
+        self, hostvars: Mapping[str, Variables], task_variables: Variables
+    ) -> dict[str, list[str]]:
+        """Return which variables the inventory sets though a play cannot heed them there."""
+        checked = dict(hostvars)
+        # The host that the task runs for, too: the hosts were worked out from its variables.
+        running = task_variables.get("inventory_hostname")
+        if running:
+            checked[running] = task_variables["hostvars"][running]
+        extra_vars = load_extra_vars(self._loader)
+        problems: dict[str, list[str]] = {}
+        for short in ONLY_EXTRA_VARS:
+            name = f"{PREFIX}{short}"
+            hosts = [host for host, variables in checked.items() if name in variables]
+            if hosts and name not in extra_vars:
+                problem = (
+                    f"{name}: the inventory cannot set this, since Ansible reads it before any "
+                    "host's variables; set it with -e"
+                )
+                problems[problem] = hosts
+        return problems
 
 
-def _differing(hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return the hosts, by variable, that have another value than the first one in what there is one of."""
-    found: dict[str, list[str]] = {}
-    for name in (f"{PREFIX}{short}" for short in OF_THE_REPORT):
-        # repr, since what a host says may be of any kind, and templated; what cannot be evaluated is told elsewhere.
+def _differing(hostvars: Mapping[str, Variables]) -> dict[str, list[str]]:
+    """Return, for each variable with one value per run, the hosts that differ from the first."""
+    differing: dict[str, list[str]] = {}
+    for short in ONE_VALUE_PER_RUN:
+        name = f"{PREFIX}{short}"
+        # What cannot be evaluated is reported elsewhere.
         with contextlib.suppress(AnsibleError):
-            values = {host: repr(known.get(name)) for host, known in hostvars.items()}
-            if others := [host for host, value in values.items() if value != next(iter(values.values()))]:
-                found[name] = others
-    return found
+            # repr, since a value may be of any type, and templated.
+            values = {host: repr(variables.get(name)) for host, variables in hostvars.items()}
+            first = next(iter(values.values()), "")
+            hosts = [host for host, value in values.items() if value != first]
+            if hosts:
+                differing[name] = hosts
+    return differing
 
 
-def _of_the_run(mode: str, report_dir: Any, variables: Mapping[str, Any]) -> list[str]:
+def _run_problems(mode: str, report_dir: Any, task_variables: Variables) -> list[str]:
     """Return what is wrong with what counts for all hosts together."""
-    found = []
-    # Said otherwise than by the playbook, that is with -e, which wins over it.
-    if mode == "verify" and _is_true(variables.get(f"{PREFIX}apply")):
-        found.append(f"{PREFIX}apply: verify changes nothing; to have it changed, run ets6.network.enforce")
-    if mode == "remove" and variables.get(f"{PREFIX}state") != "absent":
-        found.append(f"{PREFIX}state: remove takes away; to have PCs made ready, run ets6.network.enforce")
+    problems = []
+    # The playbook sets these; only -e wins over it.
+    if mode == "verify" and _is_true(task_variables.get(f"{PREFIX}apply")):
+        problems.append(
+            f"{PREFIX}apply: verify changes nothing; to change PCs, run ets6.network.enforce"
+        )
+    if mode == "remove" and task_variables.get(f"{PREFIX}state") != "absent":
+        problems.append(
+            f"{PREFIX}state: remove takes settings away; to make PCs ready, run "
+            "ets6.network.enforce"
+        )
     try:
-        run.PARSERS["report_dir"](report_dir)
-    except ValueError as error:
-        found.append(f"{PREFIX}report_dir: {error}")
-    return found
+        run.parse_report_dir(report_dir)
+    except NotAcceptedError as error:
+        problems.append(f"{PREFIX}report_dir: {error}")
+    return problems
 
 
 def _is_true(value: Any) -> bool:
     try:
-        return bool(boolean(value))
-    except TypeError:
+        return flag(value)
+    except NotAcceptedError:
         return False
 
 
-def problems(variables: Mapping[str, Any], only_run: bool = False) -> list[str]:
-    """Return what is wrong with the variables of one host, a line each. only_run: no PC is judged, so the policy does not matter."""
-    found: list[str] = []
-    wanted: dict[str, Any] = {}
-    for name in sorted(str(key) for key in variables if str(key).startswith(PREFIX)):
-        short = name[len(PREFIX) :]
-        if short in OF_OURS or short == "report_dir":
+def host_problems(host_variables: Variables, *, only_run: bool = False) -> list[str]:
+    """Return what is wrong with the variables of one host, a line each.
+
+    only_run: no PC is judged, so the policy does not matter.
+    """
+    problems: list[str] = []
+    policy_variables: dict[str, Any] = {}
+    names = [str(name) for name in host_variables if str(name).startswith(PREFIX)]
+    for name in sorted(names):
+        short = name.removeprefix(PREFIX)
+        if short in REGISTERED or short == "report_dir":
             continue
-        if short not in policy.PARSERS and short not in run.PARSERS:
-            near = difflib.get_close_matches(short, [*policy.PARSERS, *run.PARSERS], 1)
-            found.append(f"{name}: there is no such variable" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
+        if short not in variables.PARSERS and short not in run.PARSERS:
+            hint = suggestion(short, [*variables.PARSERS, *run.PARSERS], PREFIX)
+            problems.append(f"{name}: there is no such variable{hint}")
             continue
         try:
-            value = variables[name]
+            value = host_variables[name]
             if short in run.PARSERS:
                 run.PARSERS[short](value)
             else:
-                wanted[short] = value
+                policy_variables[short] = value
         except AnsibleError as error:
-            found.append(f"{name}: its template cannot be evaluated: {error}")
-        except ValueError as error:
-            found.append(f"{name}: {error}")
-    return found if only_run else found + _of_the_policy(wanted, variables)
+            problems.append(f"{name}: its template cannot be evaluated: {error}")
+        except ETS6Error as error:
+            problems.append(f"{name}: {error}")
+    if only_run:
+        return problems
+    return problems + _policy_problems(policy_variables, host_variables)
 
 
-def _of_the_policy(wanted: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
+def _policy_problems(policy_variables: Mapping[str, Any], host_variables: Variables) -> list[str]:
     try:
-        parsed = Policy.from_variables(wanted)
+        policy = Policy.from_variables(policy_variables)
     except PolicyError as error:
         return error.problems
-    found = _waivers(parsed, variables)
-    if parsed.public_roots:
+    problems = _waiver_problems(policy, host_variables)
+    if policy.public_roots:
         try:
-            public_roots(parsed.public_roots)
+            public_roots(policy.public_roots)
         except CertificateError as error:
-            found.append(str(error))
-    return found
+            problems.append(str(error))
+    return problems
 
 
-def _waivers(wanted: Policy, variables: Mapping[str, Any]) -> list[str]:
-    """Return which exceptions for this host name a control that it does not have; those for other hosts are theirs to check."""
-    ids = [control.id for control in judge.catalogue(wanted)]
-    found = []
-    for number, waiver in enumerate(wanted.waivers, 1):
-        if waiver.control not in ids and waiver.covers(str(variables["inventory_hostname"]), variables["group_names"]):
-            near = difflib.get_close_matches(waiver.control, ids, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            found.append(f"{PREFIX}waivers: entry {number}: there is no control {waiver.control}{hint}")
-    return found
+def _waiver_problems(policy: Policy, host_variables: Variables) -> list[str]:
+    """Return which waivers for this host name a control that it does not have.
 
-
-def _hosts(hosts: list[str]) -> str:
-    return ", ".join(hosts[:5]) + (f" and {len(hosts) - 5} more" if len(hosts) > 5 else "")
+    Those for other hosts are checked there.
+    """
+    host, groups = str(host_variables["inventory_hostname"]), host_variables["group_names"]
+    ids = [control.id for control in catalogue(policy)]
+    problems = []
+    for number, waiver in enumerate(policy.waivers, 1):
+        if waiver.control not in ids and waiver.covers(host, groups):
+            hint = suggestion(waiver.control, ids)
+            problems.append(
+                f"{PREFIX}waivers: entry {number}: there is no control {waiver.control}{hint}"
+            )
+    return problems

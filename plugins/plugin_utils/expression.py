@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import ETS6Error
 from .formats.registry import fold
 
 try:
@@ -40,7 +41,11 @@ SECONDS = 2.0
 """What all regular expressions of one evaluation may take together: the texts are a PC's, which may be hostile."""
 
 
-class Trouble(Exception):
+class ExpressionError(ETS6Error):
+    """An expression cannot be compiled. The text says where, and what is accepted."""
+
+
+class UndecidedError(ETS6Error):
     """An expression cannot be decided. The text says why."""
 
 
@@ -64,9 +69,9 @@ if not MISSING:
                 left = max(0.001, self._until - time.monotonic())
                 return regex.fullmatch(pattern, text, regex.IGNORECASE, timeout=left) is not None
             except regex.error as error:
-                raise Trouble(f"match(): {pattern!r} is no regular expression: {error}") from None
+                raise UndecidedError(f"match(): {pattern!r} is no regular expression: {error}") from None
             except TimeoutError:
-                raise Trouble(f"match(): {pattern!r} takes too long; say it with fewer repetitions within each other") from None
+                raise UndecidedError(f"match(): {pattern!r} takes too long; say it with fewer repetitions within each other") from None
 
         @standard.signature({"types": ["string"]}, {"types": ["string"]})
         def _func_in_cidr(self, address: str, network: str) -> bool:
@@ -74,7 +79,7 @@ if not MISSING:
             try:
                 return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
             except ValueError as error:
-                raise Trouble(f"in_cidr(): {error}") from None
+                raise UndecidedError(f"in_cidr(): {error}") from None
 
         @standard.signature({"types": ["string"]}, {"types": ["string"]})
         def _func_version_cmp(self, left: str, right: str) -> int:
@@ -82,7 +87,7 @@ if not MISSING:
             numbers = []
             for text in (left, right):
                 if not re.fullmatch(r"\d+(\.\d+)*", text):
-                    raise Trouble(f"version_cmp(): {text!r} is no version; numbers between dots are")
+                    raise UndecidedError(f"version_cmp(): {text!r} is no version; numbers between dots are")
                 numbers.append([int(part) for part in text.split(".")])
             for parts in numbers:
                 while parts[-1:] == [0]:
@@ -98,14 +103,14 @@ if not MISSING:
                 if fold(part) in keys:
                     known, key = keys[fold(part)]
                     if key["state"] == "unreadable":
-                        raise Trouble(f"value(): {known} could not be read: {key['error']}")
+                        raise UndecidedError(f"value(): {known} could not be read: {key['error']}")
                     if not below:
                         return next((data for spelled, data in key["values"].items() if spelled.lower() == name.lower()), None)
                     if key["state"] == "missing" or fold(below) not in map(fold, key["keys"]):
                         return None
                     break
                 below = part.rpartition("\\")[2]
-            raise Trouble(f"value(): {path} is not among the keys that are read of a PC")
+            raise UndecidedError(f"value(): {path} is not among the keys that are read of a PC")
 
     class Interpreter(visitor.TreeInterpreter):
         """JMESPath's interpreter, which says where null or a wrong kind of data would decide."""
@@ -147,27 +152,27 @@ if not MISSING:
                 self._each -= 1
 
         def visit_comparator(self, node: Any, value: Any) -> Any:
-            """Compare; raise Trouble where the answer would say nothing of the PC."""
+            """Compare; raise UndecidedError where the answer would say nothing of the PC."""
             sides = [self.visit(child, value) for child in node["children"]]
             if node["value"] not in ("eq", "ne"):
                 for side in sides:
                     if isinstance(side, bool) or not isinstance(side, (int, float)):
-                        raise Trouble(
+                        raise UndecidedError(
                             f"<, <=, > and >= compare numbers, but one side is {_shown(side)} (for versions use version_cmp)"
                         )
             elif not self._each and not any(child == NULL for child in node["children"]):
                 for child, side in zip(node["children"], sides, strict=True):
                     if side is None:
-                        raise Trouble(f"{_path(child)} is not there")
+                        raise UndecidedError(f"{_path(child)} is not there")
                 if _kind(sides[0]) is not _kind(sides[1]):
-                    raise Trouble(f"{_shown(sides[0])} and {_shown(sides[1])} are not of one kind, so they can never be equal")
+                    raise UndecidedError(f"{_shown(sides[0])} and {_shown(sides[1])} are not of one kind, so they can never be equal")
             decided: Any = {**node, "children": [{"type": "literal", "value": side, "children": []} for side in sides]}
             return super().visit_comparator(decided, value)
 
         def visit_not_expression(self, node: Any, value: Any) -> Any:
-            """Negate; raise Trouble where there is nothing to negate."""
+            """Negate; raise UndecidedError where there is nothing to negate."""
             if not self._each and self.visit(node["children"][0], value) is None:
-                raise Trouble(f"{_path(node['children'][0])} is not there")
+                raise UndecidedError(f"{_path(node['children'][0])} is not there")
             return super().visit_not_expression(node, value)
 
 
@@ -184,56 +189,56 @@ class Expression:
         return str(self.tree["type"]).endswith("projection")
 
     def on(self, view: Any) -> Any:
-        """Return its value. Raises Trouble with the reason where it has none."""
+        """Return its value. Raises UndecidedError with the reason where it has none."""
         return self._visit(Interpreter(), view)
 
     def _visit(self, interpreter: Interpreter, view: Any) -> Any:
         try:
             return interpreter.visit(self.tree, view)
-        except Trouble:
+        except UndecidedError:
             raise
         except RecursionError:
-            raise Trouble("the data is nested too deep") from None
+            raise UndecidedError("the data is nested too deep") from None
         except Exception as error:  # noqa: BLE001 - jmespath's functions raise whatever Python does
-            raise Trouble(_cut(" ".join(str(error).split()) or type(error).__name__)) from None
+            raise UndecidedError(_cut(" ".join(str(error).split()) or type(error).__name__)) from None
 
     def decide(self, view: Any, what: str) -> bool:
-        """Return its value where that is true or false. Raises Trouble, which calls the expression by what it is for."""
+        """Return its value where that is true or false. Raises UndecidedError, which calls the expression by what it is for."""
         interpreter = Interpreter()
         found = self._visit(interpreter, view)
         if not isinstance(found, bool):
-            raise Trouble(f"{what} gives {_shown(found)}; only true and false count")
+            raise UndecidedError(f"{what} gives {_shown(found)}; only true and false count")
         if name := interpreter.never_found(frozenset(_optional(self.tree))):
-            raise Trouble(f"nothing that {what} looks at has the name {name}; where it may be missing, say {name} || 'something'")
+            raise UndecidedError(f"nothing that {what} looks at has the name {name}; where it may be missing, say {name} || 'something'")
         return found
 
 
 def compile_expression(text: Any, where: str) -> Expression:
     """Compile an expression. Raises ValueError with where it stands and the position in it."""
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{where}: {text!r} is not accepted; a JMESPath expression is expected")
+        raise ExpressionError(f"{where}: {text!r} is not accepted; a JMESPath expression is expected")
     if MISSING:
-        raise ValueError(f"own controls need a Python package on the controller: {MISSING} (pip install jmespath regex)")
+        raise ExpressionError(f"custom controls need a Python package on the controller: {MISSING} (pip install jmespath regex)")
     try:
         tree = jmespath.compile(text).parsed
     except exceptions.IncompleteExpressionError:
-        raise ValueError(f"{where}: it ends too early, at character {len(text) + 1}: {text}") from None
+        raise ExpressionError(f"{where}: it ends too early, at character {len(text) + 1}: {text}") from None
     except exceptions.LexerError as error:
-        raise ValueError(
+        raise ExpressionError(
             f"{where}: {error.message} at character {error.lexer_position + 1}: {_pointed(text, error.lexer_position)}"
         ) from None
     except exceptions.ParseError as error:
-        raise ValueError(
+        raise ExpressionError(
             f"{where}: {error.token_value!r} is not expected at character {error.lex_position + 1}: {_pointed(text, error.lex_position)}"
         ) from None
     except (exceptions.JMESPathError, RecursionError) as error:
-        raise ValueError(f"{where}: {' '.join(str(error).split()) or 'nested too deep'}") from None
+        raise ExpressionError(f"{where}: {' '.join(str(error).split()) or 'nested too deep'}") from None
     for name, count in _calls(tree):
         known = Functions.FUNCTION_TABLE.get(name)
         found = re.search(rf"{re.escape(name)}\s*\(", text)
         at = found.start() if found else 0
         if known is None:
-            raise ValueError(
+            raise ExpressionError(
                 f"{where}: there is no function {name} at character {at + 1}: {_pointed(text, at)}; "
                 f"there are {', '.join(sorted(Functions.FUNCTION_TABLE))}"
             )
@@ -241,7 +246,7 @@ def compile_expression(text: Any, where: str) -> Expression:
         variadic = bool(wanted) and wanted[-1].get("variadic")
         if count < len(wanted) or (count > len(wanted) and not variadic):
             least = "at least " if variadic else ""
-            raise ValueError(f"{where}: {name} takes {least}{len(wanted)} arguments and is given {count}, {where_in}")
+            raise ExpressionError(f"{where}: {name} takes {least}{len(wanted)} arguments and is given {count}, {where_in}")
     return Expression(text, tree)
 
 

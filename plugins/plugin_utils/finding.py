@@ -34,12 +34,21 @@ class Severity(StrEnum):
     LOW = "low"
 
 
+SEVERITIES = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
+"""From the least severe on."""
+
+
 @dataclass(frozen=True)
 class Control:
-    """One thing that is checked: what an auditor reads beside its findings."""
+    """One thing that is checked: what an auditor reads beside its findings.
+
+    title says what is true where the control is met; headline says in one line what is wrong where
+    it is not.
+    """
 
     id: str
     title: str
+    headline: str
     severity: Severity
     rationale: str
     remedy: str
@@ -49,6 +58,7 @@ class Control:
         return {
             "id": self.id,
             "title": self.title,
+            "headline": self.headline,
             "severity": self.severity.value,
             "rationale": self.rationale,
             "remedy": self.remedy,

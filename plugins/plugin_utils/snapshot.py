@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
+from .errors import ETS6Error
 from .formats.registry import Value, Values, WireError, fold
 
 MAX_DEPTH = 32
@@ -28,7 +29,7 @@ MAX_BYTES = 64 * 1024 * 1024
 T = TypeVar("T")
 
 
-class SnapshotError(ValueError):
+class SnapshotError(ETS6Error):
     """The reply of a target cannot be read as a snapshot. The text says where and what."""
 
 

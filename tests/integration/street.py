@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils import probe
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
@@ -48,13 +50,13 @@ def look(timeout: int = 3, ahead: timedelta = timedelta(), **variables: Any) -> 
     clock = (datetime.now(timezone.utc) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "host": {"time": clock}})
     for _round in range(ways.ROUNDS):
-        wanted = ways.not_yet_probed(seen, policy)
+        wanted = ways.not_yet_probed(ProxyContext(seen, policy))
         if not wanted:
             break
         found = probe.probe_all(wanted, ways.seconds(wanted, policy))
         seen = seen.with_probes(Snapshot.from_wire({"version": 1, "vantage": True, "probes": found}))
-    assert ways.not_yet_probed(seen, policy) == []
-    return {finding.control.id: finding for finding in judge.judge(seen, policy)}
+    assert ways.not_yet_probed(ProxyContext(seen, policy)) == []
+    return {finding.control.id: finding for finding in controls.Assessment(seen, policy).findings}
 
 
 def outcome(finding: Finding) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils import probe
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from cryptography import x509
@@ -78,12 +79,12 @@ def test_its_root_on_the_pc_is_proof_and_no_excuse(place: Place) -> None:
         x509.load_pem_x509_certificate(place.in_the_way.root.read_bytes()).public_bytes(Encoding.DER)
     ).decode()
     policy = Policy.from_variables(place.variables())
-    found = probe.probe_all(ways.not_yet_probed(Snapshot.from_wire({"version": 1, "vantage": True}), policy), 10)
+    found = probe.probe_all(ways.not_yet_probed(ProxyContext(Snapshot.from_wire({"version": 1, "vantage": True}), policy)), 10)
     for one in found:
         if one["tls"]:
             one["tls"]["built"] = [*one["tls"]["presented"], root]
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": found})
-    verdict = {finding.control.id: finding for finding in judge.judge(seen, policy)}["reach.interception"]
+    verdict = {finding.control.id: finding for finding in controls.Assessment(seen, policy).findings}["reach.interception"]
     assert verdict.status is Status.FAIL
     assert verdict.evidence["proof"]["updates"] == "private root: O=mitmproxy,CN=mitmproxy"
     assert "no proof" not in verdict.reason

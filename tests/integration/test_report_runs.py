@@ -102,7 +102,7 @@ def test_remove_takes_away_and_nothing_else(lab: Lab, tmp_path: Path) -> None:
     before = lab.registries()
     run = play(lab, tmp_path, "remove", "--limit", "pc-never-started", "-e", "ets6_network_state=present")
     assert run.code == 2
-    assert "ets6_network_state: remove takes away" in run.output
+    assert "ets6_network_state: remove takes settings away" in run.output
     assert lab.registries() == before
 
 

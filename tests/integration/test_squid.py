@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 import spnego
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
@@ -90,14 +91,14 @@ def endpoints(network: Network, direct: bool = False) -> dict[str, Any]:
 def observed(pc: Pc, **policy: Any) -> tuple[Snapshot, dict[str, Finding]]:
     """Ask a PC as the policy task does, round after round; return what it knows then, and the findings."""
     parsed = Policy.from_variables(policy)
-    seen = Snapshot.unpack(model.answer(pc, judge.request(parsed))["snapshot"])
+    seen = Snapshot.unpack(model.answer(pc, controls.request(parsed))["snapshot"])
     for _round in range(ways.ROUNDS):
-        probes = ways.not_yet_probed(seen, parsed)
+        probes = ways.not_yet_probed(ProxyContext(seen, parsed))
         if not probes:
             break
         seen = seen.with_probes(Snapshot.unpack(model.answer(pc, {"probes": probes})["snapshot"]))
-    assert ways.not_yet_probed(seen, parsed) == []
-    return seen, {finding.control.id: finding for finding in judge.judge(seen, parsed)}
+    assert ways.not_yet_probed(ProxyContext(seen, parsed)) == []
+    return seen, {finding.control.id: finding for finding in controls.Assessment(seen, parsed).findings}
 
 
 def through(proxy: str) -> Pc:

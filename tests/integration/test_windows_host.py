@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import remedies
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -198,9 +198,9 @@ def test_what_ansible_sends_is_small_also_where_nothing_on_the_pc_is_right(stree
     member = fleet.nothing_right("pc-nothing-right", street.network)
     proxy = {**member.variables["ets6_network_proxy"], "server": "proxy.example.com:3128", "scope": scope}
     policy = Policy.from_variables({"proxy": proxy})
-    asked = dict(judge.request(policy))
+    asked = dict(controls.request(policy))
     seen = Snapshot.unpack(model.answer(member.pc, {**asked, "probes": []})["snapshot"])
-    steps = [step.to_wire() for change in remedies(judge.judge(seen, policy)) for step in change.operations]
+    steps = [step.to_wire() for change in remedies(controls.Assessment(seen, policy).findings) for step in change.operations]
     assert len(steps) >= 15
     ways = [{**probe, "ways": ["proxy.example.com:3128"]} for probe in asked["probes"]]
     assert len(remote.payload({**asked, "probes": ways, "operations": steps})) <= MOST_BYTES

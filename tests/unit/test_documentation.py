@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils import run
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import PARSERS, PREFIX, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import run
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import PREFIX
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import PARSERS, Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.report import formats
 from ansible_collections.ets6.network.plugins.plugin_utils.version import VERSION
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..finding import Status
-from ..policy import Policy
+from ..policy.variables import Policy
 from ..snapshot import Snapshot
 from .store import Firewall, Store
 

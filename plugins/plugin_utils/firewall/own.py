@@ -13,7 +13,7 @@ from ..finding import Change
 from ..formats.firewall_address import KEYWORDS, show_span
 from ..formats.firewall_rule import PROFILES, Direction, Matched, Rule, compose
 from ..operations import FirewallRule, RemoveFirewallRule, SetFirewallRule
-from ..policy import Policy
+from ..policy.variables import Policy
 from .paths import Paths
 from .region import merged
 from .store import Firewall, Malformed, Store

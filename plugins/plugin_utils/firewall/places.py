@@ -9,7 +9,7 @@ import ntpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..policy import Policy
+from ..policy.variables import Policy
 from ..snapshot import File, Snapshot, State
 from .paths import Paths
 

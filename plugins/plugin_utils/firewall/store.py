@@ -19,7 +19,7 @@ from typing import Any
 from .. import operations
 from ..formats.firewall_rule import PROFILES, Rule, RuleError
 from ..operations import FIREWALL_POLICY, LOCAL_RULES
-from ..policy import Policy
+from ..policy.variables import Policy
 from ..snapshot import NOT_READ, Key, Registry, State
 
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"

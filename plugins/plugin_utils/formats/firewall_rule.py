@@ -17,6 +17,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Protocol, TypeVar
 
+from ..errors import ETS6Error
 from . import firewall_address
 from .firewall_address import Span
 
@@ -43,7 +44,7 @@ _REMOTE_ADDRESSES = {"ra4": "IPv4", "ra42": "IPv4", "ra6": "IPv6", "ra62": "IPv6
 _LOCAL_ADDRESSES = {"la4": "IPv4", "la6": "IPv6"}
 
 
-class RuleError(ValueError):
+class RuleError(ETS6Error):
     """A registry string is no firewall rule. The text names the rule's id and the token."""
 
     def __init__(self, rule_id: str, problem: str) -> None:

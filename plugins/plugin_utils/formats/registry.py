@@ -21,6 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import ETS6Error
+
 Data = str | int | bytes | tuple[str, ...]
 
 TEXT_TYPES = frozenset({"REG_SZ", "REG_EXPAND_SZ"})
@@ -31,7 +33,7 @@ BYTES_TYPES = frozenset({
 })  # fmt: skip
 
 
-class WireError(ValueError):
+class WireError(ETS6Error):
     """A value is not in the form described above. The text says what was found instead."""
 
 

@@ -15,6 +15,8 @@ import dataclasses
 import struct
 from dataclasses import dataclass
 
+from ..errors import ETS6Error
+
 VALUES = ("DefaultConnectionSettings", "SavedLegacySettings")
 """Names of the two values, below the subkey Connections. Windows keeps them alike."""
 
@@ -27,7 +29,7 @@ _HEAD = struct.Struct("<III")
 _LENGTH = struct.Struct("<I")
 
 
-class BlobError(ValueError):
+class BlobError(ETS6Error):
     """The bytes are not of this layout. The text says at which offset and what was found."""
 
 

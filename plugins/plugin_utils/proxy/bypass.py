@@ -14,12 +14,14 @@ import ipaddress
 import re
 from fnmatch import translate
 
+from ..errors import ETS6Error
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _ENTRY = re.compile(r"(.*://)?([^:]*)(:[0-9]{1,5})?")
 _PROXY = re.compile(r"http://(?:[^/?#]*@)?(\[[0-9a-f:.]+\]|[^\s:/?#@;=\\\[\]]+)(?::([0-9]{1,5})?)?(?:[/?#].*)?", re.IGNORECASE)
 
 
-class ListError(ValueError):
+class ListError(ETS6Error):
     """.NET Framework cannot read the list of proxies. The text repeats it, without logins."""
 
 

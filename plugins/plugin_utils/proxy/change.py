@@ -21,9 +21,9 @@ from ..formats import winhttp
 from ..formats.registry import Value, dword, fold, text
 from ..formats.wininet import PAC, PROXY, VALUES, ConnectionSettings
 from ..operations import Operation, RegistryChange, SetRegistryValues, SetWinHttpProxy, by_key, predict
+from ..policy.proxy import ProxySetting
 from ..snapshot import Registry
 from .layers import PER_USER, PLAIN, POLICY, Layer, Meaning, plain_values, read_blobs
-from .setting import ProxySetting
 
 RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
 WININET_UNIT = "proxy wininet"

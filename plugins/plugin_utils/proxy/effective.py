@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..formats.wininet import AUTODETECT, ConnectionSettings
-from ..policy import Endpoint
+from ..policy.endpoints import Endpoint
+from ..policy.proxy import ProxySetting
 from ..snapshot import Snapshot
 from . import pac
 from .bypass import ListError, bypasses, server_for, without_logins
 from .layers import Layer, machine_layer, machine_wide, name_of, relevant_users, user_layers
-from .setting import ProxySetting
 
 DIRECT = ""
 MOST_OF_A_SCRIPT = 4

@@ -10,82 +10,62 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..finding import Control, Finding, Severity, Status
-from ..policy import Policy
+from ..declaration import Judgement, failed, not_applicable, passed, unknown
+from ..policy.variables import Policy
 from ..snapshot import Snapshot
-from . import effective
+from ..text import join_words
+from .context import ProxyContext
 
-CONTROL = Control(
-    "proxy.login",
-    "The proxy takes the PC user's own login, or none",
-    Severity.HIGH,
-    "ETS6 supports a proxy with a login only if the proxy's user is the PC's user: Windows hands that login over by Negotiate, Kerberos or NTLM.",
-    "Have the proxy offer Negotiate, Kerberos or NTLM, or let the vendor's servers through without a login.",
-)
 NATIVE_SCHEMES = frozenset({"negotiate", "kerberos", "ntlm"})
 
 
-def judge(snapshot: Snapshot, policy: Policy) -> Finding:
+def judge(context: ProxyContext) -> Judgement:
     """Judge what proxies answered to the probes: 407 names the schemes (RFC 9110, 15.5.8 and 11.7.1)."""
-    ways = effective.ways(snapshot, policy.endpoints)
+    snapshot, policy, ways = context.snapshot, context.policy, context.ways
     used = {(name, way.way) for name, found in ways.items() for way in found if way.way}
     if not used:
         if any(way.way is None for found in ways.values() for way in found):
-            return Finding(CONTROL, Status.UNKNOWN, "Which proxy ETS6 uses cannot be told, see proxy.effective.")
-        return Finding(CONTROL, Status.NOT_APPLICABLE, "No endpoint is reached through a proxy.")
-    if snapshot.offline:
-        return Finding(CONTROL, Status.NOT_APPLICABLE, "An image reaches no proxy; ask a PC that was made from it.")
+            return unknown("Which proxy ETS6 uses cannot be told, see proxy.effective.")
+        return not_applicable("No endpoint is reached through a proxy.")
     # Probes over another way than ETS6's are those from before a change.
     proxied = [probe for probe in snapshot.probes or () if (probe["name"], probe["way"]) in used]
     if not proxied:
-        return Finding(CONTROL, Status.UNKNOWN, f"The proxy {listed(way for _name, way in used)} was not asked.")
+        return unknown(f"The proxy {join_words(sorted({way for _name, way in used}))} was not asked.")
     heard = _Heard.of(proxied)
     evidence = {way: sorted(found) for way, found in sorted(heard.schemes.items())}
     if not heard.answered:
-        return Finding(CONTROL, Status.UNKNOWN, _no_answer(probe["way"] for probe in proxied))
+        return unknown(_no_answer(probe["way"] for probe in proxied))
     if heard.refused:
         way, users = sorted(heard.refused.items())[0]
-        return Finding(
-            CONTROL,
-            Status.FAIL,
-            f"The proxy {way} does not take the Windows login of {listed(users)}, which is what ETS6 hands over. Have the proxy let that user through.",
+        return failed(f"The proxy {way} does not take the Windows login of {join_words(sorted(users))}, which is what ETS6 hands over. Have the proxy let that user through.",
             {**evidence, "refused": {way: sorted(users) for way, users in sorted(heard.refused.items())}},
         )
     unfit = {way: found for way, found in heard.schemes.items() if not found & NATIVE_SCHEMES}
     if unfit:
         way, found = sorted(unfit.items())[0]
         offers = ", ".join(sorted(found)) or "no scheme at all"
-        return Finding(
-            CONTROL,
-            Status.FAIL,
-            f"The proxy {way} asks for a login and offers {offers}; ETS6 can only hand over the PC user's own login, by Negotiate, Kerberos or NTLM. "
+        return failed(f"The proxy {way} asks for a login and offers {offers}; ETS6 can only hand over the PC user's own login, by Negotiate, Kerberos or NTLM. "
             "Have the proxy offer one of these, or let the vendor's servers through without a login.",
             evidence,
         )
     if unclear := heard.asked_by_user - heard.taken.keys():
         why = "it lets that user through no further than to itself"
-        reason = f"Whether the proxy {listed(unclear)} takes the user's Windows login is not known: {why}."
-        return Finding(CONTROL, Status.UNKNOWN, reason, evidence)
+        reason = f"Whether the proxy {join_words(sorted(unclear))} takes the user's Windows login is not known: {why}."
+        return unknown(reason, evidence)
     if silent := {way for _name, way in used} - heard.answered:
-        return Finding(CONTROL, Status.UNKNOWN, _no_answer(silent), evidence)
+        return unknown(_no_answer(silent), evidence)
     if heard.schemes:
         offers = "; ".join(f"{way}: {', '.join(found)}" for way, found in evidence.items())
-        return Finding(
-            CONTROL,
-            Status.PASS,
-            f"The proxy asks for a login and offers what Windows can answer ({offers}). It works only if the proxy's user is the PC's user; "
+        return passed(f"The proxy asks for a login and offers what Windows can answer ({offers}). It works only if the proxy's user is the PC's user; "
             f"this connection has no such login, so that was not proven{_why_not(snapshot, policy)}.",
             evidence,
         )
     if heard.taken:
-        return Finding(
-            CONTROL,
-            Status.PASS,
-            f"The proxy {listed(heard.taken)} wants a login and takes the Windows login of {listed(set().union(*heard.taken.values()))}, "
+        return passed(f"The proxy {join_words(sorted(heard.taken))} wants a login and takes the Windows login of {join_words(sorted(set().union(*heard.taken.values())))}, "
             "which ETS6 hands over.",
             {"taken": {way: sorted(users) for way, users in sorted(heard.taken.items())}},
         )
-    return Finding(CONTROL, Status.PASS, f"The proxy {listed(heard.answered)} asks for no login.")
+    return passed(f"The proxy {join_words(sorted(heard.answered))} asks for no login.")
 
 
 @dataclass(frozen=True)
@@ -121,7 +101,7 @@ class _Heard:
 
 
 def _no_answer(ways: Iterable[Any]) -> str:
-    return f"The proxy {listed(ways)} gave no answer, so whether it wants a login is not known."
+    return f"The proxy {join_words(sorted(set(ways)))} gave no answer, so whether it wants a login is not known."
 
 
 def _why_not(snapshot: Snapshot, policy: Policy) -> str:
@@ -144,8 +124,3 @@ def offered(headers: Any) -> set[str]:
                 if scheme:
                     found.add(scheme[1].lower())
     return found
-
-
-def listed(items: Iterable[Any]) -> str:
-    """Return items as a list in a sentence, each once and in order."""
-    return ", ".join(sorted({str(item) for item in items}))

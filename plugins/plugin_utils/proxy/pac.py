@@ -22,6 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..errors import ETS6Error
 from ..formats.http import body_of
 from ..snapshot import Snapshot
 from .bypass import without_logins
@@ -32,7 +33,7 @@ MAX_SCRIPT = 64 * 1024 - 1
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 
 
-class PacError(ValueError):
+class PacError(ETS6Error):
     """A script could not be fetched or run. unfetched: the PC did not get it, so that Windows goes on without it."""
 
     def __init__(self, text: str, unfetched: bool = False) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..formats.http import header
-from ..policy import Endpoint
+from ..policy.endpoints import Endpoint
 from ..proxy.login import NATIVE_SCHEMES, offered
 from .kinds import Kind, Outcome
 

@@ -30,6 +30,7 @@ except ImportError:
     # ansible-core depends on it: only ansible-test's check of imports does without.
     pass
 
+from ..errors import ETS6Error
 from .issuers import product
 
 E = TypeVar("E", bound="x509.ExtensionType")
@@ -58,7 +59,7 @@ class Root(Enum):
     ABSENT = "absent"
 
 
-class CertificateError(ValueError):
+class CertificateError(ETS6Error):
     """The chain cannot be read. The text says which certificate and why."""
 
 

@@ -1,208 +1,121 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Reachability's controls over a snapshot: one for each endpoint, and one on interception over all of them."""
+"""Reachability's controls."""
 
 from __future__ import annotations
 
-import dataclasses
-import ipaddress
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from ..finding import Control, Finding, Severity, Status
-from ..policy import Endpoint, Policy
-from ..proxy import effective
-from ..snapshot import Snapshot
-from . import answer, interception, outcome
-from .certificate import CertificateError, public_roots
-from .kinds import CALLS, Kind, Outcome, of_vendor
-from .ways import other_name
+from ..declaration import Family, Judgement, not_applicable
+from ..finding import Severity
+from ..policy.endpoints import Endpoint
+from ..policy.variables import Policy
+from .context import ReachabilityContext
+from .endpoints import INTERCEPTION
+from .kinds import of_vendor
+
+FAMILY: Family[ReachabilityContext] = Family(
+    "reach",
+    image="An image is not connected to a network. Check a PC that was deployed from it.",
+    on_probing_hosts=True,
+)
 
 CLOUD_LICENSING = "openapi.knx.org"
-PAGES = frozenset({Kind.BLOCK_PAGE, Kind.CAPTIVE_PORTAL})
-BEHIND_A_PORTAL = frozenset({
-    Kind.REFUSED, Kind.TIMED_OUT, Kind.RESET, Kind.RESET_AT_NAME, Kind.NO_TLS, Kind.TLS_FAILED, Kind.WRONG_NAME, Kind.INTERCEPTED,
-    Kind.UNTRUSTED, Kind.SINKHOLED, Kind.NOT_RESOLVED,
-})  # fmt: skip
-
-MULTICAST = Control(
-    "reach.multicast",
-    "KNXnet/IP devices of the building are found (UDP 3671, 224.0.23.12)",
-    Severity.LOW,
-    "ETS6 finds devices by a multicast to 224.0.23.12, UDP port 3671; each answers by unicast to the program that asked.",
-    "Look at firewall.inbound.*.udp, firewall.multicast_answers and firewall.active_profile; then let ETS6 search.",
-)
 CLOUD_NOTICE = (
-    "The vendor's notice: with cloud licensing ETS6 sends user information (login, computer and software information) encrypted to the license "
-    "server, which keeps the IP address of who asked for the license for one year. Whoever does not use it disables this endpoint in "
+    "The vendor's notice: with cloud licensing ETS6 sends user information (login, computer and "
+    "software information) encrypted to the license server, which keeps the IP address of the user "
+    "who asked for the license for one year. Who does not use it can disable this endpoint in "
     "ets6_network_endpoints; it is then neither probed nor required."
 )
 
 
-def endpoint_control(endpoint: Endpoint) -> Control:
-    """Return the control of an endpoint."""
-    why = (
-        "What ETS6 needs of the network stands in the vendor's table (KNX support article 4403452514066)."
-        if of_vendor(endpoint.host)
-        else "Added in ets6_network_endpoints."
-    )
-    return Control(
-        f"reach.{endpoint.name}",
-        f"{endpoint.title or endpoint.name}: {endpoint.server} is reached",
-        Severity.HIGH if endpoint.scheme == "https" else Severity.MEDIUM,
-        f"{why} {CLOUD_NOTICE}" if endpoint.host == CLOUD_LICENSING else why,
-        "What is in the way, and whom to ask, stands in the finding.",
-    )
-
-
-def catalogue(policy: Policy) -> list[Control]:
-    """Return a control for each endpoint, interception, and what cannot be probed."""
-    return [*(endpoint_control(endpoint) for endpoint in policy.endpoints), interception.CONTROL, MULTICAST]
-
-
 def request(policy: Policy) -> dict[str, list[object]]:
-    """Return the probes; nothing is probed where the PC is to be as it was before."""
-    return {"probes": [] if policy.state == "absent" else [endpoint.to_wire() for endpoint in policy.endpoints]}
-
-
-Result = tuple[effective.Way, Outcome]
-
-
-def judge(snapshot: Snapshot, policy: Policy) -> list[Finding]:
-    """Return a finding for each control."""
-    reason = ""
+    """Return the probes; nothing is probed where ets6_network_state is absent."""
     if policy.state == "absent":
-        reason = "The PC is to be as it was before; this is not asked of it then."
-    elif snapshot.offline:
-        reason = "An image reaches nothing; ask a PC that was made from it."
-    if reason:
-        return [Finding(control, Status.NOT_APPLICABLE, reason) for control in catalogue(policy)]
-    return [*judge_ways(snapshot, policy, effective.ways(snapshot, policy.endpoints, policy.proxy)), _multicast()]
+        return {"probes": []}
+    return {"probes": [endpoint.to_wire() for endpoint in policy.endpoints]}
 
 
-def judge_ways(snapshot: Snapshot, policy: Policy, ways: Mapping[str, Sequence[effective.Way]]) -> list[Finding]:
-    """Return a finding for each endpoint over its ways, and one on interception."""
-    try:
-        roots = public_roots(policy.public_roots)
-    except CertificateError as error:
-        return [
-            *(Finding(endpoint_control(endpoint), Status.UNKNOWN, str(error)) for endpoint in policy.endpoints),
-            Finding(interception.CONTROL, Status.UNKNOWN, str(error)),
-        ]
-    clock = _clock(snapshot)
-    probes = {(probe["name"], probe["way"]): probe for probe in snapshot.probes or ()}
-    seen: dict[str, list[Result]] = {}
+@dataclass(frozen=True)
+class ProbedEndpoint:
+    """An endpoint of the policy, as the subject of its control."""
+
+    endpoint: Endpoint
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The values of the placeholders."""
+        rationale = "Added in ets6_network_endpoints."
+        if of_vendor(self.endpoint.host):
+            rationale = (
+                "The vendor's table lists what ETS6 needs of a network (KNX support article "
+                "4403452514066)."
+            )
+        if self.endpoint.host == CLOUD_LICENSING:
+            rationale += f" {CLOUD_NOTICE}"
+        return {
+            "name": self.endpoint.name,
+            "title": self.endpoint.title or self.endpoint.name,
+            "server": self.endpoint.server,
+            "rationale": rationale,
+        }
+
+
+def _probed_endpoints(policy: Policy) -> Iterator[ProbedEndpoint]:
     for endpoint in policy.endpoints:
-        results = seen.setdefault(endpoint.name, [])
-        for way in ways[endpoint.name]:
-            probe = None if way.way is None else probes.get((endpoint.name, way.way))
-            if way.way is None:
-                found = Outcome(Kind.NOT_PROBED, f"Not probed: which way ETS6 takes cannot be told ({way.reason}).")
-            elif probe is None:
-                why = snapshot.errors.get("probes", "the PC's reply does not hold this probe")
-                found = Outcome(Kind.NOT_PROBED, f"Not probed {'through ' + way.way if way.way else 'directly'}: {why}.")
-            else:
-                other = None if way.way else probes.get((other_name(endpoint), way.way))
-                found = outcome.of(probe, endpoint, roots, clock, other)
-            results.append((way, found))
-    seen = _compared(seen, policy.endpoints)
-    findings = [_finding(endpoint, seen[endpoint.name], snapshot) for endpoint in policy.endpoints]
-    outcomes = {name: [found for _way, found in results] for name, results in seen.items()}
-    return [*findings, interception.judge(outcomes, [one.name for one in policy.endpoints if one.scheme == "https"])]
+        yield ProbedEndpoint(endpoint)
 
 
-def _compared(seen: Mapping[str, list[Result]], endpoints: Sequence[Endpoint]) -> dict[str, list[Result]]:
-    """Return the outcomes in the light of each other.
-
-    A page that is no page of the vendor's at one server is none at another one either; and where a sign-in page answers for
-    one server, it is in the way of the others that fail, too. What a server answers over genuine TLS is its own over HTTP as well.
-    """
-    table = {endpoint.name: endpoint for endpoint in endpoints}
-    own = {(table[name].host, found.page) for name, results in seen.items() for _way, found in results if found.own_page}
-    genuine = {page for _host, page in own}
-    pages = {
-        found.page: found.kind
-        for results in seen.values()
-        for _way, found in results
-        if found.page and found.kind in PAGES and found.page not in genuine
-    }
-    portals = {way.way for results in seen.values() for way, found in results if found.kind is Kind.CAPTIVE_PORTAL}
-    compared: dict[str, list[Result]] = {}
-    for name, results in seen.items():
-        endpoint = table[name]
-        for way, found in results:
-            if found.kind in (Kind.FINE, Kind.PAGE_NOT_KNOWN) and found.page in pages:
-                sentence = f"{found.sentence} But the page is the same as that of another server: it is not the vendor's."
-                found = dataclasses.replace(found, kind=pages[found.page], sentence=sentence)
-            elif found.kind in (Kind.BLOCK_PAGE, Kind.PAGE_NOT_KNOWN) and (endpoint.host, found.page) in own:
-                kind = Kind.WRONG_CONTENT if answer.is_known(endpoint) else Kind.FINE
-                sentence = f"{found.sentence} But the server answers the same over TLS, so it is its own."
-                found = dataclasses.replace(found, kind=kind, sentence=sentence)
-            elif way.way in portals and found.kind in BEHIND_A_PORTAL:
-                found = dataclasses.replace(
-                    found,
-                    sentence=f"{found.sentence} A sign-in page answers for another server, so sign in first, then look again.",
-                )
-            compared.setdefault(name, []).append((way, found))
-        compared.setdefault(name, [])
-    return compared
+def _severity(subject: ProbedEndpoint) -> Severity:
+    return Severity.HIGH if subject.endpoint.scheme == "https" else Severity.MEDIUM
 
 
-def _finding(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> Finding:
-    control = endpoint_control(endpoint)
-    if not results:
-        why = snapshot.errors.get("users", "no user's proxy settings could be read")
-        return Finding(control, Status.UNKNOWN, f"Not probed: which way ETS6 takes is not known, since {why}.")
-    order = (Status.FAIL, Status.UNKNOWN, Status.PASS)
-    results = sorted(results, key=lambda result: order.index(result[1].status))
-    worst = results[0][1]
-    sentences = [found.sentence + (f" ({', '.join(way.users)})" if len(results) > 1 else "") for way, found in results]
-    passed = list(dict.fromkeys(one or "the direct way" for way, _found in results for one in way.passed))
-    if passed:
-        sentences.append(
-            f"The script names {' and '.join(passed)} before that, which is not reached: ETS6 waits for it each time, and goes on."
-        )
-    if any(way.detected for way, _found in results):
-        sentences.append("Automatic detection is on: a network that answers it leads ETS6 another way, which was not probed.")
-    if worst.kind in CALLS:
-        sentences.append(CALLS[worst.kind])
-    evidence = {
-        "server": endpoint.server,
-        "network": _network(snapshot),
-        "outcome": worst.kind.value,
-        "ways": [
-            {"users": list(way.users), "outcome": found.kind.value, "why": way.reason, **found.evidence} for way, found in results
-        ],
-    }
-    return Finding(control, worst.status, " ".join(sentences), evidence)
+@FAMILY.control_for_each(
+    _probed_endpoints,
+    control_id="reach.{name}",
+    title="{title}: {server} can be reached",
+    headline="{title}: {server} cannot be reached",
+    severity=_severity,
+    rationale="{rationale}",
+    remedy="The finding names what is in the way, and whom to contact.",
+)
+def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement:
+    """Judge whether ETS6 can reach an endpoint, over every way that it would take."""
+    return context.judgements[subject.endpoint.name]
 
 
-def _network(snapshot: Snapshot) -> str | None:
-    """Return the network that the host's probes started from, as far as an address tells; None where none came to a connection."""
-    for probe in snapshot.probes or ():
-        try:
-            local = ipaddress.ip_address(str(probe.get("local")).partition("%")[0])
-        except ValueError:
-            continue
-        return str(ipaddress.ip_network((local, 24 if local.version == 4 else 64), strict=False))
-    return None
+@FAMILY.control(
+    control_id="reach.interception",
+    title="The TLS connections to the vendor are not intercepted",
+    headline="TLS connections to the vendor are intercepted",
+    severity=Severity.HIGH,
+    rationale="The vendor forbids a firewall with deep inspection (KNX support article "
+    "4403452514066): updates, the catalog or licensing fail with it, even where the PC trusts the "
+    "inspector.",
+    remedy="Exempt the vendor's servers from the inspection; the findings of the endpoints name "
+    "the issuer.",
+)
+def interception(context: ReachabilityContext) -> Judgement:
+    """Judge the certificates of all endpoints together."""
+    return context.judgements[INTERCEPTION]
 
 
-def _multicast() -> Finding:
-    return Finding(
-        MULTICAST,
-        Status.NOT_APPLICABLE,
-        "Not probed: an answer goes to the program that asked, and firewall rules are bound to ETS6's programs, so only ETS6 itself can try. "
-        "What decides on the PC is judged by firewall.inbound.*.udp, firewall.multicast_answers and firewall.active_profile.",
+@FAMILY.control(
+    control_id="reach.multicast",
+    title="KNXnet/IP devices of the building are found (UDP 3671, 224.0.23.12)",
+    headline="KNXnet/IP devices of the building are not found (UDP 3671, 224.0.23.12)",
+    severity=Severity.LOW,
+    rationale="ETS6 finds devices by a multicast to 224.0.23.12, UDP port 3671. Each device answers "
+    "by unicast to the program that asked.",
+    remedy="Look at firewall.inbound.*.udp, firewall.multicast_answers and "
+    "firewall.active_profile; then search for devices in ETS6.",
+)
+def multicast(_context: ReachabilityContext) -> Judgement:
+    """Say why multicast is not probed."""
+    return not_applicable(
+        "Not probed: an answer goes to the program that asked, and firewall rules apply to ETS6's "
+        "programs, so only ETS6 itself can try. The settings of the PC that decide are judged by "
+        "firewall.inbound.*.udp, firewall.multicast_answers and firewall.active_profile."
     )
-
-
-def _clock(snapshot: Snapshot) -> datetime | None:
-    """Return the PC's own time, or None where it does not say."""
-    said = snapshot.host.get("time")
-    try:
-        moment = datetime.fromisoformat(said.replace("Z", "+00:00")) if isinstance(said, str) else None
-    except ValueError:
-        return None
-    return None if moment is None else moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -17,7 +17,6 @@ from functools import cached_property
 from typing import Any
 
 from ..finding import Status
-from . import interception
 from .kinds import Kind, of_vendor
 
 NAMES_IN_A_SENTENCE = 3
@@ -28,6 +27,7 @@ OUTAGE = frozenset({
 })  # fmt: skip
 """Outcomes that a server which is down or unwell brings about, and that something on the way can bring about as well."""
 
+INTERCEPTION_CONTROL = "reach.interception"
 Json = dict[str, Any]
 DIRECT = "direct"
 """How the evidence calls the way without a proxy."""
@@ -152,13 +152,13 @@ def _issuers(findings: Sequence[Json]) -> Iterator[frozenset[str]]:
     """Return who opens a host's TLS connections: an empty set for nobody, nothing where that was not judged."""
     for finding in findings:
         evidence = finding["evidence"]
-        if finding["control"] == interception.CONTROL.id and (evidence.get("issuer_ids") or evidence.get("genuine")):
+        if finding["control"] == INTERCEPTION_CONTROL and (evidence.get("issuer_ids") or evidence.get("genuine")):
             yield frozenset(evidence["issuer_ids"])
 
 
 def _with_issuers(name: str, finding: Json, same: Sequence[str], judged: int) -> Json:
     """Same are the hosts that have an issuer in common with this one, itself among them; none where nobody opens its TLS."""
-    if finding["control"] != interception.CONTROL.id or not same or judged < 2:
+    if finding["control"] != INTERCEPTION_CONTROL or not same or judged < 2:
         return finding
     if len(same) == judged:
         told = f"The same issuer on all {judged} hosts that could be judged: that points to a device of the network, and to no single PC."

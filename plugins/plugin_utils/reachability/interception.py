@@ -13,24 +13,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..finding import Control, Finding, Severity, Status
-from .certificate import Judgement, Root
+from ..declaration import Judgement
+from ..finding import Status
+from .certificate import Judgement as Chain
+from .certificate import Root
 from .kinds import Kind, Outcome
 
-CONTROL = Control(
-    "reach.interception",
-    "Nobody opens the TLS connections to the vendor",
-    Severity.HIGH,
-    "The vendor forbids a firewall with deep inspection (KNX support article 4403452514066): updates, the catalog or licensing fail with it, "
-    "also where the PC trusts the inspector.",
-    "Take the vendor's servers out of the inspection; the findings of the endpoints name the issuer.",
-)
 ALTERED = frozenset({Kind.BLOCK_PAGE, Kind.WRONG_CONTENT})
 
-Chains = Mapping[str, Sequence[tuple[Outcome, Judgement]]]
+Chains = Mapping[str, Sequence[tuple[Outcome, Chain]]]
 
 
-def judge(seen: Mapping[str, Sequence[Outcome]], encrypted: Collection[str]) -> Finding:
+def judge(seen: Mapping[str, Sequence[Outcome]], encrypted: Collection[str]) -> Judgement:
     """Judge the outcomes of all endpoints, by the endpoints' names; encrypted are those that are asked over TLS."""
     judged = {name: [(found, found.chain) for found in outcomes if found.chain] for name, outcomes in seen.items()}
     chains = {name: pairs for name, pairs in judged.items() if pairs}
@@ -63,13 +57,13 @@ def judge(seen: Mapping[str, Sequence[Outcome]], encrypted: Collection[str]) -> 
     if altered:
         status = Status.FAIL if status is Status.FAIL else Status.UNKNOWN
         sentence += f" Not the vendor's own answer came from {', '.join(altered)}: somebody answers in its place."
-    return Finding(CONTROL, status, sentence, evidence)
+    return Judgement(status, sentence, evidence)
 
 
 def _verdict(
-    caught: Mapping[str, Judgement],
-    proven: Mapping[str, Judgement],
-    suspected: Mapping[str, Judgement],
+    caught: Mapping[str, Chain],
+    proven: Mapping[str, Chain],
+    suspected: Mapping[str, Chain],
     strangers: Sequence[str],
     genuine: Sequence[str],
     evidence: Mapping[str, Any],
@@ -104,7 +98,7 @@ def _verdict(
     return Status.PASS if len(sentences) == 1 and genuine else Status.UNKNOWN, " ".join(sentences)
 
 
-def _first(chains: Chains, wanted: Any) -> dict[str, Judgement]:
+def _first(chains: Chains, wanted: Any) -> dict[str, Chain]:
     """Return, by endpoint, the first chain that is wanted."""
     found = {}
     for name, pairs in chains.items():
@@ -114,6 +108,6 @@ def _first(chains: Chains, wanted: Any) -> dict[str, Judgement]:
     return found
 
 
-def _genuine(chain: Judgement | None) -> bool:
+def _genuine(chain: Chain | None) -> bool:
     """Return whether a public authority gave the server this certificate; its dates do not matter, nor does the PC's clock."""
     return chain is not None and chain.root is Root.PUBLIC and chain.verified and chain.name_matches

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..formats.http import body_of
-from ..policy import Endpoint
+from ..policy.endpoints import Endpoint
 from . import answer, trust
 from .certificate import CertificateError, Judgement, judge
 from .kinds import CUT_OFF, Kind, Outcome, of_vendor, word

@@ -9,11 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..policy import Policy
-from ..proxy import effective
+from ..proxy.context import ProxyContext
 from ..proxy.layers import name_of
 from ..proxy.login import NATIVE_SCHEMES, offered
-from ..snapshot import Snapshot, User
+from ..snapshot import User
 
 USER = "user"
 """The field of a probe's result that names the user as whom it was made."""
@@ -31,11 +30,12 @@ STAGES = {
 """How far a request came, and what went wrong there, by .NET's WebExceptionStatus."""
 
 
-def wanted(snapshot: Snapshot, policy: Policy) -> list[tuple[User, list[dict[str, str]]]]:
+def wanted(context: ProxyContext) -> list[tuple[User, list[dict[str, str]]]]:
     """Return the probes to be made as a user: what is reached over a proxy that wants a login which Windows can hand over.
 
     way is the proxy that ETS6 comes to, first the one that Windows should begin with.
     """
+    snapshot, policy = context.snapshot, context.policy
     if policy.probe_as != USER or snapshot.offline or snapshot.vantage:
         return []
     refused = {
@@ -47,7 +47,7 @@ def wanted(snapshot: Snapshot, policy: Policy) -> list[tuple[User, list[dict[str
         return []
     here = {name_of(user): user for user in snapshot.users or () if user.logged_on}
     asked: dict[str, list[dict[str, str]]] = {}
-    ways = effective.ways(snapshot, policy.endpoints, policy.proxy)
+    ways = context.ways
     for endpoint in policy.endpoints:
         for way in ways[endpoint.name]:
             # One user's login says nothing of another one's.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ..policy import Endpoint
+from ..policy.endpoints import Endpoint
 from .certificate import Judgement, Root
 from .kinds import Kind, of_vendor
 

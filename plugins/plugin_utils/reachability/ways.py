@@ -9,8 +9,10 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..policy import Endpoint, Policy
+from ..policy.endpoints import Endpoint
+from ..policy.variables import Policy
 from ..proxy import effective, pac
+from ..proxy.context import ProxyContext
 from ..snapshot import Snapshot
 from .kinds import CUT_OFF
 
@@ -21,7 +23,7 @@ OTHER_NAME = "probe.invalid"
 OTHER_NAME_SECONDS = 3
 
 
-def not_yet_probed(snapshot: Snapshot, policy: Policy) -> list[dict[str, Any]]:
+def not_yet_probed(context: ProxyContext) -> list[dict[str, Any]]:
     """Return probes with explicit ways, for what ETS6 would use and the snapshot does not hold. Empty for an image.
 
     Where a script decides, that takes several rounds: first the script itself is fetched, then perhaps a name is looked up for
@@ -29,13 +31,14 @@ def not_yet_probed(snapshot: Snapshot, policy: Policy) -> list[dict[str, Any]]:
     Where TLS was cut off, the same address is asked under another name, since only that tells a filter of names from a server
     that is unwell.
     """
+    snapshot, policy = context.snapshot, context.policy
     if snapshot.offline or policy.state == "absent":
         return []
     held = {(probe["name"], probe["way"]) for probe in snapshot.probes or ()}
     missing: list[dict[str, Any]] = [
-        pac.probe(url) for url in effective.scripts(snapshot, policy.proxy) if not pac.is_fetched(snapshot, url)
+        pac.probe(url) for url in context.scripts if not pac.is_fetched(snapshot, url)
     ]
-    ways = effective.ways(snapshot, policy.endpoints, policy.proxy)
+    ways = context.ways
     for endpoint in policy.endpoints:
         wanted = [effective.DIRECT if way.lookup else way.way for way in ways[endpoint.name]]
         wanted += [other for way in ways[endpoint.name] if way.passed for other in way.left]

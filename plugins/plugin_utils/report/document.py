@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..finding import Severity, Status
+from ..finding import SEVERITIES, Severity, Status
 from . import words
 
 SCHEMA = 1
@@ -25,10 +25,6 @@ WORST_FIRST = (UNREACHABLE, "fail", "unknown", "would_fix", "fixed", "waived", "
 """A host has the worst status of its findings; one without any is unknown."""
 OPEN = frozenset({Status.FAIL, Status.UNKNOWN, Status.WOULD_FIX})
 """Statuses of findings that do not comply."""
-SEVERITIES = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
-FAIL_ON = (*(severity.value for severity in SEVERITIES), "expired", UNREACHABLE, "never")
-"""What may fail a run: an open finding of that severity or above, an exception that has ended, a host that is away; or nothing."""
-DEFAULT_FAIL_ON = ("low", UNREACHABLE)
 TIMES = frozenset({"at", "ended", "elapsed_ms", "since"})
 """Keys whose values tell when, and how long it took: no part of the state, nor of the hashes."""
 NOT_YET = "Its turn has not come."

@@ -13,18 +13,39 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
+from ..policy.parsing import PREFIX, NotAcceptedError
+from ..policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
 from . import document, drift, formats, json, reading, terminal, writing
 
 PREVIOUS = "previous.json"
 """What is known of every host before this run, kept beside its report.json."""
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "report_dir": {"type": "path", "default": "ets6-report"},
-    "formats": {"type": "raw", "default": formats.DEFAULT},
-    "fail_on": {"type": "raw", "default": list(document.DEFAULT_FAIL_ON)},
+    "formats": {"type": "raw", "default": list(DEFAULT_FORMATS)},
+    "fail_on": {"type": "raw", "default": list(DEFAULT_FAIL_ON)},
     "previous_report": {"type": "path", "default": ""},
     "problem": {"type": "str", "default": ""},
 }
 """What both tasks take."""
+
+
+def settle(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return what the report is written by, and what is wrong with the run.
+
+    A report is written whatever that is: a wrong fail_on or formats counts as if it had not been
+    given.
+    """
+    settled = dict(arguments)
+    problems = [arguments["problem"]] if arguments["problem"] else []
+    for name in ("fail_on", "formats"):
+        try:
+            settled[name] = PARSERS[name](arguments[name])
+        except NotAcceptedError as error:
+            settled[name] = ARGUMENTS[name]["default"]
+            # ets6.network.variables has reported it, where that task ran.
+            if not arguments["problem"]:
+                problems.append(f"{PREFIX}{name}: {error}")
+    return settled, problems
 
 
 def end(report: document.Json, arguments: Mapping[str, Any], inventory: Collection[str], first: bool = True) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from .document import Json
 ALL: dict[str, ModuleType] = {"json": json, "junit": junit, "html": html, "markdown": markdown, "sarif": sarif, "csv": csv}
 """Each has FILE, its file's name, and render, which makes its text of the document; by MARK, near the beginning, its text is known.
 report.json is always written, and needs none."""
-DEFAULT = ["json", "junit", "html"]
 NEAR = 64 * 1024
 
 

@@ -22,10 +22,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..finding import SEVERITIES
 from . import columns
 from .columns import SYMBOLS
-from .document import OPEN, SEVERITIES, Json, open_findings
-from .exceptions import ending, today
+from .document import OPEN, Json, open_findings
+from .waivers import ending, today
 from .words import cut, first, hosts, visible
 
 FILE = "report.html"
@@ -112,7 +113,7 @@ def _wrong(document: Json) -> list[str]:
         ]
     for control, found in worst_controls(document):
         lines += [
-            f'<article class="{control["severity"]}"><h3>{_text(control["title"])}</h3>',
+            f'<article class="{control["severity"]}"><h3>{_text(control["headline"])}</h3>',
             f"<p>{_severity(control['severity'])} <code>{_text(control['id'])}</code>: open on "
             f'<a href="#control={_text(control["id"])}&amp;status=open">{hosts(len(found))}</a></p>',
             f"<p><b>Why it matters:</b> {_text(control['rationale'])}</p>" if control["rationale"] else "",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from .document import SEVERITIES, Json, open_findings
+from ..finding import SEVERITIES
+from .document import Json, open_findings
 from .words import cut, first, visible
 
 FILE = "summary.md"

@@ -17,7 +17,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from . import exceptions
+from . import waivers
 from .document import UNREACHABLE, WORST_FIRST, Host, Json, build, control_key, controls_of, in_common, plain, worst
 from .words import first
 
@@ -105,8 +105,8 @@ def merge(
     common = in_common(hosts)
     wires = [host.to_wire(common) for host in hosts]
     merged = {"reports": _reports(sources), "conflicts": _conflicts(sources, records), "missing": missing}
-    waivers = exceptions.of(sources, wires, wanted, today)
-    return build({**run, "pending": [], "variables": common}, controls, wires, waivers, fail_on, merged, problems)
+    merged_waivers = waivers.of(sources, wires, wanted, today)
+    return build({**run, "pending": [], "variables": common}, controls, wires, merged_waivers, fail_on, merged, problems)
 
 
 def _records(sources: Iterable[Json], today: date) -> dict[str, list[_Record]]:

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from ..errors import ETS6Error
 from . import shape
 from .document import SCHEMA, Json, digest, seal
 from .json import FILE
@@ -22,7 +23,7 @@ MAX_BYTES = 512 * 1024 * 1024
 MOST_NAMES = 5
 
 
-class ReportError(ValueError):
+class ReportError(ETS6Error):
     """A report cannot be used. The text says which, and why."""
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 
 from .document import Json, open_findings
-from .exceptions import ending, today
+from .waivers import ending, today
 from .words import cut, first, visible
 
 MOST_LINES = 12

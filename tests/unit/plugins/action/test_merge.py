@@ -107,8 +107,8 @@ def test_a_report_is_not_written_over_its_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    ({}, "Say which reports"),
-    ({"fail_on": ["never", "low"]}, "ets6_network_fail_on: never stands alone"),
+    ({}, "Name the reports"),
+    ({"fail_on": ["never", "low"]}, "ets6_network_fail_on: never cannot be combined"),
     ({"problem": "ets6_network_serial: 0 is not accepted"}, "ets6_network_serial: 0 is not accepted"),
 ])  # fmt: skip
 def test_what_is_wrong_with_the_run_is_said_and_red(tmp_path: Path, arguments: dict[str, Any], said: str) -> None:

@@ -10,37 +10,46 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.ets6.network.plugins.action import policy as module
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
-from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Control, Finding, Severity, Status
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.declaration import Family, Judgement, failed, passed
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Severity
+from ansible_collections.ets6.network.plugins.plugin_utils.firewall.context import FirewallContext
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import dword
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValues
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
-from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
 KEY = r"HKLM\SOFTWARE\Acme"
-CONTROL = Control("firewall.one", "The value is one", Severity.HIGH, "Because.", "Set it.")
+REQUEST = {"registry": [{"path": KEY, "depth": 0}], "probes": [{"name": "first"}]}
 
 
-def judge_one(snapshot: Snapshot, policy: Policy) -> list[Finding]:
-    value = snapshot.registry.value(KEY, "x")
+def family(judge: Callable[[FirewallContext], Judgement]) -> Family[FirewallContext]:
+    """Return a family with the one control that wants a value to be 1."""
+    made_up: Family[FirewallContext] = Family("firewall")
+    made_up.control(
+        control_id="firewall.one",
+        title="The value is one",
+        headline="The value is not one",
+        severity=Severity.HIGH,
+        rationale="Because.",
+        remedy="Set it.",
+    )(judge)
+    return made_up
+
+
+def judge_one(context: FirewallContext) -> Judgement:
+    value = context.snapshot.registry.value(KEY, "x")
     if value == dword(1):
-        return [Finding(CONTROL, Status.PASS, "It is 1.", {"probes": [probe["name"] for probe in snapshot.probes or ()]})]
-    found = None if value is None else value.data
-    step = SetRegistryValues(KEY, {"x": dword(1)}, "acme")
-    return [Finding(CONTROL, Status.FAIL, f"It is {found}.", remedy=[Change("Acme", {"x": found}, {"x": 1}, [step])])]
-
-
-FAMILY = SimpleNamespace(
-    catalogue=lambda policy: [CONTROL],
-    judge=judge_one,
-    request=lambda policy: {"registry": [{"path": KEY, "depth": 0}], "probes": [{"name": "first"}]},
-)
+        probes = [probe["name"] for probe in context.snapshot.probes or ()]
+        return passed("It is 1.", {"probes": probes})
+    data = None if value is None else value.data
+    operation = SetRegistryValues(KEY, {"x": dword(1)}, "acme")
+    return failed(f"It is {data}.", remedy=[Change("Acme", {"x": data}, {"x": 1}, [operation])])
 
 
 class Target:
@@ -70,8 +79,11 @@ class Target:
 
 @pytest.fixture(autouse=True)
 def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "FAMILIES", (FAMILY,))
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: [])
+    monkeypatch.setattr(controls, "FIREWALL", family(judge_one))
+    monkeypatch.setattr(controls, "PROXY", Family("proxy"))
+    monkeypatch.setattr(controls, "REACHABILITY", Family("reach"))
+    monkeypatch.setattr(module, "request", lambda policy: REQUEST)
+    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: [])
 
 
 def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -88,7 +100,7 @@ def test_a_pc_that_complies_is_asked_once() -> None:
     assert len(target.asked) == 1
     assert (result["changed"], result["failed"], result["diff"]) == (False, False, [])
     assert [finding["status"] for finding in result["findings"]] == ["pass"]
-    assert result["controls"] == [CONTROL.to_wire()]
+    assert [control["id"] for control in result["controls"]] == ["firewall.one"]
 
 
 def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> None:
@@ -137,7 +149,7 @@ def test_a_pc_that_does_not_report_on_its_operations_is_an_error() -> None:
 def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     more = [{"name": "first", "ways": ["proxy:3128"]}]
     rounds = iter([more, []])
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: next(rounds))
+    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: next(rounds))
     target = Target(1)
     result = run(target, check=True)
     assert [asked["probes"] for _name, asked in target.asked] == [[{"name": "first"}], more]
@@ -146,7 +158,7 @@ def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeyp
 
 def test_a_pc_that_leaves_questions_open_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     more = [{"name": "pac http://proxy.example.com/x.pac", "ways": [""]}]
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda snapshot, policy: more)
+    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: more)
     target = Target(1)
     run(target)
     assert len(target.asked) == 1 + module.ways.ROUNDS
@@ -173,8 +185,8 @@ def test_an_image_rehearses_in_check_mode_and_says_what_it_will_refuse() -> None
 
 def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [SetRegistryValues(KEY, {name: dword(1)}, "acme") for name in "xyz"]
-    finding = Finding(CONTROL, Status.FAIL, "No.", remedy=[Change("Acme", {"x": 0}, {"x": 1}, steps)])
-    monkeypatch.setattr(FAMILY, "judge", lambda snapshot, policy: [finding])
+    judgement = failed("No.", remedy=[Change("Acme", {"x": 0}, {"x": 1}, steps)])
+    monkeypatch.setattr(controls, "FIREWALL", family(lambda context: judgement))
     result = run(Target(7, refuses=True))
     assert (
         result["msg"] == "Not everything could be changed. Acme: set_registry_values failed (access denied). Not begun: 2 more."
@@ -186,7 +198,7 @@ def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPa
     [
         ({"failed": True, "msg": "Access is denied."}, "The PC could not be read: Access is denied."),
         ({"failed": True, "module_stderr": "boom"}, "The PC could not be read: boom"),
-        ({"snapshot": "rubbish"}, "The PC gave a reply that is not usable"),
+        ({"snapshot": "rubbish"}, "The PC sent a reply that cannot be used"),
     ],
 )
 def test_a_pc_that_cannot_be_judged_is_an_error_with_its_reason(reply: dict[str, Any], told: str) -> None:

@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.ets6.network.plugins.action import report as module
 from ansible_collections.ets6.network.plugins.plugin_utils.report import ending
 
-CONTROL = {"id": "firewall.one", "title": "One", "severity": "medium", "rationale": "Because.", "remedy": "Set it."}
+CONTROL = {"id": "firewall.one", "title": "One", "headline": "Not one", "severity": "medium", "rationale": "Because.", "remedy": "Set it."}
 
 
 def result(status: str, **more: Any) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def test_check_mode_is_said_but_for_verify(tmp_path: Path, told: list[str]) -> N
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    ({"fail_on": ["never", "low"]}, "ets6_network_fail_on: never stands alone"),
+    ({"fail_on": ["never", "low"]}, "ets6_network_fail_on: never cannot be combined"),
     ({"fail_on": "lowest"}, "ets6_network_fail_on: 'lowest' is not accepted; accepted are low, medium"),
     ({"fail_on": []}, "ets6_network_fail_on: the list is empty"),
     ({"formats": ["pdf"]}, "ets6_network_formats: 'pdf' is not accepted; accepted are json, junit"),

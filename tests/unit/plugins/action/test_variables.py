@@ -52,7 +52,7 @@ def test_nothing_is_said_where_nothing_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("fail_on", ["never"]), ("formats", ["json"]), ("report_dir", "/tmp/x")])
 def test_there_is_one_report_so_no_host_decides_on_it_for_the_others(tmp_path: Path, name: str, value: Any) -> None:
-    said = f"ets6_network_{name}: hosts differ in it, and there is one report; say it for all of them alike (b)"
+    said = f"ets6_network_{name}: hosts have different values, and a run has one report; use one value (b)"
     assert check(tmp_path, {}, {name: value}, said=False)["problem"] == said
     assert not check(tmp_path, {name: value}, {name: value}, said=False).get("failed")
 
@@ -66,7 +66,7 @@ def test_what_the_playbooks_say_is_not_for_a_host_to_say(tmp_path: Path, name: s
 def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: Path, name: str, value: Any) -> None:
     found = check(tmp_path, {}, {name: value}, said=False)
     assert found["problem"] == (
-        f"ets6_network_{name}: the inventory cannot say this, since Ansible reads it before any host's variables; say it with -e (b)"
+        f"ets6_network_{name}: the inventory cannot set this, since Ansible reads it before any host's variables; set it with -e (b)"
     )
     assert check(tmp_path, {name: value}, {}, said=False, inventory_hostname="a")["failed"]
     assert not check(tmp_path, {name: value}, {}, said=False, mode="merge").get("failed")
@@ -82,12 +82,12 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: 
         ("artifact", "ets6_report_a-b", "'ets6_report_a-b' is not accepted"),
         ("fail_on", ["lowest"], "'lowest' is not accepted; accepted are low, medium, high, expired, unreachable, never"),
         ("fail_on", [], "the list is empty"),
-        ("fail_on", ["low", "never"], "never stands alone"),
+        ("fail_on", ["low", "never"], "never cannot be combined"),
         ("formats", "pdf", "'pdf' is not accepted; accepted are json, junit, html, markdown, sarif, csv"),
         ("formats", 3, "3 is not accepted; a list is expected, of any of json"),
         ("hosts", "", "'' is not accepted; a pattern of hosts is expected"),
         ("hosts", ["a", 7], "['a', 7] is not accepted"),
-        ("image", {"file": "x"}, "{'file': 'x'} is not accepted; a dictionary with path"),
+        ("image", {"file": "x"}, "'file' is not accepted; accepted are path, index"),
         ("image", {"index": 1}, "{'index': 1} is not accepted"),
         ("image", "x.wim", "'x.wim' is not accepted"),
         ("previous_report", "/no/such", "there is no file /no/such"),
@@ -114,10 +114,10 @@ def test_every_problem_is_told_once_with_the_hosts_that_have_it(tmp_path: Path) 
     assert [line[-30:] for line in found["problem"].splitlines()] == [
         line[-30:]
         for line in (
-            "a list of these is (a, b, c, d, e and 2 more)",
+            "a list of these is expected (a, b, c, d, e and 2 more)",
             "accepted are prompt, all, none (a, b, c, d, e and 2 more)",
             "accepted are json, junit, html, markdown, sarif, csv (h)",
-            "say it for all of them alike (h)",
+            "a run has one report; use one value (h)",
         )
     ]
 
@@ -130,7 +130,7 @@ def test_a_template_that_cannot_be_evaluated_is_named(tmp_path: Path) -> None:
             return super().__getitem__(name)
 
     variables = Broken(ets6_network_proxy=None, inventory_hostname="a", group_names=[])
-    assert module.problems(variables) == ["ets6_network_proxy: its template cannot be evaluated: 'proxy_host' is undefined"]
+    assert module.host_problems(variables) == ["ets6_network_proxy: its template cannot be evaluated: 'proxy_host' is undefined"]
 
 
 def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_is_changed(
@@ -138,8 +138,8 @@ def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_i
 ) -> None:
     (tmp_path / "file").touch()
     for folder, said in (
-        (str(tmp_path / "file"), f"{tmp_path}/file is no folder"),
-        (str(tmp_path / "file" / "below"), f"{tmp_path}/file is no folder"),
+        (str(tmp_path / "file"), f"{tmp_path}/file is not a directory"),
+        (str(tmp_path / "file" / "below"), f"{tmp_path}/file is not a directory"),
         (["x"], "['x'] is not accepted; a folder on the controller is expected"),
         ("", "'' is not accepted"),
     ):
@@ -149,14 +149,14 @@ def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_i
     # Root may write anywhere, so that a test cannot rely on rights.
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     found = check(tmp_path, {}, report_dir=str(tmp_path / "new" / "below"))
-    assert found["problem"].startswith(f"ets6_network_report_dir: nothing can be written into {tmp_path}"), found
+    assert found["problem"].startswith(f"ets6_network_report_dir: {tmp_path} is not writable"), found
 
 
 @pytest.mark.parametrize(
     ("mode", "variables", "said"),
     [
         ("verify", {"ets6_network_apply": "true"}, "ets6_network_apply: verify changes nothing"),
-        ("remove", {"ets6_network_state": "present"}, "ets6_network_state: remove takes away"),
+        ("remove", {"ets6_network_state": "present"}, "ets6_network_state: remove takes settings away"),
         ("verify", {"ets6_network_apply": False}, ""),
         ("verify", {"ets6_network_apply": "maybe"}, ""),
         ("remove", {"ets6_network_state": "absent"}, ""),
@@ -179,4 +179,4 @@ def test_a_merge_does_not_mind_what_is_wanted_of_pcs_but_every_name(tmp_path: Pa
 def test_a_run_about_nobody_fails(tmp_path: Path) -> None:
     found = check(tmp_path)
     assert (found["failed"], found["problem"]) == (True, "")
-    assert found["msg"] == "No host is left of the inventory by ets6_network_hosts and --limit."
+    assert found["msg"] == "No host of the inventory matches ets6_network_hosts and --limit."

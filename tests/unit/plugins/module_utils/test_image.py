@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils.image import Image
 from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError, Replacement
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.lab import hive, image
 from ansible_collections.ets6.network.tests.lab.pc import Pc
@@ -44,7 +44,7 @@ class Files:
 
 
 HIVES = {path: hive.build(keys, name=path.rpartition("/")[2]) for path, keys in image.hives(Pc("pc")).items()}
-ASKED: dict[str, Any] = judge.request(Policy())
+ASKED: dict[str, Any] = controls.request(Policy())
 SOUND = Image(Files(HIVES)).snapshot(ASKED)
 
 
@@ -54,7 +54,7 @@ def judged(files: Mapping[str, bytes]) -> dict[str, Any] | None:
         found = Image(Files(files)).snapshot(ASKED)
     except ImageError:
         return None
-    judge.judge(Snapshot.from_wire(json.loads(json.dumps(found))), Policy())
+    assert controls.Assessment(Snapshot.from_wire(json.loads(json.dumps(found))), Policy()).findings
     return found
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils import custom, expression, judge
+from ansible_collections.ets6.network.plugins.plugin_utils import controls, custom, expression
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy, PolicyError
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.custom_controls import MAX_EVIDENCE, parse_custom_controls
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy, PolicyError
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
 DOCUMENT = (Path(__file__).resolve().parents[4] / "docs" / "custom-controls.md").read_text(encoding="utf-8")
@@ -50,7 +51,7 @@ def control(expression: str = "`true`", **more: Any) -> dict[str, Any]:
 
 def judged(expression: str, **more: Any) -> tuple[str, str]:
     snapshot = Snapshot.from_wire(copy.deepcopy(WIRE))
-    (finding,) = custom.judge(custom.parse([control(expression, **more)]), snapshot, [])
+    (finding,) = custom.judge(parse_custom_controls([control(expression, **more)]), snapshot, [])
     return finding.status.value, finding.reason
 
 
@@ -109,7 +110,7 @@ def test_true_passes_and_false_fails_with_the_message() -> None:
 def test_all_else_is_unknown_and_never_a_pass(expression: str, reason: str) -> None:
     status, told = judged(expression)
     assert status == "unknown", told
-    assert told.startswith("It could not be decided: ")
+    assert told.startswith("It could not be determined: ")
     assert reason in told
 
 
@@ -150,7 +151,7 @@ def test_a_path_that_must_exist_leaves_an_empty_list_no_way_to_pass() -> None:
     status, reason = judged("count(probes[?error]) == `0`", require=["probes"])
     assert (status, reason) == (
         "unknown",
-        "It could not be decided: probes is required and not there (no time was left).",
+        "It could not be determined: probes is required and not there (no time was left).",
     )
 
 
@@ -164,17 +165,17 @@ def test_evidence_is_what_was_asked_for_and_bounded() -> None:
     snapshot = Snapshot.from_wire(copy.deepcopy(WIRE))
     snapshot.host["name"] = "x" * 100_000  # type: ignore[index]
     short, long = custom.judge(
-        custom.parse([control(evidence="files[].version"), control(id="two", evidence="host.name")]), snapshot, []
+        parse_custom_controls([control(evidence="files[].version"), control(id="two", evidence="host.name")]), snapshot, []
     )
     assert short.evidence == {"expression": "`true`", "found": ["6.3.0.0"]}
-    assert len(long.evidence["found"]) == custom.MAX_EVIDENCE + 1
+    assert len(long.evidence["found"]) == MAX_EVIDENCE + 1
 
 
 def test_data_that_is_nested_too_deep_is_no_crash() -> None:
     deep: Any = []
     for _level in range(100_000):
         deep = [deep]
-    (own,) = custom.parse([control("a == b")])
+    (own,) = parse_custom_controls([control("a == b")])
     assert own.judge({"a": deep, "b": [deep]}).status is Status.UNKNOWN
 
 
@@ -216,7 +217,7 @@ def test_a_mistake_is_told_before_any_host_is_touched_with_its_place(changes: di
 )
 def test_what_is_no_list_of_controls_is_refused(value: Any) -> None:
     with pytest.raises(ValueError):
-        custom.parse(value)
+        parse_custom_controls(value)
 
 
 def test_ten_examples_are_documented() -> None:
@@ -226,26 +227,26 @@ def test_ten_examples_are_documented() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["id"])
 def test_an_example_passes_its_samples_and_notices_when_they_are_wrong(example: dict[str, Any]) -> None:
-    (own,) = custom.parse([example])
+    (own,) = parse_custom_controls([example])
     assert {sample["expect"] for sample in example["samples"]} >= {"pass", "fail", "unknown"}
     for sample in example["samples"]:
         wrong = {**example, "samples": [{**sample, "expect": "pass" if sample["expect"] != "pass" else "fail"}]}
         with pytest.raises(ValueError, match="expected"):
-            custom.parse([wrong])
+            parse_custom_controls([wrong])
     assert own.judge({}).status is not Status.PASS, "of nothing, nothing passes"
 
 
 def test_own_controls_are_judged_with_the_others() -> None:
     policy = Policy.from_variables({"controls": [control("findings.\"firewall.programs\".status != 'pass'")]})
-    findings = judge.judge(Snapshot.from_wire(copy.deepcopy(WIRE)), policy)
-    assert findings[-1].control.id == judge.catalogue(policy)[-1].id == "custom.one"
+    findings = controls.Assessment(Snapshot.from_wire(copy.deepcopy(WIRE)), policy).findings
+    assert findings[-1].control.id == controls.catalogue(policy)[-1].id == "custom.one"
     assert findings[-1].status is Status.PASS
     gone = Policy.from_variables({"controls": [control()], "state": "absent"})
-    assert judge.judge(Snapshot.from_wire(copy.deepcopy(WIRE)), gone)[-1].status is Status.NOT_APPLICABLE
+    assert controls.Assessment(Snapshot.from_wire(copy.deepcopy(WIRE)), gone).findings[-1].status is Status.NOT_APPLICABLE
 
 
 def test_what_is_missing_on_the_controller_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expression, "MISSING", "No module named 'jmespath'")
-    assert custom.parse([]) == ()
+    assert parse_custom_controls([]) == ()
     with pytest.raises(ValueError, match=r"No module named .jmespath. .*pip install jmespath regex"):
-        custom.parse([control(title="Read without jmespath")])
+        parse_custom_controls([control(title="Read without jmespath")])

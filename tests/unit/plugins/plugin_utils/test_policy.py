@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils import judge
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Policy, PolicyError
+from ansible_collections.ets6.network.plugins.plugin_utils import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy, PolicyError
 
 
 def problems(**variables: Any) -> list[str]:
@@ -60,8 +61,8 @@ def test_every_problem_is_named_at_once() -> None:
         ("probe_timeout", "soon", "whole seconds from 1 to 60"),
         ("public_roots", 5, "path of a file on the controller"),
         ("endpoints", [], "a dictionary of endpoints by name"),
-        ("endpoints", {"News": {"url": "http://x"}}, "'News' is not accepted as a name"),
-        ("endpoints", {"news": "http://x"}, "news: 'http://x' is not accepted; a dictionary is expected"),
+        ("endpoints", {"News": {"url": "http://x"}}, "'News' is not accepted; a name of"),
+        ("endpoints", {"news": "http://x"}, "news: 'http://x' is not accepted; a dictionary with"),
         ("endpoints", {"news": {}}, "news.url: '' is not accepted"),
         ("endpoints", {"news": {"uri": "http://x"}}, "news: 'uri' is not accepted; accepted are url, title, address, enabled"),
         ("endpoints", {"news": {"url": "ftp://x"}}, "news.url: 'ftp://x' is not accepted"),
@@ -114,11 +115,11 @@ def test_no_two_controls_have_the_same_id() -> None:
         {"programs": ["ETS6N.exe", "ETS6C.exe", "ets6n.EXE"], "endpoints": {"news": {"url": "http://knx.example"}}}
     )
     assert policy.programs == ("ETS6N.exe", "ETS6C.exe")
-    ids = [control.id for control in judge.catalogue(policy)]
+    ids = [control.id for control in controls.catalogue(policy)]
     assert len(ids) == len(set(ids))
     others = {one.removeprefix("reach.") for one in ids if one.startswith("reach.")} - {one.name for one in policy.endpoints}
     for name in others:
-        with pytest.raises(PolicyError, match=f"'{name}' is not accepted as a name; another control"):
+        with pytest.raises(PolicyError, match=f"'{name}' is not accepted; the control reach."):
             Policy.from_variables({"endpoints": {name: {"url": "http://knx.example"}}})
     assert len(others) == 2
 

@@ -8,18 +8,18 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils import waiver
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Control, Finding, Severity, Status, remedies
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy, PolicyError
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy, PolicyError
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.waivers import apply_waivers, parse_waivers
 
-CONTROL = Control("firewall.one", "One", Severity.HIGH, "Because.", "Set it.")
+CONTROL = Control("firewall.one", "One", "A headline", Severity.HIGH, "Because.", "Set it.")
 ENTRY = {"control": "firewall.one", "hosts": ["pc"], "reason": "It is a kiosk.", "owner": "jane", "expires": "2027-03-31"}
 CHANGE = Change("Acme", {"x": 1}, {"x": 2}, ())
 
 
 def applied(status: Status, today: date, *entries: dict[str, Any], host: str = "pc", groups: tuple[str, ...] = ()) -> Finding:
     finding = Finding(CONTROL, status, "So.", remedy=[CHANGE])
-    (judged,) = waiver.apply([finding], waiver.parse(list(entries)), host, groups, today)
+    (judged,) = apply_waivers([finding], parse_waivers(list(entries)), host, groups, today)
     return judged
 
 
@@ -28,7 +28,7 @@ def test_it_holds_until_the_end_of_its_last_day_and_fails_again_on_the_day_after
     assert last.status is Status.WAIVED
     assert last.reason == "So.", "what is wrong is still said"
     assert last.to_wire()["waiver"] == {
-        **waiver.parse([ENTRY])[0].to_wire(),
+        **parse_waivers([ENTRY])[0].to_wire(),
         "expires": "2027-03-31",
         "status": "fail",
         "expired": False,
@@ -70,7 +70,7 @@ def test_of_several_the_one_that_holds_longest_counts() -> None:
 
 @pytest.mark.parametrize("expires", [date(2027, 3, 31), "2027-03-31"])
 def test_a_day_comes_as_yaml_or_the_command_line_gives_it(expires: Any) -> None:
-    assert waiver.parse([{**ENTRY, "expires": expires}])[0].expires == date(2027, 3, 31)
+    assert parse_waivers([{**ENTRY, "expires": expires}])[0].expires == date(2027, 3, 31)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_day_comes_as_yaml_or_the_command_line_gives_it(expires: Any) -> None:
         ({"expires": "2027-03-31T00:00:00+02:00"}, "such as 2027-03-31"),
         ({"reason": " "}, "entry 2.reason: ' ' is not accepted"),
         ({"owner": None}, "entry 2.owner"),
-        ({"hosts": []}, "entry 2: hosts or groups must say for whom it is"),
+        ({"hosts": []}, "entry 2: hosts or groups must say which hosts it is for"),
         ({"hosts": "pc"}, "entry 2.hosts: 'pc' is not accepted"),
         ({"expire": "2027-03-31"}, "entry 2: 'expire' is not accepted"),
     ],

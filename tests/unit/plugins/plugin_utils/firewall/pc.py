@@ -9,9 +9,9 @@ from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils import operations
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, remedies
-from ansible_collections.ets6.network.plugins.plugin_utils.firewall import controls
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 
 LOCAL = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
@@ -117,7 +117,7 @@ def rule(**tokens: str | Sequence[str] | None) -> str:
 
 def judge(snapshot: Snapshot, **policy: Any) -> dict[str, Finding]:
     """Return the findings by control."""
-    return {finding.control.id: finding for finding in controls.judge(snapshot, Policy.from_variables(policy))}
+    return {finding.control.id: finding for finding in assess(snapshot, Policy.from_variables(policy), "firewall")}
 
 
 def fix(snapshot: Snapshot, **policy: Any) -> tuple[Snapshot, list[Change]]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.firewall.address import AddressError, remote_address
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.addresses import parse_remote_address
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import NotAcceptedError
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.firewall.address impo
     ],
 )
 def test_what_is_accepted_is_brought_to_one_spelling(given: str, taken: str) -> None:
-    assert remote_address(given) == taken
+    assert parse_remote_address(given) == taken
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_what_is_accepted_is_brought_to_one_spelling(given: str, taken: str) -> 
     ],
 )
 def test_what_is_refused_is_named(given: Any, problem: str) -> None:
-    with pytest.raises(AddressError) as caught:
-        remote_address(given)
+    with pytest.raises(NotAcceptedError) as caught:
+        parse_remote_address(given)
     assert problem in str(caught.value)
     assert repr(given) in str(caught.value)

@@ -15,8 +15,9 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_addr
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_rule import Rule
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import text as registry_text
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import RemoveFirewallRule, SetFirewallRule
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import LOCAL, NATIVE, C, N, fix, judge, pc, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,12 +62,12 @@ def subjects(changes: list[Change]) -> list[str]:
 def test_one_finding_for_each_control_in_the_catalogue_s_order() -> None:
     for policy in (Policy(), Policy(state="absent"), Policy(programs=("ETS6.exe",)), Policy(outbound="always")):
         for snapshot in (pc({}), pc({}, offline=True), pc({}, network=None, services=None, firewall_products=None)):
-            found = [finding.control for finding in controls.judge(snapshot, policy)]
-            assert found == controls.catalogue(policy)
+            found = [finding.control for finding in assess(snapshot, policy, "firewall")]
+            assert found == [check.control for check in controls.FAMILY.checks(policy)]
 
 
 def test_control_ids() -> None:
-    assert [control.id for control in controls.catalogue(Policy(programs=("ETS6N.exe",)))] == [
+    assert [control.id for control in [check.control for check in controls.FAMILY.checks(Policy(programs=("ETS6N.exe",)))]] == [
         "firewall.in_charge",
         "firewall.programs",
         "firewall.rule.ets6n.tcp",
@@ -298,7 +299,7 @@ def test_a_copy_where_anybody_may_put_one_gets_no_rule(path: str) -> None:
     snapshot = pc({PROMPT_TCP: prompt(App=path)}, files=[N, C, path], users=users)
     findings = judge(snapshot)
     assert findings["firewall.programs"].status is Status.PASS
-    assert "left aside" in findings["firewall.programs"].reason
+    assert "is ignored" in findings["firewall.programs"].reason
     assert subjects(fix(snapshot)[1]) == FOUR
     meant = judge(snapshot, paths=[path.rpartition("\\")[0]]) if ":" in path else None
     assert meant is None or meant["firewall.programs"].evidence["ETS6N.exe"]["found"][0] == path

@@ -9,9 +9,10 @@ import json
 from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, remedies
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 
 from tests.lab import model
 from tests.lab.pc import INTERNET, PROFILE_LIST, USER, Pc
@@ -46,7 +47,7 @@ def snapshot(pc: Pc, probes: list[dict[str, Any]] | None = None, **policy: Any) 
 
 def judge(pc: Pc, probes: list[dict[str, Any]] | None = None, **policy: Any) -> dict[str, Finding]:
     """Return the findings by control."""
-    found = controls.judge(snapshot(pc, probes, **policy), Policy.from_variables(policy))
+    found = assess(snapshot(pc, probes, **policy), Policy.from_variables(policy), "proxy")
     return {finding.control.id: finding for finding in found}
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.login import offered
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
     MINE,
     judge,
@@ -38,9 +39,9 @@ def pc(flags: int = 1, proxy: str = "", bypass: str = "", pac_url: str = "") -> 
 def test_every_control_has_a_finding_in_the_catalogues_order() -> None:
     for state in ("present", "absent"):
         policy = Policy(state=state)
-        found = controls.judge(snapshot(Pc("pc")), policy)
-        assert [finding.control.id for finding in found] == [control.id for control in controls.catalogue(policy)]
-    assert {control.id for control in controls.catalogue(Policy())} == {
+        found = assess(snapshot(Pc("pc")), policy, "proxy")
+        assert [finding.control.id for finding in found] == [control.id for control in [check.control for check in controls.FAMILY.checks(policy)]]
+    assert {control.id for control in [check.control for check in controls.FAMILY.checks(Policy())]} == {
         "proxy.wininet", "proxy.winhttp", "proxy.effective", "proxy.login", "proxy.environment",
     }  # fmt: skip
 
@@ -164,7 +165,7 @@ def test_settings_of_somebody_logged_on_that_cannot_be_read_leave_it_open() -> N
         dataclasses.replace(user, hive="unavailable", error="in use") if user.name == "second" else user
         for user in seen.users or ()
     )
-    found = {one.control.id: one for one in controls.judge(dataclasses.replace(seen, users=gone), Policy())}["proxy.effective"]
+    found = {one.control.id: one for one in assess(dataclasses.replace(seen, users=gone), Policy(), "proxy")}["proxy.effective"]
     assert (found.status, "the user's registry could not be loaded: in use" in found.reason) == (Status.UNKNOWN, True)
 
 
@@ -224,7 +225,7 @@ def test_environment_variables_are_reported_and_their_values_are_not() -> None:
     finding = judge(made)["proxy.environment"]
     assert finding.evidence == {"set": ["HTTPS_PROXY", "no_proxy"], "set_by_users": {USER: ["http_proxy"]}}
     assert finding.reason.startswith(
-        "HTTPS_PROXY, http_proxy (of knx), no_proxy are set. ETS6, a .NET Framework program, does not read that"
+        "HTTPS_PROXY, no_proxy and http_proxy (of knx) are set. ETS6, a .NET Framework program, does not read that"
     )
     assert "s3cret" not in json.dumps(finding.to_wire())
 

@@ -8,7 +8,8 @@ import contextlib
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.proxy.setting import ProxySetting, SettingError, proxy_setting
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import NotAcceptedError
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.proxy import ProxySetting, parse_proxy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ from hypothesis import strategies as st
     ],
 )
 def test_accepted(value: Any, setting: ProxySetting) -> None:
-    assert proxy_setting(value) == setting
+    assert parse_proxy(value) == setting
 
 
 NAMED = {"mode": "named"}
@@ -72,8 +73,8 @@ NAMED = {"mode": "named"}
     ],
 )  # fmt: skip
 def test_refused_with_what_is_accepted(value: Any, said: str) -> None:
-    with pytest.raises(SettingError) as refused:
-        proxy_setting(value)
+    with pytest.raises(NotAcceptedError) as refused:
+        parse_proxy(value)
     assert str(refused.value).startswith(said)
 
 
@@ -87,16 +88,16 @@ def test_refused_with_what_is_accepted(value: Any, said: str) -> None:
     ],
 )
 def test_a_login_is_refused_with_the_reason_and_not_repeated(value: Any) -> None:
-    with pytest.raises(SettingError, match="PC user's own Windows login") as refused:
-        proxy_setting(value)
+    with pytest.raises(NotAcceptedError, match="PC user's own Windows login") as refused:
+        parse_proxy(value)
     assert "s3cret" not in str(refused.value)
     assert "Negotiate, Kerberos or NTLM" in str(refused.value)
 
 
 @pytest.mark.parametrize("key", ["mode", "scope", "replace_malformed", "bypass"])
 def test_a_login_in_the_wrong_place_is_not_repeated_either(key: str) -> None:
-    with pytest.raises(SettingError) as refused:
-        proxy_setting({"mode": "named", "server": "p:1", key: ["knx:s3cret@p"] if key == "bypass" else "knx:s3cret@p"})
+    with pytest.raises(NotAcceptedError) as refused:
+        parse_proxy({"mode": "named", "server": "p:1", key: ["knx:s3cret@p"] if key == "bypass" else "knx:s3cret@p"})
     assert "s3cret" not in str(refused.value)
 
 
@@ -106,5 +107,5 @@ def test_a_login_in_the_wrong_place_is_not_repeated_either(key: str) -> None:
     )
 )
 def test_anything_is_either_accepted_or_refused(value: dict[str, Any]) -> None:
-    with contextlib.suppress(SettingError):
-        assert isinstance(proxy_setting(value), ProxySetting)
+    with contextlib.suppress(NotAcceptedError):
+        assert isinstance(parse_proxy(value), ProxySetting)

@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Endpoint, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS, Endpoint
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls, interception, outcome, ways
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import CALLS, Kind
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -226,9 +229,9 @@ def test_whatever_a_pc_answers_can_be_asked_further_and_judged(one: dict[str, An
     probes = [{**probe(), **one, "name": "updates", "way": ""}]
     probes.append({**probe(), **other, "name": ways.other_name(policy.endpoints[0]), "way": ""})
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "host": {"time": 7}, "probes": probes})
-    ways.not_yet_probed(seen, policy)
-    findings = controls.judge(seen, policy)
-    assert [finding.control for finding in findings] == controls.catalogue(policy)
+    ways.not_yet_probed(ProxyContext(seen, policy))
+    findings = assess(seen, policy, "reach")
+    assert [finding.control for finding in findings] == [check.control for check in controls.FAMILY.checks(policy)]
 
 
 def test_only_an_address_is_taken_from_the_pc_for_a_second_question() -> None:
@@ -243,7 +246,7 @@ def test_only_an_address_is_taken_from_the_pc_for_a_second_question() -> None:
     ):
         probes = [probe(**cut, address=address)]
         seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": probes})
-        asked = {one["name"]: one for one in ways.not_yet_probed(seen, policy)}.get("updates under another name")
+        asked = {one["name"]: one for one in ways.not_yet_probed(ProxyContext(seen, policy))}.get("updates under another name")
         assert (asked and asked["address"]) == wanted
         assert asked is None or asked["url"] == "https://probe.invalid"
 
@@ -253,8 +256,8 @@ def test_the_second_question_is_a_short_one() -> None:
     error = {"kind": "timeout", "code": None, "text": ""}
     cut = [probe(name=endpoint.name, stage="tls", error=error, tls=None, http=None) for endpoint in policy.endpoints]
     first = Snapshot.from_wire({"version": 1, "vantage": True, "probes": cut[:1]})
-    assert ways.seconds(ways.not_yet_probed(first, policy), policy) == policy.probe_timeout == 10
-    second = ways.not_yet_probed(Snapshot.from_wire({"version": 1, "vantage": True, "probes": cut}), policy)
+    assert ways.seconds(ways.not_yet_probed(ProxyContext(first, policy)), policy) == policy.probe_timeout == 10
+    second = ways.not_yet_probed(ProxyContext(Snapshot.from_wire({"version": 1, "vantage": True, "probes": cut}), policy))
     assert {one["url"] for one in second} == {"https://probe.invalid"}
     assert ways.seconds(second, policy) == 3
     assert ways.seconds(second, Policy.from_variables({"probe_timeout": 1})) == 1
@@ -262,7 +265,7 @@ def test_the_second_question_is_a_short_one() -> None:
 
 def finding(found: dict[str, Any]) -> Finding:
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": [found]})
-    return {one.control.id: one for one in controls.judge(seen, Policy.from_variables({}))}["reach.updates"]
+    return {one.control.id: one for one in assess(seen, Policy.from_variables({}), "reach")}["reach.updates"]
 
 
 def test_what_a_script_names_before_the_way_that_works_is_told() -> None:
@@ -272,20 +275,20 @@ def test_what_a_script_names_before_the_way_that_works_is_told() -> None:
     dead = probe(way="a:1", stage="tcp", error={"kind": "refused", "code": 10061}, tls=None, http=None)
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": [script, dead, probe(way="b:2")]})
     policy = Policy.from_variables({"proxy": {"mode": "pac", "pac_url": url}})
-    found = {one.control.id: one for one in controls.judge(seen, policy)}["reach.updates"]
+    found = {one.control.id: one for one in assess(seen, policy, "reach")}["reach.updates"]
     assert "The script names a:1 before that, which is not reached: ETS6 waits for it each time, and goes on." in found.reason
     assert [way["way"] for way in found.evidence["ways"]] == ["b:2"]
 
 
 def test_a_probe_that_is_missing_is_unknown_and_never_a_pass() -> None:
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": []})
-    judged = controls.judge(seen, Policy.from_variables({}))
+    judged = assess(seen, Policy.from_variables({}), "reach")
     assert {one.status for one in judged} == {Status.UNKNOWN, Status.NOT_APPLICABLE}
 
 
 def test_multicast_is_said_to_be_beyond_a_probe_with_the_controls_that_decide() -> None:
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": []})
-    found = {one.control.id: one for one in controls.judge(seen, Policy.from_variables({}))}["reach.multicast"]
+    found = {one.control.id: one for one in assess(seen, Policy.from_variables({}), "reach")}["reach.multicast"]
     assert found.status is Status.NOT_APPLICABLE
     assert "only ETS6 itself can try" in found.reason
     assert "firewall.multicast_answers" in found.reason

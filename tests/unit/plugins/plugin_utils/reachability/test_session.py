@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import VENDOR_ENDPOINTS, Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import outcome, session
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import Kind, Outcome
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import User
@@ -39,7 +41,7 @@ def refused(name: str, way: str = "p:1", **found: Any) -> dict[str, Any]:
 
 
 def wanted(pc: Pc, *probes: dict[str, Any], probe_as: str = "user") -> dict[str, list[str]]:
-    asked = session.wanted(snapshot(pc, list(probes)), Policy.from_variables({"probe_as": probe_as}))
+    asked = session.wanted(ProxyContext(snapshot(pc, list(probes)), Policy.from_variables({"probe_as": probe_as})))
     return {user.sid: [one["name"] for one in found] for user, found in asked}
 
 
@@ -79,7 +81,7 @@ def test_windows_begins_with_the_first_proxy_of_a_script_and_the_answer_is_the_n
     pc.user_proxy(5, "", "", url)
     dead = refused("updates", "p:1", stage="tcp", connect=None)
     held = [script(url, 'function FindProxyForURL() { return "PROXY p:1; PROXY q:2" }'), dead, refused("updates", "q:2")]
-    ((_user, (asked,)),) = session.wanted(snapshot(pc, held), Policy.from_variables({"probe_as": "user"}))
+    ((_user, (asked,)),) = session.wanted(ProxyContext(snapshot(pc, held), Policy.from_variables({"probe_as": "user"})))
     assert (asked["first"], asked["way"]) == ("p:1", "q:2")
     (found,) = read({**FINE, "leaf": "AA=="}, probes=[asked])
     assert (found["way"], found["stage"]) == ("q:2", "done")

@@ -8,7 +8,7 @@ import hashlib
 from datetime import date
 from typing import Any
 
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document, exceptions
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, waivers
 
 ENDED = "2026-11-24T10:00:00Z"
 HOSTILE = "<script>alert(1)</script>\x1b[2J]]>\u202e\ud800|`'\""
@@ -17,14 +17,16 @@ CONTROLS = [
     {
         "id": "firewall.rule.ets6n.tcp",
         "title": "A rule lets TCP in",
+        "headline": "No rule lets TCP in",
         "severity": "high",
         "rationale": "Devices answer.",
         "remedy": "Make the rule.",
     },
-    {"id": "proxy.wininet", "title": "The users' proxy", "severity": "medium", "rationale": "ETS6 uses it.", "remedy": "Set it."},
+    {"id": "proxy.wininet", "title": "The users' proxy", "headline": "The users have another proxy", "severity": "medium", "rationale": "ETS6 uses it.", "remedy": "Set it."},
     {
         "id": "reach.updates",
         "title": "Updates are reached",
+        "headline": "Updates are not reached",
         "severity": "low",
         "rationale": "The vendor says so.",
         "remedy": "Open the way.",
@@ -101,6 +103,6 @@ def build(
     hosts = [document.Host.of(name, results[name], CONTROLS, (groups or {}).get(name, []), ENDED) for name in sorted(results)]
     common = document.in_common(hosts)
     wires = [host.to_wire(common) for host in hosts]
-    waivers = exceptions.of(results.values(), wires, [], date.fromisoformat(ENDED[:10]))
+    states = waivers.of(results.values(), wires, [], date.fromisoformat(ENDED[:10]))
     controls = document.controls_of(results.values(), CONTROLS)
-    return document.build({**RUN, "variables": common}, controls, wires, waivers, fail_on)
+    return document.build({**RUN, "variables": common}, controls, wires, states, fail_on)

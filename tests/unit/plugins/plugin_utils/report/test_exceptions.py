@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from ansible_collections.ets6.network.plugins.plugin_utils.report import exceptions, terminal
+from ansible_collections.ets6.network.plugins.plugin_utils.report import terminal, waivers
 
 from .samples import AWAY, CONTROLS, build, result
 
@@ -65,7 +65,7 @@ def test_what_nobody_could_see_is_not_called_unused() -> None:
     others = {**WAIVER, "hosts": ["away"]}
     assert state(build(**fleet(others, "pass"), away=AWAY)) == ("not_judged", 0)
     hosts = build(**fleet(WAIVER, "pass"))["hosts"]
-    (one,) = exceptions.of([{"waivers": [{**WAIVER, "hosts": ["elsewhere"]}]}], hosts, ["elsewhere"], date(2026, 11, 24))
+    (one,) = waivers.of([{"waivers": [{**WAIVER, "hosts": ["elsewhere"]}]}], hosts, ["elsewhere"], date(2026, 11, 24))
     assert one["state"] == "not_judged"
 
 

@@ -13,16 +13,16 @@ from typing import Any
 
 from ..formats.firewall_rule import Action, Direction
 from ..operations import FirewallRule
-from ..policy import Policy
+from ..policy.variables import Policy
 from ..snapshot import Snapshot
+from ..text import join_words
 from . import charge, own, places, store
-from .catalogue import PROTOCOLS
 from .effective import Effective, Flow, Outcome, Verdict, flow, rule_words
 from .match import System, reach
 from .paths import Paths
 from .places import Program
 from .store import Firewall, Store, StoredRule
-from .words import listed
+from .subjects import PROTOCOLS, ProgramTraffic
 
 BY_POLICY = (Store.GROUP_POLICY, Store.MDM)
 
@@ -51,7 +51,7 @@ class Block:
     def words(self) -> str:
         """Return the block in words."""
         way = "receiving" if self.stored.rule.direction is Direction.IN else "sending"
-        return f"{rule_words(self.stored)} keeps {self.program} from {way} in {listed(self.profiles)}"
+        return f"{rule_words(self.stored)} keeps {self.program} from {way} in {join_words(self.profiles)}"
 
     def to_wire(self) -> dict[str, Any]:
         """Return the block as it stands in a finding's evidence."""
@@ -66,7 +66,7 @@ class Block:
         }
 
 
-class Case:
+class FirewallContext:
     """One PC's firewall, and what is wanted of it."""
 
     def __init__(self, snapshot: Snapshot, policy: Policy) -> None:
@@ -80,6 +80,10 @@ class Case:
         self.effective = Effective(self.firewall, self.paths, self.system)
         self._verdicts: dict[tuple[Any, ...], Verdict] = {}
         self._flows: dict[tuple[str, str, Direction], Flow] = {}
+
+    def program(self, subject: ProgramTraffic) -> Program:
+        """Return the program that a control is about."""
+        return next(program for program in self.programs if program.name == subject.program)
 
     def own(self, program: Program, protocol: str, direction: Direction) -> list[FirewallRule]:
         """Return the own rules for a program, one for each place where it stands."""
@@ -143,7 +147,7 @@ class Case:
 
     @cached_property
     def own_ids(self) -> frozenset[str]:
-        """The ids, in lower case, that own rules have: one of those that blocks has drifted, and is mended as an own rule."""
+        """The ids, in lower context, that own rules have: one of those that blocks has drifted, and is mended as an own rule."""
         return frozenset(
             rule.id.lower()
             for program in self.programs

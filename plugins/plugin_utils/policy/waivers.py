@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The variable ets6_network_waivers: controls that may fail on some PCs until a day.
+
+A waiver has a reason and an owner. The control is still judged, and shown as waived; what would
+meet it is left alone. A waiver holds until the end of its last day in UTC, and the control fails
+again on the day after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from ..finding import Finding, Status
+from .parsing import NotAcceptedError, dictionary, not_accepted
+
+REQUIRED = ("control", "reason", "owner", "expires")
+KEYS = (*REQUIRED, "hosts", "groups", "ticket")
+WAIVABLE = frozenset({Status.FAIL, Status.UNKNOWN})
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """One waiver, for the named hosts and the hosts of the named groups (``all`` is every host)."""
+
+    control: str
+    hosts: tuple[str, ...]
+    groups: tuple[str, ...]
+    reason: str
+    owner: str
+    expires: date
+    ticket: str = ""
+
+    def covers(self, host: str, groups: Collection[str]) -> bool:
+        """Return whether it is for a host that is in these groups."""
+        if host in self.hosts or "all" in self.groups:
+            return True
+        return not set(self.groups).isdisjoint(groups)
+
+    def has_expired(self, today: date) -> bool:
+        """Return whether its last day (UTC) is over."""
+        return today > self.expires
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the waiver as it stands in report.json."""
+        return {
+            "control": self.control,
+            "hosts": list(self.hosts),
+            "groups": list(self.groups),
+            "reason": self.reason,
+            "owner": self.owner,
+            "expires": self.expires.isoformat(),
+            "ticket": self.ticket,
+        }
+
+
+def apply_waivers(
+    findings: Iterable[Finding],
+    waivers: Sequence[Waiver],
+    host: str,
+    groups: Collection[str],
+    today: date,
+) -> list[Finding]:
+    """Return the findings of a host. What a waiver covers is waived, without a remedy.
+
+    A finding whose waiver has expired stays as it is and names it. Of several waivers the one that
+    expires last counts.
+    """
+    on_host = [waiver for waiver in waivers if waiver.covers(host, groups)]
+    return [_apply(finding, on_host, today) for finding in findings]
+
+
+def _apply(finding: Finding, waivers: Sequence[Waiver], today: date) -> Finding:
+    covering = [waiver for waiver in waivers if waiver.control == finding.control.id]
+    if not covering or finding.status not in WAIVABLE:
+        return finding
+    waiver = max(covering, key=lambda candidate: candidate.expires)
+    expired = waiver.has_expired(today)
+    record = {**waiver.to_wire(), "status": finding.status.value, "expired": expired}
+    if expired:
+        return dataclasses.replace(finding, waiver=record)
+    return dataclasses.replace(finding, status=Status.WAIVED, remedy=(), waiver=record)
+
+
+def parse_waivers(value: Any) -> tuple[Waiver, ...]:
+    """Return the waivers. Raises NotAcceptedError with the first problem and where it is."""
+    if not isinstance(value, (list, tuple)):
+        raise not_accepted(value, "a list of waivers is expected")
+    waivers = []
+    for number, entry in enumerate(value, 1):
+        try:
+            waivers.append(_parse_waiver(entry))
+        except NotAcceptedError as error:
+            raise error.within(f"entry {number}") from None
+    return tuple(waivers)
+
+
+def _parse_waiver(entry: Any) -> Waiver:
+    expected = f"a dictionary with {', '.join(REQUIRED)} and hosts or groups"
+    given = dictionary(entry, KEYS, expected)
+    waiver = Waiver(
+        _parse_text(given, "control"),
+        _parse_names(given, "hosts"),
+        _parse_names(given, "groups"),
+        _parse_text(given, "reason"),
+        _parse_text(given, "owner"),
+        _parse_date(given.get("expires")),
+        _parse_text(given, "ticket"),
+    )
+    if not waiver.hosts and not waiver.groups:
+        raise NotAcceptedError(
+            "hosts or groups must say which hosts it is for; groups: [all] is for every host"
+        )
+    return waiver
+
+
+def _parse_text(given: Mapping[Any, Any], key: str) -> str:
+    value = given.get(key, "")
+    if not isinstance(value, str) or (key in REQUIRED and not value.strip()):
+        raise not_accepted(given.get(key), "a text is expected").within(key)
+    return str(value)
+
+
+def _parse_names(given: Mapping[Any, Any], key: str) -> tuple[str, ...]:
+    names = given.get(key, [])
+    expected = "a list of names is expected"
+    if not isinstance(names, (list, tuple)):
+        raise not_accepted(names, expected).within(key)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise not_accepted(names, expected).within(key)
+    return tuple(str(name) for name in names)
+
+
+def _parse_date(value: Any) -> date:
+    # YAML makes a date of 2027-03-31 by itself; from the command line it comes as text.
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return date(value.year, value.month, value.day)
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise not_accepted(
+        value, "the last day is expected, such as 2027-03-31 (it ends with that day in UTC)"
+    ).within("expires")

@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the policy is applied to: a live PC, an image, or a host that only probes.
+
+A target observes and changes; nothing else differs between the three. What runs there is a module
+of this collection, which decides nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import operations
+from .errors import ETS6Error
+from .finding import Change
+from .policy.variables import Policy
+from .proxy.context import ProxyContext
+from .reachability import session, ways
+from .snapshot import Registry, Snapshot, SnapshotError, User
+
+SESSION_PROBE = "ets6.network.windows_session_probe"
+
+Request = Mapping[str, Any]
+"""Options of windows_host, which windows_image and endpoint_probe share."""
+Execute = Callable[[str, dict[str, Any]], Mapping[str, Any]]
+"""Runs a module by its full name with its options, and returns its result."""
+Step = tuple[Change, dict[str, Any]]
+"""An operation in the form that the target takes, with the change that it is a part of."""
+
+PROBING_HOST = Snapshot.from_wire({"version": 1, "vantage": True})
+"""A host that only probes, before it was asked: its proxy is known from the variables alone."""
+
+
+class TargetError(ETS6Error):
+    """A target could not be observed, or its reply cannot be used."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of changes.
+
+    snapshot is what was observed afterwards, made the changes that were carried out, failures a
+    sentence for each operation that was not.
+    """
+
+    snapshot: Snapshot
+    made: Sequence[Change]
+    failures: Sequence[str]
+
+
+class Target(ABC):
+    """One host or image. name stands in errors: ``The PC``."""
+
+    name: str
+    module: str
+    rehearses = False
+    """Whether changes are sent in check mode, too: the module makes them and throws them away."""
+
+    def __init__(self, execute: Execute, policy: Policy) -> None:
+        self.execute = execute
+        self.policy = policy
+
+    @abstractmethod
+    def options(self, request: Request) -> dict[str, Any]:
+        """Return the module's options for a request."""
+
+    def first_request(self, request: Request) -> Request:
+        """Return what is asked of the target first. request: what the controls have to know."""
+        return request
+
+    def observe(self, request: Request) -> Snapshot:
+        """Read and probe. Raises TargetError; Ansible reports what keeps it from connecting."""
+        return self._run(request)[0]
+
+    def change(self, changes: Sequence[Change], registry: Registry, request: Request) -> Outcome:
+        """Make the changes, then read and probe. Raises TargetError."""
+        steps = self._steps(changes, registry)
+        wire = [operation for _change, operation in steps]
+        snapshot, results = self._run({**request, "operations": wire})
+        if len(results) != len(steps):
+            raise TargetError(
+                f"{self.name} was given {len(steps)} operations and reported on {len(results)}: "
+                "which of them were carried out could not be determined. The next run reads "
+                "everything again."
+            )
+        return _outcome(snapshot, changes, steps, results)
+
+    def observe_as_user(
+        self, user: User, probes: Sequence[Mapping[str, str]], snapshot: Snapshot
+    ) -> Snapshot:
+        """Probe in the session of a user, and return the snapshot with the results.
+
+        Where that fails nothing is proven; the snapshot's errors say why.
+        """
+        reply = self.execute(
+            SESSION_PROBE,
+            {
+                "sid": user.sid,
+                "probes": [{"name": probe["name"], "url": probe["url"]} for probe in probes],
+                "timeout": self.policy.probe_timeout,
+            },
+        )
+        results: Sequence[dict[str, Any]] = ()
+        error = _message(reply)
+        if "lines" in reply:
+            results, error = session.results(reply["lines"], user, probes)
+        errors = dict(snapshot.errors)
+        if error:
+            errors["session"] = "; ".join(filter(None, [errors.get("session", ""), error]))
+        probed = dataclasses.replace(snapshot, probes=tuple(results))
+        return dataclasses.replace(snapshot.with_probes(probed), errors=errors)
+
+    def _run(self, request: Request) -> tuple[Snapshot, list[Mapping[str, Any]]]:
+        reply = self.execute(self.module, self.options(request))
+        if "snapshot" not in reply:
+            raise TargetError(f"{self.name} could not be read: {_message(reply)}")
+        try:
+            snapshot = Snapshot.unpack(reply["snapshot"])
+        except SnapshotError as error:
+            raise TargetError(f"{self.name} sent a reply that cannot be used: {error}") from error
+        return snapshot, list(reply.get("operations") or ())
+
+    def _steps(self, changes: Sequence[Change], registry: Registry) -> list[Step]:
+        """Return every operation, in order. registry: what is there before the first."""
+        steps: list[Step] = []
+        for change in changes:
+            steps += [(change, operation.to_wire()) for operation in change.operations]
+        return steps
+
+    def _probe_timeout(self, request: Request) -> int:
+        """Return the seconds that the probes of a request may take."""
+        probes = request.get("probes")
+        return ways.seconds(probes, self.policy) if probes else self.policy.probe_timeout
+
+
+class WindowsPC(Target):
+    """A live PC."""
+
+    name = "The PC"
+    module = "ets6.network.windows_host"
+
+    def options(self, request: Request) -> dict[str, Any]:
+        """Return the options of windows_host."""
+        return {**request, "probe_timeout": self._probe_timeout(request)}
+
+
+class ProbingHost(Target):
+    """A host that is not a Windows PC: it only probes."""
+
+    name = "The host, which is not a Windows PC according to its connection,"
+    module = "ets6.network.endpoint_probe"
+
+    def first_request(self, request: Request) -> Request:
+        """Return the probes with explicit proxies: the host has no proxy settings of its own."""
+        context = ProxyContext(PROBING_HOST, self.policy)
+        return {"probes": ways.not_yet_probed(context)}
+
+    def options(self, request: Request) -> dict[str, Any]:
+        """Return the options of endpoint_probe."""
+        return {**request, "probe_timeout": self._probe_timeout(request)}
+
+
+class WindowsImage(Target):
+    """An image on the controller. image: its path and, where it holds several, the index."""
+
+    module = "ets6.network.windows_image"
+    rehearses = True
+
+    def __init__(self, execute: Execute, policy: Policy, image: Mapping[str, Any]) -> None:
+        super().__init__(execute, policy)
+        self.image = image
+        self.name = f"The image {image.get('path')}"
+
+    def options(self, request: Request) -> dict[str, Any]:
+        """Return the options of windows_image, which probes nothing."""
+        options = {**self.image, **request}
+        options.pop("probes", None)
+        return options
+
+    def _steps(self, changes: Sequence[Change], registry: Registry) -> list[Step]:
+        """Return the operations as registry values."""
+        steps: list[Step] = []
+        for change in changes:
+            wire = operations.as_registry_operations(change.operations, registry)
+            steps += [(change, operation) for operation in wire]
+            registry = operations.predict(change.operations, registry)
+        return steps
+
+
+def _outcome(
+    snapshot: Snapshot,
+    changes: Sequence[Change],
+    steps: Sequence[Step],
+    results: Sequence[Mapping[str, Any]],
+) -> Outcome:
+    failures = []
+    failed_subjects = set()
+    not_begun = 0
+    for (change, operation), result in zip(steps, results, strict=True):
+        state, error = result.get("state"), result.get("error")
+        if state == "done":
+            continue
+        failed_subjects.add(change.subject)
+        if state == "not_done" and not error:
+            not_begun += 1
+            continue
+        cause = f" ({error})" if error else ""
+        failures.append(f"{change.subject}: {operation['do']} {state}{cause}.")
+    if not_begun:
+        failures.append(f"Not begun: {not_begun} more.")
+    made = [change for change in changes if change.subject not in failed_subjects]
+    return Outcome(snapshot, made, failures)
+
+
+def _message(reply: Mapping[str, Any]) -> str:
+    return str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
