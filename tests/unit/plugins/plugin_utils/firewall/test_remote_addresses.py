@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.addresses import parse_remote_address
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.addresses import (
+    parse_remote_address,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import NotAcceptedError
 
 
@@ -38,23 +40,23 @@ def test_what_is_accepted_is_brought_to_one_spelling(given: str, taken: str) -> 
     [
         (7, "7 is not accepted"),
         (None, "None is not accepted"),
-        ("", "'' is no address"),
+        ("", "'' is not an address"),
         ("any", "leave the list empty"),
         ("*", "leave the list empty"),
         ("0.0.0.0/0", "it is every address"),
         ("::/0", "it is every address"),
         ("192.168.1.20/24", "the network is 192.168.1.0/24, the single PC is 192.168.1.20"),
         ("fd00::7/64", "the network is fd00::/64, the single PC is fd00::7"),
-        ("192.168.1.0/33", "no prefix length"),
+        ("192.168.1.0/33", "not a prefix length"),
         ("224.0.23.12", "multicast"),
         ("ff02::1", "multicast"),
         ("127.0.0.1", "loopback"),
         ("::1", "loopback"),
         ("0.0.0.0", "unspecified"),
         ("10.0.0.0-200.0.0.0", "loopback"),
-        ("knx.example", "'knx.example' is no address"),
-        ("10.0.0.1, 10.0.0.2", "is no address"),
-        ("10.0.0.1|RA4=LocalSubnet", "is no address"),
+        ("knx.example", "'knx.example' is not an address"),
+        ("10.0.0.1, 10.0.0.2", "is not an address"),
+        ("10.0.0.1|RA4=LocalSubnet", "is not an address"),
     ],
 )
 def test_what_is_refused_is_named(given: Any, problem: str) -> None:
