@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..finding import Status
-from ..policy.variables import Policy
 from ..snapshot import FirewallProduct, Snapshot
 from ..text import join_words
-from .store import Firewall, Store
 
 SERVICES = {"MpsSvc": "Windows Defender Firewall", "BFE": "Base Filtering Engine"}
+FIREWALL_CATEGORY = 2
+"""NET_FW_RULE_CATEGORY_FIREWALL: a product with it has taken over the filtering (netfw.h)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ActiveFirewall:
     rules_help: bool = True
 
 
-def find_active_firewall(snapshot: Snapshot, firewall: Firewall, policy: Policy) -> ActiveFirewall:
+def find_active_firewall(snapshot: Snapshot) -> ActiveFirewall:
     """Return which firewall is active on the PC."""
     if snapshot.offline:
         return ActiveFirewall(
@@ -40,7 +40,7 @@ def find_active_firewall(snapshot: Snapshot, firewall: Firewall, policy: Policy)
             "An image does not run a firewall. Its rules and settings are judged as if it did.",
         )
     return (
-        _replaced(snapshot, firewall, policy)
+        _replaced(snapshot)
         or _undetermined(snapshot)
         or ActiveFirewall(
             Status.PASS,
@@ -49,9 +49,9 @@ def find_active_firewall(snapshot: Snapshot, firewall: Firewall, policy: Policy)
     )
 
 
-def _replaced(snapshot: Snapshot, firewall: Firewall, policy: Policy) -> ActiveFirewall | None:
+def _replaced(snapshot: Snapshot) -> ActiveFirewall | None:
     """Return what makes Windows' local rules have no effect."""
-    products = _names(snapshot, enabled=True)
+    products = [*_names(snapshot, enabled=True), *_registered(snapshot)]
     if products:
         return _void(
             Status.FAIL,
@@ -64,13 +64,6 @@ def _replaced(snapshot: Snapshot, firewall: Firewall, policy: Policy) -> ActiveF
             Status.FAIL,
             f"A service of the firewall does not run: {join_words(stopped)}. What Windows lets "
             "through in this state is not defined.",
-        )
-    sources = list(_ignored_by_mdm(firewall, policy))
-    if len(sources) == len(policy.profiles):
-        return _void(
-            Status.UNKNOWN,
-            f"Only the MDM policy (Intune) decides: {sources[0]}. How Windows stores its rules is "
-            "not published, so they cannot be judged; allow ETS6's programs in the MDM policy.",
         )
     return None
 
@@ -105,18 +98,22 @@ def _names(snapshot: Snapshot, *, enabled: bool | None) -> list[str]:
     return [product.name for product in products if product.enabled is enabled]
 
 
+def _registered(snapshot: Snapshot) -> list[str]:
+    """Return the products that took over the firewall's rules, on servers too."""
+    return [
+        product.name
+        for product in snapshot.registered_firewalls or ()
+        if FIREWALL_CATEGORY in product.categories
+    ]
+
+
 def _stopped_services(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.services is None:
         return
+    # Get-Service may spell a name as it was asked for.
+    states = {name.lower(): state for name, state in snapshot.services.items()}
     for name, title in SERVICES.items():
-        state = snapshot.services.get(name, "not installed")
+        state = states.get(name.lower(), "not installed")
         if state != "Running":
             yield f"{name} ({title}) is {state}"
 
-
-def _ignored_by_mdm(firewall: Firewall, policy: Policy) -> Iterator[str]:
-    """Return the MDM setting of each wanted profile in which it ignores local rules."""
-    for profile in policy.profiles:
-        merge = firewall.profiles[profile].merge_local
-        if not merge and merge.store is Store.MDM:
-            yield merge.source

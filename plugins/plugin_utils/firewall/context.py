@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -16,15 +17,17 @@ from ..policy.variables import Policy
 from ..snapshot import Snapshot
 from ..text import sentence
 from . import managed_rules, store
+from .accounts import Accounts
 from .active_firewall import ActiveFirewall, find_active_firewall
-from .blocks import Block
-from .evaluation import Evaluation, needed_traffic
+from .blocks import Block, PromptRules, blocked_boxes, is_doubtful
+from .evaluation import Evaluation, Question, ScopedRule
+from .needs import needed_sets
 from .paths import Paths
 from .programs import Program, find_programs
-from .rule_scope import System, rule_scope
+from .rule_scope import RuleScope, System
 from .store import Firewall, Store, StoredRule
 from .subjects import PROTOCOLS, ProgramTraffic
-from .verdict import Traffic, TrafficOutcome, Verdict, name_rule
+from .verdict import TrafficOutcome, Verdict, name_rule
 
 BY_POLICY = (Store.GROUP_POLICY, Store.MDM)
 
@@ -38,11 +41,14 @@ class FirewallContext:
         self.firewall: Firewall = store.read(snapshot.registry)
         self.paths = Paths(snapshot.environment)
         self.programs: list[Program] = find_programs(snapshot, policy, self.paths)
-        self.active: ActiveFirewall = find_active_firewall(snapshot, self.firewall, policy)
-        self.system = System(_windows_version(snapshot.host.get("os")), self.firewall.version)
-        self.evaluation = Evaluation(self.firewall, self.paths, self.system)
-        self._verdicts: dict[tuple[Any, ...], Verdict] = {}
-        self._traffic: dict[tuple[str, str, Direction], Traffic] = {}
+        self.active: ActiveFirewall = find_active_firewall(snapshot)
+        accounts = Accounts(snapshot)
+        system = System(
+            _windows_version(snapshot.host.get("os")), self.firewall.version, accounts
+        )
+        needed = needed_sets(policy, accounts.everyone)
+        self.evaluation = Evaluation(self.firewall, self.paths, system, needed)
+        self._verdicts: dict[Question, Verdict] = {}
 
     def program(self, subject: ProgramTraffic) -> Program:
         """Return the program that a control is about."""
@@ -84,19 +90,9 @@ class FirewallContext:
             if verdict.outcome is TrafficOutcome.ALLOWED:
                 continue
             for part in verdict.parts:
-                if part.rule is None and not part.passes:
+                if part.by_default and not part.passes:
                     return True
         return False
-
-    def traffic(self, rule: FirewallRule, direction: Direction) -> Traffic:
-        """Return the traffic that a managed rule allows."""
-        key = (rule.program, rule.protocol, direction)
-        traffic = self._traffic.get(key)
-        if traffic is None:
-            scope = rule_scope(managed_rules.as_rule(rule), self.system)
-            traffic = needed_traffic(rule.program, rule.protocol, direction, scope)
-            self._traffic[key] = traffic
-        return traffic
 
     def verdict(
         self,
@@ -104,15 +100,14 @@ class FirewallContext:
         direction: Direction,
         profile: str,
         without: frozenset[str] = frozenset(),
-        stores: Sequence[Store] = tuple(Store),
+        stores: tuple[Store, ...] = tuple(Store),
     ) -> Verdict:
-        """Return what happens to the traffic that a managed rule allows."""
-        key = (rule.program, rule.protocol, direction, profile, without, tuple(stores))
-        verdict = self._verdicts.get(key)
+        """Return what happens to what the program of a managed rule needs."""
+        question = Question(rule.program, rule.protocol, direction, profile, without, stores)
+        verdict = self._verdicts.get(question)
         if verdict is None:
-            traffic = self.traffic(rule, direction)
-            verdict = self.evaluation.verdict(traffic, profile, without=without, stores=stores)
-            self._verdicts[key] = verdict
+            verdict = self.evaluation.verdict(question)
+            self._verdicts[question] = verdict
         return verdict
 
     def causes_without_effect(self, rule: FirewallRule, direction: Direction) -> str:
@@ -145,7 +140,7 @@ class FirewallContext:
         verdict = self.verdict(rule, direction, profile, stores=BY_POLICY)
         if verdict.outcome is not TrafficOutcome.BLOCKED:
             return ""
-        if any(part.rule is None for part in verdict.parts):
+        if any(part.by_default for part in verdict.parts):
             return ""
         return verdict.sentence()
 
@@ -168,29 +163,59 @@ class FirewallContext:
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """Every rule that blocks a program or a part of its traffic, each once."""
+        """Every rule in force that blocks some traffic of a program, each once."""
+        prompt = PromptRules(self.firewall.rules, self.paths)
         blocks: dict[int, Block] = {}
         for direction in Direction:
             for program, rule in self.managed_rules_of(direction):
-                for stored in self._blocking(rule, direction):
-                    profiles = self._profiles_in_force(stored)
-                    if profiles:
-                        blocks.setdefault(id(stored), Block(stored, program.name, profiles))
-        return list(blocks.values())
+                for stored, scope in self._blocking(rule, direction):
+                    block = blocks.get(id(stored))
+                    if block is None:
+                        block = self._new_block(stored, scope, prompt)
+                    blocks[id(stored)] = self._extended(block, program, rule, direction)
+        return [block for block in blocks.values() if block.profiles]
 
-    def _blocking(self, rule: FirewallRule, direction: Direction) -> Iterator[StoredRule]:
-        """Return the rules that block some of the traffic that a managed rule allows."""
-        traffic = self.traffic(rule, direction)
-        for stored, scope in self.evaluation.matching(rule.program, direction, rule.protocol):
-            if stored.rule.action is Action.BLOCK and self.evaluation.touches(traffic, scope):
-                yield stored
+    def _blocking(self, rule: FirewallRule, direction: Direction) -> Iterator[ScopedRule]:
+        for scoped in self.evaluation.rules_for(rule.program, rule.protocol, direction):
+            if scoped[0].rule.action is Action.BLOCK:
+                yield scoped
+
+    def _new_block(self, stored: StoredRule, scope: RuleScope, prompt: PromptRules) -> Block:
+        pair = prompt.pair(stored)
+        return Block(
+            stored,
+            scope,
+            programs=(),
+            profiles=self._profiles_in_force(stored),
+            doubtful=True,
+            by_prompt=prompt.made(stored) or bool(pair),
+            pair=pair,
+        )
+
+    def _extended(
+        self, block: Block, program: Program, rule: FirewallRule, direction: Direction
+    ) -> Block:
+        """Return the block with a program, and what it blocks of that program's needs."""
+        titles = list(block.needs)
+        doubtful = block.doubtful
+        for needed in self.evaluation.needed(rule.protocol, direction):
+            boxes = blocked_boxes(needed, block.scope)
+            if boxes:
+                titles.append(needed.need.title)
+                doubtful = doubtful and is_doubtful(boxes)
+        return dataclasses.replace(
+            block,
+            programs=tuple(dict.fromkeys([*block.programs, program.name])),
+            needs=tuple(dict.fromkeys(titles)),
+            doubtful=doubtful,
+        )
 
     def _profiles_in_force(self, stored: StoredRule) -> tuple[str, ...]:
         """Return the profiles in which a rule counts."""
         profiles = []
         for profile, settings in self.firewall.profiles.items():
             counts = stored.store is not Store.LOCAL or settings.merge_local
-            if counts and profile in stored.rule.profiles:
+            if settings.enabled and counts and profile in stored.rule.profiles:
                 profiles.append(profile)
         return tuple(profiles)
 

@@ -13,20 +13,23 @@ from ..declaration import Family, Judgement, failed, not_applicable, passed, unk
 from ..finding import Change, Severity
 from ..formats.firewall_rule import PROFILES, Direction, Rule
 from ..operations import AllowMulticastAnswers, FirewallRule
-from ..text import count, join_words, sentence
+from ..text import count, first_words, join_words, sentence
 from . import managed_rules
 from .blocks import Block, blocks_evidence
 from .context import FirewallContext, join_causes
 from .preconditions import decided_by_windows, readable, readable_and_installed
 from .programs import Program
-from .store import Setting, request
+from .store import Setting, Store, request
 from .subjects import PROTOCOLS, ProgramTraffic, program_traffic
 from .traffic_judgement import judge_traffic, traffic_status
-from .verdict import MAX_LISTED, TrafficOutcome, Verdict
+from .verdict import MAX_LISTED, TrafficOutcome, Verdict, name_rule
 
 __all__ = ["FAMILY", "request"]
 
 FAMILY: Family[FirewallContext] = Family("firewall")
+
+MAX_HARMLESS = 3
+"""Blocks of no concern in a sentence; the evidence has more."""
 
 
 @FAMILY.control(
@@ -229,10 +232,12 @@ def prompt_blocks(context: FirewallContext) -> Judgement:
     """Judge whether cancelled prompts left blocking rules."""
     if (judgement := readable_and_installed(context, context.programs)) is not None:
         return judgement
-    blocks = [block for block in context.blocks if block.by_prompt]
+    prompted = [block for block in context.blocks if block.by_prompt]
+    blocks = [block for block in prompted if _counts_against(context, block)]
+    harmless = [block for block in prompted if block not in blocks]
+    evidence = blocks_evidence(blocks, harmless)
     if not blocks:
-        return passed("No prompt of Windows left a blocking rule.")
-    evidence = blocks_evidence(blocks)
+        return passed(f"No prompt of Windows left a rule that blocks ETS6 in {_wanted(context)}.{_harmless_words(harmless)}", evidence)
     reason = (
         f"{_block_sentences(blocks)}: the prompt of Windows was cancelled, or the user had no "
         "right to answer it."
@@ -245,6 +250,32 @@ def prompt_blocks(context: FirewallContext) -> Judgement:
         )
     changes = [managed_rules.removal(block.stored.rule) for block in blocks]
     return failed(reason, evidence, changes)
+
+
+def _wanted(context: FirewallContext) -> str:
+    return join_words(context.policy.profiles)
+
+
+def _counts_against(context: FirewallContext, block: Block) -> bool:
+    """Return whether a rule blocks something that ETS6 needs in a wanted profile."""
+    return bool(block.needs) and not set(context.policy.profiles).isdisjoint(block.profiles)
+
+
+def _harmless_words(blocks: Sequence[Block]) -> str:
+    """Return the blocks that do not count against ETS6, and why."""
+    if not blocks:
+        return ""
+    sentences = [_harmless_sentence(block) for block in blocks]
+    return f" Of no concern: {first_words(sentences, MAX_HARMLESS)}."
+
+
+def _harmless_sentence(block: Block) -> str:
+    rule = name_rule(block.stored)
+    if block.scope.other_account:
+        return f"{rule}, which is only for {'; '.join(block.scope.conditions)}"
+    if block.needs:
+        return f"{rule}, which counts in {join_words(block.profiles)} only"
+    return f"{rule}, which blocks nothing that ETS6 needs ({'; '.join(block.scope.conditions)})"
 
 
 def _block_sentences(blocks: Sequence[Block]) -> str:
@@ -265,36 +296,56 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
     """Judge whether other rules block a program in a wanted profile."""
     if (judgement := readable_and_installed(context, context.programs)) is not None:
         return judgement
-    blocks = [block for block in context.blocks if _is_deliberate(context, block)]
+    candidates = [block for block in context.blocks if not _has_own_control(context, block)]
+    blocks = [block for block in candidates if _counts_against(context, block)]
+    harmless = [block for block in candidates if block not in blocks]
+    evidence = blocks_evidence(blocks, harmless)
     if not blocks:
-        return passed(f"No other rule blocks ETS6 in {join_words(context.policy.profiles)}.")
-    evidence = blocks_evidence(blocks)
+        return passed(f"No other rule blocks what ETS6 needs in {_wanted(context)}.{_harmless_words(harmless)}", evidence)
     reason = f"{_block_sentences(blocks)}."
     if not context.active.rules_help:
         return unknown(f"{reason} {context.active.reason}", evidence)
     if context.policy.blocks == "all":
-        return _removal_of(blocks, reason)
-    if all(context.evaluation.scope(block.stored).doubts for block in blocks):
+        return _removal_of(blocks, reason, evidence)
+    if all(block.doubtful for block in blocks):
         return unknown(f"Whether it counts could not be determined. {reason}", evidence)
-    return failed(f"{reason} It is not removed, since ets6_network_blocks is not all.", evidence)
+    return failed(f"{reason}{_why_kept(blocks)}", evidence)
 
 
-def _is_deliberate(context: FirewallContext, block: Block) -> bool:
-    if block.by_prompt or block.stored.rule.id.lower() in context.managed_ids:
-        return False
-    return not set(context.policy.profiles).isdisjoint(block.profiles)
+def _has_own_control(context: FirewallContext, block: Block) -> bool:
+    """Return whether another control is about a rule: the prompt's, or a managed one."""
+    return block.by_prompt or block.stored.rule.id.lower() in context.managed_ids
 
 
-def _removal_of(blocks: Sequence[Block], reason: str) -> Judgement:
+def _why_kept(blocks: Sequence[Block]) -> str:
+    """Return why the blocks are not removed, and which of them ets6_network_blocks would remove."""
+    removable = [block.stored.rule.id for block in blocks if block.removable]
+    text = ""
+    if removable:
+        text += (
+            f" With ets6_network_blocks all, this is removed: {join_words(removable)}."
+        )
+    return text + _not_removable(blocks)
+
+
+def _not_removable(blocks: Sequence[Block]) -> str:
+    """Return which blocks are never removed, and what to do about them."""
+    text = ""
+    for_all = [block for block in blocks if block.stored.store is Store.LOCAL and not block.removable]
+    by_policy = [block for block in blocks if block.stored.store is not Store.LOCAL]
+    if for_all:
+        ids = join_words(block.stored.rule.id for block in for_all)
+        text += f" Not removed, since it is for every program: {ids}; narrow it, so that it spares ETS6."
+    if by_policy:
+        ids = join_words(block.stored.rule.id for block in by_policy)
+        text += f" Not removed, since an administrator's policy sets it: {ids}; change it there."
+    return text
+
+
+def _removal_of(blocks: Sequence[Block], reason: str, evidence: dict[str, Any]) -> Judgement:
     """Return the judgement that removes the blocks that can be removed."""
     changes = [managed_rules.removal(block.stored.rule) for block in blocks if block.removable]
-    remaining = [block.stored.rule.id for block in blocks if not block.removable]
-    if remaining:
-        reason += (
-            " Only local rules for one program are removed. These are not: "
-            f"{join_words(remaining)}."
-        )
-    return failed(reason, blocks_evidence(blocks), changes)
+    return failed(f"{reason}{_not_removable(blocks)}", evidence, changes)
 
 
 @FAMILY.control_for_each(
@@ -304,8 +355,8 @@ def _removal_of(blocks: Sequence[Block], reason: str) -> Judgement:
     headline="{program} cannot receive {protocol}",
     severity=Severity.HIGH,
     rationale="Answers of KNX devices and KNX IoT traffic arrive unsolicited, over IPv4 and IPv6. "
-    "Rules and settings of all stores are evaluated together, as Windows does it, for the ports "
-    "that ETS6 may listen on, 1024 and above.",
+    "Rules and settings of all stores are evaluated together, as Windows does it, for what ETS6 "
+    "needs: discovery and routing, answers of devices, KNX IoT, mDNS and KNXnet/IP over TCP.",
     remedy="The finding names the rule or setting to change.",
 )
 def inbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
@@ -327,8 +378,8 @@ def _outbound_rule_removed(context: FirewallContext, subject: ProgramTraffic) ->
     headline="{program} cannot send {protocol}",
     severity=Severity.HIGH,
     rationale="Without it ETS6 reaches neither KNX devices nor the vendor's servers. Rules and "
-    "settings of all stores are evaluated together, as Windows does it, for the ports that ETS6 "
-    "may need: 80, 443, and 1024 and above.",
+    "settings of all stores are evaluated together, as Windows does it, for what ETS6 needs: "
+    "KNX devices, and the vendor's servers on TCP ports 80 and 443.",
     remedy="Creates an allow rule where the default blocks (ets6_network_outbound: auto) or in any "
     "case (always).",
     absent=_outbound_rule_removed,

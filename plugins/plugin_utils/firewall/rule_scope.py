@@ -9,19 +9,25 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from ..formats.firewall_accounts import account_words
 from ..formats.firewall_address import ALL_V4, ALL_V6, show_span
 from ..formats.firewall_rule import Action, Restriction, Rule
+from .accounts import Accounts
 from .traffic_set import (
+    ACCOUNT,
     HOLDS,
     INTERFACE_TYPE,
     INTERFACE_TYPES,
+    IPSEC,
     LOCAL,
     LOCAL_PORT,
     MAX_BOXES,
     REMOTE,
     REMOTE_PORT,
     Box,
+    Spans,
     intersect_all,
     merge_spans,
 )
@@ -31,16 +37,16 @@ DOUBT = "?"
 
 _FAMILIES = {"IPv4": ALL_V4, "IPv6": ALL_V6}
 
+MAX_NAMED = 4
+"""Addresses and ports of one condition in a sentence."""
+MAX_SPANS = 20_000
+"""Spans of addresses or ports in one rule; Windows accepts 10,000 addresses."""
+
+_ACCOUNT_TOKENS = ("luauth", "luauth2_24")
+_IPSEC_TOKENS = ("security", "security2_9", "security2")
+_REMOTE_ACCOUNT_TOKENS = {"ruauth": "remote users", "rmauth": "remote computers"}
 _CONDITIONS = {
     "if": "the interface {}",
-    "luauth": "the local users of {}",
-    "luauth2_24": "the local users of {}",
-    "luown": "the user {}",
-    "ruauth": "the remote users of {}",
-    "rmauth": "the remote computers of {}",
-    "security": "traffic that IPsec secures ({})",
-    "security2_9": "traffic that IPsec secures ({})",
-    "security2": "traffic that IPsec secures ({})",
     "nnm": "the networks named {}",
     "securityrealmid": "the security realm {}",
     "ttk": "connections for {}",
@@ -51,15 +57,27 @@ _CONDITIONS = {
 """Tokens whose condition holds for a part of the traffic; values of one token are alternatives."""
 
 
+class Tokens(Protocol):
+    """A firewall rule or a connection security rule."""
+
+    def value(self, token: str) -> str:
+        """Return the first value of a token, empty where the rule has none."""
+
+    def values(self, token: str) -> tuple[str, ...]:
+        """Return every value of a token."""
+
+
 @dataclass(frozen=True)
 class System:
     """What decides whether a rule counts on a PC. None where it could not be determined.
 
     windows: the version of Windows, such as (10, 0). firewall: the store's version, 0x02MM.
+    accounts: those that may run ETS6.
     """
 
     windows: tuple[int, int] | None
     firewall: int | None
+    accounts: Accounts | None = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +85,21 @@ class RuleScope:
     """The traffic that a rule is for, whichever program its token App names.
 
     Without a box it is for nothing that a desktop program sends or receives. conditions and doubts
-    are phrases: ``remote ports 80``, ``token Zz=1 is not known``.
+    are phrases: ``remote ports 80``, ``token Zz=1 is not known``. other_account: it is only for
+    accounts that do not run ETS6.
     """
 
     boxes: tuple[Box, ...]
     conditions: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    other_account: bool = False
+
+    @property
+    def addresses_only(self) -> Spans | None:
+        """The remote addresses, where these are the only condition and known as numbers."""
+        if len(self.boxes) == 1 and self.boxes[0].keys() == {REMOTE}:
+            return self.boxes[0][REMOTE]
+        return None
 
 
 NOTHING = RuleScope(())
@@ -95,10 +122,10 @@ def rule_scope(rule: Rule, system: System) -> RuleScope:
     """
     if _is_for_other_traffic(rule) or _is_for_another_pc(rule, system):
         return NOTHING
-    doubts = [*_system_doubts(rule, system), *_token_doubts(rule)]
-    conditions = list(_conditions(rule))
+    doubts = [*system_doubts(rule, system), *_token_doubts(rule)]
+    conditions = [*_conditions(rule), *_account_conditions(rule, system.accounts)]
     factors = [condition.boxes for condition in conditions]
-    if math.prod(map(len, factors)) > MAX_BOXES:
+    if math.prod(map(len, factors)) > MAX_BOXES or _number_of_spans(factors) > MAX_SPANS:
         doubts.append("it has more conditions than can be evaluated")
         factors = []
     if doubts:
@@ -107,7 +134,15 @@ def rule_scope(rule: Rule, system: System) -> RuleScope:
     for factor in factors:
         boxes = intersect_all(boxes, factor)
     words = tuple(condition.words for condition in conditions)
-    return RuleScope(tuple(boxes), words, tuple(doubts))
+    return RuleScope(tuple(boxes), words, tuple(doubts), other_account=not boxes)
+
+
+def _number_of_spans(factors: Sequence[Sequence[Box]]) -> int:
+    number = 0
+    for boxes in factors:
+        for box in boxes:
+            number += sum(map(len, box.values()))
+    return number
 
 
 def _is_for_other_traffic(rule: Rule) -> bool:
@@ -127,39 +162,102 @@ def _conditions(rule: Rule) -> Iterator[_Condition]:
     for dimension, ports in ((REMOTE_PORT, rule.remote_ports), (LOCAL_PORT, rule.local_ports)):
         if ports:
             yield _port_condition(dimension, ports)
-    if rule.action is Action.BYPASS:
-        yield _Condition([{"ipsec bypass": HOLDS}], "traffic that IPsec authenticates")
+    yield from _ipsec_conditions(rule)
     interface_types = rule.values("IFType")
     if interface_types:
         yield _interface_condition(interface_types)
     yield from _token_conditions(rule)
 
 
-def _address_condition(dimension: str, addresses: Restriction) -> _Condition:
+def _ipsec_conditions(rule: Rule) -> Iterator[_Condition]:
+    """Return the conditions that hold only for traffic that IPsec authenticates."""
+    box: Box = {IPSEC: HOLDS}
+    if rule.action is Action.BYPASS:
+        yield _Condition([box], "traffic that IPsec authenticates")
+    for token in _IPSEC_TOKENS:
+        values = rule.values(token)
+        if any(values):
+            yield _Condition([box], f"traffic that IPsec secures ({', '.join(values)})")
+    for token, subject in _REMOTE_ACCOUNT_TOKENS.items():
+        for value in filter(None, rule.values(token)):
+            yield _Condition([box], f"{subject}: {account_words(value)}")
+
+
+def _account_conditions(rule: Rule, accounts: Accounts | None) -> Iterator[_Condition]:
+    """Return the conditions on the account that runs the program."""
+    if accounts is None:
+        return
+    for token in _ACCOUNT_TOKENS:
+        for value in filter(None, rule.values(token)):
+            yield _account_condition(accounts, value)
+    owner = rule.value("LUOwn")
+    if owner:
+        yield _account_condition(accounts, f"D:(A;;CC;;;{owner})")
+
+
+def _account_condition(accounts: Accounts, descriptor: str) -> _Condition:
+    try:
+        scope = accounts.scope(descriptor)
+    except ValueError as error:
+        words = f"accounts that could not be read ({error})"
+        return _Condition([{f"{DOUBT}{words}": HOLDS}], words)
+    boxes: list[Box] = []
+    if scope.certain:
+        boxes.append({ACCOUNT: scope.certain})
+    if scope.doubtful:
+        boxes.append({ACCOUNT: scope.doubtful, f"{DOUBT}{scope.words}": HOLDS})
+    return _Condition(boxes, scope.words)
+
+
+def address_boxes(dimension: str, addresses: Restriction) -> list[Box]:
+    """Return the boxes of an address restriction; none where there is no restriction."""
     boxes: list[Box] = []
     spans = merge_spans(addresses.spans)
     if spans:
         boxes.append({dimension: spans})
-    families_by_word: dict[str, list[str]] = {}
     for family, word in addresses.words:
         boxes.append({dimension: (_FAMILIES[family],), f"{dimension} {word.lower()}": HOLDS})
-        families_by_word.setdefault(word, []).append(family)
-    words = [show_span(addresses_span) for addresses_span in spans]
-    for word, families in families_by_word.items():
-        words.append(word if len(families) == len(_FAMILIES) else f"{word} ({families[0]})")
-    return _Condition(boxes, f"{dimension}es {', '.join(words)}")
+    return boxes
 
 
-def _port_condition(dimension: str, ports: Restriction) -> _Condition:
+def port_boxes(dimension: str, ports: Restriction) -> list[Box]:
+    """Return the boxes of a port restriction; none where there is no restriction."""
     boxes: list[Box] = []
     spans = merge_spans(ports.spans)
     if spans:
         boxes.append({dimension: spans})
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
     for _family, word in ports.words:
         boxes.append({f"{dimension} {word.lower()}": HOLDS})
-        words.append(word)
-    return _Condition(boxes, f"{dimension}s {', '.join(words)}")
+    return boxes
+
+
+def _address_condition(dimension: str, addresses: Restriction) -> _Condition:
+    spans = merge_spans(addresses.spans)
+    families_by_word: dict[str, list[str]] = {}
+    for family, word in addresses.words:
+        families_by_word.setdefault(word, []).append(family)
+    words = [show_span(addresses_span) for addresses_span in spans[:MAX_NAMED]]
+    for word, families in families_by_word.items():
+        words.append(word if len(families) == len(_FAMILIES) else f"{word} ({families[0]})")
+    boxes = address_boxes(dimension, addresses)
+    return _Condition(boxes, f"{dimension}es {_abbreviate(words, spans)}")
+
+
+def _port_condition(dimension: str, ports: Restriction) -> _Condition:
+    spans = merge_spans(ports.spans)
+    words = []
+    for first, last in spans[:MAX_NAMED]:
+        words.append(str(first) if first == last else f"{first}-{last}")
+    words += [word for _family, word in ports.words]
+    return _Condition(port_boxes(dimension, ports), f"{dimension}s {_abbreviate(words, spans)}")
+
+
+def _abbreviate(words: Sequence[str], spans: Spans) -> str:
+    """Return the words, and how many of the spans they do not name."""
+    text = ", ".join(words)
+    if len(spans) > MAX_NAMED:
+        text += f" and {len(spans) - MAX_NAMED} more"
+    return text
 
 
 def _interface_condition(interface_types: Sequence[str]) -> _Condition:
@@ -185,7 +283,7 @@ def _token_conditions(rule: Rule) -> Iterator[_Condition]:
         yield _Condition([box], _CONDITIONS[token].format(text))
 
 
-def _system_doubts(rule: Rule, system: System) -> Iterator[str]:
+def system_doubts(rule: Tokens, system: System) -> Iterator[str]:
     """Return why it could not be determined whether a rule is for this PC."""
     platforms = rule.values("Platform")
     if platforms and (system.windows is None or _platform_versions(platforms) is None):
@@ -193,9 +291,6 @@ def _system_doubts(rule: Rule, system: System) -> Iterator[str]:
     skip = rule.value("SkipVer")
     if skip and (system.firewall is None or _skip_version(skip) is None):
         yield f"firewalls up to version {skip} ignore it"
-    if system.firewall is not None and rule.version > system.firewall:
-        version = f"v{system.firewall >> 8}.{system.firewall & 255}"
-        yield f"it is of version {rule.head}, newer than this PC's firewall ({version})"
 
 
 def _token_doubts(rule: Rule) -> Iterator[str]:

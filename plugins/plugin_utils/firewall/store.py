@@ -4,24 +4,27 @@
 """The firewall's rules and profile settings in a snapshot: local, Group Policy and MDM.
 
 Keys, values and the fallback to StandardProfile: MS-GPFAS 2.2.2 and 2.2.3. How the stores are
-merged, and the default of each setting: MS-FASP 2.2.38 and Microsoft's Firewall CSP. That the
-profiles of MDM are beside its rules, under either of their names, is inferred and not published.
+merged, and the default of each setting: MS-FASP 2.2.38 and Microsoft's Firewall CSP. The rules of
+MDM have the same format (Microsoft, "Trace and troubleshoot Intune endpoint security firewall
+rule creation"), and its profiles are beside them.
 """
 
 from __future__ import annotations
 
 import ntpath
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Any
 
 from .. import operations
+from ..formats.firewall_connection import ConnectionRule
 from ..formats.firewall_rule import PROFILES, Rule, RuleError
 from ..operations import FIREWALL_POLICY, LOCAL_RULES
 from ..policy.variables import Policy
 from ..snapshot import NOT_READ, Key, Registry, State
+from .old_policies import OldException, old_exceptions
 
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
 MDM_POLICY = FIREWALL_POLICY + r"\Mdm"
@@ -39,10 +42,11 @@ NOT_IN_STANDARD = frozenset(
         "DefaultInboundAction",
         "DefaultOutboundAction",
         "DisabledInterfaces",
+        "AllowLocalIPsecPolicyMerge",
     }
 )
 """Values that Windows ignores in a policy's StandardProfile (MS-GPFAS 2.2.3.13, .15 to .17)."""
-ONLY_BY_POLICY = frozenset({"AllowLocalPolicyMerge"})
+ONLY_BY_POLICY = frozenset({"AllowLocalPolicyMerge", "AllowLocalIPsecPolicyMerge"})
 """Values that have no effect among the local settings.
 
 Firewall CSP: "the merge law is to always use the value of the GroupPolicyRSoPStore".
@@ -62,6 +66,14 @@ RULE_KEYS = {  # the strongest first
     Store.MDM: MDM_POLICY + r"\FirewallRules",
     Store.LOCAL: LOCAL_RULES,
 }
+CONNECTION_RULE_KEYS = {
+    Store.GROUP_POLICY: GROUP_POLICY + r"\ConSecRules",
+    Store.MDM: MDM_POLICY + r"\ConSecRules",
+    Store.LOCAL: FIREWALL_POLICY + r"\ConSecRules",
+}
+MDM_CONFLICT = r"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\ControlPolicyConflict"
+MDM_WINS = "MDMWinsOverGP"
+"""Policy CSP, ControlPolicyConflict. Reports disagree whether it counts for the firewall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,14 @@ class StoredRule:
     rule: Rule
     store: Store
     overridden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConnectionRule:
+    """A connection security rule and the store that it comes from."""
+
+    rule: ConnectionRule
+    store: Store
 
 
 @dataclass(frozen=True)
@@ -110,13 +130,18 @@ class Setting:
 
 @dataclass(frozen=True)
 class ProfileSettings:
-    """The effective settings of one profile."""
+    """The effective settings of one profile.
+
+    block_all_inbound: no rule counts. merge_local: local firewall rules count; merge_local_ipsec:
+    local connection security rules do.
+    """
 
     enabled: Setting
     block_all_inbound: Setting
     inbound_block: Setting
     outbound_block: Setting
     merge_local: Setting
+    merge_local_ipsec: Setting
     no_multicast_answers: Setting
     disabled_interfaces: tuple[str, ...] = ()
 
@@ -125,8 +150,10 @@ class ProfileSettings:
 class Firewall:
     """The configuration of Windows Defender Firewall.
 
-    version is the store's PolicyVersion (0x02MM), None without one. unreadable says which keys
-    could not be read, and why.
+    version is the store's PolicyVersion (0x02MM), None without one or where it lags behind the
+    rules. mdm_first has the settings of profiles in which Group Policy and MDM conflict, and which
+    of them Windows uses could not be determined: as they are where MDM is the stronger one.
+    unreadable says which keys could not be read, and why.
     """
 
     rules: tuple[StoredRule, ...]
@@ -134,6 +161,9 @@ class Firewall:
     profiles: dict[str, ProfileSettings]
     version: int | None
     unreadable: tuple[str, ...]
+    connection_rules: tuple[StoredConnectionRule, ...] = ()
+    mdm_first: Mapping[str, ProfileSettings] = field(default_factory=dict)
+    exceptions: tuple[OldException, ...] = ()
 
     def local(self, rule_id: str) -> Rule | Malformed | None:
         """Return the local rule with this id."""
@@ -176,7 +206,8 @@ def request(policy: Policy) -> dict[str, list[Any]]:
         "registry": [
             {"path": FIREWALL_POLICY, "depth": 1},
             {"path": MDM_POLICY, "depth": 1},
-            {"path": GROUP_POLICY, "depth": 1},
+            {"path": GROUP_POLICY, "depth": 3},
+            {"path": MDM_CONFLICT, "depth": 0},
         ],
         "files": files,
         "named_files": list(policy.programs),
@@ -195,10 +226,38 @@ def read(registry: Registry) -> Firewall:
                 malformed.append(item)
             else:
                 rules.append(StoredRule(item, store, item.id.lower() in stronger_ids))
+    connection_rules = []
+    for store, path in CONNECTION_RULE_KEYS.items():
+        for item in reader.connection_rules(store, path):
+            if isinstance(item, Malformed):
+                malformed.append(item)
+            else:
+                connection_rules.append(StoredConnectionRule(item, store))
     profiles = {profile: reader.profile(profile) for profile in PROFILES}
     return Firewall(
-        tuple(rules), tuple(malformed), profiles, reader.version(), tuple(reader.unreadable)
+        tuple(rules),
+        tuple(malformed),
+        profiles,
+        _current_version(reader.version(), rules),
+        tuple(reader.unreadable),
+        tuple(connection_rules),
+        reader.mdm_first(profiles),
+        tuple(reader.exceptions()),
     )
+
+
+def _current_version(version: int | None, rules: Sequence[StoredRule]) -> int | None:
+    """Return the firewall's version; None where its own rules are newer than the store says.
+
+    PolicyVersion does not bound the versions of rules: hardening files write 0x120, for example.
+    """
+    newest = 0
+    for stored in rules:
+        if stored.store is Store.LOCAL:
+            newest = max(newest, stored.rule.version)
+    if version is None or version < newest:
+        return None
+    return version
 
 
 class _Reader:
@@ -207,6 +266,8 @@ class _Reader:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self.unreadable: dict[str, None] = {}
+        self._first = Store.GROUP_POLICY
+        """The stronger one of the two policies."""
         self._standard: set[str] = set()
         """The profiles whose policy is that of StandardProfile."""
         if not self._has_policy("private") and not self._has_policy("public"):
@@ -262,6 +323,38 @@ class _Reader:
             except RuleError as error:
                 yield Malformed(rule_id, store, value.data, str(error))
 
+    def connection_rules(self, store: Store, path: str) -> Iterator[ConnectionRule | Malformed]:
+        """Return the connection security rules of a store."""
+        for rule_id, value in self.key(path).values.items():
+            text = value.data if isinstance(value.data, str) else ""
+            try:
+                yield ConnectionRule.parse(rule_id, text)
+            except RuleError as error:
+                problem = str(error).replace("firewall rule", "connection security rule", 1)
+                yield Malformed(rule_id, store, text, problem)
+
+    def mdm_first(self, profiles: Mapping[str, ProfileSettings]) -> dict[str, ProfileSettings]:
+        """Return the settings that would differ where MDM is stronger than Group Policy."""
+        wins = self.key(MDM_CONFLICT).values.get(MDM_WINS)
+        if wins is None or wins.data != 1:
+            return {}
+        self._first = Store.MDM
+        different = {}
+        for profile, settings in profiles.items():
+            mdm_settings = self.profile(profile)
+            if mdm_settings != settings:
+                different[profile] = mdm_settings
+        self._first = Store.GROUP_POLICY
+        return different
+
+    def exceptions(self) -> Iterator[OldException]:
+        """Return the program and port exceptions of old policies, by profile."""
+        for profile in PROFILES:
+            folder = "DomainProfile" if profile == "domain" else STANDARD
+            for key, kind in (("AuthorizedApplications", "path"), ("GloballyOpenPorts", "port")):
+                path = f"{GROUP_POLICY}\\{folder}\\{key}"
+                yield from old_exceptions(self.key(path), self.key(path + r"\List"), profile, kind, path)
+
     def profile(self, profile: str) -> ProfileSettings:
         """Return the effective settings of a profile.
 
@@ -274,6 +367,7 @@ class _Reader:
             inbound_block=self._setting(profile, "DefaultInboundAction", 1),
             outbound_block=self._setting(profile, "DefaultOutboundAction", 0),
             merge_local=self._setting(profile, "AllowLocalPolicyMerge", 1),
+            merge_local_ipsec=self._setting(profile, "AllowLocalIPsecPolicyMerge", 1),
             no_multicast_answers=self._setting(
                 profile, "DisableUnicastResponsesToMulticastBroadcast", 0
             ),
@@ -303,14 +397,23 @@ class _Reader:
 
     def _setting_keys(self, profile: str, name: str) -> Iterator[tuple[Store, str]]:
         """Return the keys that may set a value, the strongest first."""
+        group_policy = []
         if profile not in self._standard:
-            yield Store.GROUP_POLICY, f"{GROUP_POLICY}\\{POLICY_PROFILES[profile]}"
+            group_policy = [f"{GROUP_POLICY}\\{POLICY_PROFILES[profile]}"]
         elif name not in NOT_IN_STANDARD:
-            yield Store.GROUP_POLICY, f"{GROUP_POLICY}\\{STANDARD}"
+            group_policy = [f"{GROUP_POLICY}\\{STANDARD}"]
+        mdm = []
         for key in dict.fromkeys((LOCAL_PROFILES[profile], POLICY_PROFILES[profile])):
-            yield Store.MDM, f"{MDM_POLICY}\\{key}"
+            mdm.append(f"{MDM_POLICY}\\{key}")
+        keys = {Store.GROUP_POLICY: group_policy, Store.MDM: mdm}
+        for store in sorted(keys, key=self._is_second):
+            for path in keys[store]:
+                yield store, path
         if name not in ONLY_BY_POLICY:
             yield Store.LOCAL, f"{FIREWALL_POLICY}\\{LOCAL_PROFILES[profile]}"
+
+    def _is_second(self, store: Store) -> bool:
+        return store is not self._first
 
     def _interfaces(self, profile: str) -> tuple[str, ...]:
         for _store, path in self._setting_keys(profile, "DisabledInterfaces"):

@@ -15,7 +15,7 @@ from ..formats.firewall_rule import PROFILES, Direction
 from ..text import join_words, sentence
 from .context import FirewallContext
 from .programs import Program
-from .store import ProfileSettings, Store
+from .store import ProfileSettings, Store, StoredRule
 from .verdict import Part, TrafficOutcome, Verdict, name_rule
 
 
@@ -100,11 +100,26 @@ def _advice(context: FirewallContext, verdicts: Sequence[ProfileVerdict]) -> str
 
 def _step(part: Part, settings: ProfileSettings) -> str:
     if part.rule is not None:
-        if part.rule.store is Store.LOCAL:
-            return f"remove {name_rule(part.rule)}"
-        return f"change {name_rule(part.rule)} in that policy"
+        return _rule_step(part.rule)
+    if part.requirement is not None:
+        return (
+            "exempt the KNX devices from authentication, with a connection security rule beside "
+            f"{part.requirement.words()}"
+        )
     if part.setting is settings.block_all_inbound:
         return "switch off DoNotAllowExceptions (block all incoming connections)"
     if not settings.merge_local:
         return "allow the program in that policy, or let it accept local rules"
     return "make an allow rule for the program"
+
+
+def _rule_step(stored: StoredRule) -> str:
+    """Return what to do about a rule that blocks.
+
+    A rule of a policy, or for every program, is never to be removed for ETS6.
+    """
+    if stored.store is not Store.LOCAL:
+        return f"change {name_rule(stored)} in that policy"
+    if not stored.rule.app:
+        return f"narrow {name_rule(stored)}, which is for every program, so that it spares ETS6"
+    return f"remove {name_rule(stored)}"

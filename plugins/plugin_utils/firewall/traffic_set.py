@@ -11,23 +11,29 @@ open instead of being rounded.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..formats.firewall_address import ALL_V4, ALL_V6, Span
+from ..formats.firewall_address import ALL_V4, ALL_V6, V6_START, Span
 
 REMOTE, LOCAL = "remote address", "local address"
+ACCOUNT = "account"
+"""The accounts that may run ETS6, by their numbers (accounts.Accounts)."""
+IPSEC = "IPsec"
+"""Whether IPsec authenticates the traffic: it does not where the other end is a KNX device."""
 REMOTE_PORT, LOCAL_PORT = "remote port", "local port"
 INTERFACE_TYPE = "interface type"
 INTERFACE_TYPES = {"lan": 1, "wireless": 2, "remoteaccess": 3}
 """Numbers on the dimension INTERFACE_TYPE; 0 is any other type, such as mobile broadband."""
 
 Spans = tuple[Span, ...]
-"""Sorted, with gaps between them."""
+"""Sorted, with gaps between them; only the last IPv4 and the first IPv6 address may touch."""
 Box = Mapping[str, Spans]
 
 HOLDS: Spans = ((1, 1),)
 MAX_BOXES = 512
-"""Rules that split the traffic into more parts than this are not judged."""
+MAX_SPANS = 200_000
+"""Rules that split the traffic into more parts, or more spans of addresses, are not judged."""
 
 _ADDRESSES: Spans = ((ALL_V4[0], ALL_V6[1]),)
 _PORTS: Spans = ((0, 65535),)
@@ -42,18 +48,25 @@ _EITHER: Spans = ((0, 1),)
 
 
 class TooManyPartsError(Exception):
-    """The traffic falls into more than MAX_BOXES parts."""
+    """The traffic falls into more than MAX_BOXES parts, or into more than MAX_SPANS spans."""
 
 
 def merge_spans(spans: Iterable[Span]) -> Spans:
-    """Return spans sorted, with those that touch put together."""
+    """Return spans sorted, with those that touch put together.
+
+    Spans of IPv4 and IPv6 stay apart.
+    """
     merged: list[Span] = []
     for start, end in sorted(spans):
-        if merged and start <= merged[-1][1] + 1:
+        if merged and start <= merged[-1][1] + 1 and _same_family(start, merged[-1][1]):
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))
     return tuple(merged)
+
+
+def _same_family(first: int, second: int) -> bool:
+    return (first < V6_START) == (second < V6_START)
 
 
 def intersect(first: Box, second: Box) -> Box | None:
@@ -94,9 +107,13 @@ def subtract(boxes: Sequence[Box], removed: Box) -> list[Box]:
     remainder: list[Box] = []
     for box in boxes:
         remainder += _subtract(box, removed)
-    if len(remainder) > MAX_BOXES:
+    if len(remainder) > MAX_BOXES or sum(map(_size, remainder)) > MAX_SPANS:
         raise TooManyPartsError
     return remainder
+
+
+def _size(box: Box) -> int:
+    return sum(map(len, box.values()))
 
 
 def _subtract(box: Box, removed: Box) -> list[Box]:
@@ -115,30 +132,37 @@ def _subtract(box: Box, removed: Box) -> list[Box]:
 
 
 def _intersect_spans(first: Spans, second: Spans) -> Spans:
+    if len(first) > len(second):
+        first, second = second, first
     common: list[Span] = []
-    i = j = 0
-    while i < len(first) and j < len(second):
-        start, end = max(first[i][0], second[j][0]), min(first[i][1], second[j][1])
-        if start <= end:
-            common.append((start, end))
-        if first[i][1] < second[j][1]:
-            i += 1
-        else:
-            j += 1
+    position = 0
+    for start, end in first:
+        position = bisect_left(second, start, lo=position, key=_last)
+        while position < len(second) and second[position][0] <= end:
+            common.append((max(start, second[position][0]), min(end, second[position][1])))
+            if second[position][1] > end:
+                break
+            position += 1
     return tuple(common)
 
 
 def _subtract_spans(spans: Spans, removed: Spans) -> Spans:
     remainder: list[Span] = []
+    position = 0
     for start, end in spans:
-        for first, last in removed:
-            if last < start:
-                continue
-            if first > end:
-                break
+        position = bisect_left(removed, start, lo=position, key=_last)
+        while position < len(removed) and removed[position][0] <= end:
+            first, last = removed[position]
             if first > start:
                 remainder.append((start, first - 1))
             start = last + 1
+            if last > end:
+                break
+            position += 1
         if start <= end:
             remainder.append((start, end))
     return tuple(remainder)
+
+
+def _last(numbers: Span) -> int:
+    return numbers[1]

@@ -1,16 +1,20 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What happens to a program's traffic in one profile, which rule or setting decides, and the words."""
+"""What happens to what a program needs in one profile, what decides about it, and the words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ..formats.firewall_rule import Direction, Rule
+from ..formats.firewall_rule import Rule
+from ..text import join_words
+from .connection_security import Requirement
+from .needs import Need
 from .rule_scope import DOUBT, RuleScope
 from .store import Setting, StoredRule
 from .traffic_set import Box
@@ -31,45 +35,51 @@ class TrafficOutcome(Enum):
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """Traffic of one program (its path) over TCP or UDP in one direction. boxes says which part."""
-
-    program: str
-    protocol: str
-    direction: Direction
-    boxes: tuple[Box, ...]
-
-
-@dataclass(frozen=True)
 class Part:
     """A part of the traffic, and what decides about it.
 
-    That is a rule with its scope; or, where rule is None, the setting that cause describes.
+    That is a firewall rule with its scope, or a requirement of connection security; or, where both
+    are None, the setting that cause describes. needs are the titles of the needs that the part
+    belongs to; empty where it belongs to all that are evaluated.
     """
 
     passes: bool
     boxes: tuple[Box, ...]
     rule: StoredRule | None = None
     scope: RuleScope | None = None
+    requirement: Requirement | None = None
     setting: Setting | None = None
     cause: str = ""
+    needs: tuple[str, ...] = ()
 
     @property
     def certain(self) -> bool:
         """Whether some of this part is decided without a doubt."""
         return any(map(_is_certain, self.boxes))
 
+    @property
+    def by_default(self) -> bool:
+        """Whether neither a rule nor a requirement decides."""
+        return self.rule is None and self.requirement is None
+
+    @property
+    def decider(self) -> tuple[bool, int, str]:
+        """What decides, to compare parts by."""
+        return self.passes, id(self.rule), self.cause
+
     def sentence(self) -> str:
         """Return what happens, in words."""
-        verb = "allowed" if self.passes else "blocked"
+        text = "allowed" if self.passes else "blocked"
         if self.rule is None or self.scope is None:
-            return f"{verb} {self.cause}"
-        text = verb
-        if self.scope.conditions:
-            text += f" for {'; '.join(self.scope.conditions)}"
-        text += f" by {name_rule(self.rule)}"
-        if self.scope.doubts:
-            text += f", if it counts here: {'; '.join(self.scope.doubts)}"
+            text += f" {self.cause}"
+        else:
+            if self.scope.conditions:
+                text += f" for {'; '.join(self.scope.conditions)}"
+            text += f" by {name_rule(self.rule)}"
+            if self.scope.doubts:
+                text += f", if it counts here: {'; '.join(self.scope.doubts)}"
+        if self.needs:
+            text += f" ({join_words(self.needs)})"
         return text
 
     def to_wire(self) -> dict[str, Any]:
@@ -81,6 +91,7 @@ class Part:
             "store": None,
             "conditions": [],
             "edge_traversal": None,
+            "needs": list(self.needs),
             "reason": self.sentence(),
         }
         if self.rule is not None and self.scope is not None:
@@ -113,37 +124,76 @@ def name_rule(stored: StoredRule) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What happens to traffic in one profile.
+class NeedVerdict:
+    """What happens to one need in one profile. parts is in the order in which Windows decides."""
 
-    parts is in the order in which Windows decides; chain holds the sentences that lead to it.
+    need: Need
+    outcome: TrafficOutcome
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happens to what a program needs in one profile.
+
+    parts are those of all needs, each decider once; chain holds the sentences that lead to it.
+    doubts are why the outcome could not be determined although the parts say something else.
     """
 
     outcome: TrafficOutcome
     parts: tuple[Part, ...]
     chain: tuple[str, ...]
+    needs: tuple[NeedVerdict, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """Return the verdict and what decides it, in words."""
+        if self.doubts:
+            return f"could not be determined: {'; '.join(self.doubts)}"
         if not self.parts:
             return self.chain[-1].rstrip(".")
         if self.outcome is TrafficOutcome.PARTIAL:
             return f"in part: {_list_parts(self.parts)}"
         if self.outcome is TrafficOutcome.UNKNOWN:
             return f"could not be determined: {_list_parts(self.parts)}"
-        return _list_parts([part for part in self.parts if part.certain] or self.parts)
+        passes = self.outcome is TrafficOutcome.ALLOWED
+        deciding = [part for part in self.parts if part.passes is passes]
+        return _list_parts([part for part in deciding if part.certain] or deciding)
+
+    def with_doubts(self, doubts: Sequence[str]) -> Verdict:
+        """Return the verdict as one that could not be determined."""
+        if not doubts:
+            return self
+        return dataclasses.replace(
+            self,
+            outcome=TrafficOutcome.UNKNOWN,
+            doubts=(*self.doubts, *doubts),
+            chain=(*self.chain, *doubts),
+        )
 
     def to_wire(self) -> dict[str, Any]:
         """Return the verdict as it stands in a finding's evidence."""
         return {
             "outcome": self.outcome.value,
             "chain": list(self.chain),
+            "needs": [
+                {"need": verdict.need.id, "outcome": verdict.outcome.value}
+                for verdict in self.needs
+            ],
             "decided_by": [part.to_wire() for part in self.parts[:MAX_LISTED]],
             "not_listed": max(0, len(self.parts) - MAX_LISTED),
         }
 
 
-def combine(parts: Sequence[Part]) -> TrafficOutcome:
+def judge_need(need: Need, parts: Sequence[Part]) -> NeedVerdict:
+    """Return the verdict on one need from the parts of its traffic."""
+    outcome = _outcome(parts)
+    if outcome is TrafficOutcome.PARTIAL and need.somewhere:
+        outcome = _outcome_somewhere(parts)
+    return NeedVerdict(need, outcome, tuple(parts))
+
+
+def _outcome(parts: Sequence[Part]) -> TrafficOutcome:
     """Return the outcome of parts: unknown where only a doubtful part would be blocked."""
     passing = [part for part in parts if part.passes]
     if len(passing) == len(parts):
@@ -156,7 +206,51 @@ def combine(parts: Sequence[Part]) -> TrafficOutcome:
     return TrafficOutcome.UNKNOWN
 
 
-def _list_parts(parts: Sequence[Part]) -> str:
+def _outcome_somewhere(parts: Sequence[Part]) -> TrafficOutcome:
+    """Return the outcome where the other end is a few servers somewhere in the addresses.
+
+    A rule that blocks some of the addresses is not known to block the servers: the endpoints'
+    controls show whether they are reached.
+    """
+    for part in parts:
+        if not part.passes and part.rule is None:
+            return TrafficOutcome.PARTIAL
+    for part in parts:
+        if part.passes and part.certain:
+            return TrafficOutcome.ALLOWED
+    return TrafficOutcome.PARTIAL
+
+
+def combine(verdicts: Sequence[NeedVerdict]) -> TrafficOutcome:
+    """Return the outcome of several needs: allowed only where all are."""
+    outcomes = {verdict.outcome for verdict in verdicts}
+    if len(outcomes) == 1:
+        return outcomes.pop()
+    if outcomes <= {TrafficOutcome.ALLOWED, TrafficOutcome.UNKNOWN}:
+        return TrafficOutcome.UNKNOWN
+    return TrafficOutcome.PARTIAL
+
+
+def merge_parts(verdicts: Sequence[NeedVerdict]) -> list[Part]:
+    """Return the parts of several needs, each decider once, with the titles of its needs."""
+    titles: dict[tuple[bool, int, str], list[str]] = {}
+    first: dict[tuple[bool, int, str], Part] = {}
+    for verdict in verdicts:
+        for part in verdict.parts:
+            known = first.setdefault(part.decider, part)
+            if part.certain and not known.certain:
+                first[part.decider] = part
+            titles.setdefault(part.decider, []).append(verdict.need.title)
+    merged = []
+    for decider, part in first.items():
+        needs = tuple(dict.fromkeys(titles[decider]))
+        if len(needs) == len(verdicts):
+            needs = ()
+        merged.append(dataclasses.replace(part, needs=needs))
+    return merged
+
+
+def _list_parts(parts: Iterable[Part]) -> str:
     sentences = [part.sentence() for part in parts]
     if len(sentences) > MAX_NAMED:
         omitted = len(sentences) - MAX_NAMED

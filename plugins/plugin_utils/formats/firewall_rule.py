@@ -12,7 +12,7 @@ kept and not judged, and a token that is not known is kept as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -87,6 +87,9 @@ class Restriction:
         return bool(self.spans or self.words)
 
 
+NO_RESTRICTION = Restriction()
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. head and tokens are the string as it was; the other fields are what it means.
@@ -105,28 +108,27 @@ class Rule:
     profiles: frozenset[str] = field(compare=False)
     app: str = field(compare=False)
     service: str = field(compare=False)
+    _restricted: bool = field(compare=False, repr=False)
+    """Whether there is any token of an address or a port."""
 
     @classmethod
     def parse(cls, rule_id: str, text: str) -> Rule:
         """Return the rule of a registry string. Raises RuleError naming the token that is wrong."""
-        head, *parts = text.split("|")
-        version = _parse_version(rule_id, head)
-        if not parts or parts.pop():
-            last = _quoted(text.rpartition("|")[2])
-            raise RuleError(rule_id, f"it does not end with |, after {last}")
-        tokens, single, profiles = _parse_tokens(rule_id, parts)
+        parsed = parse_tokens(rule_id, text)
+        single = parsed.single
         return cls(
             rule_id,
-            head,
-            tokens,
-            version,
+            parsed.head,
+            parsed.tokens,
+            parsed.version,
             _lookup(_ACTIONS, rule_id, "Action", single.get("action")),
             _lookup(_DIRECTIONS, rule_id, "Dir", single.get("dir")),
-            _lookup(_BOOLEANS, rule_id, "Active", single.get("active", "FALSE")),
-            _parse_protocol(rule_id, single.get("protocol")),
-            profiles,
+            parsed.active(rule_id),
+            parsed.protocol(rule_id),
+            parsed.profiles or _ALL_PROFILES,
             single.get("app", ""),
             single.get("svc", ""),
+            parsed.restricted,
         )
 
     def write(self) -> str:
@@ -182,31 +184,53 @@ class Rule:
         return tuple(token for token in self.tokens if token[0].lower() not in KNOWN_TOKENS)
 
     def _addresses(self, families: Mapping[str, str]) -> Restriction:
-        spans: list[Span] = []
-        words: dict[tuple[str, str], None] = {}
-        for name, value in self.tokens:
-            family = families.get(name.lower())
-            if family is None:
-                continue
-            address = _parse_address(family, value)
-            if isinstance(address, str):
-                words[family, address] = None
-            else:
-                spans.append(address)
-        return Restriction(tuple(spans), tuple(words))
+        if not self._restricted:
+            return NO_RESTRICTION
+        return parse_address_tokens(self.tokens, families)
 
     def _ports(self, names: frozenset[str]) -> Restriction:
-        spans: list[Span] = []
-        words: dict[tuple[str, str], None] = {}
-        for name, value in self.tokens:
-            if name.lower() not in names:
-                continue
-            for port in _parse_ports(value):
-                if isinstance(port, str):
-                    words["", port] = None
-                else:
-                    spans.append(port)
-        return Restriction(tuple(spans), tuple(words))
+        if not self._restricted:
+            return NO_RESTRICTION
+        return parse_port_tokens(self.tokens, names)
+
+
+def parse_address_tokens(
+    tokens: Iterable[tuple[str, str]], families: Mapping[str, str]
+) -> Restriction:
+    """Return the addresses of the tokens in families (token in lower case: IPv4 or IPv6).
+
+    Raises ValueError where one cannot be read.
+    """
+    spans: list[Span] = []
+    words: dict[tuple[str, str], None] = {}
+    for name, value in tokens:
+        family = families.get(name.lower())
+        if family is None:
+            continue
+        address = _parse_address(family, value)
+        if isinstance(address, str):
+            words[family, address] = None
+        else:
+            spans.append(address)
+    return Restriction(tuple(spans), tuple(words))
+
+
+def parse_port_tokens(tokens: Iterable[tuple[str, str]], names: frozenset[str]) -> Restriction:
+    """Return the ports of the tokens with these lower-case names.
+
+    Raises ValueError where one cannot be read.
+    """
+    spans: list[Span] = []
+    words: dict[tuple[str, str], None] = {}
+    for name, value in tokens:
+        if name.lower() not in names:
+            continue
+        for port in _parse_ports(value):
+            if isinstance(port, str):
+                words["", port] = None
+            else:
+                spans.append(port)
+    return Restriction(tuple(spans), tuple(words))
 
 
 class AllowRule(Protocol):
@@ -297,13 +321,41 @@ def _parse_version(rule_id: str, head: str) -> int:
     return int(match[1]) << 8 | int(match[2])
 
 
-def _parse_tokens(
-    rule_id: str, parts: Sequence[str]
-) -> tuple[tuple[tuple[str, str], ...], dict[str, str], frozenset[str]]:
-    """Return all tokens, those that may be there once (by lower-case name), and the profiles."""
+@dataclass(frozen=True, slots=True)
+class ParsedTokens:
+    """The tokens of a registry string.
+
+    single holds those that may be there once, by their lower-case names; profiles is empty where
+    there is no token Profile; restricted says whether there is a token of an address or a port.
+    """
+
+    head: str
+    version: int
+    tokens: tuple[tuple[str, str], ...]
+    single: Mapping[str, str]
+    profiles: frozenset[str]
+    restricted: bool
+
+    def active(self, rule_id: str) -> bool:
+        """Return whether the rule is switched on. Raises RuleError."""
+        return _lookup(_BOOLEANS, rule_id, "Active", self.single.get("active", "FALSE"))
+
+    def protocol(self, rule_id: str) -> int | None:
+        """Return the protocol, None for any. Raises RuleError."""
+        return _parse_protocol(rule_id, self.single.get("protocol"))
+
+
+def parse_tokens(rule_id: str, text: str) -> ParsedTokens:
+    """Return the tokens of a rule's registry string. Raises RuleError."""
+    head, *parts = text.split("|")
+    version = _parse_version(rule_id, head)
+    if not parts or parts.pop():
+        last = _quoted(text.rpartition("|")[2])
+        raise RuleError(rule_id, f"it does not end with |, after {last}")
     tokens = []
     single: dict[str, str] = {}
     profiles = set()
+    restricted = False
     for part in parts:
         name, equals, value = part.partition("=")
         if not equals:
@@ -318,7 +370,8 @@ def _parse_tokens(
             profiles.add(_parse_profile(rule_id, value))
         elif lower in _CHECKED:
             _check(rule_id, name, value)
-    return tuple(tokens), single, frozenset(profiles) or _ALL_PROFILES
+            restricted = restricted or lower not in _FLAGS
+    return ParsedTokens(head, version, tuple(tokens), single, frozenset(profiles), restricted)
 
 
 def _lookup(table: Mapping[str, T], rule_id: str, token: str, value: str | None) -> T:
