@@ -19,9 +19,11 @@ from . import operations
 from .errors import ETS6Error
 from .finding import Change
 from .policy.variables import Policy
+from .probes import Probe
 from .proxy.context import ProxyContext
 from .reachability import session, ways
-from .snapshot import Registry, Snapshot, SnapshotError, User
+from .snapshot import Registry, Snapshot, User
+from .wire import SnapshotError
 
 SESSION_PROBE = "ets6.network.windows_session_probe"
 
@@ -105,7 +107,7 @@ class Target(ABC):
                 "timeout": self.policy.probe_timeout,
             },
         )
-        results: Sequence[dict[str, Any]] = ()
+        results: Sequence[Probe] = ()
         error = _message(reply)
         if "lines" in reply:
             results, error = session.results(reply["lines"], user, probes)

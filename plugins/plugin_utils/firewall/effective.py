@@ -19,7 +19,18 @@ from ..formats.firewall_address import ALL_V4, ALL_V6
 from ..formats.firewall_rule import PROTOCOLS, Action, Direction, Rule
 from .match import DOUBT, Reach, System, reach
 from .paths import Paths
-from .region import HOLDS, LOCAL, LOCAL_PORT, REMOTE, REMOTE_PORT, Box, Spans, TooManyParts, both, minus
+from .region import (
+    HOLDS,
+    LOCAL,
+    LOCAL_PORT,
+    REMOTE,
+    REMOTE_PORT,
+    Box,
+    Spans,
+    TooManyParts,
+    both,
+    minus,
+)
 from .store import Firewall, ProfileSettings, Setting, Store, StoredRule
 
 _OWN_PORTS: Spans = ((1024, 65535),)

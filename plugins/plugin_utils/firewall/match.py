@@ -12,7 +12,19 @@ from dataclasses import dataclass
 
 from ..formats.firewall_address import ALL_V4, ALL_V6, show_span
 from ..formats.firewall_rule import Action, Matched, Rule
-from .region import HOLDS, INTERFACE_TYPE, INTERFACE_TYPES, LOCAL, LOCAL_PORT, MAX_BOXES, REMOTE, REMOTE_PORT, Box, both, merged
+from .region import (
+    HOLDS,
+    INTERFACE_TYPE,
+    INTERFACE_TYPES,
+    LOCAL,
+    LOCAL_PORT,
+    MAX_BOXES,
+    REMOTE,
+    REMOTE_PORT,
+    Box,
+    both,
+    merged,
+)
 
 DOUBT = "?"
 """Begins the dimension of a condition that nobody can decide from here: it may hold always, or never."""

@@ -20,7 +20,14 @@ from ..finding import Change
 from ..formats import winhttp
 from ..formats.registry import Value, dword, fold, text
 from ..formats.wininet import PAC, PROXY, VALUES, ConnectionSettings
-from ..operations import Operation, RegistryChange, SetRegistryValues, SetWinHttpProxy, by_key, predict
+from ..operations import (
+    Operation,
+    RegistryChange,
+    SetRegistryValues,
+    SetWinHttpProxy,
+    by_key,
+    predict,
+)
 from ..policy.proxy import ProxySetting
 from ..snapshot import Registry
 from .layers import PER_USER, PLAIN, POLICY, Layer, Meaning, plain_values, read_blobs

@@ -68,7 +68,7 @@ def ways(snapshot: Snapshot, endpoints: Sequence[Endpoint], setting: ProxySettin
     """
     layers = _deciding(snapshot, setting)
     answers = {url: _answers(snapshot, url, endpoints) for url in scripts(snapshot, setting)}
-    dead = {(probe["name"], probe["way"]) for probe in snapshot.probes or () if probe.get("stage") in ("dns", "tcp")}
+    dead = {probe.key for probe in snapshot.probes or () if probe.stage in ("dns", "tcp")}
     found: dict[str, list[Way]] = {}
     for endpoint in endpoints:
         merged: dict[str | None, Way] = {}

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
 from ..policy.variables import Policy
+from ..probes import HttpAnswer, Probe
 from ..snapshot import Snapshot
 from ..text import join_words
 from .context import ProxyContext
@@ -28,13 +29,13 @@ def judge(context: ProxyContext) -> Judgement:
             return unknown("Which proxy ETS6 uses cannot be told, see proxy.effective.")
         return not_applicable("No endpoint is reached through a proxy.")
     # Probes over another way than ETS6's are those from before a change.
-    proxied = [probe for probe in snapshot.probes or () if (probe["name"], probe["way"]) in used]
+    proxied = [probe for probe in snapshot.probes or () if probe.key in used]
     if not proxied:
         return unknown(f"The proxy {join_words(sorted({way for _name, way in used}))} was not asked.")
     heard = _Heard.of(proxied)
     evidence = {way: sorted(found) for way, found in sorted(heard.schemes.items())}
     if not heard.answered:
-        return unknown(_no_answer(probe["way"] for probe in proxied))
+        return unknown(_no_answer(probe.route for probe in proxied))
     if heard.refused:
         way, users = sorted(heard.refused.items())[0]
         return failed(f"The proxy {way} does not take the Windows login of {join_words(sorted(users))}, which is what ETS6 hands over. Have the proxy let that user through.",
@@ -79,25 +80,27 @@ class _Heard:
     refused: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, probes: Iterable[Mapping[str, Any]]) -> _Heard:
+    def of(cls, probes: Iterable[Probe]) -> _Heard:
         heard = cls()
         for probe in probes:
-            way, user = str(probe["way"]), str(probe.get("user") or "")
-            if user:
-                heard.asked_by_user.add(way)
-            for stage in ("connect", "http"):
-                answer = probe.get(stage)
-                if not isinstance(answer, Mapping) or not isinstance(answer.get("status"), int):
-                    continue
-                status = answer["status"]
-                heard.answered.add(way)
-                if status == 407:
-                    heard.schemes.setdefault(way, set()).update(offered(answer.get("headers")))
-                if user and status == 407:
-                    heard.refused.setdefault(way, set()).add(user)
-                elif user and (probe.get("tls") or (stage == "http" and 200 <= status < 300)):
-                    heard.taken.setdefault(way, set()).add(user)
+            if probe.user:
+                heard.asked_by_user.add(probe.route)
+            for answer in (probe.connect, probe.http):
+                if answer is not None:
+                    heard.answered.add(probe.route)
+                    heard._add(probe, answer)
         return heard
+
+    def _add(self, probe: Probe, answer: HttpAnswer) -> None:
+        route, user = probe.route, probe.user
+        if answer.status == 407:
+            self.schemes.setdefault(route, set()).update(offered(answer))
+            if user:
+                self.refused.setdefault(route, set()).add(user)
+            return
+        reached = answer is probe.http and 200 <= answer.status < 300
+        if user and (probe.tls or reached):
+            self.taken.setdefault(route, set()).add(user)
 
 
 def _no_answer(ways: Iterable[Any]) -> str:
@@ -110,17 +113,21 @@ def _why_not(snapshot: Snapshot, policy: Policy) -> str:
     return f": {snapshot.errors.get('session', 'not one user whose proxy it is is logged on, or several are')}"
 
 
-def offered(headers: Any) -> set[str]:
-    """Return the schemes of all Proxy-Authenticate headers, in lower case; one header may name several, with parameters."""
-    found: set[str] = set()
-    for header in headers if isinstance(headers, (list, tuple)) else ():
-        if not (isinstance(header, (list, tuple)) and len(header) == 2 and all(isinstance(part, str) for part in header)):
+def offered(answer: HttpAnswer) -> set[str]:
+    """Return the schemes of all Proxy-Authenticate headers, in lower case.
+
+    One header may name several, with parameters.
+    """
+    schemes: set[str] = set()
+    for name, value in answer.headers:
+        if name.lower() != "proxy-authenticate":
             continue
-        if header[0].lower() == "proxy-authenticate":
-            # RFC 9110, 11.6.1: a comma may stand in a quoted parameter, too.
-            unquoted = re.sub(r'"(?:[^"\\]|\\.)*"?', "", header[1][:4096])
-            for challenge in unquoted.split(","):
-                scheme = re.match(r"\s*([A-Za-z0-9!#$%&'*+.^_`|~-]{1,40})(?:\s+[^\s=]|\s*$)", challenge)
-                if scheme:
-                    found.add(scheme[1].lower())
-    return found
+        # RFC 9110, 11.6.1: a comma may stand in a quoted parameter, too.
+        unquoted = re.sub(r'"(?:[^"\\]|\\.)*"?', "", value[:4096])
+        for challenge in unquoted.split(","):
+            scheme = re.match(
+                r"\s*([A-Za-z0-9!#$%&'*+.^_`|~-]{1,40})(?:\s+[^\s=]|\s*$)", challenge
+            )
+            if scheme:
+                schemes.add(scheme[1].lower())
+    return schemes

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ETS6Error
-from ..formats.http import body_of
+from ..probes import DIRECT, UNREADABLE, Probe
 from ..snapshot import Snapshot
 from .bypass import without_logins
 
@@ -72,13 +72,8 @@ def answers(snapshot: Snapshot, url: str, servers: Sequence[tuple[str, str]], na
     found = _fetched(snapshot, url)
     if found is None:
         raise NotFetchedError(f"the script {shown} was not fetched")
-    try:
-        script = _script(found, shown)
-        own = [str(found["local"])] if found.get("local") else []
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, PacError):
-            raise
-        raise PacError(f"the script {shown}: the PC's reply is not of the expected form ({error})") from None
+    script = _script(found, shown)
+    own = [found.local] if found.local else []
     clock = str(snapshot.host.get("time") or "2000-01-01T00:00:00Z")
     document = {"script": script, "urls": list(servers), "names": {key: list(value) for key, value in names.items()}, "own": own}
     return list(_run(json.dumps({**document, "clock": clock, "seconds": SECONDS}, sort_keys=True), shown))
@@ -108,29 +103,43 @@ def _name(url: str) -> str:
     return f"pac {url}"
 
 
-def _fetched(snapshot: Snapshot, url: str) -> Mapping[str, Any] | None:
-    return next((one for one in snapshot.probes or () if one["name"] == _name(url) and one["way"] == ""), None)
+def _fetched(snapshot: Snapshot, url: str) -> Probe | None:
+    key = (_name(url), DIRECT)
+    return next((probe for probe in snapshot.probes or () if probe.key == key), None)
 
 
-def _script(found: Mapping[str, Any], shown: str) -> str:
-    error, http, tls = found.get("error"), found.get("http"), found.get("tls")
-    if found["stage"] == "queue":
-        raise PacError(f"the script {shown} was not fetched: the time for all probes was over before its turn")
-    if error or not http:
-        kind = str(error["kind"]) if error else "closed"
-        raise PacError(f"the script {shown} could not be fetched ({kind} at {found['stage']})", unfetched=True)
-    if 300 <= int(http["status"]) < 400:
-        raise PacError(f"the script {shown} was moved (HTTP {int(http['status'])}); Windows may follow, which is not done here")
-    if int(http["status"]) != 200:
-        raise PacError(f"the script {shown} could not be fetched (HTTP {int(http['status'])})", unfetched=True)
-    if tls and tls.get("policy_errors"):
+def _script(probe: Probe, shown: str) -> str:
+    """Return the text of a script. Raises PacError."""
+    if probe.stage == UNREADABLE:
+        raise PacError(f"the reply about the script {shown} cannot be read: {probe.problem}")
+    if probe.stage == "queue":
         raise PacError(
-            f"the script {shown} could not be fetched (the PC does not trust the server's certificate)", unfetched=True
+            f"the script {shown} was not fetched: the time for all probes was over before its turn"
         )
-    body = body_of(http)
-    if len(body) > MAX_SCRIPT:
+    answer = probe.http
+    if probe.error or answer is None:
+        kind = probe.error.kind if probe.error else "closed"
+        raise PacError(
+            f"the script {shown} could not be fetched ({kind} at {probe.stage})", unfetched=True
+        )
+    if 300 <= answer.status < 400:
+        raise PacError(
+            f"the script {shown} was moved (HTTP {answer.status}); Windows may follow, which is not "
+            "done here"
+        )
+    if answer.status != 200:
+        raise PacError(
+            f"the script {shown} could not be fetched (HTTP {answer.status})", unfetched=True
+        )
+    if probe.tls and probe.tls.policy_errors:
+        raise PacError(
+            f"the script {shown} could not be fetched (the PC does not trust the server's "
+            "certificate)",
+            unfetched=True,
+        )
+    if len(answer.body) > MAX_SCRIPT:
         raise PacError(f"the script {shown} is longer than {MAX_SCRIPT} bytes, which are not read")
-    return body.decode("utf-8-sig", errors="replace")
+    return answer.body.decode("utf-8-sig", errors="replace")
 
 
 @lru_cache(maxsize=64)
@@ -164,15 +173,15 @@ def _run(document: str, shown: str) -> tuple[Answer, ...]:
 
 def resolved(snapshot: Snapshot, hosts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return what the PC resolved of the names of probes, given as probe's name and server's name."""
-    by_probe = {one["name"]: one for one in snapshot.probes or () if one["way"] == ""}
-    found = {}
+    direct = {probe.name: probe for probe in snapshot.probes or () if probe.route == DIRECT}
+    addresses = {}
     for name, host in hosts:
-        addresses = by_probe.get(name, {}).get("addresses")
-        error = by_probe.get(name, {}).get("error")
-        looked_up = name in by_probe and (addresses or not isinstance(error, Mapping) or error.get("kind") == "not_found")
-        if looked_up and isinstance(addresses, (list, tuple)):
-            found[host.lower()] = [str(address) for address in addresses][:16]
-    return found
+        probe = direct.get(name)
+        if probe is None or probe.stage == UNREADABLE:
+            continue
+        if probe.addresses or probe.error is None or probe.error.kind == "not_found":
+            addresses[host.lower()] = list(probe.addresses)
+    return addresses
 
 
 def _line(text: Any) -> str:

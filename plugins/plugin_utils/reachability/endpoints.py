@@ -42,7 +42,7 @@ def judge(
         names = [*(endpoint.name for endpoint in policy.endpoints), INTERCEPTION]
         return dict.fromkeys(names, unknown(str(error)))
     clock = _clock(snapshot)
-    probes = {(probe["name"], probe["way"]): probe for probe in snapshot.probes or ()}
+    probes = {probe.key: probe for probe in snapshot.probes or ()}
     seen: dict[str, list[Result]] = {}
     for endpoint in policy.endpoints:
         results = seen.setdefault(endpoint.name, [])
@@ -136,7 +136,7 @@ def _network(snapshot: Snapshot) -> str | None:
     """Return the network that the host's probes started from, as far as an address tells; None where none came to a connection."""
     for probe in snapshot.probes or ():
         try:
-            local = ipaddress.ip_address(str(probe.get("local")).partition("%")[0])
+            local = ipaddress.ip_address(probe.local.partition("%")[0])
         except ValueError:
             continue
         return str(ipaddress.ip_network((local, 24 if local.version == 4 else 64), strict=False))

@@ -34,7 +34,7 @@ def not_yet_probed(context: ProxyContext) -> list[dict[str, Any]]:
     snapshot, policy = context.snapshot, context.policy
     if snapshot.offline or policy.state == "absent":
         return []
-    held = {(probe["name"], probe["way"]) for probe in snapshot.probes or ()}
+    held = {probe.key for probe in snapshot.probes or ()}
     missing: list[dict[str, Any]] = [
         pac.probe(url) for url in context.scripts if not pac.is_fetched(snapshot, url)
     ]
@@ -63,13 +63,15 @@ def other_name(endpoint: Endpoint) -> str:
 
 def _cut_off(snapshot: Snapshot, endpoint: Endpoint) -> dict[str, Any] | None:
     """Return the probe under another name, where a direct one was cut off in TLS. Through a proxy the name is the way, so there it is none."""
-    probe = next((one for one in snapshot.probes or () if (one["name"], one["way"]) == (endpoint.name, effective.DIRECT)), {})
-    error, address = probe.get("error"), probe.get("address")
-    if probe.get("stage") != "tls" or not isinstance(error, Mapping) or error.get("kind") not in CUT_OFF:
+    key = (endpoint.name, effective.DIRECT)
+    probe = next((probe for probe in snapshot.probes or () if probe.key == key), None)
+    if probe is None or probe.stage != "tls" or probe.error is None:
+        return None
+    if probe.error.kind not in CUT_OFF:
         return None
     try:
         # The address is the PC's word: no more than an address is taken from it.
-        found = ipaddress.ip_address(str(address).partition("%")[0])
+        found = ipaddress.ip_address(probe.address.partition("%")[0])
     except ValueError:
         return None
     shown = f"[{found}]" if found.version == 6 else str(found)
