@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -24,7 +24,18 @@ from ..plugin_utils.report import origin
 from ..plugin_utils.run import current
 from ..plugin_utils.snapshot import Registry, Snapshot, SnapshotError, User
 
+try:
+    from requests.exceptions import ChunkedEncodingError
+    from requests.exceptions import ConnectionError as RequestError
+except ImportError:
+    # Only where PCs are reached over winrm or psrp it is there, and raises these.
+    ENDED: tuple[type[Exception], ...] = (ConnectionError,)
+else:
+    ENDED = (ConnectionError, ChunkedEncodingError, RequestError)
+
 display = Display()
+
+NOT_KNOWN = "which of them were done is not known. The next run reads everything again."
 
 Request = dict[str, Any]
 """Options of windows_host, which windows_image and endpoint_probe share."""
@@ -106,11 +117,15 @@ class ActionModule(ActionBase):
         """
         steps = self._wire(changes, registry)
         request = dict(judge.request(policy), probes=probes, operations=[step for _change, step in steps])
-        after, outcomes = self._ask(request, policy)
+        try:
+            after, outcomes = self._ask(request, policy)
+        except AnsibleConnectionFailure as ended:
+            raise AnsibleConnectionFailure(
+                f"{ended.message} {self._place()} was given {len(steps)} operations before that: {NOT_KNOWN}"
+            ) from None
         if len(outcomes) != len(steps):
             raise AnsibleActionFail(
-                f"{self._place()} was given {len(steps)} operations and reported on {len(outcomes)}: which of them were done is not known. "
-                "The next run reads everything anew."
+                f"{self._place()} was given {len(steps)} operations and reported on {len(outcomes)}: {NOT_KNOWN}"
             )
         failures = []
         undone = set()
@@ -150,7 +165,7 @@ class ActionModule(ActionBase):
             module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=seconds)
         else:
             module, arguments = "ets6.network.endpoint_probe", dict(request, probe_timeout=seconds)
-        reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
+        reply = self._execute(module, arguments)
         if "snapshot" not in reply:
             raise AnsibleActionFail(f"{self._place()} could not be read: {_reason(reply)}")
         try:
@@ -165,9 +180,7 @@ class ActionModule(ActionBase):
             "probes": [{"name": one["name"], "url": one["url"]} for one in probes],
             "timeout": policy.probe_timeout,
         }
-        reply = self._execute_module(
-            module_name="ets6.network.windows_session_probe", module_args=asked, task_vars=self._task_vars
-        )
+        reply = self._execute("ets6.network.windows_session_probe", asked)
         for warning in reply.get("warnings") or ():
             display.warning(f"{self._task_vars.get('inventory_hostname')}: {warning}")
         if "lines" in reply:
@@ -177,6 +190,20 @@ class ActionModule(ActionBase):
         told = "; ".join(filter(None, [snapshot.errors.get("session", ""), why]))
         errors = {**snapshot.errors, "session": told} if told else snapshot.errors
         return dataclasses.replace(snapshot.with_probes(dataclasses.replace(snapshot, probes=tuple(found))), errors=errors)
+
+    def _execute(self, module: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a module on the target.
+
+        Raises AnsibleConnectionFailure, which makes the host unreachable, also where the connection ends in the middle: ssh reports
+        it so by itself, while winrm and psrp let through what their HTTP library raised, and the task would have failed.
+        """
+        try:
+            reply: dict[str, Any] = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
+        except ENDED as error:
+            display.vvv(f"{self._task_vars.get('inventory_hostname')}: {type(error).__name__}: {error}")
+            # The cause would stand in the report, and is Python's.
+            raise AnsibleConnectionFailure(f"{self._place()} ended the connection before it had answered.") from None
+        return reply
 
     def _is_windows(self) -> bool:
         """Return whether the host is a Windows PC, going by its connection (winrm, psrp, or a PowerShell or cmd over SSH)."""
