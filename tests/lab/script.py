@@ -30,29 +30,40 @@ def find_pwsh() -> Path | None:
     return Path(found) if found else beside if beside.exists() else None
 
 
+def need_pwsh() -> Path:
+    """Return the PowerShell. Raises FileNotFoundError where there is none."""
+    pwsh = find_pwsh()
+    if pwsh is None:
+        raise FileNotFoundError("no PowerShell: neither pwsh on the PATH nor ../shared/pwsh/pwsh")
+    return pwsh
+
+
+def environment(pc: Pc, state: Path, dialect: str, folder: Path) -> dict[str, str]:
+    """Return the environment of a PowerShell that is a PC's: state is the file of the PC's state, in the folder for temporary files."""
+    found = {name: os.environ[name] for name in KEPT if name in os.environ}
+    # What .NET takes for the machine's roots: the PC trusts the lab's public one, as Windows trusts the public ones.
+    found["SSL_CERT_FILE"] = str(folder / PUBLIC_ROOTS)
+    found |= pc.state["environment"]
+    return found | {"ETS6_LAB_PC": str(state), "PWSH_DIALECT": dialect, "TMPDIR": str(state.parent)}
+
+
 def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path, measured: Path | None = None) -> tuple[bytes, bytes, int]:
     """Run a command line as Ansible sends it, on a PC's state, and load the state that it leaves.
 
     dialect is "5.1" or "7". measured is the source whose breakpoints count in runspaces of its own, too. Returns standard output,
     standard error and the exit code.
     """
-    pwsh = find_pwsh()
-    if pwsh is None:
-        raise FileNotFoundError("no PowerShell: neither pwsh on the PATH nor ../shared/pwsh/pwsh")
+    pwsh = need_pwsh()
     with tempfile.TemporaryDirectory(dir=folder, prefix=f"{pc.name}-") as place:
         state = Path(place) / "state.json"
         pc.save(state)
-        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-        # What .NET takes for the machine's roots: the PC trusts the lab's public one, as Windows trusts the public ones.
-        environment["SSL_CERT_FILE"] = str(folder / PUBLIC_ROOTS)
-        environment |= pc.state["environment"]
-        environment |= {"ETS6_LAB_PC": str(state), "PWSH_DIALECT": dialect, "TMPDIR": place}
+        surroundings = environment(pc, state, dialect, folder)
         if measured:
-            environment["ETS6_LAB_MEASURED"] = str(measured)
+            surroundings["ETS6_LAB_MEASURED"] = str(measured)
         done = subprocess.run(
             [str(pwsh), *_words(line)],
             input=data,
-            env=environment,
+            env=surroundings,
             cwd=place,
             capture_output=True,
             timeout=SECONDS,
