@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import context
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.parsing.splitter import parse_kv
 from ansible.plugins.action import ActionBase
-from ansible.utils.vars import load_extra_vars
+from ansible.utils.vars import isidentifier, load_extra_vars
 
 from ..plugin_utils import judge, policy, run
 from ..plugin_utils.policy import PREFIX, Policy, PolicyError
@@ -27,6 +30,8 @@ OF_THE_REPORT = ("artifact", "fail_on", "formats", "previous_report", "report_di
 OF_A_PLAY = ("hosts", "serial")
 """Variables that decide how a play goes: Ansible reads them before it looks at those of any host."""
 COMMAND_LINE = "the command line"
+LOOSE_WORDS = "_raw_params"
+"""The variable in which Ansible puts the words of ``-e`` that are not name=value."""
 
 
 class ActionModule(ActionBase):
@@ -50,7 +55,7 @@ class ActionModule(ActionBase):
             }
         )
         told: dict[str, list[str]] = {}
-        for problem in _of_the_run(arguments["mode"], arguments["report_dir"], variables):
+        for problem in [*_of_the_command_line(), *_of_the_run(arguments["mode"], arguments["report_dir"], variables)]:
             told[problem] = [COMMAND_LINE]
         merges = arguments["mode"] == "merge"
         # Ansible puts a host's variables together anew each time that it is asked for them.
@@ -75,6 +80,27 @@ class ActionModule(ActionBase):
             result["failed"], result["problem"] = True, ""
             result["msg"] = f"No host is left of the inventory by {PREFIX}hosts and --limit."
         return result
+
+
+def _of_the_command_line() -> list[str]:
+    """Return which values Ansible cut off at a blank, as it does with the one of ``-e image_index='Windows 11 Pro'``.
+
+    Values are not repeated, since one of them may be a password.
+    """
+    found = []
+    for option in context.CLIARGS.get("extra_vars") or ():
+        # A file, or JSON, in which a blank is a blank.
+        if option[:1] in ("@", "{", "["):
+            continue
+        variables = parse_kv(option)
+        names = [str(name) for name in variables if isidentifier(name) and name != LOOSE_WORDS]
+        if len(names) < len(variables):
+            correct = json.dumps(dict.fromkeys(names or ["name"], "\N{HORIZONTAL ELLIPSIS}"), ensure_ascii=False)
+            found.append(
+                f"-e {' '.join(names)}: Ansible ends a value at the first blank, so a part of it was lost;"
+                f" write -e '{correct}' with the whole value between the quotes"
+            )
+    return found
 
 
 def _of_a_play(variables: Mapping[str, Any], extra: Mapping[str, Any]) -> list[str]:
