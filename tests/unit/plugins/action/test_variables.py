@@ -18,9 +18,15 @@ WAIVER = {"control": "firewall.program", "hosts": ["a"], "reason": "So.", "owner
 
 
 def check(
-    folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_dir: Any = None, said: bool = True, **more: Any
+    folder: Path,
+    *hosts: dict[str, Any],
+    mode: str = "enforce",
+    report_dir: Any = None,
+    said: bool = True,
+    typed: tuple[str, ...] = (),
+    **more: Any,
 ) -> dict[str, Any]:
-    """Check hosts a, b, … with these variables; said: those of the first one were given with -e."""
+    """Check hosts a, b, … with these variables; said: those of the first one were given with -e; typed: what stood after -e."""
     names = [chr(ord("a") + number) for number in range(len(hosts))]
     hostvars = {
         name: {
@@ -37,7 +43,8 @@ def check(
     )
     action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
     extra = {name: value for name, value in hostvars.get("a", {}).items() if said and name.startswith("ets6_network_")}
-    with patch.object(module, "load_extra_vars", lambda loader: extra):
+    arguments = SimpleNamespace(CLIARGS={"extra_vars": typed})
+    with patch.object(module, "load_extra_vars", lambda loader: extra), patch.object(module, "context", arguments):
         result: dict[str, Any] = action.run(task_vars={"hostvars": hostvars, **more})
     return result
 
@@ -167,6 +174,36 @@ def test_what_contradicts_the_playbook_is_refused(tmp_path: Path, mode: str, var
     found = check(tmp_path, {}, mode=mode, **variables)
     assert found.get("problem", "").startswith(said)
     assert bool(found.get("failed")) == bool(said)
+
+
+@pytest.mark.parametrize("mode", ["enforce", "image", "merge"])
+@pytest.mark.parametrize(
+    ("option", "named", "correct"),
+    [
+        ("image_index=Windows 11 Pro", "image_index", '{"image_index": "…"}'),
+        ("image=my images/install.wim", "image", '{"image": "…"}'),
+        ("image=my images/a=b.wim", "image", '{"image": "…"}'),
+        ("image=install.wim image_index=Windows 11", "image image_index", '{"image": "…", "image_index": "…"}'),
+        ("ansible_password=open sesame", "ansible_password", '{"ansible_password": "…"}'),
+        ("sesame", "", '{"name": "…"}'),
+    ],
+)
+def test_a_value_that_ansible_cut_off_at_a_blank_is_refused(
+    tmp_path: Path, option: str, named: str, correct: str, mode: str
+) -> None:
+    found = check(tmp_path, {}, mode=mode, typed=("a=b", option))
+    said = f"-e {named}: Ansible ends a value at the first blank, so a part of it was lost; write -e '{correct}' with"
+    assert found["problem"].startswith(said), found
+    assert found["problem"].endswith("(the command line)")
+    assert "sesame" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["image_index='Windows 11 Pro'", '{"image_index": "Windows 11 Pro"}', "[]", "@my variables.yml", "image=a.wim image_index=2", ""],
+)
+def test_a_blank_that_cuts_off_nothing_is_accepted(tmp_path: Path, option: str) -> None:
+    assert not check(tmp_path, {}, typed=(option,)).get("failed")
 
 
 def test_a_merge_does_not_mind_what_is_wanted_of_pcs_but_every_name(tmp_path: Path) -> None:
