@@ -17,7 +17,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.splitter import parse_kv
 from ansible.plugins.action import ActionBase
-from ansible.utils.vars import isidentifier, load_extra_vars
+from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils import judge, policy, run
 from ..plugin_utils.policy import PREFIX, Policy, PolicyError
@@ -93,7 +93,7 @@ def _of_the_command_line() -> list[str]:
         if option[:1] in ("@", "{", "["):
             continue
         variables = parse_kv(option)
-        names = [str(name) for name in variables if isidentifier(name) and name != LOOSE_WORDS]
+        names = [str(name) for name in variables if name.isidentifier() and name != LOOSE_WORDS]
         if len(names) < len(variables):
             correct = json.dumps(dict.fromkeys(names or ["name"], "\N{HORIZONTAL ELLIPSIS}"), ensure_ascii=False)
             found.append(

@@ -104,7 +104,7 @@ def test_an_inventory_in_which_nothing_was_changed_asks_for_the_defaults() -> No
     manager = VariableManager(loader, hosts)
     connections = {}
     for host in hosts.get_hosts():
-        variables = manager.get_vars(host=host, include_hostvars=False)
+        variables = manager.get_vars(host=host)
         wanted = {name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)}
         assert Policy.from_variables(wanted) == Policy(), host.name
         assert not wanted.keys() & run.PARSERS.keys(), host.name

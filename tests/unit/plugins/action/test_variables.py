@@ -200,7 +200,14 @@ def test_a_value_that_ansible_cut_off_at_a_blank_is_refused(
 
 @pytest.mark.parametrize(
     "option",
-    ["image_index='Windows 11 Pro'", '{"image_index": "Windows 11 Pro"}', "[]", "@my variables.yml", "image=a.wim image_index=2", ""],
+    [
+        "image_index='Windows 11 Pro'",
+        '{"image_index": "Windows 11 Pro"}',
+        "[]",
+        "@my variables.yml",
+        "image=a.wim image_index=2",
+        "",
+    ],
 )
 def test_a_blank_that_cuts_off_nothing_is_accepted(tmp_path: Path, option: str) -> None:
     assert not check(tmp_path, {}, typed=(option,)).get("failed")
