@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The lab as a whole: a network, a WinRM endpoint, PCs behind it, and an inventory for Ansible."""
+"""The lab as a whole: a network, a WinRM endpoint and an SSH server, PCs behind them, and an inventory for Ansible."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import yaml
 
 from tests.lab import fleet, model, reg, script
 from tests.lab.network import Network
+from tests.lab.ssh import SshServer
 from tests.lab.wsman import PASSWORD, Endpoint, module_arguments
 
 MODULE = "ansible_collections.ets6.network.plugins.modules.windows_host.ps1"
@@ -35,12 +36,10 @@ class Lab:
                 if name in self.members:
                     self.members[name].dialect = dialect or "7"
         self._locks = {name: threading.Lock() for name in self.members}
-        self.endpoint = Endpoint(
-            self._execute,
-            {name: member.fault for name, member in self.members.items()},
-            list(self.members),
-            self.network.winrm_pem,
-        )
+        faults = {name: member.fault for name, member in self.members.items()}
+        self.endpoint = Endpoint(self._execute, faults, list(self.members), self.network.winrm_pem)
+        over_ssh = [name for name, member in self.members.items() if member.transport == "ssh"]
+        self.ssh = SshServer(self._execute, faults, over_ssh, self.folder / "ssh") if over_ssh else None
         self.inventory = self.folder / "inventory"
         self._write_inventory()
         self.save()
@@ -54,6 +53,8 @@ class Lab:
     def stop(self) -> None:
         """Stop everything and remove the folder."""
         self.endpoint.stop()
+        if self.ssh:
+            self.ssh.stop()
         self.network.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -79,35 +80,44 @@ class Lab:
     def _write_inventory(self) -> None:
         (self.inventory / "host_vars").mkdir(parents=True)
         (self.inventory / "group_vars").mkdir()
-        common: dict[str, Any] = {
-            "ansible_connection": "winrm",
-            "ansible_host": "127.0.0.1",
-            "ansible_password": PASSWORD,
-            "ansible_winrm_connection_timeout": 20,
-            "ets6_network_public_roots": str(self.network.roots),
-        }
+        common = {"ansible_host": "127.0.0.1", "ets6_network_public_roots": str(self.network.roots)}
         _write(self.inventory / "group_vars" / "all.yml", common)
+        reached = {"winrm": self._over_winrm, "ssh": self._over_ssh}
         hosts: dict[str, None] = {}
         for name, member in self.members.items():
-            if member.https:
-                reached = {
-                    "ansible_host": "localhost",
-                    "ansible_port": self.endpoint.https.port,
-                    "ansible_winrm_scheme": "https",
-                    "ansible_winrm_transport": "basic",
-                    "ansible_winrm_ca_trust_path": str(self.network.winrm_ca),
-                }
-            else:
-                reached = {
-                    "ansible_port": self.endpoint.http.port,
-                    "ansible_winrm_scheme": "http",
-                    "ansible_winrm_transport": "ntlm",
-                }
+            variables = reached[member.transport](name, member)
             if member.away:
-                reached["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
-            _write(self.inventory / "host_vars" / f"{name}.yml", {"ansible_user": name, **reached, **member.variables})
+                variables["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
+            _write(self.inventory / "host_vars" / f"{name}.yml", {**variables, **member.variables})
             hosts[name] = None
         _write(self.inventory / "hosts.yml", {"pcs": {"hosts": hosts}})
+
+    def _over_winrm(self, name: str, member: fleet.Member) -> dict[str, Any]:
+        common = {
+            "ansible_connection": "winrm",
+            "ansible_user": name,
+            "ansible_password": PASSWORD,
+            "ansible_winrm_connection_timeout": 20,
+        }
+        if member.https:
+            return {
+                **common,
+                "ansible_host": "localhost",
+                "ansible_port": self.endpoint.https.port,
+                "ansible_winrm_scheme": "https",
+                "ansible_winrm_transport": "basic",
+                "ansible_winrm_ca_trust_path": str(self.network.winrm_ca),
+            }
+        return {
+            **common,
+            "ansible_port": self.endpoint.http.port,
+            "ansible_winrm_scheme": "http",
+            "ansible_winrm_transport": "ntlm",
+        }
+
+    def _over_ssh(self, name: str, _member: fleet.Member) -> dict[str, Any]:
+        assert self.ssh
+        return self.ssh.variables(name)
 
 
 def _model(member: fleet.Member, line: str, data: bytes) -> tuple[bytes, bytes, int]:
