@@ -71,53 +71,57 @@ class Lab:
     def _execute(self, name: str, line: str, data: bytes) -> tuple[bytes, bytes, int]:
         member = self.members[name]
         with self._locks[name]:
-            outcome = (
+            out, err, code = (
                 script.run(member.pc, line, data, member.dialect, self.folder) if member.dialect else _model(member, line, data)
             )
             member.pc.save(self.folder / "pcs" / f"{name}.json")
-            return outcome
+        if member.fault == "prints rubbish":
+            out = b"Wartungsarbeiten bis 18 Uhr \x07\r\n" + out[: len(out) // 2]
+        return out, err, code
 
     def _write_inventory(self) -> None:
         (self.inventory / "host_vars").mkdir(parents=True)
         (self.inventory / "group_vars").mkdir()
         common = {"ansible_host": "127.0.0.1", "ets6_network_public_roots": str(self.network.roots)}
         _write(self.inventory / "group_vars" / "all.yml", common)
-        reached = {"winrm": self._over_winrm, "ssh": self._over_ssh}
         hosts: dict[str, None] = {}
         for name, member in self.members.items():
-            variables = reached[member.transport](name, member)
+            reached = {
+                "ansible_user": name,
+                "ansible_connection": member.transport,
+                **self._connections[member.transport](member),
+            }
             if member.away:
-                variables["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
-            _write(self.inventory / "host_vars" / f"{name}.yml", {**variables, **member.variables})
+                reached["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
+            _write(self.inventory / "host_vars" / f"{name}.yml", {**reached, **member.variables})
             hosts[name] = None
         _write(self.inventory / "hosts.yml", {"pcs": {"hosts": hosts}})
 
-    def _over_winrm(self, name: str, member: fleet.Member) -> dict[str, Any]:
-        common = {
-            "ansible_connection": "winrm",
-            "ansible_user": name,
-            "ansible_password": PASSWORD,
-            "ansible_winrm_connection_timeout": 20,
-        }
+    @property
+    def _connections(self) -> dict[str, Callable[[fleet.Member], dict[str, Any]]]:
+        """The connection variables of a PC, by its transport."""
+        return {"winrm": self._winrm, "ssh": self._ssh}
+
+    def _winrm(self, member: fleet.Member) -> dict[str, Any]:
         if member.https:
-            return {
-                **common,
+            reached: dict[str, Any] = {
                 "ansible_host": "localhost",
                 "ansible_port": self.endpoint.https.port,
                 "ansible_winrm_scheme": "https",
                 "ansible_winrm_transport": "basic",
                 "ansible_winrm_ca_trust_path": str(self.network.winrm_ca),
             }
-        return {
-            **common,
-            "ansible_port": self.endpoint.http.port,
-            "ansible_winrm_scheme": "http",
-            "ansible_winrm_transport": "ntlm",
-        }
+        else:
+            reached = {
+                "ansible_port": self.endpoint.http.port,
+                "ansible_winrm_scheme": "http",
+                "ansible_winrm_transport": "ntlm",
+            }
+        return {"ansible_password": PASSWORD, "ansible_winrm_connection_timeout": 20, **reached}
 
-    def _over_ssh(self, name: str, _member: fleet.Member) -> dict[str, Any]:
-        assert self.ssh
-        return self.ssh.variables(name)
+    def _ssh(self, member: fleet.Member) -> dict[str, Any]:
+        assert self.ssh, "the server is there where a PC wants it"
+        return self.ssh.variables(member.pc.name)
 
 
 def _model(member: fleet.Member, line: str, data: bytes) -> tuple[bytes, bytes, int]:

@@ -23,8 +23,9 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ PRIVILEGE_SEPARATION = Path("/run/sshd")
 """Where root's sshd confines the part of it that talks to strangers. The package's service makes it when it starts."""
 BYTES_OF_TCP_INFO = struct.Struct("@120xQQ")
 """tcpi_bytes_acked and tcpi_bytes_received in struct tcp_info (linux/tcp.h)."""
+BREAKS = {"drops the answer": 0.0, "drops half-way": 0.5}
+"""Faults that end the connection when a command's output is due, and how much of that output goes out before."""
 SECONDS_TO_LOG_IN = 20
 SECONDS_TO_END = 5.0
 
@@ -63,6 +66,10 @@ class Connection:
     pc: str = ""
 
 
+Reply = tuple[bytes, bytes, int | None]
+"""Standard output, standard error and exit code; no code where the command is to go on."""
+
+
 def find_sshd() -> str | None:
     """Return the path of OpenSSH's server; None where there is none."""
     return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -71,8 +78,9 @@ def find_sshd() -> str | None:
 class SshServer:
     """OpenSSH on a free port, for PCs by their names.
 
-    faults names what is wrong with a PC's connection: "denies access" or "drops the connection", which is after the command
-    ran and before its output comes. Raises FileNotFoundError where sshd is missing.
+    faults name what is wrong with a PC's connection: "denies access", or it ends when a command comes ("drops the command"), when
+    the command ran and its output is due ("drops the answer"), or after half of that ("drops half-way"). Raises FileNotFoundError
+    where sshd is missing.
     """
 
     def __init__(self, execute: Execute, faults: Mapping[str, str], pcs: Iterable[str], folder: Path) -> None:
@@ -88,8 +96,9 @@ class SshServer:
         if os.geteuid() == 0:
             PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
         folder.mkdir(mode=0o700)
-        self._sessions = _Sessions(self, str(folder / "sessions"))
-        self._write_keys()
+        sessions = str(folder / "sessions")
+        self._sessions = _Sessions(self, sessions)
+        self._write_keys(sessions)
         self._command = [sshd, "-i", "-f", str(self._write_configuration()), "-E", str(folder / "sshd.log")]
         self._connections = _Connections(self)
         self.port = int(self._connections.server_address[1])
@@ -133,7 +142,6 @@ class SshServer:
         for name, value in options.items():
             words += ["-o", f"{name}={value}"]
         return {
-            "ansible_connection": "ssh",
             "ansible_shell_type": "powershell",
             "ansible_port": self.port,
             "ansible_user": pwd.getpwuid(os.geteuid()).pw_name,
@@ -146,7 +154,12 @@ class SshServer:
     def serve(self, client: socket.socket, port: int) -> None:
         """Have sshd serve a connection, until either side ends it."""
         process = subprocess.Popen(
-            self._command, stdin=client, stdout=client, stderr=subprocess.DEVNULL, cwd="/", start_new_session=True
+            self._command,
+            stdin=client.fileno(),
+            stdout=client.fileno(),
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
         )
         connection = Connection(client, process)
         with self.lock:
@@ -157,31 +170,42 @@ class SshServer:
             if connection.pc:
                 _count(connection, self._traffic[connection.pc])
 
-    def answer(self, session: Mapping[str, Any], data: bytes) -> tuple[bytes, bytes, int] | None:
-        """Execute what a session wants and return standard output, standard error and exit code; None where the connection broke off."""
+    def answer(self, session: Mapping[str, Any], data: bytes) -> Iterator[Reply]:
+        """Execute what a session wants, and yield what it is to print; nothing more once the connection broke off."""
         pc = session["pc"]
+        fault = self.faults.get(pc, "")
         with self.lock:
-            connection = self._open.get(session["client_port"])
-            if connection is None:
-                return None
+            connection = self._open[session["client_port"]]
             connection.pc = pc
+        if fault == "drops the command":
+            _shut_down(connection.socket)
+            return
+        with self.lock:
             self._traffic[pc].sessions += 1
             self._traffic[pc].stdin += len(data)
-        try:
-            outcome = self.execute(pc, session["line"], data)
-        except Exception:  # noqa: BLE001 - a fault of the lab itself must be seen where the PC's answer would have been
-            outcome = b"", traceback.format_exc().encode(), 1
-        if self.faults.get(pc) == "drops the connection":
-            _shut_down(connection.socket)
-            return None
-        return outcome
+        out, err, code = self._run(pc, session["line"], data)
+        if fault not in BREAKS:
+            yield out, err, code
+            return
+        before = _bytes(connection)[0]
+        part = out[: int(len(out) * BREAKS[fault])]
+        if part:
+            yield part, b"", None
+            _wait(lambda: _bytes(connection)[0] > before)
+        _shut_down(connection.socket)
 
-    def _write_keys(self) -> None:
+    def _run(self, pc: str, line: str, data: bytes) -> tuple[bytes, bytes, int]:
+        try:
+            return self.execute(pc, line, data)
+        except Exception:  # noqa: BLE001 - a fault of the lab itself must be seen where the PC's answer would have been
+            return b"", traceback.format_exc().encode(), 1
+
+    def _write_keys(self, sessions: str) -> None:
         lines = []
         for pc in self.pcs:
             key = Ed25519PrivateKey.generate()
             self._write(f"{pc}.key", _private(key))
-            session = [sys.executable, "-I", "-S", ssh_session.__file__, self._sessions.server_address, pc]
+            session = [sys.executable, "-I", "-S", ssh_session.__file__, sessions, pc]
             command = shlex.join(session).replace('"', r"\"")
             if self.faults.get(pc) != "denies access":
                 lines.append(f'restrict,command="{command}" {_public(key)} {pc}\n')
@@ -237,22 +261,25 @@ class _Sessions(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 256
-    server_address: str
 
     def __init__(self, server: SshServer, address: str) -> None:
         super().__init__(address, socketserver.BaseRequestHandler)
         self._server = server
+        self._requests: set[socket.socket] = set()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         request.settimeout(ssh_session.SECONDS)
+        self._requests.add(request)
         with request.makefile("rb") as stream:
             session, data = json.loads(stream.readline()), stream.read()
-        outcome = self._server.answer(session, data)
-        if outcome is not None:
-            out, err, code = outcome
+        for out, err, code in self._server.answer(session, data):
             reply = {"stdout": base64.b64encode(out).decode(), "stderr": base64.b64encode(err).decode(), "code": code}
-            request.sendall(json.dumps(reply).encode())
+            request.sendall(json.dumps(reply).encode() + b"\n")
+
+    def shutdown_request(self, request: Any) -> None:
+        self._requests.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a session that ends early is part of the play."""
@@ -260,6 +287,8 @@ class _Sessions(socketserver.ThreadingUnixStreamServer):
     def stop(self) -> None:
         self.shutdown()
         self.server_close()
+        for request in list(self._requests):
+            _shut_down(request)
 
 
 def _shut_down(connection: socket.socket) -> None:
@@ -278,13 +307,27 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def _bytes(connection: Connection) -> tuple[int, int]:
+    """Return how many bytes the server sent that have arrived, and how many it received."""
+    sent, received = BYTES_OF_TCP_INFO.unpack(
+        connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_OF_TCP_INFO.size)
+    )
+    return int(sent), int(received)
+
+
 def _count(connection: Connection, traffic: Traffic) -> None:
-    """Add a connection's bytes to its PC's."""
-    info = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_OF_TCP_INFO.size)
-    sent, received = BYTES_OF_TCP_INFO.unpack(info)
+    """Add a connection and its bytes to its PC's."""
+    sent, received = _bytes(connection)
     traffic.connections += 1
     traffic.bytes_in += received
     traffic.bytes_out += sent
+
+
+def _wait(happened: Callable[[], bool]) -> None:
+    """Wait until something happened, for some seconds at most."""
+    until = time.monotonic() + SECONDS_TO_END
+    while time.monotonic() < until and not happened():
+        time.sleep(0.01)
 
 
 def _private(key: Ed25519PrivateKey) -> str:

@@ -17,7 +17,7 @@ import sys
 SECONDS = 180
 """After that the session is killed, whatever it waits for."""
 CONNECTION_LOST = 255
-"""ssh's own exit status."""
+"""ssh's own exit status, for a session that the lab ended."""
 
 
 def main() -> int:
@@ -33,14 +33,15 @@ def main() -> int:
         lab.connect(address)
         lab.sendall(json.dumps(session).encode() + b"\n" + sys.stdin.buffer.read())
         lab.shutdown(socket.SHUT_WR)
-        with lab.makefile("rb") as answer:
-            content = answer.read()
-    if not content:
-        return CONNECTION_LOST
-    reply = json.loads(content)
-    sys.stdout.buffer.write(base64.b64decode(reply["stdout"]))
-    sys.stderr.buffer.write(base64.b64decode(reply["stderr"]))
-    return int(reply["code"])
+        with lab.makefile("rb") as replies:
+            for line in replies:
+                reply = json.loads(line)
+                for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
+                    stream.buffer.write(base64.b64decode(reply[name]))
+                    stream.flush()
+                if reply["code"] is not None:
+                    return int(reply["code"])
+    return CONNECTION_LOST
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ class Wsman(Handler):
                 self._start(command, traffic)
             return 200, _envelope(message, action, "")
         if verb == "Receive":
-            return self._receive(envelope, message, action, fault)
+            return self._receive(envelope, message, action)
         return 200, _envelope(message, action, "")
 
     def _command(self, envelope: ElementTree.Element, traffic: Traffic) -> str:
@@ -238,7 +238,7 @@ class Wsman(Handler):
         except Exception:  # noqa: BLE001 - a fault of the lab itself must be seen where the PC's answer would have been
             return b"", traceback.format_exc().encode(), 1
 
-    def _receive(self, envelope: ElementTree.Element, message: str, action: str, fault: str) -> tuple[int, str]:
+    def _receive(self, envelope: ElementTree.Element, message: str, action: str) -> tuple[int, str]:
         wanted = envelope.find(f".//{{{SHELL}}}DesiredStream")
         assert wanted is not None
         name = wanted.get("CommandId", "")
@@ -249,8 +249,6 @@ class Wsman(Handler):
             out, err, code = command.outcome.result(SECONDS_BEFORE_TIMEOUT_FAULT)
         except NotYet:
             return 500, _fault(message, OPERATION_TIMED_OUT)
-        if fault == "prints rubbish":
-            out = b"Wartungsarbeiten bis 18 Uhr \x07\r\n" + out[: len(out) // 2]
         streams = "".join(
             f'<rsp:Stream Name="{stream}" CommandId="{name}">{base64.b64encode(data).decode()}</rsp:Stream>'
             for stream, data in (("stdout", out), ("stderr", err))
