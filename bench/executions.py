@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a PC costs on the wire: module executions, WinRM messages, bytes. ``python -m bench.executions [PCS]``.
+"""What a PC costs on the wire: module executions, WinRM messages or SSH sessions, bytes. ``python -m bench.executions [PCS]``.
 
 Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution more than 100 KB.
 
@@ -18,6 +18,7 @@ from tests.lab import fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
 from tests.lab.play import play
+from tests.lab.ssh import find_sshd
 
 KB = 1000
 MOST_KB = 100
@@ -51,6 +52,45 @@ def measure(kind: str, build: Callable[[str, Network], fleet.Member], count: int
     return bool(each["executions"] <= executions and payload <= MOST_KB and each["sends"] == each["executions"])
 
 
+def measure_ssh(kind: str, build: Callable[[str, Network], fleet.Member], count: int, executions: int) -> bool:
+    """Do over ssh what measure does over WinRM: an execution is a session, and all of a PC's go through one connection.
+
+    Bytes are those of TCP's payload, compressed and encrypted, and with the login.
+    """
+
+    def members(network: Network) -> list[fleet.Member]:
+        built = [build(f"pc-{number:04}", network) for number in range(count)]
+        for member in built:
+            member.transport = "ssh"
+        return built
+
+    with Lab(members, scripts=False) as lab:
+        done = play(lab, "playbooks/ets6-network.yml", "--forks", "25")
+        if done.code != 0 or lab.ssh is None:
+            print(done.output[-2000:], done.errors[-2000:])
+            return False
+        every = list(lab.ssh.traffic.values())
+    names = ("sessions", "connections", "bytes_in", "stdin")
+    each = {name: sum(getattr(one, name) for one in every) / count for name in names}
+    payload = each["stdin"] / each["sessions"] / KB
+    print(
+        f"{kind:<16} {each['sessions']:>4.1f} sessions    {each['connections']:>5.1f} connections {each['bytes_in'] / KB:>4.1f} KB sent  "
+        f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {done.seconds:.1f} s)"
+    )
+    return bool(each["sessions"] <= executions and payload <= MOST_KB)
+
+
+def main_ssh(count: int) -> bool:
+    """Print a line for each kind of PC over ssh. Where there is no server for it, say so."""
+    if find_sshd() is None:
+        print("over ssh: not measured, since sshd is missing; it is in Debian's package openssh-server")
+        return True
+    print("over ssh")
+    right = measure_ssh("compliant PC", fleet.compliant, count, 1)
+    drifted = measure_ssh("PC with drift", fleet.drifted, count, 2)
+    return right and drifted
+
+
 def main() -> int:
     """Print a line for PCs on which nothing is wrong, for those that lack their rules, for those that have the wrong proxy as well, and what others
     take."""
@@ -59,7 +99,8 @@ def main() -> int:
     drifted = measure("PC with drift", fleet.drifted, count, 2)
     wrong = measure("nothing is right", fleet.nothing_right, count, 2)
     print(f"{'for comparison':<16} {PEERS}")
-    return int(not (right and drifted and wrong))
+    over_ssh = main_ssh(count)
+    return int(not (right and drifted and wrong and over_ssh))
 
 
 if __name__ == "__main__":

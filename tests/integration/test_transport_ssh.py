@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.ets6.network.plugins.plugin_utils.report.document import TIMES
 
 from tests.integration.debian import need
 from tests.lab import fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
-from tests.lab.play import Played, play
+from tests.lab.play import ROOT, Played, play
 from tests.lab.script import find_pwsh
 from tests.lab.ssh import SshServer
 
@@ -127,6 +128,24 @@ def test_a_pc_that_is_switched_off_is_unreachable() -> None:
 
     with Lab(away, scripts=False) as lab:
         assert play(lab, VERIFY).statuses() == {SSH: "unreachable", WINRM: "unreachable"}
+
+
+def test_a_pc_that_falls_asleep_half_way_is_unreachable_soon_with_the_options_of_the_example() -> None:
+    example = yaml.safe_load((ROOT / "inventory.example" / "group_vars" / "ssh.yml").read_text())
+
+    def asleep(network: Network) -> list[fleet.Member]:
+        member = fleet.compliant(SSH, network)
+        member.transport, member.fault = "ssh", "falls asleep"
+        options = example["ansible_ssh_common_args"].replace("ServerAliveInterval=15", "ServerAliveInterval=1")
+        member.variables["ansible_ssh_extra_args"] = options
+        return [member]
+
+    with Lab(asleep, scripts=False) as lab:
+        played = play(lab, VERIFY)
+        assert played.statuses() == {SSH: "unreachable"}, played.output
+        assert played.seconds < 30
+        assert lab.ssh
+        assert lab.ssh.traffic[SSH].sessions == 1
 
 
 def test_a_server_with_another_host_key_is_not_spoken_to() -> None:

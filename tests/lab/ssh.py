@@ -79,8 +79,8 @@ class SshServer:
     """OpenSSH on a free port, for PCs by their names.
 
     faults name what is wrong with a PC's connection: "denies access", or it ends when a command comes ("drops the command"), when
-    the command ran and its output is due ("drops the answer"), or after half of that ("drops half-way"). Raises FileNotFoundError
-    where sshd is missing.
+    the command ran and its output is due ("drops the answer"), or after half of that ("drops half-way"), or nothing more comes of it
+    when a command comes ("falls asleep"). Raises FileNotFoundError where sshd is missing.
     """
 
     def __init__(self, execute: Execute, faults: Mapping[str, str], pcs: Iterable[str], folder: Path) -> None:
@@ -180,6 +180,8 @@ class SshServer:
         if fault == "drops the command":
             _shut_down(connection.socket)
             return
+        if fault == "falls asleep":
+            os.killpg(connection.process.pid, signal.SIGSTOP)
         with self.lock:
             self._traffic[pc].sessions += 1
             self._traffic[pc].stdin += len(data)
