@@ -12,6 +12,7 @@ import json
 import shlex
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,9 @@ def test_the_server_ends_with_everything_that_it_started(tmp_path: Path) -> None
         ended.set()
         client.kill()
         client.wait()
+    until = time.monotonic() + 5
+    while _processes(tmp_path) and time.monotonic() < until:
+        time.sleep(0.05)
     assert _processes(tmp_path) == 0
 
 
