@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils.report.document import TIMES
+from ansible_collections.ets6.network.plugins.plugin_utils.report.document import TIMES, without
 
 from tests.integration.debian import need
 from tests.lab import fleet
@@ -67,16 +67,8 @@ def drifted(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 def findings(played: Played, name: str) -> Any:
-    """Return what was found of a PC, without its name and the times."""
-    return _without_times(json.loads(json.dumps(played.host(name)["findings"]).replace(name, "PC")))
-
-
-def _without_times(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {key: _without_times(value) for key, value in content.items() if key not in TIMES}
-    if isinstance(content, list):
-        return [_without_times(value) for value in content]
-    return content
+    """Return what was found of a PC, but for its name and the times."""
+    return without(json.loads(json.dumps(played.host(name)["findings"]).replace(name, "PC")), TIMES)
 
 
 def test_verify_changes_nothing_and_finds_what_it_finds_over_winrm(drifted: Lab) -> None:
