@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a PC costs on the wire: module executions, messages, bytes, over each transport. ``python -m bench.executions [PCS]``.
+"""What a PC costs on the wire, over each transport: executions, messages or sessions, bytes. ``python -m bench.executions [PCS]``.
 
 Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution over winrm more than 100 KB or
 more than one Send. Over psrp, whose PCs are real PowerShell, five PCs are measured: what one of them costs does not depend on how many.
@@ -20,6 +20,7 @@ from tests.lab.lab import Lab
 from tests.lab.network import Network
 from tests.lab.play import play
 from tests.lab.script import find_pwsh
+from tests.lab.ssh import find_sshd
 
 KB = 1000
 MOST_KB = 100
@@ -66,6 +67,45 @@ def measure(transport: str, kind: str, build: Build, count: int, executions: int
     return each["executions"] <= executions and lean
 
 
+def measure_ssh(kind: str, build: Callable[[str, Network], fleet.Member], count: int, executions: int) -> bool:
+    """Do over ssh what measure does over WinRM: an execution is a session, and all of a PC's go through one connection.
+
+    Bytes are those of TCP's payload, compressed and encrypted, and with the login.
+    """
+
+    def members(network: Network) -> list[fleet.Member]:
+        built = [build(f"pc-{number:04}", network) for number in range(count)]
+        for member in built:
+            member.transport = "ssh"
+        return built
+
+    with Lab(members, scripts=False) as lab:
+        done = play(lab, "playbooks/ets6-network.yml", "--forks", "25")
+        if done.code != 0 or lab.ssh is None:
+            print(done.output[-2000:], done.errors[-2000:])
+            return False
+        every = list(lab.ssh.traffic.values())
+    names = ("sessions", "connections", "bytes_in", "stdin")
+    each = {name: sum(getattr(one, name) for one in every) / count for name in names}
+    payload = each["stdin"] / each["sessions"] / KB
+    print(
+        f"{kind:<16} {each['sessions']:>4.1f} sessions    {each['connections']:>5.1f} connections {each['bytes_in'] / KB:>4.1f} KB sent  "
+        f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {done.seconds:.1f} s)"
+    )
+    return bool(each["sessions"] <= executions and payload <= MOST_KB)
+
+
+def main_ssh(count: int) -> bool:
+    """Print a line for each kind of PC over ssh. Where there is no server for it, say so."""
+    if find_sshd() is None:
+        print("over ssh: not measured, since sshd is missing; it is in Debian's package openssh-server")
+        return True
+    print("over ssh")
+    right = measure_ssh("compliant PC", fleet.compliant, count, 1)
+    drifted = measure_ssh("PC with drift", fleet.drifted, count, 2)
+    return right and drifted
+
+
 def main() -> int:
     """Print a line for each transport and kind of PCs, and what others take."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
@@ -79,7 +119,8 @@ def main() -> int:
     if "psrp" not in counts:
         print("psrp  was not measured: it takes a PowerShell (pwsh), and none was found")
     print(f"{'for comparison':<22} {PEERS}")
-    return int(not within)
+    over_ssh = main_ssh(count)
+    return int(not (within and over_ssh))
 
 
 if __name__ == "__main__":

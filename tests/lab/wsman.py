@@ -77,7 +77,7 @@ Execute = Callable[[str, str, bytes], tuple[bytes, bytes, int]]
 class Endpoint:
     """The two ports, and what is behind them. faults say what is wrong with a PC's WinRM.
 
-    That is nothing, "denies access", "drops the command", one of BREAKS, or, over winrm alone, "prints rubbish".
+    That is nothing, "denies access", "drops the command", one of BREAKS, and "prints rubbish" (not over psrp), which Lab._execute does.
     """
 
     def __init__(
