@@ -9,9 +9,10 @@ BIN := $(CURDIR)/$(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/ets6/network
 READY := $(VENV)/ready
 RUN := PATH="$(BIN):$$PATH"
+DOCS := dist/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format unit sanity molecule package bench test system clean
+.PHONY: help setup demo lint format docs unit sanity molecule package bench test system clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,7 +32,7 @@ $(READY): requirements.txt requirements-dev.txt Makefile
 demo: setup ## show the whole thing on simulated PCs: what is wrong, what is done, the reports
 	@$(RUN) python -m tests.lab.demo
 
-lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, the changelog
+lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changelog, documentation
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
@@ -39,10 +40,17 @@ lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, the cha
 	$(RUN) ansible-lint
 	$(RUN) yamllint --strict .
 	$(RUN) antsibull-changelog lint
+	$(RUN) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent .
 
 format: setup ## have ruff format everything
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+docs: setup ## the documentation of role and modules as web pages, in dist/docs
+	rm -rf $(DOCS) && mkdir -p -m 700 $(DOCS)/rst
+	$(RUN) antsibull-docs collection --use-current --fail-on-error --squash-hierarchy --dest-dir $(DOCS)/rst ets6.network
+	$(RUN) sphinx-build --quiet --fail-on-warning --keep-going -c docs/docsite $(DOCS)/rst $(DOCS)/html
+	@echo "The documentation begins at $(DOCS)/html/index.html."
 
 system: # packages of Debian that tests want; without root those tests skip and say which package they lack
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -69,7 +77,7 @@ package: setup ## build the collection, install it into an empty folder, run the
 bench: setup system ## what a PC costs: executions, messages, bytes; how long the judgement takes, and an image
 	$(RUN) PYTHONPATH=.:.ansible/collections python -m bench
 
-test: lint unit sanity molecule package ## all of it
+test: lint docs unit sanity molecule package ## all of it
 	@echo "All tests passed."
 
 clean: ## remove what make made
