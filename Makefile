@@ -9,6 +9,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/ets6/network
 READY := $(VENV)/ready
 RUN := PATH="$(BIN):$$PATH"
+ISSUE_FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 DOCS := dist/docs
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ $(READY): requirements.txt requirements-dev.txt Makefile
 demo: setup ## show the whole thing on simulated PCs: what is wrong, what is done, the reports
 	@$(RUN) python -m tests.lab.demo
 
-lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changelog, documentation
+lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changelog, documentation, workflows, issue forms
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
@@ -41,6 +42,10 @@ lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changel
 	$(RUN) yamllint --strict .
 	$(RUN) antsibull-changelog lint
 	$(RUN) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent .
+	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RUN) check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(RUN) check-jsonschema --builtin-schema vendor.github-issue-forms $(ISSUE_FORMS)
+	$(RUN) check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 
 format: setup ## have ruff format everything
 	$(RUN) ruff check --fix .
