@@ -76,7 +76,7 @@ sanity: setup ## ansible-test sanity and units
 molecule: setup system ## molecule's scenarios, on the lab
 	$(RUN) MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --all
 
-package: setup ## build the collection, install it into an empty folder, run the demo from there by its full name
+package: setup ## build the collection, check it as Galaxy does, install it into an empty folder, run the demo from there
 	$(RUN) tests/package.sh
 
 bench: setup system ## what a PC costs: executions, messages, bytes; how long the judgement takes, and an image
