@@ -9,9 +9,11 @@ BIN := $(CURDIR)/$(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/ets6/network
 READY := $(VENV)/ready
 RUN := PATH="$(BIN):$$PATH"
+ISSUE_FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+DOCS := dist/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format unit sanity molecule package bench test system clean
+.PHONY: help setup demo lint format docs unit sanity molecule package bench test system clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,7 +33,7 @@ $(READY): requirements.txt requirements-dev.txt Makefile
 demo: setup ## show the whole thing on simulated PCs: what is wrong, what is done, the reports
 	@$(RUN) python -m tests.lab.demo
 
-lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, the changelog
+lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changelog, documentation, workflows, issue forms
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
@@ -39,10 +41,21 @@ lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, the cha
 	$(RUN) ansible-lint
 	$(RUN) yamllint --strict .
 	$(RUN) antsibull-changelog lint
+	$(RUN) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent .
+	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RUN) check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(RUN) check-jsonschema --builtin-schema vendor.github-issue-forms $(ISSUE_FORMS)
+	$(RUN) check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 
 format: setup ## have ruff format everything
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+docs: setup ## the documentation of role and modules as web pages, in dist/docs
+	rm -rf $(DOCS) && mkdir -p -m 700 $(DOCS)/rst
+	$(RUN) antsibull-docs collection --use-current --fail-on-error --squash-hierarchy --dest-dir $(DOCS)/rst ets6.network
+	$(RUN) sphinx-build --quiet --fail-on-warning --keep-going -c docs/docsite $(DOCS)/rst $(DOCS)/html
+	@echo "The documentation begins at $(DOCS)/html/index.html."
 
 system: # packages of Debian that tests want; without root those tests skip and say which package they lack
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -63,13 +76,13 @@ sanity: setup ## ansible-test sanity and units
 molecule: setup system ## molecule's scenarios, on the lab
 	$(RUN) MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --all
 
-package: setup ## build the collection, install it into an empty folder, run the demo from there by its full name
+package: setup ## build the collection, check it as Galaxy does, install it into an empty folder, run the demo from there
 	$(RUN) tests/package.sh
 
 bench: setup system ## what a PC costs: executions, messages, bytes; how long the judgement takes, and an image
 	$(RUN) PYTHONPATH=.:.ansible/collections python -m bench
 
-test: lint unit sanity molecule package ## all of it
+test: lint docs unit sanity molecule package ## all of it
 	@echo "All tests passed."
 
 clean: ## remove what make made
