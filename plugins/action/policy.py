@@ -150,7 +150,7 @@ class ActionModule(ActionBase):
             module, arguments = "ets6.network.windows_host", dict(request, probe_timeout=seconds)
         else:
             module, arguments = "ets6.network.endpoint_probe", dict(request, probe_timeout=seconds)
-        reply = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
+        reply: dict[str, Any] = self._execute_module(module_name=module, module_args=arguments, task_vars=self._task_vars)
         if "snapshot" not in reply:
             raise AnsibleActionFail(f"{self._place()} could not be read: {_reason(reply)}")
         try:
@@ -165,7 +165,7 @@ class ActionModule(ActionBase):
             "probes": [{"name": one["name"], "url": one["url"]} for one in probes],
             "timeout": policy.probe_timeout,
         }
-        reply = self._execute_module(
+        reply: dict[str, Any] = self._execute_module(
             module_name="ets6.network.windows_session_probe", module_args=asked, task_vars=self._task_vars
         )
         for warning in reply.get("warnings") or ():
