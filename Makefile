@@ -36,7 +36,7 @@ lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, the cha
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
-	$(RUN) mypy tests/lab bench
+	$(RUN) mypy tests/lab bench tests/compat.py
 	$(RUN) ansible-lint
 	$(RUN) yamllint --strict .
 	$(RUN) antsibull-changelog lint

@@ -3,9 +3,10 @@
 
 """What a PC costs on the wire: module executions, WinRM messages, bytes. ``python -m bench.executions [PCS]``.
 
-Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution more than 100 KB.
+Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution more than 66 KB beside Ansible's wrapper.
 
-The last PC has one user. Each further one whose proxy has to change adds 2 KB, so that 100 KB are passed with the second (still one Send).
+The wrapper is 36 KB with ansible-core 2.19 and 2.20, and 41 KB with 2.21. The last PC has one user. Each further one whose proxy has to
+change adds 2 KB, so that 66 KB are passed with the third (still one Send).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.lab.network import Network
 from tests.lab.play import play
 
 KB = 1000
-MOST_KB = 100
+MOST_KB = 66
 PEERS = "the same job with modules of ansible.windows and community.windows: 20 executions, 134 messages or more, 4.07 MiB sent"
 """Counted for ansible.windows 3.3 and community.windows 3.1: a task for each rule, setting and probe, a PowerShell for each."""
 
@@ -40,15 +41,17 @@ def measure(kind: str, build: Callable[[str, Network], fleet.Member], count: int
         every = list(lab.endpoint.traffic.values())
     each = {
         name: sum(getattr(one, name) for one in every) / count
-        for name in ("executions", "requests", "sends", "bytes_in", "stdin")
+        for name in ("executions", "requests", "sends", "bytes_in", "stdin", "wrapper")
     }
     payload = each["stdin"] / each["executions"] / KB
+    wrapper = each["wrapper"] / each["executions"] / KB
     processor = spent.children_user + spent.children_system - cpu.children_user - cpu.children_system
     print(
         f"{kind:<16} {each['executions']:>4.1f} executions  {each['requests']:>5.1f} messages  {each['bytes_in'] / KB:>6.1f} KB sent  "
-        f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {done.seconds:.1f} s, {processor:.1f} s of processor)"
+        f"{payload:>5.1f} KB an execution before encoding, {wrapper:.1f} of them Ansible's wrapper  "
+        f"({count} PCs: {done.seconds:.1f} s, {processor:.1f} s of processor)"
     )
-    return bool(each["executions"] <= executions and payload <= MOST_KB and each["sends"] == each["executions"])
+    return bool(each["executions"] <= executions and payload - wrapper <= MOST_KB and each["sends"] == each["executions"])
 
 
 def main() -> int:

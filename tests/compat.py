@@ -81,7 +81,7 @@ def prepare(release: str) -> Path:
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
             file.write(wanted)
             file.flush()
-            pip = [folder / "bin" / "pip", "install", "--disable-pip-version-check", "--quiet", "--requirement", file.name]
+            pip = [str(folder / "bin" / "pip"), "install", "--disable-pip-version-check", "--quiet", "--requirement", file.name]
             subprocess.run(pip, check=True)
         ready.write_text(wanted, encoding="utf-8")
     return folder / "bin"

@@ -41,6 +41,8 @@ OPERATION_TIMED_OUT = "2150858793"
 ACCESS_DENIED = "5"
 SECONDS_BEFORE_TIMEOUT_FAULT = 15
 PASSWORD = "lab"
+MARK = re.compile(rb"\r?\n\x00{4}\r?\n")
+"""What Ansible sends between its wrapper and the modules."""
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Traffic:
     bytes_in: int = 0
     bytes_out: int = 0
     stdin: int = 0
+    wrapper: int = 0
 
 
 @dataclass
@@ -230,6 +233,7 @@ class Wsman(Handler):
         with self.endpoint.lock:
             traffic.executions += 1
             traffic.stdin += len(data)
+            traffic.wrapper += wrapper_bytes(data)
         command.outcome = self.endpoint.pool.submit(self._run, command, data)
 
     def _run(self, command: Command, data: bytes) -> tuple[bytes, bytes, int]:
@@ -281,10 +285,19 @@ def _fault(message: str, code: str) -> str:
     return _envelope(message, f"{ADDRESSING}/fault", fault)
 
 
+def wrapper_bytes(data: bytes) -> int:
+    """Return how much of the standard input that Ansible sends is its own wrapper, which differs from release to release."""
+    parts = MARK.split(data)
+    if len(parts) < 2:
+        return len(data)
+    script = json.loads(parts[-1])["scripts"]["module_wrapper.ps1"]
+    return sum(map(len, parts[:-1])) + len(json.dumps(script))
+
+
 def module_arguments(data: bytes) -> tuple[str, dict[str, Any]] | None:
     """Return a module's name and arguments from the standard input that Ansible sends; None where it runs no module."""
 
-    parts = re.split(rb"\r?\n\x00\x00\x00\x00\r?\n", data)
+    parts = MARK.split(data)
     if len(parts) < 2:
         return None
     payload = json.loads(parts[-1])
