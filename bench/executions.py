@@ -3,10 +3,12 @@
 
 """What a PC costs on the wire, over each transport: executions, messages or sessions, bytes. ``python -m bench.executions [PCS]``.
 
-Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution over winrm more than 100 KB or
-more than one Send. Over psrp, whose PCs are real PowerShell, five PCs are measured: what one of them costs does not depend on how many.
+Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution over winrm or ssh more than
+66 KB beside Ansible's wrapper, over winrm more than one Send. Over psrp, whose PCs are real PowerShell, five PCs are measured: what one
+of them costs does not depend on how many.
 
-The last PC has one user. Each further one whose proxy has to change adds 2 KB, so that 100 KB are passed with the second (still one Send).
+The wrapper is 36 KB with ansible-core 2.19 and 2.20, and 41 KB with 2.21. The last PC has one user. Each further one whose proxy has to
+change adds 2 KB, so that 66 KB are passed with the third (still one Send).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from tests.lab.script import find_pwsh
 from tests.lab.ssh import find_sshd
 
 KB = 1000
-MOST_KB = 100
+MOST_KB = 66
 PCS_WITH_POWERSHELL = 5
 Build = Callable[[str, Network], fleet.Member]
 KINDS: tuple[tuple[str, Build, int], ...] = (
@@ -54,16 +56,18 @@ def measure(transport: str, kind: str, build: Build, count: int, executions: int
         every = list(lab.endpoint.traffic.values())
     each = {
         name: sum(getattr(one, name) for one in every) / count
-        for name in ("executions", "requests", "sends", "bytes_in", "stdin")
+        for name in ("executions", "requests", "sends", "bytes_in", "stdin", "wrapper")
     }
     payload = each["stdin"] / each["executions"] / KB
+    wrapper = each["wrapper"] / each["executions"] / KB
     processor = spent.children_user + spent.children_system - cpu.children_user - cpu.children_system
     whose = "" if transport == "winrm" else " with the PCs' own"
     print(
         f"{transport:<5} {kind:<16} {each['executions']:>4.1f} executions  {each['requests']:>5.1f} messages  {each['bytes_in'] / KB:>6.1f} KB sent  "
-        f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {done.seconds:.1f} s, {processor:.1f} s of processor{whose})"
+        f"{payload:>5.1f} KB an execution before encoding, {wrapper:.1f} of them Ansible's wrapper  "
+        f"({count} PCs: {done.seconds:.1f} s, {processor:.1f} s of processor{whose})"
     )
-    lean = transport != "winrm" or (payload <= MOST_KB and each["sends"] == each["executions"])
+    lean = transport != "winrm" or (payload - wrapper <= MOST_KB and each["sends"] == each["executions"])
     return each["executions"] <= executions and lean
 
 
@@ -85,14 +89,15 @@ def measure_ssh(kind: str, build: Callable[[str, Network], fleet.Member], count:
             print(done.output[-2000:], done.errors[-2000:])
             return False
         every = list(lab.ssh.traffic.values())
-    names = ("sessions", "connections", "bytes_in", "stdin")
+    names = ("sessions", "connections", "bytes_in", "stdin", "wrapper")
     each = {name: sum(getattr(one, name) for one in every) / count for name in names}
     payload = each["stdin"] / each["sessions"] / KB
+    wrapper = each["wrapper"] / each["sessions"] / KB
     print(
         f"{kind:<16} {each['sessions']:>4.1f} sessions    {each['connections']:>5.1f} connections {each['bytes_in'] / KB:>4.1f} KB sent  "
         f"{payload:>5.1f} KB an execution before encoding  ({count} PCs: {done.seconds:.1f} s)"
     )
-    return bool(each["sessions"] <= executions and payload <= MOST_KB)
+    return bool(each["sessions"] <= executions and payload - wrapper <= MOST_KB)
 
 
 def main_ssh(count: int) -> bool:

@@ -2,7 +2,8 @@
 
 """What ``make demo`` shows: a fleet of troubled PCs before and after one command, and that it did just what it predicted.
 
-Exit status 0 only where every PC came out as expected, check mode had predicted it, and a second run changed nothing.
+Exit status 0 only where every PC came out as expected, check mode had predicted it, a second run changed nothing, and Ansible
+called nothing deprecated.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.lab.play import ROOT, Played, play
 
 SECONDS_OF_SILENCE = 2.0
 WIDTH = 118
+DEPRECATED = "[DEPRECATION WARNING]"
 
 
 class Failure(Exception):
@@ -87,6 +89,8 @@ def _run(lab: Lab, title: str, playbook: str, folder: Path, reports: Path, *word
         ticker.join()
     if done.code not in (0, 2) or not done.report:
         raise Failure(f"ansible-playbook ended with {done.code}:\n{done.output[-3000:]}\n{done.errors[-3000:]}")
+    if DEPRECATED in done.output + done.errors:
+        raise Failure(f"ansible-core calls something deprecated:\n{done.output[-3000:]}\n{done.errors[-3000:]}")
     print(f"   {done.report['run']['verdict']} ({done.seconds:.1f} s)")
     return done
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from tests.lab.pc import Pc
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = Path(__file__).parent / "windows" / "stand-ins.ps1"
 SECONDS = 120
+PARAMETERS = re.compile(r"\s*param\s*\([^()]*\)\s*", re.IGNORECASE)
+"""Parameters of a script: nothing may stand before them."""
 KEPT = ("PATH", "HOME", "LANG", "DOTNET_ROOT", "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT")
 """What the engine itself needs of this machine's environment. Everything else is the PC's."""
 
@@ -44,6 +47,10 @@ def environment(pc: Pc, state: Path, dialect: str, folder: Path) -> dict[str, st
     # What .NET takes for the machine's roots: the PC trusts the lab's public one, as Windows trusts the public ones.
     found["SSL_CERT_FILE"] = str(folder / PUBLIC_ROOTS)
     found |= pc.state["environment"]
+    programs = state.parent / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "powershell").symlink_to(_engine(need_pwsh()))
+    found["PATH"] = f"{programs}{os.pathsep}{found['PATH']}"
     return found | {"ETS6_LAB_PC": str(state), "PWSH_DIALECT": dialect, "TMPDIR": str(state.parent)}
 
 
@@ -73,10 +80,25 @@ def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path, measured: Pa
     return done.stdout, done.stderr, done.returncode
 
 
+@functools.cache
+def _engine(pwsh: Path) -> Path:
+    """Return the program in PowerShell's own folder ($PSHOME), where pwsh may be a link or a script elsewhere.
+
+    Since ansible-core 2.21, a module looks for the program "powershell" and starts it unless its folder is the one of the PowerShell
+    that runs already. On Windows it is, so that there is one process.
+    """
+    asked = [str(pwsh), "-NoProfile", "-NonInteractive", "-Command", "$PSHOME"]
+    home = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=True).stdout.strip()
+    return Path(home) / "pwsh"
+
+
 def _words(line: str) -> list[str]:
-    """Return the words after the program's name, with the stand-ins in front of the encoded command."""
+    """Return the words after the program's name, with the stand-ins in the encoded command, in front of its first statement."""
     words = line.split()[1:]
     at = next(number for number, word in enumerate(words) if re.fullmatch("-EncodedCommand", word, re.IGNORECASE)) + 1
     command = base64.b64decode(words[at]).decode("utf-16-le")
-    words[at] = base64.b64encode(f". '{STAND_INS}'\n{command}".encode("utf-16-le")).decode()
+    parameters = PARAMETERS.match(command)
+    start = parameters.end() if parameters else 0
+    command = f"{command[:start]}\n. '{STAND_INS}'\n{command[start:]}"
+    words[at] = base64.b64encode(command.encode("utf-16-le")).decode()
     return words

@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.lab import ssh_session
-from tests.lab.wsman import Execute
+from tests.lab.wsman import Execute, wrapper_bytes
 
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 """Where root's sshd confines the part of it that talks to strangers. The package's service makes it when it starts."""
@@ -55,6 +55,7 @@ class Traffic:
     bytes_in: int = 0
     bytes_out: int = 0
     stdin: int = 0
+    wrapper: int = 0
 
 
 @dataclass
@@ -185,6 +186,7 @@ class SshServer:
         with self.lock:
             self._traffic[pc].sessions += 1
             self._traffic[pc].stdin += len(data)
+            self._traffic[pc].wrapper += wrapper_bytes(data)
         out, err, code = self._run(pc, session["line"], data)
         if fault not in BREAKS:
             yield out, err, code

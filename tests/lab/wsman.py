@@ -45,6 +45,8 @@ NTLM_ALONE = {"ntlm": spnego.NegotiateOptions.use_ntlm, "negotiate": spnego.Nego
 SOAP_XML = "application/soap+xml;charset=UTF-8"
 BREAKS = {"drops the answer": 0.0, "drops half-way": 0.5}
 """Faults that end the connection when a command's output is due, and how much of that answer goes out before."""
+MARK = re.compile(rb"\r?\n\x00{4}\r?\n")
+"""What Ansible sends between its wrapper and the modules."""
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Traffic:
     bytes_in: int = 0
     bytes_out: int = 0
     stdin: int = 0
+    wrapper: int = 0
 
 
 @dataclass
@@ -263,7 +266,10 @@ class Wsman(Handler):
         return f"<rsp:CommandResponse><rsp:CommandId>{name}</rsp:CommandId></rsp:CommandResponse>"
 
     def _start(self, command: Command) -> None:
-        command.outcome = self.endpoint.pool.submit(self._run, command, b"".join(command.data))
+        data = b"".join(command.data)
+        with self.endpoint.lock:
+            self.endpoint.traffic[command.pc].wrapper += wrapper_bytes(data)
+        command.outcome = self.endpoint.pool.submit(self._run, command, data)
 
     def _run(self, command: Command, data: bytes) -> tuple[bytes, bytes, int]:
         try:
@@ -300,10 +306,19 @@ def _brings_output(request: Request) -> bool:
     return request.verb == "Receive" and bool(request.element("DesiredStream").get("CommandId"))
 
 
+def wrapper_bytes(data: bytes) -> int:
+    """Return how much of the standard input that Ansible sends is its own wrapper, which differs from release to release."""
+    parts = MARK.split(data)
+    if len(parts) < 2:
+        return len(data)
+    script = json.loads(parts[-1])["scripts"]["module_wrapper.ps1"]
+    return sum(map(len, parts[:-1])) + len(json.dumps(script))
+
+
 def module_arguments(data: bytes) -> tuple[str, dict[str, Any]] | None:
     """Return a module's name and arguments from the standard input that Ansible sends; None where it runs no module."""
 
-    parts = re.split(rb"\r?\n\x00\x00\x00\x00\r?\n", data)
+    parts = MARK.split(data)
     if len(parts) < 2:
         return None
     payload = json.loads(parts[-1])
