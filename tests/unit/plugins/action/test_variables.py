@@ -12,21 +12,30 @@ from unittest.mock import patch
 
 import pytest
 from ansible.errors import AnsibleError
+from ansible.playbook.play_context import PlayContext
 from ansible_collections.ets6.network.plugins.action import variables as module
 
 WAIVER = {"control": "firewall.program", "hosts": ["a"], "reason": "So.", "owner": "jane", "expires": "2999-12-31"}
 
 
+class HostVars(dict[str, Any]):
+    """Ansible's hostvars, as far as they are used."""
+
+    def raw_get(self, host: str) -> Any:
+        return self[host]
+
+
 def check(
-    folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_dir: Any = None, said: bool = True, **more: Any
-) -> dict[str, Any]:
-    """Check hosts a, b, … with these variables; said: those of the first one were given with -e."""
+    folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_dir: Any = None, said: bool = True, remote_user: str | None = None,
+    password: str = "", play_vars: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:  # fmt: skip
+    """Check hosts a, b, … with these variables; said: those of the first one were given with -e. remote_user and password: with -u and -k."""
     names = [chr(ord("a") + number) for number in range(len(hosts))]
     hostvars = {
         name: {
             "inventory_hostname": name,
             "group_names": [],
-            **{f"ets6_network_{key}": value for key, value in host.items()},
+            **{key if key.startswith("ansible_") else f"ets6_network_{key}": value for key, value in host.items()},
         }
         for name, host in zip(names, hosts, strict=True)
     }
@@ -34,11 +43,15 @@ def check(
         args={"hosts": names, "mode": mode, "report_dir": str(folder) if report_dir is None else report_dir},
         check_mode=False,
         async_val=0,
+        connection="local",
+        dump_attrs=lambda: {"retries": None, "remote_user": remote_user},
+        play=SimpleNamespace(get_vars=lambda: play_vars or {}),
     )
-    action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
+    shell = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    action = module.ActionModule(task, shell, PlayContext(passwords={"conn_pass": password}), None, None, None)
     extra = {name: value for name, value in hostvars.get("a", {}).items() if said and name.startswith("ets6_network_")}
     with patch.object(module, "load_extra_vars", lambda loader: extra):
-        result: dict[str, Any] = action.run(task_vars={"hostvars": hostvars, **more})
+        result: dict[str, Any] = action.run(task_vars={"hostvars": HostVars(hostvars), **more})
     return result
 
 
