@@ -1,15 +1,17 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What Ansible's connections need on the controller before they can reach any PC: packages, programs, a login.
+"""What Ansible's connections need on the controller: packages, programs, a login.
 
-Ansible itself says what it would connect with: its connection plugin, with its options set, knows variables, play keywords,
-the command line, the environment and ansible.cfg. The rules here follow the plugins winrm, psrp and ssh of ansible-core and
-the packages pywinrm and pypsrp. They name only what cannot work: a login that Kerberos, an SSH key or ~/.ssh/config may give is
-never missed, and other connections are left alone. Windows refuses an empty password over the network.
+Ansible itself says what it would connect with: its connection plugin, with its options set, knows
+variables, play keywords, the command line, the environment and ansible.cfg. The rules follow the
+plugins winrm, psrp and ssh of ansible-core 2.19 and the packages pywinrm 0.5 and pypsrp 0.9. They
+name only what cannot work: a login that Kerberos, an SSH key or ~/.ssh/config may give is not
+missed, and other connections are not looked at. Windows refuses an empty password over the network.
 
-The task ets6.network.variables ends a run before it begins where no host could be connected to; where only some hosts lack
-something, ets6.network.policy reports those as unreachable without a try, and the others go on.
+Where every host of a run lacks something, the task ets6.network.variables ends the run before it
+begins. Where only some do, ets6.network.policy reports those as unreachable without a try, and the
+others go on: one PC without a password never stops a fleet.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 NOT_TRIED = "No connection was tried. "
-"""What the message of a host begins with that was not asked, since a connection needs something that is missing."""
+"""What the message of a host begins with whose connection lacks something."""
 ENVIRONMENT = re.compile(r"""\b(?:lookup|query|q)\s*\(\s*(['"])(?:ansible\.(?:builtin|legacy)\.)?env\1\s*,\s*(['"])(\w+)\2""")
-"""The lookup of an environment variable in a template; its third group is the variable's name."""
+"""The lookup of an environment variable in a template; its third group is the name."""
 
 
 LOGIN = {"remote_user": ("ansible_user", "-u"), "remote_password": ("ansible_password", "--ask-pass")}
-"""The options of a login: the variable and the word on the command line that set it."""
+"""The options of a login: the variable and the command line's word that set it."""
 
 
 class Plugin(Protocol):
@@ -48,7 +50,7 @@ class Plugin(Protocol):
 
 @dataclass(frozen=True)
 class Controller:
-    """What the machine that runs Ansible has: Python packages by the name they are imported by, programs, environment variables."""
+    """What the machine that runs Ansible has; packages go by the names they are imported by."""
 
     has_package: Callable[[str], bool]
     has_program: Callable[[str], bool]
@@ -71,9 +73,10 @@ CONTROLLER = Controller(_has_package, lambda name: shutil.which(name) is not Non
 
 
 def problems(plugin: Plugin, variables: Mapping[str, Any], controller: Controller = CONTROLLER) -> list[str]:
-    """Return why this connection cannot work; nothing where it may work. Each is a sentence, and a second one with what to do.
+    """Return why this connection cannot work; nothing where it may work.
 
-    variables are the host's, with their templates: they only say which environment variable an empty value was read from.
+    Each is a sentence, and further ones with what to do. variables are the host's, with their
+    templates: they only say which environment variable an empty value was read from.
     """
     check = CHECKS.get(getattr(plugin, "ansible_name", None) or "")
     return check(_Connection(plugin, variables, controller)) if check else []
@@ -91,7 +94,7 @@ class _Connection:
         return self.plugin.get_option(name)
 
     def missing(self, module: str, package: str, user: str) -> list[str]:
-        """Return that a Python package is missing, unless it is there. user says what needs it."""
+        """Return that a Python package is missing, unless it is there. user needs it."""
         if self.controller.has_package(module):
             return []
         return [
@@ -134,7 +137,7 @@ def _winrm(connection: _Connection) -> list[str]:
 
 
 def _winrm_transports_of(connection: _Connection) -> list[str]:
-    """Return the transports that Ansible tries: those of the variable, else one that goes by the user's name and the scheme."""
+    """Return the transports that Ansible tries: those set, else one by user and scheme."""
     transports = connection.option("transport")
     if transports and transports[0] is not None:
         return [str(transport) for transport in transports]
@@ -216,7 +219,7 @@ def _psrp(connection: _Connection) -> list[str]:
 
 
 def _psrp_may_have_login(connection: _Connection, auth: str) -> bool:
-    """Return whether a login may come from elsewhere than variables: a Kerberos ticket, or pyspnego's file of NTLM accounts."""
+    """Return whether a Kerberos ticket, or pyspnego's file of NTLM accounts, may be the login."""
     if auth == "negotiate" and connection.controller.has_package("gssapi"):
         return True
     return auth in ("negotiate", "ntlm") and "NTLM_USER_FILE" in connection.controller.environment

@@ -3,8 +3,9 @@
 
 """Hosts that could not be reached, by reason.
 
-Only texts of the controller are read here, which are English: Python's and OpenSSH's errors as Ansible's connections winrm, psrp and
-ssh hand them on. They decide under which heading a host stands, and nothing else; report.json has them whole.
+Only texts of the controller are read here, which are English: Python's and OpenSSH's errors as
+Ansible's connections winrm, psrp and ssh hand them on. They decide under which heading a host
+stands, and nothing else; report.json has them whole.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .document import UNREACHABLE, Json
 BEFORE = re.compile(r"The host could not be (?:reached|judged): (?:Task failed: )?")
 """What the report and Ansible put before an error."""
 HALF_WAY = re.compile(r"The host could not be judged: (?:Task failed: )?(?:\('Connection aborted\.'|HTTPS?ConnectionPool\()")
-"""How the reason of a host begins whose connection ended after it had been made: Ansible calls that a failed task."""
+"""How a reason begins where a connection ended later on: Ansible calls that a failed task."""
 TABLE: Sequence[tuple[str, str, str]] = (
     ("the name is not resolved", "Check the name in the inventory, or set ansible_host to an address.",
      r"NameResolutionError|Could not resolve hostname|Name or service not known"),
@@ -47,7 +48,10 @@ TABLE: Sequence[tuple[str, str, str]] = (
 
 @dataclass(frozen=True)
 class Group:
-    """Hosts with one reason. title is a heading of the table, and example the first host's error; else title is the error itself."""
+    """Hosts with one reason.
+
+    title is a heading of the table, and example the first host's error; else title is the error.
+    """
 
     title: str
     remedy: str
@@ -56,7 +60,7 @@ class Group:
 
 
 def groups(document: Json) -> list[Group]:
-    """Return the hosts that could not be reached, or not to the end, by reason: the reason of most hosts first."""
+    """Return the hosts that were not reached, or not to the end: the reason of most first."""
     found: dict[str, Group] = {}
     for host in document["hosts"]:
         if is_away(host):
@@ -66,7 +70,7 @@ def groups(document: Json) -> list[Group]:
 
 
 def is_away(host: Json) -> bool:
-    """Return whether a host in its wire form could not be reached, or its connection ended half-way."""
+    """Return whether a host in its wire form was not reached, or not to the end."""
     return bool(host["status"] == UNREACHABLE or HALF_WAY.match(host["reason"]))
 
 
