@@ -21,6 +21,8 @@ BEFORE = re.compile(r"The host could not be (?:reached|judged): (?:Task failed: 
 """What the report and Ansible put before an error."""
 HALF_WAY = re.compile(r"The host could not be judged: (?:Task failed: )?(?:\('Connection aborted\.'|HTTPS?ConnectionPool\()")
 """How a reason begins where a connection ended later on: Ansible calls that a failed task."""
+SSH_GONE = "ssh ended, and Ansible does not say why"
+"""Where ssh ends before Ansible has written to it, Ansible reports the broken pipe alone."""
 TABLE: Sequence[tuple[str, str, str]] = (
     ("the name is not resolved", "Check the name in the inventory, or set ansible_host to an address.",
      r"NameResolutionError|Could not resolve hostname|Name or service not known"),
@@ -40,6 +42,8 @@ TABLE: Sequence[tuple[str, str, str]] = (
      r"Read timed out|HTTP read timeout|during banner exchange"),
     ("switched off, or not in this network", "Run again when the PC is on; else check address, route and firewall.",
      r"timed out|No route to host|Network is unreachable|Host is down"),
+    (SSH_GONE, "Run again, or run ssh by hand to see its error.",
+     r"Data could not be sent to remote host"),
     ("the connection ended half-way", "Run again; else check that scheme and port fit together, and what filters on the way.",
      r"Connection aborted|Connection reset|[Cc]onnection closed|closed connection|Broken pipe"),
 )  # fmt: skip

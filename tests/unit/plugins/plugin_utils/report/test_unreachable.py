@@ -37,6 +37,25 @@ def test_hosts_with_one_reason_are_one_group_and_the_largest_comes_first() -> No
 
 
 @pytest.mark.parametrize(
+    ("message", "heading"),
+    [
+        (
+            'Task failed: Data could not be sent to remote host "127.0.0.1". Make sure this host can be reached over ssh: '
+            "ssh: connect to host 127.0.0.1 port 9: Connection refused",
+            "the connection is refused",
+        ),
+        (
+            "Task failed: Data could not be sent to remote host '127.0.0.1'. Make sure this host can be reached over SSH: "
+            "[Errno 32] Broken pipe",
+            unreachable.SSH_GONE,
+        ),
+    ],
+)
+def test_where_ansible_loses_the_error_of_ssh_no_reason_is_made_up(message: str, heading: str) -> None:
+    assert [group.title for group in unreachable.groups(build(pc=away(message)))] == [heading]
+
+
+@pytest.mark.parametrize(
     ("message", "is_away"),
     [
         ("Task failed: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))", True),
