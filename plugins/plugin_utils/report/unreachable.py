@@ -43,7 +43,7 @@ TABLE: Sequence[tuple[str, str, str]] = (
     ("switched off, or not in this network", "Run again when the PC is on; else check address, route and firewall.",
      r"timed out|No route to host|Network is unreachable|Host is down"),
     (SSH_GONE, "Run again, or run ssh by hand to see its error.",
-     r"Data could not be sent to remote host"),
+     r"Data could not be sent to remote host .* over SSH(?:\.|: \[Errno)"),
     ("the connection ended half-way", "Run again; else check that scheme and port fit together, and what filters on the way.",
      r"Connection aborted|Connection reset|[Cc]onnection closed|closed connection|Broken pipe"),
 )  # fmt: skip
