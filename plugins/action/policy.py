@@ -16,7 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils import judge, operations, waiver
+from ..plugin_utils import connection, judge, operations, waiver
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
 from ..plugin_utils.policy import Policy, PolicyError
 from ..plugin_utils.reachability import session, ways
@@ -61,6 +61,11 @@ class ActionModule(ActionBase):
             policy = Policy.from_variables(arguments)
         except PolicyError as error:
             raise AnsibleActionFail(str(error)) from error
+        lacking = connection.problems(self._connection, self._task_vars)
+        if lacking:
+            # Not tried: an empty password could lock the account.
+            result["unreachable"], result["msg"] = True, connection.NOT_TRIED + " ".join(lacking)
+            return result
         result["controls"] = [control.to_wire() for control in judge.catalogue(policy)]
 
         if self._image is not None or self._is_windows():

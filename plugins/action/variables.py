@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The door of the task ets6.network.variables: refuse a wrong variable of any host before any PC is touched."""
+"""The door of the task ets6.network.variables: refuse a wrong variable of any host before any PC is touched.
+
+A run in which no host could be connected to is refused as well. Where only some lack what their connection needs, the others go on.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,16 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import constants as C
 from ansible import context
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleOptionsError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.splitter import parse_kv
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils import judge, policy, run
+from ..plugin_utils import connection, judge, policy, run
 from ..plugin_utils.policy import PREFIX, Policy, PolicyError
 from ..plugin_utils.reachability.certificate import CertificateError, public_roots
 
@@ -72,14 +77,59 @@ class ActionModule(ActionBase):
                 told.setdefault(problem, []).append(host)
         for name, hosts in _differing(hostvars).items():
             told[f"{name}: hosts differ in it, and there is one report; say it for all of them alike"] = hosts
+        why = "a variable is wrong" if told else "no host could be connected to"
+        if not merges:
+            for problem, hosts in self._unconnectable(hostvars, variables).items():
+                told.setdefault(problem, []).extend(hosts)
         if told:
             lines = [f"{problem} ({_hosts(hosts)})" for problem, hosts in told.items()]
             result["failed"], result["problem"] = True, "\n".join(lines)
-            result["msg"] = f"Nothing was begun, since a variable is wrong.\n{result['problem']}"
+            result["msg"] = f"Nothing was begun, since {why}.\n{result['problem']}"
         elif not arguments["hosts"]:
             result["failed"], result["problem"] = True, ""
             result["msg"] = f"No host is left of the inventory by {PREFIX}hosts and --limit."
         return result
+
+    def _unconnectable(self, hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return what the hosts' connections lack, each with its hosts, where that is so of all hosts; nothing where one may be reached.
+
+        The first host that may be reached ends the search: a password may come from a server that takes its time for each.
+        """
+        # What a play sets counts for all hosts, and is not among their variables.
+        if any(name.startswith("ansible_") for name in self._task.play.get_vars()):
+            return {}
+        keywords = self._task.dump_attrs()
+        # As Ansible does it: a task's own timeout and retries are not those of its connection.
+        keywords["timeout"] = self._play_context.timeout
+        del keywords["retries"]
+        if self._play_context.password:
+            keywords["password"] = self._play_context.password
+        found: dict[str, list[str]] = {}
+        for host, known in hostvars.items():
+            lacking = self._lacking(known, keywords, variables["hostvars"].raw_get(host))
+            if not lacking:
+                return {}
+            for problem in lacking:
+                found.setdefault(problem, []).append(host)
+        return found
+
+    def _lacking(self, known: Mapping[str, Any], keywords: dict[str, Any], templates: Mapping[str, Any]) -> list[str]:
+        """Return what one host's connection lacks. What cannot be evaluated is not known, so that Ansible says it of that host alone."""
+        try:
+            name = known.get("ansible_connection") or self._task.connection
+            plugin = connection_loader.get(name, self._play_context, None)
+            if plugin is None:
+                return [f"ansible_connection: there is no connection plugin {name}. Set winrm, psrp or ssh."]
+            names = C.config.get_plugin_vars("connection", plugin._load_name)
+            options = {name: known[name] for name in names if name in known}
+            options["_extras"] = {name: known[name] for name in known if name.startswith(f"ansible_{plugin.extras_prefix}_")}
+        except AnsibleError:
+            return []
+        try:
+            plugin.set_options(task_keys=keywords, var_options=options)
+        except AnsibleOptionsError as error:
+            return [str(error)]
+        return connection.problems(plugin, templates)
 
 
 def _of_the_command_line() -> list[str]:
@@ -198,4 +248,5 @@ def _waivers(wanted: Policy, variables: Mapping[str, Any]) -> list[str]:
 
 
 def _hosts(hosts: list[str]) -> str:
+    hosts = sorted(hosts)
     return ", ".join(hosts[:5]) + (f" and {len(hosts) - 5} more" if len(hosts) > 5 else "")

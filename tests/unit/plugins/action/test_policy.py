@@ -92,6 +92,15 @@ def test_a_pc_that_complies_is_asked_once() -> None:
     assert result["controls"] == [CONTROL.to_wire()]
 
 
+def test_a_pc_whose_connection_lacks_something_is_not_asked_and_counts_as_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.connection, "problems", lambda plugin, variables: ["ansible_user is empty. Set it.", "And so on."])
+    target = Target(1)
+    result = run(target)
+    assert target.asked == []
+    assert (result["unreachable"], result["msg"]) == (True, "No connection was tried. ansible_user is empty. Set it. And so on.")
+    assert "findings" not in result
+
+
 def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> None:
     target = Target(7)
     result = run(target)
