@@ -28,9 +28,9 @@ options:
     elements: str
     default: ['%ProgramFiles(x86)%\ETS6', '%ProgramFiles%\ETS6']
     description:
-      - Folders in which the programs are looked for. Environment strings are expanded on the PC; a leading C(*:\\) stands for every fixed drive.
+      - Folders in which the programs are looked for. Environment strings are expanded on the PC; a leading V(*:\\) stands for every fixed drive.
       - Where a firewall rule names one of the programs, that place is looked at too.
-      - 'Example, C([''%ProgramFiles(x86)%\ETS6'', ''*:\KNX\ETS6'']).'
+      - 'Example, V([''%ProgramFiles(x86\)%\\ETS6'', ''*:\\KNX\\ETS6'']).'
   profiles:
     type: list
     elements: str

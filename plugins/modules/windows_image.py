@@ -64,7 +64,7 @@ options:
     type: list
     elements: str
     default: []
-    description: Files to be looked for. Environment strings are the image's own; a leading C(*:\\) stands for its one drive.
+    description: Files to be looked for. Environment strings are the image's own; a leading V(*:\\) stands for its one drive.
   named_files:
     type: list
     elements: str

@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import MINE, fix, values
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
+    MINE,
+    fix,
+    values,
+)
 
 from tests.integration.debian import need
 from tests.lab.pc import MACHINE_INTERNET, WINHTTP_KEYS, Pc

@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, POLICY, PROFILE_LIST, RULES, WINHTTP_KEYS, Pc, winhttp_blob
+from tests.lab.pc import (
+    INTERNET,
+    INTERNET_POLICY,
+    MACHINE_INTERNET,
+    POLICY,
+    PROFILE_LIST,
+    RULES,
+    WINHTTP_KEYS,
+    Pc,
+    winhttp_blob,
+)
 
 DENIED = "Requested registry access is not allowed."
 TYPES = ("REG_SZ", "REG_EXPAND_SZ", "REG_MULTI_SZ", "REG_DWORD", "REG_QWORD", "REG_BINARY", "REG_NONE")

@@ -88,9 +88,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         """Send a whole answer in one write."""
+        self.wfile.write(self.packet(status, headers, body))
+
+    def packet(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
+        """Return a whole answer as it goes over the wire."""
         lines = [f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 class Vendor(Handler):

@@ -115,4 +115,4 @@ def test_what_is_wrong_with_the_run_is_said_and_red(tmp_path: Path, arguments: d
     reports = [put(tmp_path / "a.json", a=GOOD)] if arguments else []
     outcome = merge(tmp_path, reports=reports, **arguments)
     assert (outcome["failed"], said in outcome["msg"]) == (True, True)
-    assert said in written(tmp_path)["run"]["fails_because"][-2 if not written(tmp_path)["hosts"] else 0]
+    assert any(said in because for because in written(tmp_path)["run"]["fails_because"])

@@ -13,8 +13,14 @@ import pytest
 import yaml
 from ansible_collections.ets6.network.plugins.plugin_utils import controls, custom, expression
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.custom_controls import MAX_EVIDENCE, parse_custom_controls
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy, PolicyError
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.custom_controls import (
+    MAX_EVIDENCE,
+    parse_custom_controls,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import (
+    Policy,
+    PolicyError,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
 DOCUMENT = (Path(__file__).resolve().parents[4] / "docs" / "custom-controls.md").read_text(encoding="utf-8")

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy, PolicyError
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import (
+    Policy,
+    PolicyError,
+)
 
 
 def problems(**variables: Any) -> list[str]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.addresses import parse_remote_address
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.addresses import (
+    parse_remote_address,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import NotAcceptedError
 
 

@@ -9,16 +9,35 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, Status, remedies
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import (
+    Change,
+    Finding,
+    Status,
+    remedies,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_address import KEYWORDS
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_rule import Rule
-from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import text as registry_text
-from ansible_collections.ets6.network.plugins.plugin_utils.operations import RemoveFirewallRule, SetFirewallRule
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import (
+    text as registry_text,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.operations import (
+    RemoveFirewallRule,
+    SetFirewallRule,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import LOCAL, NATIVE, C, N, fix, judge, pc, rule
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    LOCAL,
+    NATIVE,
+    C,
+    N,
+    fix,
+    judge,
+    pc,
+    rule,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import ENVIRONMENT, C, N, judge, pc, rule
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    ENVIRONMENT,
+    C,
+    N,
+    judge,
+    pc,
+    rule,
+)
 
 TCP = "firewall.inbound.ets6n.tcp"
 UDP = "firewall.inbound.ets6n.udp"

@@ -10,10 +10,23 @@ import re
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_rule import Rule
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall import hives, reference
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import ENVIRONMENT, N, fix, judge, pc
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.reference import Machine
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.test_what_if import rules
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall import (
+    hives,
+    reference,
+)
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    ENVIRONMENT,
+    N,
+    fix,
+    judge,
+    pc,
+)
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.reference import (
+    Machine,
+)
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.test_what_if import (
+    rules,
+)
 
 VERSIONS = {"win10-2004-clean": 0x021E, "win10-1709-dirty": 0x021B}
 SIMPLE = frozenset({

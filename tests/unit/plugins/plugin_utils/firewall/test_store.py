@@ -7,9 +7,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.firewall.store import Firewall, Store, read
+from ansible_collections.ets6.network.plugins.plugin_utils.firewall.store import (
+    Firewall,
+    Store,
+    read,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Registry
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import GROUP_POLICY, LOCAL, pc, rule
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    GROUP_POLICY,
+    LOCAL,
+    pc,
+    rule,
+)
 
 
 def firewall(**arguments: Any) -> Firewall:

@@ -12,8 +12,14 @@ from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import LOCAL_RULES
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall import reference
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import fix, judge, pc
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.reference import Machine
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    fix,
+    judge,
+    pc,
+)
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.reference import (
+    Machine,
+)
 
 MACHINES = 400
 PROGRAMS = [

@@ -9,7 +9,10 @@ import contextlib
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.formats import http
-from ansible_collections.ets6.network.plugins.plugin_utils.formats.winhttp import WinHttpSettings, compose
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.winhttp import (
+    WinHttpSettings,
+    compose,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.wininet import BlobError
 from hypothesis import given
 from hypothesis import strategies as st

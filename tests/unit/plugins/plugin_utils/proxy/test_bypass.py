@@ -7,7 +7,12 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.proxy.bypass import ListError, bypasses, server_for, without_logins
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.bypass import (
+    ListError,
+    bypasses,
+    server_for,
+    without_logins,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

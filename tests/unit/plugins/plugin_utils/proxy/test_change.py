@@ -24,7 +24,16 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc i
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, PROFILE_LIST, USER, WINHTTP_KEYS, Pc, connection_blob
+from tests.lab.pc import (
+    INTERNET,
+    INTERNET_POLICY,
+    MACHINE_INTERNET,
+    PROFILE_LIST,
+    USER,
+    WINHTTP_KEYS,
+    Pc,
+    connection_blob,
+)
 
 BLOBS = ("DefaultConnectionSettings", "SavedLegacySettings")
 DEFAULT = rf"FILE\C:\Users\Default\NTUSER.DAT\{INTERNET}"

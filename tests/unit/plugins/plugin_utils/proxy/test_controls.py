@@ -24,7 +24,16 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc i
     snapshot,
 )
 
-from tests.lab.pc import INTERNET_POLICY, MACHINE_INTERNET, PROFILE_LIST, USER, WINHTTP_KEYS, Pc, connection_blob, winhttp_blob
+from tests.lab.pc import (
+    INTERNET_POLICY,
+    MACHINE_INTERNET,
+    PROFILE_LIST,
+    USER,
+    WINHTTP_KEYS,
+    Pc,
+    connection_blob,
+    winhttp_blob,
+)
 
 ENDPOINTS = [endpoint.name for endpoint in Policy().endpoints]
 SCRIPT = "http://proxy.example.com/proxy.pac"

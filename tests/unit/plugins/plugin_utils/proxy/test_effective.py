@@ -11,7 +11,12 @@ from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables impo
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import effective
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.ways import not_yet_probed
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import probe, script, second_user, snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
+    probe,
+    script,
+    second_user,
+    snapshot,
+)
 
 from tests.lab.pc import INTERNET_POLICY, MACHINE_INTERNET, USER, Pc
 

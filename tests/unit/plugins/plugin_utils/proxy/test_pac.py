@@ -10,7 +10,11 @@ import time
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import pac
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import NOW, probe, script
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
+    NOW,
+    probe,
+    script,
+)
 
 URL = "http://proxy.example.com/proxy.pac"
 HOST = "update.knx.org"

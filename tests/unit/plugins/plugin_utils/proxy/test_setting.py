@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import NotAcceptedError
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.proxy import ProxySetting, parse_proxy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.proxy import (
+    ProxySetting,
+    parse_proxy,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
