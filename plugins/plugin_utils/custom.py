@@ -39,7 +39,9 @@ def view(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
         "network": None if snapshot.network is None else list(snapshot.network),
         "services": None if snapshot.services is None else dict(snapshot.services),
         "firewall_products": _records(snapshot.firewall_products, ("name", "enabled")),
-        "probes": None if snapshot.probes is None else [dict(probe.record) for probe in snapshot.probes],
+        "probes": None
+        if snapshot.probes is None
+        else [dict(probe.record) for probe in snapshot.probes],
         "errors": dict(snapshot.errors),
         "offline": snapshot.offline,
         "findings": {finding.control.id: _finding(finding) for finding in findings},
