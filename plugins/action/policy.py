@@ -168,8 +168,9 @@ class ActionModule(ActionBase):
         reply: dict[str, Any] = self._execute_module(
             module_name="ets6.network.windows_session_probe", module_args=asked, task_vars=self._task_vars
         )
-        for warning in reply.get("warnings") or ():
-            display.warning(f"{self._task_vars.get('inventory_hostname')}: {warning}")
+        # Not the key warnings: since 2.21 ansible-core takes those itself, and prints them without the host's name.
+        for remaining in reply.get("remaining") or ():
+            display.warning(f"{self._task_vars.get('inventory_hostname')}: {remaining}")
         if "lines" in reply:
             found, why = session.results(reply["lines"], user, probes)
         else:
