@@ -109,8 +109,9 @@ class ActionModule(ControllerAction):
                 "The PC ended the connection before it had answered."
             ) from None
         if module == SESSION_PROBE:
-            for warning in reply.get("warnings") or ():
-                display.warning(one_line(f"{host}: {warning}", MAX_WARNING))
+            # Not under "warnings": ansible-core 2.21 prints those itself, without the host.
+            for leftover in reply.get("remaining") or ():
+                display.warning(one_line(f"{host}: {leftover}", MAX_WARNING))
         return reply
 
     def _changed(self, target: Target, snapshot: Snapshot, changes: Sequence[Change]) -> Outcome:

@@ -90,7 +90,7 @@ def test_a_fleet_is_made_ready_once_and_at_the_promised_cost(small: Lab) -> None
     assert executions == {"pc-never-started": 2, "pc-prompt-cancelled": 2, "pc-already-right": 1}
     for traffic in small.endpoint.traffic.values():
         assert traffic.sends == traffic.executions, "an execution's input went in more than one Send"
-        assert traffic.stdin / traffic.executions <= 100_000
+        assert (traffic.stdin - traffic.wrapper) / traffic.executions <= 66_000
 
     before = small.registries()
     again = play(small, ENFORCE)

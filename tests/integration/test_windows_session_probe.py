@@ -152,7 +152,7 @@ def test_what_somebody_else_put_there_stays_and_that_is_said_beside_the_answer(p
     asked = {"sid": USER, "probes": [{"name": "updates", "url": PLAIN}]}
     reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
     assert len(reply["lines"]) == 1
-    assert "stays, since it cannot be removed" in reply["warnings"][0]
+    assert "stays, since it cannot be removed" in reply["remaining"][0]
     assert [file.name for left in (own / "ProgramData").iterdir() for file in left.iterdir()] == ["somebody.txt"]
 
 
