@@ -19,6 +19,7 @@ import spnego
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.probes import HttpAnswer
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
@@ -101,6 +102,12 @@ def observed(pc: Pc, **policy: Any) -> tuple[Snapshot, dict[str, Finding]]:
     return seen, {finding.control.id: finding for finding in controls.Assessment(seen, parsed).findings}
 
 
+def status_of(answer: HttpAnswer | None) -> int:
+    """Return the status of an answer that has to be there."""
+    assert answer is not None
+    return answer.status
+
+
 def through(proxy: str) -> Pc:
     """Return a PC whose user has this proxy."""
     pc = Pc("pc", rule_count=0)
@@ -115,14 +122,14 @@ def test_the_login_that_squid_wants(squids: dict[str, Squid], network: Network, 
     seen, findings = observed(through(squid.address), endpoints=endpoints(network))
     found = findings["proxy.login"]
     assert (found.status, (said % squid.address if "%" in said else said) in found.reason) == (status, True), found.reason
-    probes = {probe["name"]: probe for probe in seen.probes or () if probe["way"] == squid.address}
+    probes = {probe.name: probe for probe in seen.probes or () if probe.route == squid.address}
     reached = 200 if login == "open" else 407
-    assert probes["updates"]["connect"]["status"] == reached
-    assert probes["administrative_data"]["http"]["status"] == reached
+    assert status_of(probes["updates"].connect) == reached
+    assert status_of(probes["administrative_data"].http) == reached
     assert squid.saw(f"CONNECT update.knx.org:{network.https.port} {reached}")
     if login == "open":
-        assert probes["updates"]["http"]["status"] == 200
-        assert probes["administrative_data"]["http"]["status"] == 200
+        assert status_of(probes["updates"].http) == 200
+        assert status_of(probes["administrative_data"].http) == 200
 
 
 def test_a_login_that_windows_hands_over_opens_the_proxy(squids: dict[str, Squid], network: Network) -> None:
@@ -179,8 +186,8 @@ def test_a_script_over_http_sends_each_endpoint_its_own_way(
     assert findings["proxy.effective"].status is Status.PASS
     assert findings["proxy.login"].status is Status.FAIL
     assert f"The proxy {squid.address} asks for a login and offers basic" in findings["proxy.login"].reason
-    direct = next(one for one in seen.probes or () if (one["name"], one["way"]) == ("administrative_data", ""))
-    assert direct["http"]["status"] == 200
+    direct = next(one for one in seen.probes or () if one.key == ("administrative_data", ""))
+    assert status_of(direct.http) == 200
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, remedies
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.probes import parse_probe
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
@@ -35,8 +37,13 @@ def ask(pc: Pc, probes: list[dict[str, Any]] | None = None, operations: list[dic
     request = {key: value for key, value in controls.request(Policy.from_variables(policy)).items() if key != "probes"}
     reply = model.answer(pc, {**request, "operations": operations or []})
     snapshot = Snapshot.unpack(reply["snapshot"])
-    held = tuple(probes or ())
-    return Snapshot(**{**vars(snapshot), "probes": held}), reply["operations"]
+    return with_probes(snapshot, probes or []), reply["operations"]
+
+
+def with_probes(snapshot: Snapshot, probes: list[dict[str, Any]]) -> Snapshot:
+    """Return the snapshot with these probes, in the form in which a PC sends them, and no others."""
+    parsed = tuple(parse_probe(probe, "probe") for probe in probes)
+    return dataclasses.replace(snapshot, probes=parsed)
 
 
 def snapshot(pc: Pc, probes: list[dict[str, Any]] | None = None, **policy: Any) -> Snapshot:

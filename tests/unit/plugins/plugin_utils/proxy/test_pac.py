@@ -125,7 +125,7 @@ def test_what_is_no_script_is_reported(text: str) -> None:
         (script(URL, "", 404), "HTTP 404"),
         (script(URL, "", error={"kind": "refused"}, stage="tcp", http=None), "refused at tcp"),
         (script(URL, "", http=None), "closed at done"),
-        (script(URL, "", tls={"policy_errors": ["RemoteCertificateChainErrors"]}), "does not trust the server's certificate"),
+        (script(URL, "", tls={"presented": [], "policy_errors": ["RemoteCertificateChainErrors"]}), "does not trust the server's certificate"),
     ],
 )
 def test_a_script_that_the_pc_does_not_get(found: dict[str, object], said: str) -> None:
