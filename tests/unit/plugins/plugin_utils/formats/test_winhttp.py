@@ -7,7 +7,10 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.formats.winhttp import WinHttpSettings, compose
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.winhttp import (
+    WinHttpSettings,
+    compose,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.wininet import BlobError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,17 +26,34 @@ def test_direct_access_is_what_netsh_writes() -> None:
 
 def test_a_proxy_with_a_bypass_list() -> None:
     raw = compose("p:8080", "<local>;*.x")
-    assert raw == bytes.fromhex("18000000 00000000 03000000 06000000") + b"p:8080" + b"\x0b\0\0\0<local>;*.x"
+    assert (
+        raw
+        == bytes.fromhex("18000000 00000000 03000000 06000000")
+        + b"p:8080"
+        + b"\x0b\0\0\0<local>;*.x"
+    )
     found = WinHttpSettings.parse(raw)
     assert (found.server, found.bypass, found.flags) == ("p:8080", "<local>;*.x", 3)
 
 
 @given(
-    st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF), st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=20)
+    st.integers(0, 0xFFFFFFFF),
+    st.integers(0, 0xFFFFFFFF),
+    st.binary(max_size=40),
+    st.binary(max_size=40),
+    st.binary(max_size=20),
 )
-def test_any_blob_comes_back_byte_for_byte(reserved: int, flags: int, server: bytes, bypass: bytes, tail: bytes) -> None:
+def test_any_blob_comes_back_byte_for_byte(
+    reserved: int, flags: int, server: bytes, bypass: bytes, tail: bytes
+) -> None:
     raw = b"\x18\0\0\0" + reserved.to_bytes(4, "little") + flags.to_bytes(4, "little")
-    raw += len(server).to_bytes(4, "little") + server + len(bypass).to_bytes(4, "little") + bypass + tail
+    raw += (
+        len(server).to_bytes(4, "little")
+        + server
+        + len(bypass).to_bytes(4, "little")
+        + bypass
+        + tail
+    )
     assert WinHttpSettings.parse(raw).write() == raw
 
 
