@@ -12,8 +12,8 @@ from typing import Any
 
 from ..probes import HttpAnswer, Probe, ProbeError, TlsAnswer
 from ..proxy.context import ProxyContext
-from ..proxy.layers import name_of
 from ..proxy.login import NATIVE_SCHEMES, offered
+from ..proxy.users import name_of
 from ..snapshot import User
 from ..wire import SnapshotError, data, expect, items, number, text
 
@@ -49,14 +49,13 @@ def wanted(context: ProxyContext) -> list[tuple[User, list[dict[str, str]]]]:
         return []
     here = {name_of(user): user for user in snapshot.users or () if user.logged_on}
     asked: dict[str, list[dict[str, str]]] = {}
-    ways = context.ways
     for endpoint in policy.endpoints:
-        for way in ways[endpoint.name]:
+        for route in context.routes[endpoint.name]:
             # One user's login says nothing of another one's.
-            if len(way.users) == 1 and way.users[0] in here and (endpoint.name, way.way) in refused:
-                first = str((*way.passed, way.way)[0])
-                probe = {"name": endpoint.name, "url": endpoint.url, "way": str(way.way), "first": first}
-                asked.setdefault(way.users[0], []).append(probe)
+            if len(route.users) == 1 and route.users[0] in here and (endpoint.name, route.proxy) in refused:
+                first = str((*route.unreached, route.proxy)[0])
+                probe = {"name": endpoint.name, "url": endpoint.url, "way": str(route.proxy), "first": first}
+                asked.setdefault(route.users[0], []).append(probe)
     return [(here[name], probes) for name, probes in asked.items()]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
-from ..proxy import effective, pac
+from ..probes import DIRECT
+from ..proxy import pac
 from ..proxy.context import ProxyContext
 from ..snapshot import Snapshot
 from .kinds import CUT_OFF
@@ -38,14 +39,14 @@ def not_yet_probed(context: ProxyContext) -> list[dict[str, Any]]:
     missing: list[dict[str, Any]] = [
         pac.probe(url) for url in context.scripts if not pac.is_fetched(snapshot, url)
     ]
-    ways = context.ways
     for endpoint in policy.endpoints:
-        wanted = [effective.DIRECT if way.lookup else way.way for way in ways[endpoint.name]]
-        wanted += [other for way in ways[endpoint.name] if way.passed for other in way.left]
+        routes = context.routes[endpoint.name]
+        wanted = [DIRECT if route.needs_address else route.proxy for route in routes]
+        wanted += [other for route in routes if route.unreached for other in route.alternatives]
         found = [way for way in dict.fromkeys(wanted) if way is not None and (endpoint.name, way) not in held]
         if found:
             missing.append({**endpoint.to_wire(), "ways": found})
-        if (cut := _cut_off(snapshot, endpoint)) and (other_name(endpoint), effective.DIRECT) not in held:
+        if (cut := _cut_off(snapshot, endpoint)) and (other_name(endpoint), DIRECT) not in held:
             missing.append(cut)
     return missing
 
@@ -63,7 +64,7 @@ def other_name(endpoint: Endpoint) -> str:
 
 def _cut_off(snapshot: Snapshot, endpoint: Endpoint) -> dict[str, Any] | None:
     """Return the probe under another name, where a direct one was cut off in TLS. Through a proxy the name is the way, so there it is none."""
-    key = (endpoint.name, effective.DIRECT)
+    key = (endpoint.name, DIRECT)
     probe = next((probe for probe in snapshot.probes or () if probe.key == key), None)
     if probe is None or probe.stage != "tls" or probe.error is None:
         return None
@@ -79,5 +80,5 @@ def _cut_off(snapshot: Snapshot, endpoint: Endpoint) -> dict[str, Any] | None:
         "name": other_name(endpoint),
         "url": f"https://{OTHER_NAME}",
         "address": endpoint.address or f"{shown}:{endpoint.port}",
-        "ways": [effective.DIRECT],
+        "ways": [DIRECT],
     }
