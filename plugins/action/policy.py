@@ -118,7 +118,9 @@ class ActionModule(ControllerAction):
         """Return what became of the changes, in check mode what would become of them."""
         if not changes:
             return Outcome(snapshot, (), ())
-        steps = [operation for change in changes for operation in change.operations]
+        steps: list[operations.Operation] = []
+        for change in changes:
+            steps.extend(change.operations)
         predicted = snapshot.change(operations.predict(steps, snapshot.registry))
         if self._task.check_mode and not target.rehearses:
             return Outcome(predicted, changes, ())

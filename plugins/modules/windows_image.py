@@ -188,7 +188,7 @@ def run(asked: dict[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
             if reads and check_mode:
                 result["snapshot"] = pack(here.snapshot(asked))
     if reads and "snapshot" not in result:
-        # Opened anew: after a change the image is not what was read before it.
+        # Opened again: after a change the image is not what was read before it.
         with opened(asked, work) as here:
             result["snapshot"] = pack(here.snapshot(asked))
     return result

@@ -61,7 +61,11 @@ def _records(items: Any, names: Sequence[str]) -> list[dict[str, Any]] | None:
     """Return dataclasses as dictionaries of some of their fields; None for a section not read."""
     if items is None:
         return None
-    return [{name: _plain(getattr(item, name)) for name in names} for item in items]
+    return [_record(item, names) for item in items]
+
+
+def _record(item: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: _plain(getattr(item, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:

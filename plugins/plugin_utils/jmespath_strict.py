@@ -120,7 +120,7 @@ class Interpreter(visitor.TreeInterpreter):
     def visit_field(self, node: Any, value: Any) -> Any:
         """Return what has this name in an object; keep whether any object had it.
 
-        Nothing can be said of null.
+        Null has no names.
         """
         if value is not None:
             name = str(node["value"])

@@ -42,9 +42,9 @@ from tests.unit.plugins.plugin_utils.report.samples import build, result
 
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
 TYPED_ELSEWHERE = {"bash", "ps1", "powershell", "sh", "shell"}
-"""Languages of what somebody types where no test can: blocks of theirs say why they are not run."""
+"""Languages of what users type where no test can: blocks of theirs say why they are not run."""
 NO_COMMANDS = {"python", "text", "yaml"}
-"""Languages of what nobody types. The Python is a program that test_report_by_hand.py runs."""
+"""Languages of what is not typed. The Python is a program that test_report_by_hand.py runs."""
 FIRST_PC = "pc-1.example.com"
 """The PC of the inventory that the README has under Start."""
 PCS = ("pc-17", "pc-18", FIRST_PC)
@@ -205,7 +205,7 @@ def test_a_block_is_run_or_says_why_not() -> None:
             assert commands(block), f"{block.place} has no command"
         else:
             assert block.language in NO_COMMANDS, f"{block.place}: whether {block.language} is run is not known"
-            assert not block.reason, f"{block.place}: nobody would run {block.language}"
+            assert not block.reason, f"{block.place}: {block.language} is not run anyway"
 
 
 def is_start(section: list[Block]) -> bool:

@@ -117,9 +117,9 @@ def test_what_was_put_there_is_taken_away_and_nothing_else(small: Lab) -> None:
 
 
 def _others(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what must be as before after a removal: everything but own rules, the prompt's blocks, and WinINET's counters.
+    """Return what must be as before after a removal: everything but managed rules, the prompt's blocks, and WinINET's counters.
 
-    A key that was made for a value stays when the value goes, empty: nobody can tell whether somebody else counts on it by now.
+    A key that was made for a value stays when the value goes, empty: another program may rely on it by now.
     """
     registry = {path: dict(key["values"]) for path, key in state["registry"].items() if key["values"]}
     rules = registry.pop(RULES)

@@ -73,7 +73,7 @@ def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> No
     (refused,) = told(network.negotiate_proxy.address, PLAIN)
     assert (refused["stage"], refused["connect"]["status"], refused["http"]) == ("connect", 407, None)
     assert ["Proxy-Authenticate", "Negotiate"] in refused["connect"]["headers"]
-    (gone,) = told(network.nobody, PLAIN)
+    (gone,) = told(network.closed, PLAIN)
     assert (bool(gone["error"]), gone["http"]) == (True, None)
     (direct,) = told("", f"http://{network.http.address}/")
     assert (direct["way"], direct["http"]["status"]) == ("", 200)

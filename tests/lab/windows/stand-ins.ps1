@@ -195,7 +195,7 @@ class LabRegistryKey {
 }
 
 # System.Net.Dns (Microsoft Learn), with the numbers of Winsock's errors: on Linux, .NET gives others. A name that the PC's state
-# does not know is a mistake of the test: nobody outside is asked.
+# does not know is a mistake of the test: no name service is asked.
 [NoRunspaceAffinity()]
 class LabDns {
     static [System.Threading.Tasks.Task[System.Net.IPAddress[]]] GetHostAddressesAsync([string]$name) {

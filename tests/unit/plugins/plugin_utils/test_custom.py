@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Own controls: nothing but true passes, mistakes are told with their place, and the documented examples do what they say."""
+"""Custom controls: only true passes, mistakes are reported with their place, and the documented examples do what they say."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_true_passes_and_false_fails_with_the_message() -> None:
         ("match(host.name, '(')", "is not a regular expression"),
         ("value(registry, 'HKLM\\SOFTWARE\\Secret', 'x') == 'y'", "access denied"),
         ("value(registry, 'HKLM\\SOFTWARE\\Secret\\Sub', 'x') == `null`", "access denied"),
-        ("value(registry, 'HKLM\\SOFTWARE\\Nobody', 'x') == 'y'", "not among the keys"),
+        ("value(registry, 'HKLM\\SOFTWARE\\Nowhere', 'x') == 'y'", "not among the keys"),
         ("value(registry, 'HKLM\\SOFTWARE\\Acme\\sub', 'x') == `null`", "not among the keys"),
         ("value(registry, 'HKLM\\SOFTWARE\\Acme\\Sub\\One', 'x') == `null`", "not among the keys"),
         ("value(registry, 'HKLM\\SOFTWARE\\Acme2', 'x') == `null`", "not among the keys"),
@@ -165,7 +165,7 @@ def test_a_path_that_must_exist_leaves_an_empty_list_no_way_to_pass() -> None:
 def test_what_does_not_apply() -> None:
     assert judged("host.no_such", applies_if="offline")[0] == "not_applicable"
     assert judged("host.name == 'pc'", applies_if="!offline")[0] == "pass"
-    assert judged("host.name == 'pc'", applies_if="host.no_such")[0] == "unknown", "nobody knows whether it applies"
+    assert judged("host.name == 'pc'", applies_if="host.no_such")[0] == "unknown", "whether it applies is unknown"
 
 
 def test_evidence_is_what_was_asked_for_and_bounded() -> None:
