@@ -256,7 +256,7 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
             ({"ets6_network_waivers": [{**WAIVER, "control": "firewall.program"}]}, "did you mean firewall.programs?"),
             ({"ets6_network_waivers": [{**WAIVER, "expires": "soon"}]}, "ets6_network_waivers: entry 1.expires: 'soon'"),
             ({"ets6_network_fail_on": ["lowest"]}, "ets6_network_fail_on: 'lowest' is not accepted"),
-            ({"ets6_network_previous_report": "/no/such"}, "ets6_network_previous_report: there is no file /no/such"),
+            ({"ets6_network_previous_report": "/no/such"}, "ets6_network_previous_report: the file /no/such does not exist"),
             ({"ets6_network_formats": "pdf"}, "ets6_network_formats: 'pdf' is not accepted"),
             ({"ets6_network_serial": "many"}, "ets6_network_serial: 'many' is not accepted"),
             ({"ets6_network_public_roots": "/no/such"}, "ets6_network_public_roots: /no/such: "),
