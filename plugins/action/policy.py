@@ -196,7 +196,7 @@ class ActionModule(ActionBase):
         errors = {**snapshot.errors, "session": told} if told else snapshot.errors
         return dataclasses.replace(snapshot.with_probes(dataclasses.replace(snapshot, probes=tuple(found))), errors=errors)
 
-    def _execute(self, module: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def _execute(self, module: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Run a module on the target.
 
         Raises AnsibleConnectionFailure, which makes the host unreachable, also where the connection ends in the middle: ssh reports
