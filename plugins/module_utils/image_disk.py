@@ -25,7 +25,18 @@ from typing import Any, BinaryIO
 
 from . import hive
 from .image_folder import NEW
-from .image_source import CONFIG, ImageError, Lock, Replacement, copy_file, discard, like, refuse_unwritable, run, sync_folder
+from .image_source import (
+    CONFIG,
+    ImageError,
+    Lock,
+    Replacement,
+    copy_file,
+    discard,
+    like,
+    refuse_unwritable,
+    run,
+    sync_folder,
+)
 
 try:
     from dissect.hypervisor.disk.qcow2 import QCow2

@@ -19,7 +19,17 @@ import shutil
 import stat
 from collections.abc import Iterable, Mapping
 
-from .image_source import CONFIG, ImageError, Lock, Replacement, discard, like, refuse_unwritable, sync_folder, write_file
+from .image_source import (
+    CONFIG,
+    ImageError,
+    Lock,
+    Replacement,
+    discard,
+    like,
+    refuse_unwritable,
+    sync_folder,
+    write_file,
+)
 
 UNFINISHED = ".ets6-network-unfinished"
 NEW = ".ets6-network-new"

@@ -1,36 +1,41 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What was found on a PC or in an image: raw, typed, and not yet judged.
+"""What was observed on a PC or in an image: typed, and not yet judged.
 
-A target sends it as JSON, gzip-compressed and base64-encoded (windows_host, windows_image, endpoint_probe: return value C(snapshot)).
-It comes from a machine that may be hostile: sizes are bounded, and what is not of the expected form raises SnapshotError.
+A target sends it as JSON, gzip-compressed and base64-encoded: the return value ``snapshot`` of
+windows_host, windows_image and endpoint_probe. It comes from a machine that may be hostile: sizes are
+bounded, and what is not of the expected form raises SnapshotError.
 """
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
-from .errors import ETS6Error
 from .formats.registry import Value, Values, WireError, fold
+from .probes import Probe, parse_probe
+from .wire import (
+    SnapshotError,
+    data,
+    expect,
+    is_deeper,
+    items,
+    mapping,
+    number,
+    optional,
+    text,
+)
 
 MAX_DEPTH = 32
 """Levels of a snapshot: what reads it further goes as deep by recursion."""
 MAX_BYTES = 64 * 1024 * 1024
 """The most that a snapshot may unpack to: some hundred times what a PC with 500 rules sends."""
-
-T = TypeVar("T")
-
-
-class SnapshotError(ETS6Error):
-    """The reply of a target cannot be read as a snapshot. The text says where and what."""
 
 
 class State(Enum):
@@ -51,7 +56,7 @@ class Key:
     error: str = ""
 
 
-NOT_READ = Key(State.UNREADABLE, error="the PC's reply does not hold this key")
+NOT_READ = Key(State.UNREADABLE, error="the PC's reply does not contain this key")
 
 
 class Registry:
@@ -64,7 +69,7 @@ class Registry:
         return (path for path, _key in self._keys.values())
 
     def key(self, path: str) -> Key:
-        """Return a key; one that the reply does not hold is unreadable, so that nobody takes it for missing."""
+        """Return a key; one that the reply does not contain is unreadable, and not missing."""
         return self._keys.get(fold(path), ("", NOT_READ))[1]
 
     def value(self, path: str, name: str) -> Value | None:
@@ -132,7 +137,7 @@ class Snapshot:
     network: tuple[str, ...] | None
     services: Mapping[str, str] | None
     firewall_products: tuple[FirewallProduct, ...] | None
-    probes: tuple[Mapping[str, Any], ...] | None
+    probes: tuple[Probe, ...] | None
     errors: Mapping[str, str]
     offline: bool = False
     vantage: bool = False
@@ -141,139 +146,146 @@ class Snapshot:
         """Return this snapshot with another registry."""
         return dataclasses.replace(self, registry=registry)
 
-    def with_probes(self, more: Snapshot) -> Snapshot:
-        """Return this snapshot with another one's probes beside its own; of the same probe over the same way the other one's."""
-        if more.probes is None:
+    def with_probes(self, other: Snapshot) -> Snapshot:
+        """Return this snapshot with another one's probes beside its own.
+
+        Of the same probe over the same route the other one's counts.
+        """
+        if other.probes is None:
             return self
-        both = {(probe["name"], probe["way"]): probe for probe in (*(self.probes or ()), *more.probes)}
-        return dataclasses.replace(self, probes=tuple(both.values()))
+        probes = {probe.key: probe for probe in (*(self.probes or ()), *other.probes)}
+        return dataclasses.replace(self, probes=tuple(probes.values()))
 
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:
-        """Read the base64 text of a reply.
+        """Return the snapshot of the base64 text of a reply.
 
-        Raises SnapshotError where it is not base64, not gzip, larger than MAX_BYTES, not JSON, or not of the form below.
+        Raises SnapshotError where it is not base64, not gzip, larger than MAX_BYTES, not JSON, or
+        not of the form that windows_host documents.
         """
-        if not isinstance(packed, str):
-            raise SnapshotError(f"the snapshot is no text but {type(packed).__name__}")
+        compressed = data(packed, "snapshot")
         try:
             unpacker = zlib.decompressobj(wbits=31)
-            content = unpacker.decompress(base64.b64decode(packed, validate=True), MAX_BYTES)
+            content = unpacker.decompress(compressed, MAX_BYTES)
             if unpacker.unconsumed_tail:
                 raise SnapshotError(f"the snapshot is larger than {MAX_BYTES} bytes")
             if not unpacker.eof:
                 raise SnapshotError("the snapshot is cut off")
-            return cls.from_wire(json.loads(content))
-        except (ValueError, zlib.error, RecursionError) as error:
+            raw = json.loads(content)
+        except (UnicodeError, json.JSONDecodeError, zlib.error, RecursionError) as error:
             raise SnapshotError(f"the snapshot cannot be unpacked: {error}") from None
+        return cls.from_wire(raw)
 
     @classmethod
     def from_wire(cls, raw: Any) -> Snapshot:
-        """Read the JSON form, as windows_host documents it. Raises SnapshotError."""
-        top = _of(dict, raw, "snapshot")
-        if _is_deeper(raw, MAX_DEPTH):
-            raise SnapshotError(f"it is nested deeper than {MAX_DEPTH} levels")
-        if top.get("version") != 1:
-            raise SnapshotError(f"version: expected 1, found {top.get('version')!r}")
-        keys = {path: _key(key, f"registry[{path}]") for path, key in _of(dict, top.get("registry", {}), "registry").items()}
-        files = [_record(File, item, f"files[{at}]") for at, item in enumerate(_of(list, top.get("files", []), "files"))]
+        """Return the snapshot of its JSON form. Raises SnapshotError."""
+        record = expect(dict, raw, "snapshot")
+        if is_deeper(raw, MAX_DEPTH):
+            raise SnapshotError(f"snapshot: nested deeper than {MAX_DEPTH} levels")
+        if record.get("version") != 1:
+            raise SnapshotError(f"version: expected 1, found {record.get('version')!r}")
+        files = items(_parse_file, record.get("files", []), "files")
         return cls(
-            host=_of(dict, top.get("host", {}), "host"),
-            environment={
-                name: _of(str, value, f"environment.{name}")
-                for name, value in _of(dict, top.get("environment", {}), "environment").items()
-            },
-            registry=Registry(keys),
+            host=expect(dict, record.get("host", {}), "host"),
+            environment=mapping(text, record.get("environment", {}), "environment"),
+            registry=Registry(mapping(_parse_key, record.get("registry", {}), "registry")),
             files={file.path.lower(): file for file in files},
-            users=_records(User, top.get("users"), "users"),
-            network=None
-            if top.get("network") is None
-            else tuple(_of(str, item, "network") for item in _of(list, top["network"], "network")),
-            services=None
-            if top.get("services") is None
-            else {name: _of(str, value, f"services.{name}") for name, value in _of(dict, top["services"], "services").items()},
-            firewall_products=_records(FirewallProduct, top.get("firewall_products"), "firewall_products"),
-            probes=None
-            if top.get("probes") is None
-            else tuple(_probe(item, f"probes[{at}]") for at, item in enumerate(_of(list, top["probes"], "probes"))),
-            errors={
-                name: _of(str, value, f"errors.{name}") for name, value in _of(dict, top.get("errors", {}), "errors").items()
-            },
-            offline=_of(bool, top.get("offline", False), "offline"),
-            vantage=_of(bool, top.get("vantage", False), "vantage"),
+            users=optional(_parse_users, record.get("users"), "users"),
+            network=optional(_parse_texts, record.get("network"), "network"),
+            services=optional(_parse_services, record.get("services"), "services"),
+            firewall_products=optional(
+                _parse_products, record.get("firewall_products"), "firewall_products"
+            ),
+            probes=optional(_parse_probes, record.get("probes"), "probes"),
+            errors=mapping(text, record.get("errors", {}), "errors"),
+            offline=expect(bool, record.get("offline", False), "offline"),
+            vantage=expect(bool, record.get("vantage", False), "vantage"),
         )
 
 
-def _is_deeper(raw: Any, most: int) -> bool:
-    level = [raw]
-    for _step in range(most):
-        level = [
-            inner for one in level if isinstance(one, (dict, list)) for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-    return any(isinstance(one, (dict, list)) for one in level)
+def _parse_texts(raw: Any, place: str) -> tuple[str, ...]:
+    return items(text, raw, place)
 
 
-def _of(kind: type[T], raw: Any, where: str) -> T:
-    if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
-        raise SnapshotError(f"{where}: expected {kind.__name__}, found {type(raw).__name__}")
-    return raw
+def _parse_services(raw: Any, place: str) -> dict[str, str]:
+    return mapping(text, raw, place)
 
 
-def _state(raw: Any, where: str) -> State:
+def _parse_probes(raw: Any, place: str) -> tuple[Probe, ...]:
+    return items(parse_probe, raw, place)
+
+
+def _parse_users(raw: Any, place: str) -> tuple[User, ...]:
+    return items(_parse_user, raw, place)
+
+
+def _parse_products(raw: Any, place: str) -> tuple[FirewallProduct, ...]:
+    return items(_parse_product, raw, place)
+
+
+def _parse_state(raw: Any, place: str) -> State:
     try:
         return State(raw)
     except ValueError:
-        raise SnapshotError(f"{where}: unknown state {raw!r}") from None
+        raise SnapshotError(f"{place}: unknown state {raw!r}") from None
 
 
-def _key(raw: Any, where: str) -> Key:
-    record = _of(dict, raw, where)
+def _parse_key(raw: Any, place: str) -> Key:
+    record = expect(dict, raw, place)
     try:
         values = Values(
-            (name, Value.from_wire(value)) for name, value in _of(dict, record.get("values", {}), f"{where}.values").items()
+            (name, Value.from_wire(value))
+            for name, value in expect(dict, record.get("values", {}), f"{place}.values").items()
         )
     except WireError as error:
-        raise SnapshotError(f"{where}: {error}") from None
+        raise SnapshotError(f"{place}: {error}") from None
     return Key(
-        _state(record.get("state"), where),
+        _parse_state(record.get("state"), f"{place}.state"),
         values,
-        tuple(_of(str, item, f"{where}.keys") for item in _of(list, record.get("keys", []), f"{where}.keys")),
-        _of(str, record.get("error", ""), f"{where}.error"),
+        items(text, record.get("keys", []), f"{place}.keys"),
+        text(record.get("error", ""), f"{place}.error"),
     )
 
 
-def _probe(raw: Any, where: str) -> dict[str, Any]:
-    """Check what tells probes apart; the rest is for reachability.outcome to read."""
-    record = _of(dict, raw, where)
-    for name in ("name", "way"):
-        _of(str, record.get(name), f"{where}.{name}")
+def _parse_file(raw: Any, place: str) -> File:
+    record = _record(raw, place, ("path", "state", "version", "size", "error"))
+    return File(
+        text(record.get("path"), f"{place}.path"),
+        _parse_state(record.get("state"), f"{place}.state"),
+        text(record.get("version", ""), f"{place}.version"),
+        number(record.get("size", 0), f"{place}.size"),
+        text(record.get("error", ""), f"{place}.error"),
+    )
+
+
+def _parse_user(raw: Any, place: str) -> User:
+    record = _record(raw, place, ("sid", "name", "profile", "hive", "logged_on", "error"))
+    return User(
+        text(record.get("sid"), f"{place}.sid"),
+        text(record.get("name", ""), f"{place}.name"),
+        text(record.get("profile", ""), f"{place}.profile"),
+        text(record.get("hive", "unavailable"), f"{place}.hive"),
+        expect(bool, record.get("logged_on", False), f"{place}.logged_on"),
+        text(record.get("error", ""), f"{place}.error"),
+    )
+
+
+def _parse_product(raw: Any, place: str) -> FirewallProduct:
+    record = _record(raw, place, ("name", "enabled"))
+    return FirewallProduct(
+        text(record.get("name"), f"{place}.name"),
+        optional(_parse_flag, record.get("enabled"), f"{place}.enabled"),
+    )
+
+
+def _parse_flag(raw: Any, place: str) -> bool:
+    return expect(bool, raw, place)
+
+
+def _record(raw: Any, place: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return an object that has no other fields than these."""
+    record = expect(dict, raw, place)
+    for name in record:
+        if name not in names:
+            raise SnapshotError(f"{place}: unknown field {name!r}")
     return record
-
-
-def _record(kind: type[T], raw: Any, where: str) -> T:
-    """Read a flat dataclass: every field by its own name and type; a field that is not known is refused."""
-    record = dict(_of(dict, raw, where))
-    arguments: dict[str, Any] = {}
-    for item in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if item.name not in record:
-            continue
-        found = record.pop(item.name)
-        if item.type == "State":
-            found = _state(found, where)
-        elif item.type == "bool | None":
-            found = None if found is None else _of(bool, found, f"{where}.{item.name}")
-        else:
-            found = _of({"str": str, "int": int, "bool": bool}[str(item.type)], found, f"{where}.{item.name}")
-        arguments[item.name] = found
-    if record:
-        raise SnapshotError(f"{where}: unknown field {sorted(record)[0]!r}")
-    try:
-        return kind(**arguments)
-    except TypeError as error:
-        raise SnapshotError(f"{where}: {error}") from None
-
-
-def _records(kind: type[T], raw: Any, where: str) -> tuple[T, ...] | None:
-    if raw is None:
-        return None
-    return tuple(_record(kind, item, f"{where}[{at}]") for at, item in enumerate(_of(list, raw, where)))

@@ -19,10 +19,15 @@ from . import operations
 from .errors import ETS6Error
 from .finding import Change
 from .policy.variables import Policy
+from .probes import Probe
 from .proxy.context import ProxyContext
 from .reachability import session, ways
-from .snapshot import Registry, Snapshot, SnapshotError, User
+from .snapshot import Registry, Snapshot, User
+from .wire import SnapshotError
 
+NOT_DETERMINED = (
+    "which of them were carried out could not be determined. The next run reads everything again."
+)
 SESSION_PROBE = "ets6.network.windows_session_probe"
 
 Request = Mapping[str, Any]
@@ -85,8 +90,7 @@ class Target(ABC):
         if len(results) != len(steps):
             raise TargetError(
                 f"{self.name} was given {len(steps)} operations and reported on {len(results)}: "
-                "which of them were carried out could not be determined. The next run reads "
-                "everything again."
+                f"{NOT_DETERMINED}"
             )
         return _outcome(snapshot, changes, steps, results)
 
@@ -105,7 +109,7 @@ class Target(ABC):
                 "timeout": self.policy.probe_timeout,
             },
         )
-        results: Sequence[dict[str, Any]] = ()
+        results: Sequence[Probe] = ()
         error = _message(reply)
         if "lines" in reply:
             results, error = session.results(reply["lines"], user, probes)

@@ -63,7 +63,7 @@ class Street:
         self.places = {
             "vendor": network.https.address,
             "vendor_http": network.http.address,
-            "nobody": network.nobody,
+            "nobody": network.closed,
             "inspected": network.inspected.address,
             "expired": self._tls(issuing, names, started=100),
             "early": self._tls(issuing, names, started=-2),

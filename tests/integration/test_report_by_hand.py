@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +15,18 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report import drift, 
 from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
 
 from tests.integration.debian import need
-from tests.unit.plugins.plugin_utils.report.samples import AWAY, HOSTILE, RUN, build, hostile, result
+from tests.integration.documents import blocks, commands
+from tests.unit.plugins.plugin_utils.report.samples import (
+    AWAY,
+    HOSTILE,
+    RUN,
+    build,
+    hostile,
+    result,
+)
 
-DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
-(PROGRAM,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
-(SHELL,) = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+(PROGRAM,) = (block.text for block in blocks("docs/reports.md") if block.language == "python")
+(SHELL,) = (one.text for block in blocks("docs/reports.md") if "jq " in block.text for one in commands(block))
 
 
 @pytest.fixture

@@ -19,7 +19,16 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.integration.debian import need
-from tests.unit.plugins.plugin_utils.report.samples import AWAY, CONTROLS, HOSTILE, build, finding, hostile, large, result
+from tests.unit.plugins.plugin_utils.report.samples import (
+    AWAY,
+    CONTROLS,
+    HOSTILE,
+    build,
+    finding,
+    hostile,
+    large,
+    result,
+)
 
 QUIET = (
     "--headless=new",

@@ -202,6 +202,26 @@ def test_reports_of_two_sites_become_one(lab: Lab, tmp_path: Path) -> None:
     assert f"{tmp_path}/sites/two/report.json is no report of ets6.network" in wrong.output
 
 
+def test_blanks_in_the_names_of_folders_are_kept_in_json_and_refused_elsewhere(lab: Lab, tmp_path: Path) -> None:
+    for site, host in (("site north", "pc-already-right"), ("site south", "pc-zz")):
+        written = play(lab, tmp_path / site, "verify", "--limit", host)
+        assert (written.code, written.statuses()) == (0, {host: "pass"}), written.output
+
+    sites = {"reports": [str(tmp_path / "site north"), str(tmp_path / "site south")]}
+    merged = play(lab, tmp_path / "all", "merge", "-e", json.dumps({**sites, "expected": ["pc-already-right", "pc-zz"]}))
+    assert (merged.code, merged.statuses()) == (0, {"pc-already-right": "pass", "pc-zz": "pass"}), merged.output
+
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "report.json").write_bytes((tmp_path / "site south" / "report.json").read_bytes())
+    cut = play(lab, tmp_path / "cut", "merge", "-e", f"reports={tmp_path}/site north", "-e", '{"expected": ["pc-zz"]}')
+    assert (cut.code, cut.statuses()) == (2, {"pc-zz": "unknown"}), "the report of another site is not taken"
+    assert """-e reports: Ansible ends a value at the first blank""" in cut.report["run"]["fails_because"][0]
+    executions = sum(traffic.executions for traffic in lab.endpoint.traffic.values())
+    cut = play(lab, tmp_path / "cut", "enforce", "-e", f"ets6_network_public_roots={lab.network.roots} of the lab")
+    assert (cut.code, set(cut.statuses().values())) == (2, {"unknown"})
+    assert sum(traffic.executions for traffic in lab.endpoint.traffic.values()) == executions
+
+
 def test_who_ran_what_is_said_and_no_secret(lab: Lab, tmp_path: Path) -> None:
     vault = tmp_path / "vault"
     vault.write_text("open sesame")
@@ -236,7 +256,7 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
             ({"ets6_network_waivers": [{**WAIVER, "control": "firewall.program"}]}, "did you mean firewall.programs?"),
             ({"ets6_network_waivers": [{**WAIVER, "expires": "soon"}]}, "ets6_network_waivers: entry 1.expires: 'soon'"),
             ({"ets6_network_fail_on": ["lowest"]}, "ets6_network_fail_on: 'lowest' is not accepted"),
-            ({"ets6_network_previous_report": "/no/such"}, "ets6_network_previous_report: there is no file /no/such"),
+            ({"ets6_network_previous_report": "/no/such"}, "ets6_network_previous_report: the file /no/such does not exist"),
             ({"ets6_network_formats": "pdf"}, "ets6_network_formats: 'pdf' is not accepted"),
             ({"ets6_network_serial": "many"}, "ets6_network_serial: 'many' is not accepted"),
             ({"ets6_network_public_roots": "/no/such"}, "ets6_network_public_roots: /no/such: "),

@@ -73,7 +73,7 @@ def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> No
     (refused,) = told(network.negotiate_proxy.address, PLAIN)
     assert (refused["stage"], refused["connect"]["status"], refused["http"]) == ("connect", 407, None)
     assert ["Proxy-Authenticate", "Negotiate"] in refused["connect"]["headers"]
-    (gone,) = told(network.nobody, PLAIN)
+    (gone,) = told(network.closed, PLAIN)
     assert (bool(gone["error"]), gone["http"]) == (True, None)
     (direct,) = told("", f"http://{network.http.address}/")
     assert (direct["way"], direct["http"]["status"]) == ("", 200)
@@ -152,7 +152,7 @@ def test_what_somebody_else_put_there_stays_and_that_is_said_beside_the_answer(p
     asked = {"sid": USER, "probes": [{"name": "updates", "url": PLAIN}]}
     reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
     assert len(reply["lines"]) == 1
-    assert "stays, since it cannot be removed" in reply["warnings"][0]
+    assert "stays, since it cannot be removed" in reply["remaining"][0]
     assert [file.name for left in (own / "ProgramData").iterdir() for file in left.iterdir()] == ["somebody.txt"]
 
 
@@ -220,6 +220,6 @@ def test_a_playbook_proves_a_login_where_the_user_asks_for_it(tmp_path: Path) ->
     assert "does not take the Windows login of knx" in logins["pc-refused"]["reason"]
     assert "and not what the settings name" in logins["pc-other-way"]["reason"]
     assert logins["pc-nobody"]["reason"].endswith(
-        "so that was not proven: not one user whose proxy it is is logged on, or several are."
+        "so that was not proven: none or several of the users who have this proxy are logged on."
     )
     assert "with ets6_network_probe_as user it is" in logins["pc-not-asked"]["reason"]

@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..formats.http import header
 from ..policy.endpoints import Endpoint
+from ..probes import Headers, HttpAnswer
 from ..proxy.login import NATIVE_SCHEMES, offered
 from .kinds import Kind, Outcome
 
@@ -32,13 +32,14 @@ APIS = frozenset({"api.knx.org"})
 """Servers that programs talk to: a web page is not what one expects there, though none of their documents is known."""
 
 
-def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str]:
+def judge(answer: HttpAnswer, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str]:
     """Return what an answer to the request for an endpoint means. Over TLS it is the server's own: the certificate told who that is."""
+    status, body = answer.status, answer.body
     if status == 407:
-        refused = login({"headers": headers}, where, way, {})
+        refused = login(answer, where, way, {})
         return refused.kind, refused.sentence
     plain = endpoint.scheme == "http"
-    if plain and (other := _somebody_elses(status, headers, body, where, way, endpoint)):
+    if plain and (other := _somebody_elses(answer, where, way, endpoint)):
         return other
     if status >= 500 or status == 451:
         return Kind.SERVER_ERROR, f"{where} is reached and answers with an error of its own ({status})."
@@ -47,7 +48,7 @@ def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint
     if expected is not None and status == 200 and expected.search(body[:4096]):
         return Kind.FINE, f"{where} is reached, and sends the vendor's document."
     if expected is not None and not redirect:
-        if plain and is_page(headers, body):
+        if plain and is_page(answer):
             return (
                 Kind.BLOCK_PAGE,
                 f"{where} is answered by a web page instead of the vendor's document: a filter or a sign-in page.",
@@ -61,18 +62,19 @@ def judge(status: int, headers: Any, body: bytes, where: str, way: str, endpoint
             f"{where} is answered by a redirect ({status}) instead of the vendor's document, and nothing tells whose it is.",
         )
     # A portal leads to pages of its own under any name, but cannot show them under the vendor's name over TLS.
-    doubtful = status == 403 or is_page(headers, body) or (redirect and not _target(headers).startswith("https://"))
+    doubtful = status == 403 or is_page(answer) or (redirect and not _target(answer).startswith("https://"))
     if doubtful and endpoint.host in APIS:
-        what = "a redirect" if redirect else "a web page" if is_page(headers, body) else "a refusal"
+        what = "a redirect" if redirect else "a web page" if is_page(answer) else "a refusal"
         return Kind.PAGE_NOT_KNOWN, f"{where} is answered by {what} ({status}), and nothing tells whose it is."
     remark = " Over HTTP nothing proves that the answer is the server's own." if doubtful else ""
     return Kind.FINE, f"{where} is reached (HTTP {status}).{remark}"
 
 
-def _somebody_elses(status: int, headers: Any, body: bytes, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str] | None:
+def _somebody_elses(answer: HttpAnswer, where: str, way: str, endpoint: Endpoint) -> tuple[Kind, str] | None:
     """Return what an answer means that the server did not give, None where it may be the server's."""
-    squid = header({"headers": headers}, "x-squid-error")
-    elsewhere = _elsewhere(_target(headers), endpoint.host) if 300 <= status < 400 else ""
+    status = answer.status
+    squid = answer.header("x-squid-error")
+    elsewhere = _elsewhere(_target(answer), endpoint.host) if 300 <= status < 400 else ""
     if status == 511 or elsewhere:
         return (
             Kind.CAPTIVE_PORTAL,
@@ -82,13 +84,13 @@ def _somebody_elses(status: int, headers: Any, body: bytes, where: str, way: str
         return Kind.PROXY_CANNOT, f"The proxy {way} cannot reach {endpoint.host} (it answered {status})."
     if way and status == 403 and squid:
         return Kind.PROXY_REFUSES, f"The proxy {way} refuses {where} (it answered 403); allow the host there."
-    if status == 451 or (status == 403 and is_page(headers, body)):
+    if status == 451 or (status == 403 and is_page(answer)):
         return Kind.BLOCK_PAGE, f"{where} is answered by a page that refuses it ({status}): a filter, or the server itself."
     return None
 
 
-def _target(headers: Any) -> str:
-    return header({"headers": headers}, "location").strip()
+def _target(answer: HttpAnswer) -> str:
+    return answer.header("location").strip()
 
 
 def _elsewhere(target: str, host: str) -> str:
@@ -111,11 +113,11 @@ def fingerprint(body: bytes) -> str:
     return hashlib.sha256(left).hexdigest() if left else ""
 
 
-def is_page(headers: Any, body: bytes) -> bool:
+def is_page(answer: HttpAnswer) -> bool:
     """Return whether an answer is a web page."""
-    return "html" in header({"headers": headers}, "content-type").lower() or body[:200].lstrip().lower().startswith(
-        (b"<!doctype html", b"<html")
-    )
+    if "html" in answer.header("content-type").lower():
+        return True
+    return answer.body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _same_site(one: str, other: str) -> bool:
@@ -127,19 +129,19 @@ def _shown(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)[:200]
 
 
-def telling(headers: Any) -> list[list[str]]:
+def telling(headers: Headers) -> list[list[str]]:
     """Return the headers that tell who answered, for the evidence; cookies and the like stay out of reports."""
     telling = ("server", "via", "location", "proxy-authenticate", "x-squid-error", "x-cache", "content-type", "date")
-    return [[str(name), _shown(str(value))] for name, value in headers if str(name).lower() in telling][:20]
+    return [[name, _shown(value)] for name, value in headers if name.lower() in telling][:20]
 
 
-def login(answer: Any, where: str, way: str, evidence: Mapping[str, Any], user: str = "") -> Outcome:
+def login(answer: HttpAnswer, where: str, way: str, evidence: Mapping[str, Any], user: str = "") -> Outcome:
     """Return what a proxy's 407 means; user is who asked in a session of their own."""
     if user:
         return Outcome(
             Kind.PROXY_LOGIN_REFUSED, f"The proxy {way} does not take the Windows login of {user} for {where}.", evidence
         )
-    schemes = offered(answer["headers"])
+    schemes = offered(answer)
     fit = bool(schemes & NATIVE_SCHEMES)
     proven = (
         "Remote management has none to give, so whether the one of the PC's user works was not proven."
@@ -153,10 +155,10 @@ def login(answer: Any, where: str, way: str, evidence: Mapping[str, Any], user: 
     )
 
 
-def said(http: Any) -> datetime | None:
+def said(http: HttpAnswer | None) -> datetime | None:
     """Return the time that the server gives in its answer; None where it gives none."""
     try:
-        moment = parsedate_to_datetime(header(http, "date")) if http else None
+        moment = parsedate_to_datetime(http.header("date")) if http else None
     except ValueError:
         return None
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -9,8 +9,6 @@ its root is private. Public are the roots of certifi (Mozilla's), or of the bund
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -129,24 +127,23 @@ def public_roots(path: str) -> tuple[x509.Certificate, ...]:
         raise CertificateError(f"ets6_network_public_roots: {bundle}: {error}") from None
 
 
-def load(chain: Sequence[Any]) -> list[x509.Certificate]:
-    """Read base64 DER certificates, leaf first; of those above the leaf what can be read, up to MAX_CERTIFICATES. Raises CertificateError."""
+def load(chain: Sequence[bytes]) -> list[x509.Certificate]:
+    """Read DER certificates, leaf first; of those above the leaf what can be read, up to MAX_CERTIFICATES. Raises CertificateError."""
     loaded: list[x509.Certificate] = []
     for item in chain[:MAX_CERTIFICATES]:
         try:
-            raw = base64.b64decode(item, validate=True)
-            if len(raw) > MAX_DER:
+            if len(item) > MAX_DER:
                 raise ValueError(f"longer than {MAX_DER} bytes")
-            loaded.append(x509.load_der_x509_certificate(raw))
-        except (TypeError, ValueError, x509.InvalidVersion, binascii.Error) as error:
+            loaded.append(x509.load_der_x509_certificate(item))
+        except (ValueError, x509.InvalidVersion) as error:
             if not loaded:
                 raise CertificateError(f"the server's certificate cannot be read: {error}") from None
     return loaded
 
 
 def judge(
-    presented: Sequence[Any],
-    built: Sequence[Any],
+    presented: Sequence[bytes],
+    built: Sequence[bytes],
     host: str,
     now: datetime,
     roots: tuple[x509.Certificate, ...],

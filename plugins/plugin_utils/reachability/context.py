@@ -26,4 +26,4 @@ class ReachabilityContext:
     @cached_property
     def judgements(self) -> Mapping[str, Judgement]:
         """The judgement of each endpoint by its name, and that of ``interception``."""
-        return endpoints.judge(self.snapshot, self.policy, self.proxy.ways)
+        return endpoints.judge(self.snapshot, self.policy, self.proxy.routes)

@@ -14,7 +14,7 @@ from ..declaration import Judgement, unknown
 from ..finding import Status
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
-from ..proxy import effective
+from ..proxy.routes import Route
 from ..snapshot import Snapshot
 from . import answer, interception, outcome
 from .certificate import CertificateError, public_roots
@@ -29,11 +29,11 @@ BEHIND_A_PORTAL = frozenset({
     Kind.UNTRUSTED, Kind.SINKHOLED, Kind.NOT_RESOLVED,
 })  # fmt: skip
 
-Result = tuple[effective.Way, Outcome]
+Result = tuple[Route, Outcome]
 
 
 def judge(
-    snapshot: Snapshot, policy: Policy, ways: Mapping[str, Sequence[effective.Way]]
+    snapshot: Snapshot, policy: Policy, routes: Mapping[str, Sequence[Route]]
 ) -> dict[str, Judgement]:
     """Return a judgement of each endpoint by its name, and one of INTERCEPTION."""
     try:
@@ -42,19 +42,19 @@ def judge(
         names = [*(endpoint.name for endpoint in policy.endpoints), INTERCEPTION]
         return dict.fromkeys(names, unknown(str(error)))
     clock = _clock(snapshot)
-    probes = {(probe["name"], probe["way"]): probe for probe in snapshot.probes or ()}
+    probes = {probe.key: probe for probe in snapshot.probes or ()}
     seen: dict[str, list[Result]] = {}
     for endpoint in policy.endpoints:
         results = seen.setdefault(endpoint.name, [])
-        for way in ways[endpoint.name]:
-            probe = None if way.way is None else probes.get((endpoint.name, way.way))
-            if way.way is None:
+        for way in routes[endpoint.name]:
+            probe = None if way.proxy is None else probes.get((endpoint.name, way.proxy))
+            if way.proxy is None:
                 found = Outcome(Kind.NOT_PROBED, f"Not probed: which way ETS6 takes cannot be told ({way.reason}).")
             elif probe is None:
                 why = snapshot.errors.get("probes", "the PC's reply does not hold this probe")
-                found = Outcome(Kind.NOT_PROBED, f"Not probed {'through ' + way.way if way.way else 'directly'}: {why}.")
+                found = Outcome(Kind.NOT_PROBED, f"Not probed {'through ' + way.proxy if way.proxy else 'directly'}: {why}.")
             else:
-                other = None if way.way else probes.get((other_name(endpoint), way.way))
+                other = None if way.proxy else probes.get((other_name(endpoint), way.proxy))
                 found = outcome.of(probe, endpoint, roots, clock, other)
             results.append((way, found))
     seen = _compared(seen, policy.endpoints)
@@ -82,7 +82,7 @@ def _compared(seen: Mapping[str, list[Result]], endpoints: Sequence[Endpoint]) -
         for _way, found in results
         if found.page and found.kind in PAGES and found.page not in genuine
     }
-    portals = {way.way for results in seen.values() for way, found in results if found.kind is Kind.CAPTIVE_PORTAL}
+    portals = {way.proxy for results in seen.values() for way, found in results if found.kind is Kind.CAPTIVE_PORTAL}
     compared: dict[str, list[Result]] = {}
     for name, results in seen.items():
         endpoint = table[name]
@@ -94,7 +94,7 @@ def _compared(seen: Mapping[str, list[Result]], endpoints: Sequence[Endpoint]) -
                 kind = Kind.WRONG_CONTENT if answer.is_known(endpoint) else Kind.FINE
                 sentence = f"{found.sentence} But the server answers the same over TLS, so it is its own."
                 found = dataclasses.replace(found, kind=kind, sentence=sentence)
-            elif way.way in portals and found.kind in BEHIND_A_PORTAL:
+            elif way.proxy in portals and found.kind in BEHIND_A_PORTAL:
                 found = dataclasses.replace(
                     found,
                     sentence=f"{found.sentence} A sign-in page answers for another server, so sign in first, then look again.",
@@ -112,12 +112,12 @@ def _judge_endpoint(endpoint: Endpoint, results: list[Result], snapshot: Snapsho
     results = sorted(results, key=lambda result: order.index(result[1].status))
     worst = results[0][1]
     sentences = [found.sentence + (f" ({', '.join(way.users)})" if len(results) > 1 else "") for way, found in results]
-    passed = list(dict.fromkeys(one or "the direct way" for way, _found in results for one in way.passed))
+    passed = list(dict.fromkeys(one or "the direct way" for way, _found in results for one in way.unreached))
     if passed:
         sentences.append(
             f"The script names {' and '.join(passed)} before that, which is not reached: ETS6 waits for it each time, and goes on."
         )
-    if any(way.detected for way, _found in results):
+    if any(way.autodetect for way, _found in results):
         sentences.append("Automatic detection is on: a network that answers it leads ETS6 another way, which was not probed.")
     if worst.kind in CALLS:
         sentences.append(CALLS[worst.kind])
@@ -136,7 +136,7 @@ def _network(snapshot: Snapshot) -> str | None:
     """Return the network that the host's probes started from, as far as an address tells; None where none came to a connection."""
     for probe in snapshot.probes or ():
         try:
-            local = ipaddress.ip_address(str(probe.get("local")).partition("%")[0])
+            local = ipaddress.ip_address(probe.local.partition("%")[0])
         except ValueError:
             continue
         return str(ipaddress.ip_network((local, 24 if local.version == 4 else 64), strict=False))

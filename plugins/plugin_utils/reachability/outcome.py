@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from ..formats.http import body_of
 from ..policy.endpoints import Endpoint
+from ..probes import UNREADABLE, HttpAnswer, Probe, ProbeError
 from . import answer, trust
 from .certificate import CertificateError, Judgement, judge
 from .kinds import CUT_OFF, Kind, Outcome, of_vendor, word
@@ -45,44 +45,33 @@ BOGONS = (
 
 
 def of(
-    probe: Mapping[str, Any],
+    probe: Probe,
     endpoint: Endpoint,
     roots: tuple[x509.Certificate, ...],
     clock: datetime | None,
-    other_name: Mapping[str, Any] | None = None,
+    other_name: Probe | None = None,
 ) -> Outcome:
     """Judge one probe.
 
     roots are the public ones; clock is the PC's, None where it is not known. other_name is a probe of the same address that
     said another server's name, None where there was none.
     """
-    try:
-        return _of(probe, endpoint, roots, clock, other_name)
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        return Outcome(Kind.UNREADABLE, f"The probe's result is not of the expected form ({type(error).__name__}: {error}).")
-
-
-def _of(
-    probe: Mapping[str, Any],
-    endpoint: Endpoint,
-    roots: tuple[x509.Certificate, ...],
-    clock: datetime | None,
-    other_name: Mapping[str, Any] | None,
-) -> Outcome:
-    stage, error, way = str(probe["stage"])[:20], probe["error"], str(probe["way"])
+    if probe.stage == UNREADABLE:
+        return Outcome(Kind.UNREADABLE, f"The probe's result cannot be read: {probe.problem}.")
+    stage, error, way = probe.stage, probe.error, probe.route
     via = f" through the proxy {way}" if way else ""
     evidence: dict[str, Any] = {
         "way": way or "direct",
         "stage": stage,
-        "error": {"kind": str(error["kind"])[:20], "code": error.get("code")} if error else None,
-        "addresses": [str(address)[:60] for address in probe.get("addresses") or ()][:16],
-        **({"user": str(probe["user"])} if "user" in probe else {}),
-        "elapsed_ms": {str(key)[:20]: int(value) for key, value in dict(probe.get("elapsed") or {}).items()},
+        "error": {"kind": error.kind[:20], "code": error.code} if error else None,
+        "addresses": [address[:60] for address in probe.addresses],
+        **({"user": probe.user} if probe.user else {}),
+        "elapsed_ms": {key[:20]: value for key, value in probe.elapsed.items()},
     }
-    connect, tls, http = probe.get("connect"), probe.get("tls"), probe.get("http")
+    connect, tls, http = probe.connect, probe.tls, probe.http
     for name, got in (("connect", connect), ("http", http)):
         if got:
-            evidence[name] = {"status": int(got["status"]), "headers": answer.telling(got["headers"])}
+            evidence[name] = {"status": got.status, "headers": answer.telling(got.headers)}
     where = f"{endpoint.server}{via}"
 
     empty = BOGONS if of_vendor(endpoint.host) else NOWHERE
@@ -99,24 +88,24 @@ def _of(
         )
         return Outcome(Kind.NOT_PROBED, told, evidence)
     if stage == "dns" or (stage == "tcp" and not sinkholed):
-        return _not_connected(stage, str(error["kind"]), where, way, endpoint, evidence)
+        return _not_connected(stage, error.kind if error else "", where, way, endpoint, evidence)
     if stage == "connect":
         return _proxy_refused(connect, error, where, way, evidence)
     if sinkholed and (stage in ("tcp", "tls") or not tls):
         return sinkhole
     if stage == "tls" and error:
-        return _no_handshake(str(error["kind"]), where, endpoint, evidence, other_name)
+        return _no_handshake(error.kind, where, endpoint, evidence, other_name)
     chain = None
     if tls:
         now = clock or datetime.now(timezone.utc)
         try:
-            chain = judge(tls["presented"], tls["built"], endpoint.host, now, roots, leaf_only=bool(tls.get("leaf_only")))
+            chain = judge(tls.presented, tls.built, endpoint.host, now, roots, leaf_only=tls.leaf_only)
         except CertificateError as problem:
             return Outcome(Kind.UNREADABLE, f"{where}: {problem}.", evidence)
         evidence["tls"] = {
-            "protocol": str(tls.get("protocol", ""))[:20],
-            "policy_errors": [str(one)[:60] for one in tls.get("policy_errors") or ()][:8],
-            "chain_status": [str(one)[:60] for one in tls.get("chain_status") or ()][:8],
+            "protocol": tls.protocol[:20],
+            "policy_errors": [one[:60] for one in tls.policy_errors[:8]],
+            "chain_status": [one[:60] for one in tls.chain_status[:8]],
             **chain.to_wire(),
         }
         if sinkholed and not chain.genuine:
@@ -125,12 +114,11 @@ def _of(
         if bad is not None:
             return Outcome(*bad, evidence, chain)
     if error or not http:
-        return _no_answer(str(error["kind"]) if error else "closed", where, evidence, chain)
-    body = body_of(http)
-    kind, sentence = answer.judge(int(http["status"]), http["headers"], body, where, way, endpoint)
+        return _no_answer(error.kind if error else "closed", where, evidence, chain)
+    kind, sentence = answer.judge(http, where, way, endpoint)
     if chain is not None and chain.complete is False:
         sentence += " It does not send the certificate of its issuer; this PC found that by itself, another one may not."
-    return Outcome(kind, sentence, evidence, chain, answer.fingerprint(body))
+    return Outcome(kind, sentence, evidence, chain, answer.fingerprint(http.body))
 
 
 def _not_connected(stage: str, kind: str, where: str, way: str, endpoint: Endpoint, evidence: Mapping[str, Any]) -> Outcome:
@@ -153,12 +141,12 @@ def _not_connected(stage: str, kind: str, where: str, way: str, endpoint: Endpoi
     return Outcome(Kind.RESET, f"The connection to {where} was broken off ({word(kind)}).", evidence)
 
 
-def _proxy_refused(connect: Any, error: Any, where: str, way: str, evidence: Mapping[str, Any]) -> Outcome:
+def _proxy_refused(connect: HttpAnswer | None, error: ProbeError | None, where: str, way: str, evidence: Mapping[str, Any]) -> Outcome:
     if not connect:
-        kind = str(error["kind"])
+        kind = error.kind if error else "closed"
         happened = "answers with something that is not HTTP" if kind == "other" else f"does not answer ({word(kind)})"
         return Outcome(Kind.PROXY_UNREACHABLE, f"The proxy {way} takes the connection and {happened}.", evidence)
-    status = int(connect["status"])
+    status = connect.status
     if status == 407:
         return answer.login(connect, where, way, evidence, str(evidence.get("user", "")))
     if status == 511 or 300 <= status < 400:
@@ -173,7 +161,7 @@ def _proxy_refused(connect: Any, error: Any, where: str, way: str, evidence: Map
 
 
 def _no_handshake(
-    kind: str, where: str, endpoint: Endpoint, evidence: dict[str, Any], other_name: Mapping[str, Any] | None
+    kind: str, where: str, endpoint: Endpoint, evidence: dict[str, Any], other_name: Probe | None
 ) -> Outcome:
     if kind == "plain_http":
         return Outcome(Kind.NO_TLS, f"{where} answers without TLS: something else than the vendor's server is there.", evidence)
@@ -198,12 +186,11 @@ def _no_handshake(
     return Outcome(Kind.TLS_FAILED, f"{where}: TLS does not come about ({word(kind)}).", evidence)
 
 
-def _got_further(other: Mapping[str, Any]) -> bool | None:
+def _got_further(other: Probe) -> bool | None:
     """Return whether a probe came past the point at which others are cut off; None where it never came there."""
-    error, stage = other["error"], other["stage"]
-    if stage in ("queue", "dns", "tcp", "connect"):
+    if other.stage in (UNREADABLE, "queue", "dns", "tcp", "connect"):
         return None
-    return stage != "tls" or str(error["kind"]) not in CUT_OFF
+    return other.stage != "tls" or other.error is None or other.error.kind not in CUT_OFF
 
 
 def _no_answer(kind: str, where: str, evidence: Mapping[str, Any], chain: Judgement | None) -> Outcome:

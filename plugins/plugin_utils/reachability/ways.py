@@ -11,7 +11,8 @@ from typing import Any
 
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
-from ..proxy import effective, pac
+from ..probes import DIRECT
+from ..proxy import pac
 from ..proxy.context import ProxyContext
 from ..snapshot import Snapshot
 from .kinds import CUT_OFF
@@ -34,18 +35,18 @@ def not_yet_probed(context: ProxyContext) -> list[dict[str, Any]]:
     snapshot, policy = context.snapshot, context.policy
     if snapshot.offline or policy.state == "absent":
         return []
-    held = {(probe["name"], probe["way"]) for probe in snapshot.probes or ()}
+    held = {probe.key for probe in snapshot.probes or ()}
     missing: list[dict[str, Any]] = [
         pac.probe(url) for url in context.scripts if not pac.is_fetched(snapshot, url)
     ]
-    ways = context.ways
     for endpoint in policy.endpoints:
-        wanted = [effective.DIRECT if way.lookup else way.way for way in ways[endpoint.name]]
-        wanted += [other for way in ways[endpoint.name] if way.passed for other in way.left]
+        routes = context.routes[endpoint.name]
+        wanted = [DIRECT if route.needs_address else route.proxy for route in routes]
+        wanted += [other for route in routes if route.unreached for other in route.alternatives]
         found = [way for way in dict.fromkeys(wanted) if way is not None and (endpoint.name, way) not in held]
         if found:
             missing.append({**endpoint.to_wire(), "ways": found})
-        if (cut := _cut_off(snapshot, endpoint)) and (other_name(endpoint), effective.DIRECT) not in held:
+        if (cut := _cut_off(snapshot, endpoint)) and (other_name(endpoint), DIRECT) not in held:
             missing.append(cut)
     return missing
 
@@ -63,13 +64,15 @@ def other_name(endpoint: Endpoint) -> str:
 
 def _cut_off(snapshot: Snapshot, endpoint: Endpoint) -> dict[str, Any] | None:
     """Return the probe under another name, where a direct one was cut off in TLS. Through a proxy the name is the way, so there it is none."""
-    probe = next((one for one in snapshot.probes or () if (one["name"], one["way"]) == (endpoint.name, effective.DIRECT)), {})
-    error, address = probe.get("error"), probe.get("address")
-    if probe.get("stage") != "tls" or not isinstance(error, Mapping) or error.get("kind") not in CUT_OFF:
+    key = (endpoint.name, DIRECT)
+    probe = next((probe for probe in snapshot.probes or () if probe.key == key), None)
+    if probe is None or probe.stage != "tls" or probe.error is None:
+        return None
+    if probe.error.kind not in CUT_OFF:
         return None
     try:
         # The address is the PC's word: no more than an address is taken from it.
-        found = ipaddress.ip_address(str(address).partition("%")[0])
+        found = ipaddress.ip_address(probe.address.partition("%")[0])
     except ValueError:
         return None
     shown = f"[{found}]" if found.version == 6 else str(found)
@@ -77,5 +80,5 @@ def _cut_off(snapshot: Snapshot, endpoint: Endpoint) -> dict[str, Any] | None:
         "name": other_name(endpoint),
         "url": f"https://{OTHER_NAME}",
         "address": endpoint.address or f"{shown}:{endpoint.port}",
-        "ways": [effective.DIRECT],
+        "ways": [DIRECT],
     }

@@ -144,7 +144,7 @@ def build(
     """
     failing = [host for host in hosts if not complies(host)]
     counts = Counter(host["status"] for host in hosts)
-    if not hosts:
+    if not hosts or problems:
         verdict = "no host was judged"
     elif failing:
         verdict = f"{len(failing)} of {words.hosts(len(hosts))} {'does' if len(failing) == 1 else 'do'} not comply"
@@ -159,7 +159,7 @@ def build(
             "fail_on": list(fail_on),
             "complies": bool(hosts) and not failing and not run["pending"] and not problems,
             "verdict": verdict,
-            "fails_because": [*problems, *fails_because(controls, hosts, fail_on)],
+            "fails_because": list(problems) or fails_because(controls, hosts, fail_on),
             "hosts": {status: counts[status] for status in WORST_FIRST if counts[status]},
         },
         "drift": None,

@@ -26,6 +26,7 @@ from ..finding import SEVERITIES
 from . import columns
 from .columns import SYMBOLS
 from .document import OPEN, Json, open_findings
+from .unreachable import groups, is_away
 from .waivers import ending, today
 from .words import cut, first, hosts, visible
 
@@ -33,6 +34,7 @@ FILE = "report.html"
 MARK = "<title>ets6.network: "
 MAX_BYTES = 1_900_000
 MOST_REASONS = 5
+MOST_AWAY = 15
 MOST_HOSTS = 8
 MOST_CHANGES = 200
 MOST_REASON = 1_000
@@ -102,9 +104,10 @@ def _head(document: Json) -> list[str]:
 
 
 def _wrong(document: Json) -> list[str]:
-    """Return what is wrong and what to do: hosts that were not judged, then the controls, the worst first."""
+    """Return what is wrong and what to do: hosts that were not reached, hosts that were not judged, then the controls, the worst first."""
     lines = ['<section aria-labelledby="wrong-title">\n<h2 id="wrong-title">What is wrong, and what to do</h2>']
-    unjudged = [(host["reason"], host["name"]) for host in document["hosts"] if host["reason"]]
+    lines += _away(document)
+    unjudged = [(host["reason"], host["name"]) for host in document["hosts"] if host["reason"] and not is_away(host)]
     if unjudged:
         lines += [
             f'<article class="high"><h3>{hosts(len(unjudged))} not judged to the end</h3>',
@@ -124,6 +127,25 @@ def _wrong(document: Json) -> list[str]:
     if len(lines) == 1:
         lines.append("<p>Nothing.</p>")
     return [*(line for line in lines if line), "</section>"]
+
+
+def _away(document: Json) -> list[str]:
+    """Return the hosts that were not reached, by reason, with what to do and the first one's error."""
+    found = groups(document)
+    if not found:
+        return []
+    count = sum(len(group.hosts) for group in found)
+    lines = [f'<article class="high"><h3>{hosts(count)} not reached</h3>', "<ul>"]
+    for group in found[:MOST_AWAY]:
+        remedy = f"<br><b>What to do:</b> {_text(group.remedy)}" if group.remedy else ""
+        example = f"<br><code>{_text(cut(group.example, MOST_REASON))}</code>" if group.example else ""
+        names = f"<br><small>{_text(first(group.hosts, MOST_HOSTS))}</small>"
+        lines.append(
+            f"<li>{hosts(len(group.hosts))}: {_text(cut(_capital(group.title), MOST_REASON))}{remedy}{example}{names}</li>"
+        )
+    if len(found) > MOST_AWAY:
+        lines.append(f"<li>and {hosts(sum(len(group.hosts) for group in found[MOST_AWAY:]))} with other reasons</li>")
+    return [*lines, "</ul>", "</article>"]
 
 
 def worst_controls(document: Json) -> list[tuple[Json, list[tuple[str, str]]]]:

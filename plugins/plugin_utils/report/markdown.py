@@ -9,6 +9,7 @@ import re
 
 from ..finding import SEVERITIES
 from .document import Json, open_findings
+from .unreachable import groups, is_away
 from .words import cut, first, visible
 
 FILE = "summary.md"
@@ -19,7 +20,11 @@ MOST_LISTED = 20
 
 
 def render(document: Json) -> str:
-    """Return the text of summary.md: the verdict, then hosts that were not judged and open findings, the worst first."""
+    """Return the text of summary.md.
+
+    The verdict, hosts that were not reached by reason, those that were not judged, and open
+    findings, the worst first.
+    """
     run = document["run"]
     lines = [f"{MARK}{_cell(run['verdict'])}", ""]
     if run["hosts"]:
@@ -63,10 +68,14 @@ def _merged(document: Json) -> list[str]:
 
 def _rows(document: Json) -> list[str]:
     controls = {control["id"]: control for control in document["controls"]}
-    rows = [
+    rows = []
+    for group in groups(document):
+        names, reason = first(group.hosts, MOST_LISTED), f"{group.title}. {group.example}" if group.example else group.title
+        rows.append(f"| {_cell(names)} | | | unreachable | {_cell(reason)} | {_cell(group.remedy)} |")
+    rows += [
         f"| {_cell(host['name'])} | | | {_cell(host['status'])} | {_cell(host['reason'])} | |"
         for host in document["hosts"]
-        if host["reason"]
+        if host["reason"] and not is_away(host)
     ]
     found = [
         (controls.get(item["control"], {}), host["name"], item) for host in document["hosts"] for item in open_findings(host)

@@ -18,7 +18,18 @@ from itertools import groupby
 from typing import Any
 
 from . import waivers
-from .document import UNREACHABLE, WORST_FIRST, Host, Json, build, control_key, controls_of, in_common, plain, worst
+from .document import (
+    UNREACHABLE,
+    WORST_FIRST,
+    Host,
+    Json,
+    build,
+    control_key,
+    controls_of,
+    in_common,
+    plain,
+    worst,
+)
 from .words import first
 
 MISSING = "It was expected, and no report holds it."

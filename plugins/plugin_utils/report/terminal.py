@@ -9,21 +9,29 @@ import os
 from collections.abc import Sequence
 
 from .document import Json, open_findings
+from .unreachable import groups, is_away
 from .waivers import ending, today
 from .words import cut, first, visible
 
 MOST_LINES = 12
 MOST_CONTROLS = 5
 MOST_HOSTS = 4
+MOST_REASONS = 4
+MOST_REASON = 66
+"""Letters of a reason, so that hosts have room beside it."""
 WIDTH = 110
 
 
 def lines(document: Json, files: Sequence[str]) -> list[str]:
-    """Return the lines: the verdict, hosts by status, the controls that fail most with their first hosts, and where the files are."""
+    """Return the lines.
+
+    The verdict, hosts by status, those not reached by reason, the controls that fail most with
+    their first hosts, and where the files are.
+    """
     run = document["run"]
     counts = ", ".join(f"{count} {status}" for status, count in run["hosts"].items())
     head = [f"ets6.network: {run['verdict']}" + (f" ({counts})" if counts else "")]
-    unjudged = [host["name"] for host in document["hosts"] if host["reason"]]
+    unjudged = [host["name"] for host in document["hosts"] if host["reason"] and not is_away(host)]
     if unjudged:
         head.append(f"not judged: {first(unjudged, MOST_HOSTS)}")
     tail = [*_merged(document["merged"]), *_drift(document["drift"]), *_waivers(document)]
@@ -32,7 +40,20 @@ def lines(document: Json, files: Sequence[str]) -> list[str]:
     # The path stays whole, however long it is: people copy it.
     where = visible(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})")
     room = MOST_LINES - len(head) - len(tail) - 1
+    # Two lines at least are the controls', where any fail.
+    failing = _failing(document, 2)
+    head += _away(document, min(MOST_REASONS, room - len(failing)))
+    room = MOST_LINES - len(head) - len(tail) - 1
     return [*(_cut(line) for line in (*head, *_failing(document, room), *tail)), where]
+
+
+def _away(document: Json, room: int) -> list[str]:
+    """Return the hosts that were not reached, a line a reason; where there is no room for all, the last line has the rest."""
+    found = [(group.title, list(group.hosts)) for group in groups(document)]
+    if len(found) > room:
+        rest = [host for _title, hosts in found[room - 1 :] for host in hosts]
+        found = [*found[: room - 1], ("other reasons" if room > 1 else "several reasons", rest)]
+    return [f"not reached, {cut(title, MOST_REASON)}: {len(hosts)} ({first(hosts, MOST_HOSTS)})" for title, hosts in found]
 
 
 def _failing(document: Json, room: int) -> list[str]:

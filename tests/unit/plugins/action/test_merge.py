@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The merge action: where reports come from, what is said of wrong ones, and when it fails."""
+"""The merge action: where reports come from, what is reported about wrong ones, and when it fails."""
 
 from __future__ import annotations
 
@@ -115,4 +115,4 @@ def test_what_is_wrong_with_the_run_is_said_and_red(tmp_path: Path, arguments: d
     reports = [put(tmp_path / "a.json", a=GOOD)] if arguments else []
     outcome = merge(tmp_path, reports=reports, **arguments)
     assert (outcome["failed"], said in outcome["msg"]) == (True, True)
-    assert said in written(tmp_path)["run"]["fails_because"][-2 if not written(tmp_path)["hosts"] else 0]
+    assert any(said in because for because in written(tmp_path)["run"]["fails_because"])

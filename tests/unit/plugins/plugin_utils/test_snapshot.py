@@ -12,8 +12,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils import snapshot as module
-from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import Value, dword, text
-from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Registry, Snapshot, SnapshotError, State
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import (
+    Value,
+    dword,
+    text,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Registry, Snapshot, State
+from ansible_collections.ets6.network.plugins.plugin_utils.wire import SnapshotError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -164,7 +164,7 @@ def test_what_could_not_be_read_is_not_missing(path: str) -> None:
 
 def test_a_reply_without_the_keys_is_unreadable() -> None:
     unreadable = read(Registry({})).unreadable
-    assert f"{LOCAL}\\FirewallRules: the PC's reply does not hold this key" in unreadable
+    assert f"{LOCAL}\\FirewallRules: the PC's reply does not contain this key" in unreadable
     assert not any(line.startswith("HKLM:") for line in unreadable)
 
 

@@ -14,8 +14,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import certificate
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability.certificate import CertificateError, Judgement, Root
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability.issuers import PRODUCTS, product
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.certificate import (
+    CertificateError,
+    Judgement,
+    Root,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.issuers import (
+    PRODUCTS,
+    product,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID

@@ -14,10 +14,18 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS, Endpoint
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import (
+    VENDOR_ENDPOINTS,
+    Endpoint,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls, interception, outcome, ways
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import (
+    controls,
+    interception,
+    outcome,
+    ways,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import CALLS, Kind
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess

@@ -19,7 +19,13 @@ from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import 
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import outcome, session
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.kinds import Kind, Outcome
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import User
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import judge, probe, script, second_user, snapshot
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
+    judge,
+    probe,
+    script,
+    second_user,
+    snapshot,
+)
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.lab.certificates import Authority, certificate_of

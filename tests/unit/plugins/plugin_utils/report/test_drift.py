@@ -7,7 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document, drift, json, reading, terminal
+from ansible_collections.ets6.network.plugins.plugin_utils.report import (
+    document,
+    drift,
+    json,
+    reading,
+    terminal,
+)
 
 from .samples import AWAY, BROKEN, CONTROLS, build, result
 

@@ -12,7 +12,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import csv, document, formats, junit, markdown, sarif
+from ansible_collections.ets6.network.plugins.plugin_utils.report import (
+    csv,
+    document,
+    formats,
+    junit,
+    markdown,
+    sarif,
+)
 
 from .samples import AWAY, CONTROLS, HOSTILE, RUN, build, finding, hostile, large, result
 

@@ -12,7 +12,13 @@ from typing import Any
 import hypothesis
 import jsonschema
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document, drift, formats, merging, reading
+from ansible_collections.ets6.network.plugins.plugin_utils.report import (
+    document,
+    drift,
+    formats,
+    merging,
+    reading,
+)
 from hypothesis import strategies
 
 from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result

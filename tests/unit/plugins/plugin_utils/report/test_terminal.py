@@ -30,7 +30,7 @@ def test_the_worst_control_comes_first_with_its_first_hosts() -> None:
     )
     assert lines == [
         "ets6.network: 8 of 8 hosts do not comply (1 unreachable, 7 fail)",
-        "not judged: away",
+        "not reached, no route to host: 1 (away)",
         "firewall.rule.ets6n.tcp: 6 (pc-0, pc-1, pc-2, pc-3 and 2 more)",
         "proxy.wininet: 1 (pc)",
         "the run fails: Controls of severity low or above are not met on 7 hosts. 1 host could not be reached.",
@@ -57,9 +57,10 @@ def test_never_more_than_twelve_lines_nor_wider_than_a_terminal() -> None:
     assert all(len(line) <= terminal.WIDTH for line in lines)
     starts = (
         "ets6.network: ",
+        "not reached, no route to host: ",
         "not judged: ",
         "custom.",
-        "and 46 more controls",
+        "and 47 more controls",
         "since ",
         "exceptions: ",
         "exceptions that match nothing: ",
@@ -71,7 +72,7 @@ def test_never_more_than_twelve_lines_nor_wider_than_a_terminal() -> None:
     assert len(merged) == 12
     assert "in no report: pc-x" in merged
     assert "conflicts: 1, such as One is so and one is not." in merged
-    assert "and 48 more controls" in merged
+    assert "and 49 more controls" in merged
 
 
 def test_a_host_that_broke_half_way_is_told_with_its_findings() -> None:

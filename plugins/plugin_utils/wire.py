@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""How replies of a host are read: every value by its type, or an error that says where it is.
+
+A reply comes from a machine that may be hostile. Whoever reads it names the place in it
+(``probes[2].http.status``) and gets the value or a SnapshotError.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from .errors import ETS6Error
+
+T = TypeVar("T")
+
+NAMES = {dict: "an object", list: "a list", str: "a text", int: "a whole number", bool: "a flag"}
+"""How errors call the types of JSON."""
+
+
+class SnapshotError(ETS6Error):
+    """The reply of a host cannot be read as a snapshot. The text says where and what."""
+
+
+def expect(kind: type[T], raw: Any, place: str) -> T:
+    """Return a value that is of a type. Raises SnapshotError."""
+    is_flag_for_number = kind is int and isinstance(raw, bool)
+    if not isinstance(raw, kind) or is_flag_for_number:
+        found = "null" if raw is None else NAMES.get(type(raw), type(raw).__name__)
+        raise SnapshotError(f"{place}: expected {NAMES.get(kind, kind.__name__)}, found {found}")
+    return raw
+
+
+def optional(parse: Callable[[Any, str], T], raw: Any, place: str) -> T | None:
+    """Return what is parsed, or None for null."""
+    return None if raw is None else parse(raw, place)
+
+
+def items(parse: Callable[[Any, str], T], raw: Any, place: str) -> tuple[T, ...]:
+    """Return a list with every item parsed. Raises SnapshotError."""
+    parsed = []
+    for index, item in enumerate(expect(list, raw, place)):
+        parsed.append(parse(item, f"{place}[{index}]"))
+    return tuple(parsed)
+
+
+def mapping(parse: Callable[[Any, str], T], raw: Any, place: str) -> dict[str, T]:
+    """Return an object with every value parsed. Raises SnapshotError."""
+    parsed = {}
+    for name, value in expect(dict, raw, place).items():
+        parsed[name] = parse(value, f"{place}[{name}]")
+    return parsed
+
+
+def text(raw: Any, place: str) -> str:
+    """Return a text. Raises SnapshotError."""
+    return expect(str, raw, place)
+
+
+def number(raw: Any, place: str) -> int:
+    """Return a whole number. Raises SnapshotError."""
+    return expect(int, raw, place)
+
+
+def data(raw: Any, place: str) -> bytes:
+    """Return the bytes of a base64 text. Raises SnapshotError."""
+    try:
+        return base64.b64decode(text(raw, place), validate=True)
+    except (binascii.Error, ValueError):
+        raise SnapshotError(f"{place}: expected base64, found other text") from None
+
+
+def is_deeper(raw: Any, levels: int) -> bool:
+    """Return whether JSON data is nested deeper than a number of levels."""
+    nested: list[Any] = [raw]
+    for _level in range(levels):
+        nested = list(_inner(nested))
+    return any(isinstance(item, (dict, list)) for item in nested)
+
+
+def _inner(containers: Iterable[Any]) -> Iterable[Any]:
+    for container in containers:
+        if isinstance(container, Mapping):
+            yield from container.values()
+        elif isinstance(container, list):
+            yield from container
