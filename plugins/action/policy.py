@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -80,6 +81,7 @@ class ActionModule(ControllerAction):
             status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
             judged_again = self._waived(Assessment(after, policy))
             findings = settle(findings, judged_again, outcome.made, status)
+            findings = _with_restarts(findings, outcome.restarts)
         return self._result(policy, findings, outcome)
 
     def _target(self, policy: Policy, image: Mapping[str, Any] | None) -> Target:
@@ -136,7 +138,10 @@ class ActionModule(ControllerAction):
             ) from None
         observed = outcome.snapshot
         return Outcome(
-            observed.with_probes(snapshot).with_probes(observed), outcome.made, outcome.failures
+            observed.with_probes(snapshot).with_probes(observed),
+            outcome.made,
+            outcome.failures,
+            outcome.restarts,
         )
 
     def _waived(self, assessment: Assessment) -> list[Finding]:
@@ -155,6 +160,8 @@ class ActionModule(ControllerAction):
         message = _summary(findings)
         if outcome.failures:
             message = " ".join(["Not everything could be changed.", *outcome.failures])
+        elif outcome.restarts:
+            message = " ".join([message + ".", *outcome.restarts.values()])
         result: dict[str, Any] = {
             "controls": [control.to_wire() for control in catalogue(policy)],
             "findings": [finding.to_wire() for finding in findings],
@@ -181,6 +188,16 @@ def _probed(target: Target, snapshot: Snapshot, policy: Policy) -> Snapshot:
     for user, user_probes in session.wanted(Assessment(snapshot, policy).proxy):
         snapshot = target.observe_as_user(user, user_probes, snapshot)
     return snapshot
+
+
+def _with_restarts(findings: Sequence[Finding], restarts: Mapping[str, str]) -> list[Finding]:
+    """Return the findings; one whose change waits for a restart of the PC says so."""
+    explained = []
+    for finding in findings:
+        sentences = [restarts[item.subject] for item in finding.remedy if item.subject in restarts]
+        reason = " ".join([finding.reason, *sentences])
+        explained.append(dataclasses.replace(finding, reason=reason))
+    return explained
 
 
 def _diff(change: Change) -> dict[str, Any]:

@@ -28,6 +28,12 @@ LOCAL_PROFILES = {
 }
 """The keys of the local profile settings, by the names that Set-NetFirewallProfile takes."""
 
+NOT_KNOWN_TO_SERVICE = "CmdletizationQuery_NotFound_InstanceID"
+"""Id of the error of the NetSecurity cmdlets for a rule that the firewall's service does not know.
+
+The registry has it: it was written there directly, and counts after the next start of the PC.
+"""
+
 RegistryChange = tuple[str, str, Value | None]
 """Path of the key, name of the value, and its new value; None removes it."""
 

@@ -83,7 +83,10 @@ class Registry:
             return self
         copy = Registry({})
         copy._keys = dict(self._keys)
-        copy._keys[fold(path)] = (known, dataclasses.replace(key, state=State.PRESENT, values=key.values.changed(name, value)))
+        copy._keys[fold(path)] = (
+            known,
+            dataclasses.replace(key, state=State.PRESENT, values=key.values.changed(name, value)),
+        )
         return copy
 
 
@@ -123,6 +126,44 @@ class FirewallProduct:
 
 
 @dataclass(frozen=True)
+class RegisteredFirewall:
+    """A product that registered with Windows Defender Firewall (HNetCfg.FwProducts).
+
+    categories are the kinds of rules that it took over: NET_FW_RULE_CATEGORY of netfw.h.
+    """
+
+    name: str
+    categories: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConnectedNetwork:
+    """A network that the PC is connected to now (Get-NetConnectionProfile).
+
+    interface is the adapter's name, index its number, category domain, private or public.
+    """
+
+    interface: str
+    index: int
+    name: str
+    category: str
+
+
+@dataclass(frozen=True)
+class FirewallService:
+    """What the firewall's service itself says (INetFwPolicy2).
+
+    rules is the number of rules of its local store, values that of the registry's at the same
+    moment. modify_state is LocalPolicyModifyState: 0 where a local change has an effect, 1 where
+    Group Policy overrides it, 2 where all inbound traffic is blocked.
+    """
+
+    rules: int
+    values: int
+    modify_state: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
 
@@ -139,6 +180,9 @@ class Snapshot:
     firewall_products: tuple[FirewallProduct, ...] | None
     probes: tuple[Probe, ...] | None
     errors: Mapping[str, str]
+    registered_firewalls: tuple[RegisteredFirewall, ...] | None = None
+    networks: tuple[ConnectedNetwork, ...] | None = None
+    firewall_service: FirewallService | None = None
     offline: bool = False
     vantage: bool = False
 
@@ -198,6 +242,15 @@ class Snapshot:
             ),
             probes=optional(_parse_probes, record.get("probes"), "probes"),
             errors=mapping(text, record.get("errors", {}), "errors"),
+            registered_firewalls=optional(
+                _parse_registered_firewalls,
+                record.get("registered_firewalls"),
+                "registered_firewalls",
+            ),
+            networks=optional(_parse_networks, record.get("networks"), "networks"),
+            firewall_service=optional(
+                _parse_firewall_service, record.get("firewall_service"), "firewall_service"
+            ),
             offline=expect(bool, record.get("offline", False), "offline"),
             vantage=expect(bool, record.get("vantage", False), "vantage"),
         )
@@ -275,6 +328,41 @@ def _parse_product(raw: Any, place: str) -> FirewallProduct:
     return FirewallProduct(
         text(record.get("name"), f"{place}.name"),
         optional(_parse_flag, record.get("enabled"), f"{place}.enabled"),
+    )
+
+
+def _parse_registered_firewalls(raw: Any, place: str) -> tuple[RegisteredFirewall, ...]:
+    return items(_parse_registered_firewall, raw, place)
+
+
+def _parse_registered_firewall(raw: Any, place: str) -> RegisteredFirewall:
+    record = _record(raw, place, ("name", "categories"))
+    return RegisteredFirewall(
+        text(record.get("name"), f"{place}.name"),
+        items(number, record.get("categories"), f"{place}.categories"),
+    )
+
+
+def _parse_networks(raw: Any, place: str) -> tuple[ConnectedNetwork, ...]:
+    return items(_parse_network, raw, place)
+
+
+def _parse_network(raw: Any, place: str) -> ConnectedNetwork:
+    record = _record(raw, place, ("interface", "index", "name", "category"))
+    return ConnectedNetwork(
+        text(record.get("interface"), f"{place}.interface"),
+        number(record.get("index"), f"{place}.index"),
+        text(record.get("name"), f"{place}.name"),
+        text(record.get("category"), f"{place}.category"),
+    )
+
+
+def _parse_firewall_service(raw: Any, place: str) -> FirewallService:
+    record = _record(raw, place, ("rules", "values", "modify_state"))
+    return FirewallService(
+        number(record.get("rules"), f"{place}.rules"),
+        number(record.get("values"), f"{place}.values"),
+        number(record.get("modify_state"), f"{place}.modify_state"),
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import operations
@@ -23,6 +23,7 @@ from .probes import Probe
 from .proxy.context import ProxyContext
 from .reachability import session, ways
 from .snapshot import Registry, Snapshot, User
+from .text import sentence
 from .wire import SnapshotError
 
 NOT_DETERMINED = (
@@ -50,12 +51,14 @@ class Outcome:
     """What became of changes.
 
     snapshot is what was observed afterwards, made the changes that were carried out, failures a
-    sentence for each operation that was not.
+    sentence for each operation that was not. restarts has a sentence, by the subject of the change,
+    for each change that has to wait for a restart of the PC.
     """
 
     snapshot: Snapshot
     made: Sequence[Change]
     failures: Sequence[str]
+    restarts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Target(ABC):
@@ -203,6 +206,7 @@ def _outcome(
     results: Sequence[Mapping[str, Any]],
 ) -> Outcome:
     failures = []
+    restarts = {}
     failed_subjects = set()
     not_begun = 0
     for (change, operation), result in zip(steps, results, strict=True):
@@ -213,12 +217,18 @@ def _outcome(
         if state == "not_done" and not error:
             not_begun += 1
             continue
+        if error and operations.NOT_KNOWN_TO_SERVICE in error:
+            restarts[change.subject] = (
+                f"{sentence(change.subject)} was not changed: the firewall's service does not know "
+                "this rule, which the registry has. Restart the PC; the next run then changes it."
+            )
+            continue
         cause = f" ({error})" if error else ""
         failures.append(f"{change.subject}: {operation['do']} {state}{cause}.")
     if not_begun:
         failures.append(f"Not begun: {not_begun} more.")
     made = [change for change in changes if change.subject not in failed_subjects]
-    return Outcome(snapshot, made, failures)
+    return Outcome(snapshot, made, failures, restarts)
 
 
 def _message(reply: Mapping[str, Any]) -> str:

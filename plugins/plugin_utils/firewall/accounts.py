@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..formats.firewall_accounts import AccessEntry, describe_accounts, parse_accounts
+from ..formats.firewall_address import Span
 from ..snapshot import Snapshot
-from .traffic_set import Span, Spans, merge_spans
+from .traffic_set import Spans, merge_spans
 
 _CONSOLE = frozenset({"S-1-1-0", "S-1-2-0", "S-1-2-1", "S-1-5-4", "S-1-5-11"})
 """Accounts that everybody who works at the console has in the access token."""
@@ -97,4 +98,3 @@ def _only(possible: set[bool]) -> bool | None:
 def _is_domain_group(sid: str) -> bool:
     relative_id = sid.rpartition("-")[2]
     return sid.startswith("S-1-5-21-") and int(relative_id) in _DOMAIN_GROUPS
-

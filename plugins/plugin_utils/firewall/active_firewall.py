@@ -116,4 +116,3 @@ def _stopped_services(snapshot: Snapshot) -> Iterator[str]:
         state = states.get(name.lower(), "not installed")
         if state != "Running":
             yield f"{name} ({title}) is {state}"
-

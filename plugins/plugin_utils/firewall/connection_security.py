@@ -89,26 +89,27 @@ class ConnectionSecurity:
                 yield stored
 
     def _scope(self, rule: ConnectionRule) -> list[Box]:
-        """Return what a rule is for. Its endpoints count in both directions."""
+        """Return what a rule is for.
+
+        Endpoint 1 is the PC and endpoint 2 the other end (New-NetIPsecRule, LocalAddress and
+        RemoteAddress).
+        """
         doubts = [f"token {name}={value} is not evaluated" for name, value in rule.unknown]
         doubts += system_doubts(rule, self._system)
-        common: list[Box] = [{}]
+        boxes: list[Box] = [{}]
         if rule.value("IF") or rule.value("IFType"):
             doubts.append("it is for some interfaces only")
         if doubts:
-            common = [{f"{DOUBT}{'; '.join(doubts)}": HOLDS}]
-        boxes: list[Box] = []
-        for local, remote in ((1, 2), (2, 1)):
-            factors = [
-                address_boxes(LOCAL, rule.addresses(local)),
-                address_boxes(REMOTE, rule.addresses(remote)),
-                port_boxes(LOCAL_PORT, rule.ports(local)),
-                port_boxes(REMOTE_PORT, rule.ports(remote)),
-            ]
-            oriented = common
-            for factor in factors:
-                oriented = intersect_all(oriented, factor or [{}])
-            boxes += oriented
+            boxes = [{f"{DOUBT}{'; '.join(doubts)}": HOLDS}]
+        factors = [
+            address_boxes(LOCAL, rule.addresses(1)),
+            address_boxes(REMOTE, rule.addresses(2)),
+            port_boxes(LOCAL_PORT, rule.ports(1)),
+            port_boxes(REMOTE_PORT, rule.ports(2)),
+        ]
+        for factor in factors:
+            if factor:
+                boxes = intersect_all(boxes, factor)
         return boxes
 
 
@@ -116,4 +117,3 @@ def _requires(rule: ConnectionRule, direction: Direction) -> bool:
     if direction is Direction.IN:
         return rule.requires_inbound
     return rule.requires_outbound
-

@@ -43,9 +43,7 @@ class FirewallContext:
         self.programs: list[Program] = find_programs(snapshot, policy, self.paths)
         self.active: ActiveFirewall = find_active_firewall(snapshot)
         accounts = Accounts(snapshot)
-        system = System(
-            _windows_version(snapshot.host.get("os")), self.firewall.version, accounts
-        )
+        system = System(_windows_version(snapshot.host.get("os")), self.firewall.version, accounts)
         needed = needed_sets(policy, accounts.everyone)
         self.evaluation = Evaluation(self.firewall, self.paths, system, needed)
         self._verdicts: dict[Question, Verdict] = {}

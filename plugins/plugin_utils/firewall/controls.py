@@ -13,6 +13,7 @@ from ..declaration import Family, Judgement, failed, not_applicable, passed, unk
 from ..finding import Change, Severity
 from ..formats.firewall_rule import PROFILES, Direction, Rule
 from ..operations import AllowMulticastAnswers, FirewallRule
+from ..snapshot import ConnectedNetwork
 from ..text import count, first_words, join_words, sentence
 from . import managed_rules
 from .blocks import Block, blocks_evidence
@@ -50,8 +51,58 @@ def in_charge(context: FirewallContext) -> Judgement:
         "other_firewalls": [
             {"name": product.name, "enabled": product.enabled} for product in products
         ],
+        "registered_firewalls": [
+            {"name": product.name, "categories": list(product.categories)}
+            for product in context.snapshot.registered_firewalls or ()
+        ],
     }
     return Judgement(context.active.status, context.active.reason, evidence)
+
+
+MODIFY_STATES = {
+    0: "a local change has an effect",
+    1: "Group Policy overrides local changes",
+    2: "all inbound traffic is blocked",
+}
+"""NET_FW_MODIFY_STATE (Microsoft Learn, INetFwPolicy2)."""
+
+
+@FAMILY.control(
+    control_id="firewall.service",
+    title="The firewall's service uses the rules of the registry",
+    headline="The firewall's service and the registry have different rules",
+    severity=Severity.LOW,
+    rationale="The service loads the rules when it starts. A rule that was written into the "
+    "registry directly, or deleted there, counts only after the next start of the PC, while this "
+    "collection reads the registry.",
+    remedy="Restart the PC.",
+    image="An image does not run the firewall's service.",
+)
+def service(context: FirewallContext) -> Judgement:
+    """Judge whether the service has as many local rules as the registry."""
+    if (judgement := readable(context)) is not None:
+        return judgement
+    state = context.snapshot.firewall_service
+    if state is None:
+        cause = context.snapshot.errors.get("firewall_service", "no reason was given")
+        return unknown(f"The firewall's service could not be asked: {cause}.")
+    malformed = [item for item in context.firewall.malformed if item.store is Store.LOCAL]
+    readable_values = state.values - len(malformed)
+    word = MODIFY_STATES.get(state.modify_state, f"unknown state {state.modify_state}")
+    evidence = {
+        "service_rules": state.rules,
+        "registry_rules": readable_values,
+        "local_policy_modify_state": word,
+    }
+    witness = f"The service says of local changes: {word}."
+    if state.rules in (state.values, readable_values):
+        return passed(f"Both have {count(state.rules, 'local rule')}. {witness}", evidence)
+    return unknown(
+        f"The service has {count(state.rules, 'local rule')}, the registry {readable_values}. "
+        "Which of them counts is not documented; restart the PC, and both are the same. "
+        f"{witness}",
+        evidence,
+    )
 
 
 @FAMILY.control(
@@ -237,7 +288,10 @@ def prompt_blocks(context: FirewallContext) -> Judgement:
     harmless = [block for block in prompted if block not in blocks]
     evidence = blocks_evidence(blocks, harmless)
     if not blocks:
-        return passed(f"No prompt of Windows left a rule that blocks ETS6 in {_wanted(context)}.{_harmless_words(harmless)}", evidence)
+        return passed(
+            f"No prompt of Windows left a rule that blocks ETS6 in {_wanted(context)}.{_harmless_words(harmless)}",
+            evidence,
+        )
     reason = (
         f"{_block_sentences(blocks)}: the prompt of Windows was cancelled, or the user had no "
         "right to answer it."
@@ -301,7 +355,10 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
     harmless = [block for block in candidates if block not in blocks]
     evidence = blocks_evidence(blocks, harmless)
     if not blocks:
-        return passed(f"No other rule blocks what ETS6 needs in {_wanted(context)}.{_harmless_words(harmless)}", evidence)
+        return passed(
+            f"No other rule blocks what ETS6 needs in {_wanted(context)}.{_harmless_words(harmless)}",
+            evidence,
+        )
     reason = f"{_block_sentences(blocks)}."
     if not context.active.rules_help:
         return unknown(f"{reason} {context.active.reason}", evidence)
@@ -322,16 +379,16 @@ def _why_kept(blocks: Sequence[Block]) -> str:
     removable = [block.stored.rule.id for block in blocks if block.removable]
     text = ""
     if removable:
-        text += (
-            f" With ets6_network_blocks all, this is removed: {join_words(removable)}."
-        )
+        text += f" With ets6_network_blocks all, this is removed: {join_words(removable)}."
     return text + _not_removable(blocks)
 
 
 def _not_removable(blocks: Sequence[Block]) -> str:
     """Return which blocks are never removed, and what to do about them."""
     text = ""
-    for_all = [block for block in blocks if block.stored.store is Store.LOCAL and not block.removable]
+    for_all = [
+        block for block in blocks if block.stored.store is Store.LOCAL and not block.removable
+    ]
     by_policy = [block for block in blocks if block.stored.store is not Store.LOCAL]
     if for_all:
         ids = join_words(block.stored.rule.id for block in for_all)
@@ -413,7 +470,8 @@ def outbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
     severity=Severity.MEDIUM,
     rationale="Windows applies other rules on a public network. A notebook on a building site is "
     "often on one.",
-    remedy="Set the network's category to private, or add the profile to ets6_network_profiles.",
+    remedy="Set the category of the network to private where it is trusted, or add the profile to "
+    "ets6_network_profiles.",
     image="An image is not connected to a network.",
 )
 def active_profile(context: FirewallContext) -> Judgement:
@@ -423,7 +481,11 @@ def active_profile(context: FirewallContext) -> Judgement:
         cause = context.snapshot.errors.get("network", "no reason was given")
         return unknown(f"The active profile could not be determined: {cause}.")
     active = _known_profiles(network)
-    evidence: dict[str, Any] = {"active": active, "wanted": list(context.policy.profiles)}
+    evidence: dict[str, Any] = {
+        "active": active,
+        "wanted": list(context.policy.profiles),
+        "networks": _networks_evidence(context),
+    }
     if not active:
         return not_applicable("The PC is not connected to a network.", evidence)
     if (judgement := decided_by_windows(context, context.programs)) is not None:
@@ -446,6 +508,31 @@ def active_profile(context: FirewallContext) -> Judgement:
             "receive everything."
         )
     return Judgement(traffic_status(verdicts), " ".join(sentences), evidence)
+
+
+def _networks_evidence(context: FirewallContext) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(network) for network in context.snapshot.networks or ()]
+
+
+def _networks_of(context: FirewallContext, profile: str) -> list[ConnectedNetwork]:
+    """Return the connected networks of a profile."""
+    networks = context.snapshot.networks or ()
+    return [network for network in networks if network.category == profile]
+
+
+def _category_advice(context: FirewallContext, profile: str) -> str:
+    """Return how a network gets another profile. That of a domain is not for the user to choose."""
+    commands = []
+    for network in _networks_of(context, profile):
+        commands.append(
+            f"Set-NetConnectionProfile -InterfaceIndex {network.index} -NetworkCategory Private"
+        )
+    if profile != "public" or not commands:
+        return ""
+    return (
+        f" If the network is trusted, set its category to private: {'; '.join(commands)}; that of "
+        "an unidentified network comes from the policy Network List Manager."
+    )
 
 
 def _known_profiles(network: Sequence[str]) -> list[str]:
@@ -476,12 +563,16 @@ def _first_outcome(verdicts: dict[str, Verdict]) -> str:
 def _active_sentence(context: FirewallContext, profile: str, incomplete: dict[str, Verdict]) -> str:
     is_wanted = profile in context.policy.profiles
     network = f"The PC is on a {profile} network now"
+    names = [f"{item.name} on {item.interface}" for item in _networks_of(context, profile)]
+    if names:
+        network += f" ({join_words(names)})"
     for name, verdict in incomplete.items():
         text = f"{network}, where ETS6 does not receive everything; {name}: {verdict.sentence()}."
         if not is_wanted:
             text += (
-                f" {sentence(profile)} is not in ets6_network_profiles: add it if ETS6 is to "
-                "receive there."
+                f" {sentence(profile)} is not in ets6_network_profiles."
+                f"{_category_advice(context, profile)} To receive on every {profile} network, add "
+                "the profile there."
             )
         return text
     text = f"{network}, where ETS6's programs can receive TCP and UDP"

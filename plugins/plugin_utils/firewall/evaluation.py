@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..formats.firewall_address import ALL_V4
+from ..formats.firewall_address import ALL_V4, Span
 from ..formats.firewall_rule import PROTOCOLS, Action, Direction
 from .connection_security import ConnectionSecurity
 from .needs import NeededSet
@@ -330,9 +330,7 @@ def _assemble(verdicts: Sequence[NeedVerdict], chain: Sequence[str]) -> Verdict:
     return Verdict(combine(verdicts), tuple(parts), (*chain, *sentences), tuple(verdicts))
 
 
-def _divide(
-    boxes: Sequence[Box], rules: Sequence[ScopedRule]
-) -> tuple[list[Part], list[Box]]:
+def _divide(boxes: Sequence[Box], rules: Sequence[ScopedRule]) -> tuple[list[Part], list[Box]]:
     parts: list[Part] = []
     rest = list(boxes)
     for action in (Action.BYPASS, Action.BLOCK, Action.ALLOW):
@@ -340,9 +338,7 @@ def _divide(
         listing = [scoped for scoped in chosen if scoped[1].addresses_only is not None]
         unrestricted = [scoped for scoped in chosen if not _rank(scoped)[0]]
         others = [
-            scoped
-            for scoped in chosen
-            if scoped[1].addresses_only is None and _rank(scoped)[0]
+            scoped for scoped in chosen if scoped[1].addresses_only is None and _rank(scoped)[0]
         ]
         rest = _apply(parts, rest, unrestricted)
         rest = _apply_lists(parts, rest, listing)
@@ -367,13 +363,11 @@ def _apply_lists(parts: list[Part], rest: list[Box], rules: Sequence[ScopedRule]
 
     Block lists come in many rules of a thousand addresses, which are taken away all at once.
     """
-    spans = []
+    spans: list[Span] = []
     for stored, scope in rules:
         boxes = intersect_all(rest, scope.boxes)
         if boxes:
-            parts.append(
-                Part(stored.rule.action is not Action.BLOCK, tuple(boxes), stored, scope)
-            )
+            parts.append(Part(stored.rule.action is not Action.BLOCK, tuple(boxes), stored, scope))
             spans += scope.addresses_only or ()
     if not spans:
         return rest

@@ -168,21 +168,29 @@ NEEDS = (
 def needs_of(policy: Policy) -> Iterator[Need]:
     """Return the table and what ets6_network_needed_traffic adds to it."""
     yield from NEEDS
-    for added in policy.needed_traffic:
-        yield from _added(added)
+    yield from map(_added, policy.needed_traffic)
 
 
-def _added(added: NeededTraffic) -> Iterator[Need]:
-    """Return the needs of an entry: what comes in to its ports, or goes out to them."""
-    direction = Direction.IN if added.direction == "in" else Direction.OUT
-    ports = {"local_ports" if direction is Direction.IN else "remote_ports": added.ports}
-    yield Need(
+def _added(added: NeededTraffic) -> Need:
+    """Return the need of an entry: what comes in to its ports, or goes out to them."""
+    title = f"{added.name} ({added.protocol} {_port_words(added.ports)})"
+    addresses = added.addresses or DEVICES
+    if added.direction == "in":
+        return Need(
+            added.name,
+            title,
+            Direction.IN,
+            added.protocol,
+            local_ports=added.ports,
+            addresses=addresses,
+        )
+    return Need(
         added.name,
-        f"{added.name} ({added.protocol} {_port_words(added.ports)})",
-        direction,
+        title,
+        Direction.OUT,
         added.protocol,
-        addresses=added.addresses or DEVICES,
-        **ports,
+        remote_ports=added.ports,
+        addresses=addresses,
     )
 
 

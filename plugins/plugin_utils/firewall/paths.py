@@ -48,12 +48,18 @@ class Paths:
         """Return the spelling under which paths are compared."""
         canonical = self._canonical.get(path)
         if canonical is None:
-            text = self.expand(path.strip().strip('"'))
-            if text.startswith(("\\\\?\\", "\\??\\")):
-                text = text[4:]
-            canonical = ntpath.normpath(text).lower()
+            canonical = self._spelling(path)
             self._canonical[path] = canonical
         return canonical
+
+    def _spelling(self, path: str) -> str:
+        text = self.expand(path.strip())
+        if '"' in text or "/" in text:
+            # Whether the firewall reads such a path is not documented: it matches nothing.
+            return text.lower()
+        if text.startswith(("\\\\?\\", "\\??\\")):
+            text = text[4:]
+        return ntpath.normpath(text).lower()
 
     def same(self, path: str, candidate: str) -> bool:
         """Return whether two paths mean the same file."""

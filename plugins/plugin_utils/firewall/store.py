@@ -228,11 +228,11 @@ def read(registry: Registry) -> Firewall:
                 rules.append(StoredRule(item, store, item.id.lower() in stronger_ids))
     connection_rules = []
     for store, path in CONNECTION_RULE_KEYS.items():
-        for item in reader.connection_rules(store, path):
-            if isinstance(item, Malformed):
-                malformed.append(item)
+        for connection in reader.connection_rules(store, path):
+            if isinstance(connection, Malformed):
+                malformed.append(connection)
             else:
-                connection_rules.append(StoredConnectionRule(item, store))
+                connection_rules.append(StoredConnectionRule(connection, store))
     profiles = {profile: reader.profile(profile) for profile in PROFILES}
     return Firewall(
         tuple(rules),
@@ -353,7 +353,9 @@ class _Reader:
             folder = "DomainProfile" if profile == "domain" else STANDARD
             for key, kind in (("AuthorizedApplications", "path"), ("GloballyOpenPorts", "port")):
                 path = f"{GROUP_POLICY}\\{folder}\\{key}"
-                yield from old_exceptions(self.key(path), self.key(path + r"\List"), profile, kind, path)
+                yield from old_exceptions(
+                    self.key(path), self.key(path + r"\List"), profile, kind, path
+                )
 
     def profile(self, profile: str) -> ProfileSettings:
         """Return the effective settings of a profile.

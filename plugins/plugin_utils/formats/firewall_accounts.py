@@ -104,10 +104,14 @@ def account_words(text: str) -> str:
 
 def describe_accounts(entries: Iterable[AccessEntry], names: Mapping[str, str]) -> str:
     """Return the accounts of entries as names. names: those of the PC's users by their SIDs."""
-    granted, denied = [], []
+    granted: list[str] = []
+    denied: list[str] = []
     for entry in entries:
         name = names.get(entry.account) or NAMES.get(entry.account, entry.account)
-        (granted if entry.grants else denied).append(name)
+        if entry.grants:
+            granted.append(name)
+        else:
+            denied.append(name)
     words = first_words(granted, MAX_NAMED) or "all"
     if denied:
         words += f" but {first_words(denied, MAX_NAMED)}"

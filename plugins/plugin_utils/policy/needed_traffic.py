@@ -73,9 +73,7 @@ def _parse_entry(item: Any) -> NeededTraffic:
 def _parse_name(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_ -]{0,39}", value):
         return value
-    raise not_accepted(
-        value, "a name of up to 40 letters, digits, blanks, - and _ is expected"
-    )
+    raise not_accepted(value, "a name of up to 40 letters, digits, blanks, - and _ is expected")
 
 
 def _parse_ports(value: Any) -> Span:
@@ -92,4 +90,3 @@ def _parse_addresses(value: Any) -> str:
     if not address[:1].isdigit() and ":" not in address:
         raise not_accepted(value, "an address, a network or a range is expected")
     return address
-

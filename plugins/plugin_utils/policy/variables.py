@@ -14,8 +14,8 @@ from ..errors import ETS6Error
 from ..text import suggestion
 from .addresses import parse_remote_address
 from .custom_controls import CustomControl, parse_custom_controls
-from .needed_traffic import NeededTraffic, parse_needed_traffic
 from .endpoints import VENDOR_ENDPOINTS, Endpoint, parse_endpoints
+from .needed_traffic import NeededTraffic, parse_needed_traffic
 from .parsing import PREFIX, choice_of, list_of, not_accepted
 from .proxy import ProxySetting, parse_proxy
 from .waivers import Waiver, parse_waivers

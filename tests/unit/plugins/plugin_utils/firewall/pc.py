@@ -25,6 +25,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess imp
 LOCAL = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
 MDM = LOCAL + r"\Mdm"
+MDM_CONFLICT = r"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\ControlPolicyConflict"
 X86 = r"C:\Program Files (x86)\ETS6"
 NATIVE = r"C:\Program Files\ETS6"
 N, C = X86 + r"\ETS6N.exe", X86 + r"\ETS6C.exe"
@@ -51,6 +52,8 @@ def pc(
     profiles: Profiles | None = None,
     group_policy_profiles: Profiles | None = None,
     mdm_profiles: Profiles | None = None,
+    connections: Mapping[str, str] | None = None,
+    group_policy_connections: Mapping[str, str] | None = None,
     version: int | None = 0x021E,
     files: Iterable[str] = (N, C),
     missing: Iterable[str] = (),
@@ -67,10 +70,11 @@ def pc(
     }
     for name, values in (profiles or {}).items():
         own[name] = {**own.get(name, {}), **values}  # type: ignore[dict-item]
-    _store(registry, LOCAL, rules or {}, own, version=version)
+    _store(registry, LOCAL, rules or {}, own, connections, version)
     _store(registry, MDM, mdm, mdm_profiles)
-    _store(registry, GROUP_POLICY, group_policy, group_policy_profiles)
+    _store(registry, GROUP_POLICY, group_policy, group_policy_profiles, group_policy_connections)
     registry[LOCAL]["keys"].append("Mdm")
+    registry[MDM_CONFLICT] = {"state": "missing"}
     registry.update(keys or {})
     found = [{"path": path, "state": "present", "version": "6.3.0.0", "size": 1} for path in files]
     found += [{"path": path, "state": "missing"} for path in missing]
@@ -88,6 +92,13 @@ def pc(
             "network": ["private"],
             "services": RUNNING,
             "firewall_products": [],
+            "registered_firewalls": [],
+            "networks": [],
+            "firewall_service": {
+                "rules": len(rules or {}),
+                "values": len(rules or {}),
+                "modify_state": 0,
+            },
             "probes": [],
             "errors": {},
             **sections,
@@ -100,27 +111,29 @@ def _store(
     path: str,
     rules: Mapping[str, str] | None,
     profiles: Profiles | None,
+    connections: Mapping[str, str] | None = None,
     version: int | None = None,
 ) -> None:
-    if rules is None and not profiles and path != MDM:
+    if rules is None and not profiles and not connections and path != MDM:
         registry[path] = {"state": "missing"}
         return
     subkeys = [*(profiles or {})]
-    registry[path] = {
-        "state": "present",
-        "keys": subkeys,
-        "values": {} if version is None else {"PolicyVersion": ["REG_DWORD", version]},
-    }
-    for name, values in (profiles or {}).items():
-        kinds = {
-            key: ["REG_DWORD" if isinstance(value, int) else "REG_SZ", value]
-            for key, value in values.items()
-        }
-        registry[f"{path}\\{name}"] = {"state": "present", "values": kinds}
-    if rules is not None:
-        subkeys.append("FirewallRules")
-        texts = {rule_id: ["REG_SZ", text] for rule_id, text in rules.items()}
-        registry[f"{path}\\FirewallRules"] = {"state": "present", "values": texts}
+    registry[path] = {"state": "present", "keys": subkeys, "values": {}}
+    if version is not None:
+        registry[path]["values"]["PolicyVersion"] = ["REG_DWORD", version]
+    for name, settings in (profiles or {}).items():
+        registry[f"{path}\\{name}"] = {"state": "present", "values": _values(settings)}
+    for name, texts in (("FirewallRules", rules), ("ConSecRules", connections)):
+        if texts is not None:
+            subkeys.append(name)
+            registry[f"{path}\\{name}"] = {"state": "present", "values": _values(texts)}
+
+
+def _values(data: Mapping[str, int | str]) -> dict[str, list[Any]]:
+    values = {}
+    for name, value in data.items():
+        values[name] = ["REG_DWORD" if isinstance(value, int) else "REG_SZ", value]
+    return values
 
 
 def rule(**tokens: str | Sequence[str] | None) -> str:
@@ -199,3 +212,28 @@ def failing(findings: Mapping[str, Finding]) -> set[str]:
 def subjects(changes: Iterable[Change]) -> list[str]:
     """Return the ids of the rules that are changed."""
     return [change.subject.removeprefix("firewall rule ") for change in changes]
+
+
+ANN = "S-1-5-21-1-2-3-1001"
+"""The user who is logged on."""
+BOB = "S-1-5-21-1-2-3-1002"
+USERS = [
+    {"sid": ANN, "name": "ann", "profile": r"C:\Users\ann", "logged_on": True},
+    {"sid": BOB, "name": "bob", "profile": r"C:\Users\bob"},
+    {"sid": "default", "profile": r"C:\Users\Default"},
+]
+
+
+def perfect(rules: Mapping[str, str] | None = None, **arguments: Any) -> Snapshot:
+    """Return a PC with the managed rules, and with nothing wrong but what is given."""
+    managed = {rule_id: item.write() for rule_id, item in local_rules(right()).items()}
+    return pc({**managed, **(rules or {})}, **arguments)
+
+
+def statuses(findings: Mapping[str, Finding]) -> dict[str, Status]:
+    """Return the status of every control that does not pass."""
+    return {
+        control: finding.status
+        for control, finding in findings.items()
+        if finding.status is not Status.PASS
+    }

@@ -66,6 +66,7 @@ def test_control_ids() -> None:
     checks = controls.FAMILY.checks(Policy(programs=("ETS6N.exe",)))
     assert [check.control.id for check in checks] == [
         "firewall.in_charge",
+        "firewall.service",
         "firewall.programs",
         "firewall.rule.ets6n.tcp",
         "firewall.rule.ets6n.udp",
@@ -458,7 +459,9 @@ def test_a_block_for_every_program_or_of_a_policy_is_not_removed() -> None:
     finding = judge(snapshot, blocks="all")["firewall.deliberate_blocks"]
     assert finding.status is Status.FAIL
     assert not finding.remedy
-    assert "gp and all" in finding.reason
+    assert "Not removed, since it is for every program: all; narrow it" in finding.reason
+    assert "Not removed, since an administrator's policy sets it: gp; change it" in finding.reason
+    assert "To change it: remove" not in judge(snapshot)["firewall.inbound.ets6n.udp"].reason
 
 
 def test_what_a_prompt_cannot_have_made_is_deliberate() -> None:
@@ -611,16 +614,6 @@ def test_local_blocks_that_do_not_count_are_let_alone() -> None:
             Status.FAIL,
             "BFE (Base Filtering Engine) is not installed",
         ),
-        (
-            {
-                "mdm_profiles": {
-                    "DomainProfile": {"AllowLocalPolicyMerge": 0},
-                    "StandardProfile": {"AllowLocalPolicyMerge": 0},
-                }
-            },
-            Status.UNKNOWN,
-            "MDM policy",
-        ),
     ],
 )
 def test_another_firewall_is_active(sections: dict[str, Any], status: Status, named: str) -> None:
@@ -687,7 +680,7 @@ def test_a_public_network_is_said() -> None:
     finding = judge(fix(pc({}, network=["public"]))[0])["firewall.active_profile"]
     assert finding.status is Status.FAIL
     assert "The PC is on a public network now" in finding.reason
-    assert "Public is not in ets6_network_profiles: add it" in finding.reason
+    assert "Public is not in ets6_network_profiles." in finding.reason
     assert finding.evidence["outcomes"] == {
         "domain": "allowed",
         "private": "allowed",
