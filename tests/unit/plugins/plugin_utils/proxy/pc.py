@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, remedies
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.probes import parse_probe
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
@@ -35,7 +36,7 @@ def ask(pc: Pc, probes: list[dict[str, Any]] | None = None, operations: list[dic
     request = {key: value for key, value in controls.request(Policy.from_variables(policy)).items() if key != "probes"}
     reply = model.answer(pc, {**request, "operations": operations or []})
     snapshot = Snapshot.unpack(reply["snapshot"])
-    held = tuple(probes or ())
+    held = tuple(parse_probe(record, "probes") for record in probes or ())
     return Snapshot(**{**vars(snapshot), "probes": held}), reply["operations"]
 
 

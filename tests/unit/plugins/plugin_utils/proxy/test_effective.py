@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import effective
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability.ways import not_yet_probed
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.probe_plan import missing_probes
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import probe, script, second_user, snapshot
 
 from tests.lab.pc import INTERNET_POLICY, MACHINE_INTERNET, USER, Pc
@@ -100,7 +100,7 @@ def test_a_blob_that_cannot_be_read_leaves_the_way_open() -> None:
 
 
 def asked(made: Pc, probes: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    return [(one["name"], one["ways"]) for one in not_yet_probed(ProxyContext(snapshot(made, probes), POLICY))]
+    return [(one["name"], one["ways"]) for one in missing_probes(ProxyContext(snapshot(made, probes), POLICY))]
 
 
 def test_a_script_takes_three_rounds_at_most() -> None:
@@ -133,7 +133,7 @@ def test_where_a_scripts_proxy_is_not_reached_the_next_one_counts_and_at_last_th
     def found(*probes: dict[str, Any]) -> tuple[effective.Way, list[list[str]]]:
         held = snapshot(made, [script(SCRIPT, 'function FindProxyForURL() { return "PROXY a:1; PROXY b:2; DIRECT" }'), *probes])
         (way,) = effective.ways(held, endpoints)["updates"]
-        return way, [one["ways"] for one in not_yet_probed(ProxyContext(held, Policy(endpoints=tuple(endpoints))))]
+        return way, [one["ways"] for one in missing_probes(ProxyContext(held, Policy(endpoints=tuple(endpoints))))]
 
     way, missing = found()
     assert (way.way, way.passed, missing) == ("a:1", (), [["a:1"]])
@@ -194,6 +194,6 @@ def test_a_script_without_a_usable_answer_leaves_the_way_open(text: str) -> None
 
 def test_nothing_is_asked_of_an_image_or_of_a_pc_that_is_to_be_as_before() -> None:
     made = pc(5, pac_url=SCRIPT)
-    assert not_yet_probed(ProxyContext(snapshot(made), Policy(state="absent"))) == []
+    assert missing_probes(ProxyContext(snapshot(made), Policy(state="absent"))) == []
     image = snapshot(made)
-    assert not_yet_probed(ProxyContext(type(image)(**{**vars(image), "offline": True}), POLICY)) == []
+    assert missing_probes(ProxyContext(type(image)(**{**vars(image), "offline": True}), POLICY)) == []
