@@ -220,6 +220,6 @@ def test_a_playbook_proves_a_login_where_the_user_asks_for_it(tmp_path: Path) ->
     assert "does not take the Windows login of knx" in logins["pc-refused"]["reason"]
     assert "and not what the settings name" in logins["pc-other-way"]["reason"]
     assert logins["pc-nobody"]["reason"].endswith(
-        "so that was not proven: not one user whose proxy it is is logged on, or several are."
+        "so that was not proven: none or several of the users who have this proxy are logged on."
     )
     assert "with ets6_network_probe_as user it is" in logins["pc-not-asked"]["reason"]

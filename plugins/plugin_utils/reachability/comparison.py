@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..policy.endpoints import Endpoint
-from ..proxy import effective
+from ..proxy.routes import Route
 from .answer import has_document
 from .outcomes import Outcome, Verdict
 
@@ -26,7 +26,7 @@ BEHIND_A_PORTAL = frozenset({
 })  # fmt: skip
 """Outcomes that a portal brings about as long as the user is not signed in."""
 
-RouteVerdict = tuple[effective.Way, Verdict]
+RouteVerdict = tuple[Route, Verdict]
 Verdicts = Mapping[str, Sequence[RouteVerdict]]
 """The verdicts over each route to an endpoint, by the endpoint's name."""
 
@@ -46,7 +46,7 @@ class _Answers:
             if verdict.page and verdict.outcome in PAGES and verdict.page not in genuine:
                 self.foreign_pages[verdict.page] = verdict.outcome
             if verdict.outcome is Outcome.CAPTIVE_PORTAL:
-                self.portal_routes.add(route.way)
+                self.portal_routes.add(route.proxy)
 
     def is_servers_page(self, host: str, page: str) -> bool:
         """Return whether a server sends the same page over genuine TLS."""
@@ -65,15 +65,13 @@ def compare_verdicts(
     return compared
 
 
-def _each(verdicts: Verdicts) -> Iterator[tuple[str, effective.Way, Verdict]]:
+def _each(verdicts: Verdicts) -> Iterator[tuple[str, Route, Verdict]]:
     for name, route_verdicts in verdicts.items():
         for route, verdict in route_verdicts:
             yield name, route, verdict
 
 
-def _compare(
-    verdict: Verdict, route: effective.Way, endpoint: Endpoint, answers: _Answers
-) -> Verdict:
+def _compare(verdict: Verdict, route: Route, endpoint: Endpoint, answers: _Answers) -> Verdict:
     outcome, page = verdict.outcome, verdict.page
     if outcome in (Outcome.FINE, Outcome.PAGE_NOT_KNOWN) and page in answers.foreign_pages:
         return _corrected(
@@ -88,7 +86,7 @@ def _compare(
             "But the server answers the same over TLS, so it is its own.",
             Outcome.WRONG_CONTENT if has_document(endpoint) else Outcome.FINE,
         )
-    if outcome in BEHIND_A_PORTAL and route.way in answers.portal_routes:
+    if outcome in BEHIND_A_PORTAL and route.proxy in answers.portal_routes:
         return _corrected(
             verdict,
             "A sign-in page answers for another server, so sign in first, then probe again.",

@@ -16,9 +16,9 @@ from functools import cached_property
 
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
-from ..probes import Probe
-from ..proxy import effective
+from ..probes import DIRECT, Probe
 from ..proxy.context import ProxyContext
+from ..proxy.routes import Route
 from ..snapshot import Snapshot
 from .certificate import CertificateError
 from .comparison import RouteVerdict, compare_verdicts
@@ -50,7 +50,7 @@ class ReachabilityContext:
         """The verdicts over each route to an endpoint, by its name. Only where there is no problem."""
         verdicts = {}
         for endpoint in self.policy.endpoints:
-            routes = self.proxy.ways[endpoint.name]
+            routes = self.proxy.routes[endpoint.name]
             verdicts[endpoint.name] = [(route, self._verdict(endpoint, route)) for route in routes]
         return compare_verdicts(verdicts, self.policy.endpoints)
 
@@ -62,20 +62,20 @@ class ReachabilityContext:
     def _probes(self) -> Mapping[tuple[str, str], Probe]:
         return {probe.key: probe for probe in self.snapshot.probes or ()}
 
-    def _verdict(self, endpoint: Endpoint, route: effective.Way) -> Verdict:
-        if route.way is None:
+    def _verdict(self, endpoint: Endpoint, route: Route) -> Verdict:
+        if route.proxy is None:
             return Verdict(
                 Outcome.NOT_PROBED,
                 f"Not probed: the route of ETS6 could not be determined ({route.reason}).",
             )
-        probe = self._probes.get((endpoint.name, route.way))
+        probe = self._probes.get((endpoint.name, route.proxy))
         if probe is None:
             reason = self.snapshot.errors.get("probes", "the PC's reply does not hold this probe")
-            via = f"through {route.way}" if route.way else "directly"
+            via = f"through {route.proxy}" if route.proxy else "directly"
             return Verdict(Outcome.NOT_PROBED, f"Not probed {via}: {reason}.")
         other_name_probe = None
-        if route.way == effective.DIRECT:
-            other_name_probe = self._probes.get((other_name(endpoint), effective.DIRECT))
+        if route.proxy == DIRECT:
+            other_name_probe = self._probes.get((other_name(endpoint), DIRECT))
         return judge_probe(probe, endpoint, self._observer, other_name_probe)
 
 

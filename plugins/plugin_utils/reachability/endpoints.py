@@ -61,8 +61,8 @@ def _remarks(verdicts: Sequence[RouteVerdict]) -> list[str]:
     passed: list[str] = []
     detected = False
     for route, _verdict in verdicts:
-        passed += [proxy or "the direct route" for proxy in route.passed]
-        detected = detected or route.detected
+        passed += [proxy or "the direct route" for proxy in route.unreached]
+        detected = detected or route.autodetect
     if passed:
         remarks.append(
             f"The script names {join_words(passed)} before that, which is not reached: ETS6 waits "

@@ -10,9 +10,10 @@ from typing import Any
 
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
-from ..probes import Probe
-from ..proxy import effective, pac
+from ..probes import DIRECT, Probe
+from ..proxy import pac
 from ..proxy.context import ProxyContext
+from ..proxy.routes import Route
 from ..snapshot import Snapshot
 from .certificate import parse_address
 from .failures import CUT_OFF
@@ -40,7 +41,7 @@ def missing_probes(context: ProxyContext) -> list[dict[str, Any]]:
     probes = {probe.key: probe for probe in snapshot.probes or ()}
     plan = _script_probes(context.scripts, snapshot)
     for endpoint in policy.endpoints:
-        routes = _missing_routes(endpoint, context.ways[endpoint.name], probes)
+        routes = _missing_routes(endpoint, context.routes[endpoint.name], probes)
         if routes:
             plan.append({**endpoint.to_wire(), "ways": routes})
         plan += _other_name_probes(endpoint, probes)
@@ -53,15 +54,15 @@ def _script_probes(scripts: Sequence[str], snapshot: Snapshot) -> list[dict[str,
 
 def _missing_routes(
     endpoint: Endpoint,
-    routes: Sequence[effective.Way],
+    routes: Sequence[Route],
     probes: Mapping[tuple[str, str], Probe],
 ) -> list[str]:
     required: list[str | None] = []
     for route in routes:
-        required.append(effective.DIRECT if route.lookup else route.way)
+        required.append(DIRECT if route.needs_address else route.proxy)
     for route in routes:
-        if route.passed:
-            required += route.left
+        if route.unreached:
+            required += route.alternatives
     missing = []
     for proxy in dict.fromkeys(required):
         if proxy is not None and (endpoint.name, proxy) not in probes:
@@ -92,8 +93,8 @@ def _other_name_probes(
     None through a proxy, which connects by the name.
     """
     name = other_name(endpoint)
-    probe = probes.get((endpoint.name, effective.DIRECT))
-    if probe is None or not _is_cut_off(probe) or (name, effective.DIRECT) in probes:
+    probe = probes.get((endpoint.name, DIRECT))
+    if probe is None or not _is_cut_off(probe) or (name, DIRECT) in probes:
         return []
     # The address is the PC's word: no more than an address is taken from it.
     address = parse_address(probe.address.partition("%")[0])
@@ -105,7 +106,7 @@ def _other_name_probes(
             "name": name,
             "url": f"https://{OTHER_NAME}",
             "address": endpoint.address or f"{host}:{endpoint.port}",
-            "ways": [effective.DIRECT],
+            "ways": [DIRECT],
         }
     ]
 

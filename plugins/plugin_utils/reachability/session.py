@@ -12,10 +12,10 @@ from typing import Any
 
 from ..policy.endpoints import Endpoint
 from ..probes import HttpAnswer, Probe, ProbeError, TlsAnswer
-from ..proxy import effective
 from ..proxy.context import ProxyContext
-from ..proxy.layers import name_of
 from ..proxy.login import NATIVE_SCHEMES, offered
+from ..proxy.routes import Route
+from ..proxy.users import name_of
 from ..snapshot import Snapshot, User
 from ..text import shorten
 from ..wire import SnapshotError, data, expect, items, number, text
@@ -61,9 +61,9 @@ def _plan(context: ProxyContext, refused: set[tuple[str, str]]) -> dict[str, lis
     """Return the probes by the user's name."""
     plan: dict[str, list[SessionProbe]] = {}
     for endpoint in context.policy.endpoints:
-        for route in context.ways[endpoint.name]:
+        for route in context.routes[endpoint.name]:
             # One user's login says nothing of another user's.
-            if len(route.users) == 1 and (endpoint.name, route.way) in refused:
+            if len(route.users) == 1 and (endpoint.name, route.proxy) in refused:
                 plan.setdefault(route.users[0], []).append(_plan_probe(endpoint, route))
     return plan
 
@@ -78,12 +78,12 @@ def _refused_logins(snapshot: Snapshot) -> set[tuple[str, str]]:
     return refused
 
 
-def _plan_probe(endpoint: Endpoint, route: effective.Way) -> SessionProbe:
-    first = (*route.passed, route.way)[0]
+def _plan_probe(endpoint: Endpoint, route: Route) -> SessionProbe:
+    first = (*route.unreached, route.proxy)[0]
     return {
         "name": endpoint.name,
         "url": endpoint.url,
-        "way": str(route.way),
+        "way": str(route.proxy),
         "first": str(first),
     }
 

@@ -20,8 +20,9 @@ from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints impo
     Endpoint,
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
-from ansible_collections.ets6.network.plugins.plugin_utils.proxy import effective
+from ansible_collections.ets6.network.plugins.plugin_utils.probes import DIRECT
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.routes import Route
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.interception import (
     judge_interception,
@@ -179,7 +180,7 @@ def test_interception_passes_only_with_certificates_that_are_the_vendors_own(
     presented = [leaf(names=names, logged=True)]
     presented += [authority.certificate for authority in chain]
     encrypted = [endpoint for endpoint in VENDOR_ENDPOINTS if endpoint.scheme == "https"]
-    route = effective.Way(effective.DIRECT, (), "")
+    route = Route(DIRECT, (), "")
     verdicts = {}
     for endpoint in encrypted:
         verdicts[endpoint.name] = [(route, judged(probe(tls=tls(*presented)), endpoint))]

@@ -7,7 +7,12 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.proxy.bypass import ListError, bypasses, server_for, without_logins
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.lists import (
+    ListError,
+    bypass_entry,
+    server_for,
+    without_logins,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,38 +46,41 @@ from hypothesis import strategies as st
     ],
 )
 def test_an_entry_matches_the_whole_name(entries: str, entry: str) -> None:
-    assert bypasses(entries, "https", "update.knx.org", 443) == entry
+    assert bypass_entry(entries, "https", "update.knx.org", 443) == entry
 
 
 def test_only_a_port_that_is_not_the_protocols_own_counts() -> None:
-    assert bypasses("update.knx.org:8443", "https", "update.knx.org", 8443) == "update.knx.org:8443"
-    assert bypasses("update.knx.org:443", "http", "update.knx.org", 443) == "update.knx.org:443"
-    assert bypasses("update.knx.org:80", "http", "update.knx.org", 80) == ""
-    assert bypasses("update.knx.org", "https", "update.knx.org", 8443) == "update.knx.org"
-    assert bypasses("update.*", "https", "update.knx.org", 8443) == "update.*"
+    assert (
+        bypass_entry("update.knx.org:8443", "https", "update.knx.org", 8443)
+        == "update.knx.org:8443"
+    )
+    assert bypass_entry("update.knx.org:443", "http", "update.knx.org", 443) == "update.knx.org:443"
+    assert bypass_entry("update.knx.org:80", "http", "update.knx.org", 80) == ""
+    assert bypass_entry("update.knx.org", "https", "update.knx.org", 8443) == "update.knx.org"
+    assert bypass_entry("update.*", "https", "update.knx.org", 8443) == "update.*"
 
 
 def test_local_is_every_name_without_a_dot() -> None:
-    assert bypasses("<LOCAL>", "http", "intranet", 80) == "<LOCAL>"
-    assert bypasses("<local>", "http", "intranet.example.com", 80) == ""
-    assert bypasses("<local>", "http", "2001:db8::1", 80) == ""
+    assert bypass_entry("<LOCAL>", "http", "intranet", 80) == "<LOCAL>"
+    assert bypass_entry("<local>", "http", "intranet.example.com", 80) == ""
+    assert bypass_entry("<local>", "http", "2001:db8::1", 80) == ""
 
 
 def test_addresses_are_matched_as_text() -> None:
-    assert bypasses("10.*", "http", "10.1.2.3", 80) == "10.*"
-    assert bypasses("10.0.0.0/8", "http", "10.1.2.3", 80) == ""
-    assert bypasses("[2001:db8::1]:8080", "http", "2001:db8::1", 8080) == "[2001:db8::1]:8080"
-    assert bypasses("[2001:db8::1]:8080", "http", "2001:db8::1", 80) == ""
+    assert bypass_entry("10.*", "http", "10.1.2.3", 80) == "10.*"
+    assert bypass_entry("10.0.0.0/8", "http", "10.1.2.3", 80) == ""
+    assert bypass_entry("[2001:db8::1]:8080", "http", "2001:db8::1", 8080) == "[2001:db8::1]:8080"
+    assert bypass_entry("[2001:db8::1]:8080", "http", "2001:db8::1", 80) == ""
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1", "::1"])
 def test_the_pc_itself_is_never_reached_through_a_proxy(host: str) -> None:
-    assert bypasses("", "http", host, 80) == "loopback"
+    assert bypass_entry("", "http", host, 80) == "loopback"
 
 
 @given(st.text(max_size=80))
 def test_any_list_can_be_read(entries: str) -> None:
-    found = bypasses(entries, "https", "update.knx.org", 443)
+    found = bypass_entry(entries, "https", "update.knx.org", 443)
     assert found == "" or found in entries
     with contextlib.suppress(ListError):
         assert isinstance(server_for(entries, "https"), str)
@@ -80,7 +88,9 @@ def test_any_list_can_be_read(entries: str) -> None:
 
 
 def test_many_wildcards_cost_no_time() -> None:
-    assert bypasses("*a" * 2000 + ";" + "*.knx.org", "https", "update.knx.org", 443) == "*.knx.org"
+    assert (
+        bypass_entry("*a" * 2000 + ";" + "*.knx.org", "https", "update.knx.org", 443) == "*.knx.org"
+    )
 
 
 @pytest.mark.parametrize(
