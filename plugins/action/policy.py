@@ -22,7 +22,7 @@ from ..plugin_utils.policy.parsing import flag
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
-from ..plugin_utils.reachability import session, ways
+from ..plugin_utils.reachability import probe_plan, session
 from ..plugin_utils.report import origin
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
@@ -126,7 +126,7 @@ class ActionModule(ControllerAction):
         predicted = snapshot.change(operations.predict(steps, snapshot.registry))
         if self._task.check_mode and not target.rehearses:
             return Outcome(predicted, changes, ())
-        probes = ways.not_yet_probed(Assessment(predicted, target.policy).proxy)
+        probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
         try:
             outcome = target.change(
                 changes, snapshot.registry, {**request(target.policy), "probes": probes}
@@ -180,12 +180,12 @@ class ActionModule(ControllerAction):
 
 def _probed(target: Target, snapshot: Snapshot, policy: Policy) -> Snapshot:
     """Return the snapshot with the probes that only follow from what the first ones showed."""
-    for _round in range(ways.ROUNDS):
-        probes = ways.not_yet_probed(Assessment(snapshot, policy).proxy)
+    for _round in range(probe_plan.ROUNDS):
+        probes = probe_plan.missing_probes(Assessment(snapshot, policy).proxy)
         if not probes:
             break
         snapshot = snapshot.with_probes(target.observe({"probes": probes}))
-    for user, user_probes in session.wanted(Assessment(snapshot, policy).proxy):
+    for user, user_probes in session.user_probes(Assessment(snapshot, policy).proxy):
         snapshot = target.observe_as_user(user, user_probes, snapshot)
     return snapshot
 

@@ -25,7 +25,8 @@ from ..plugin_utils.errors import ETS6Error
 from ..plugin_utils.policy import run, variables
 from ..plugin_utils.policy.parsing import PREFIX, NotAcceptedError, flag
 from ..plugin_utils.policy.variables import Policy, PolicyError
-from ..plugin_utils.reachability.certificate import CertificateError, public_roots
+from ..plugin_utils.reachability.certificate import CertificateError
+from ..plugin_utils.reachability.roots import public_roots
 from ..plugin_utils.text import first_words, suggestion
 
 REGISTERED = frozenset({"checked", "result", "written"})

@@ -106,7 +106,7 @@ class User:
     r"""A user who could run ETS6, or (sid ``default``) the profile that new users start from.
 
     hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``unavailable`` (error says why).
-    Keys stand in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
+    Keys are in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
     """
 
     sid: str

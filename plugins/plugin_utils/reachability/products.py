@@ -3,8 +3,8 @@
 
 """Words in an issuer's name by which products that open TLS connections are known.
 
-From Chromium's ssl_error_assistant and from the vendors' public files. A name is a hint and no proof: it says who is in the
-way where the chain already proves that somebody is.
+From Chromium's ssl_error_assistant and from the vendors' public files. A name is a hint and no proof: it says who is on the
+path where the chain already proves interception.
 """
 
 from __future__ import annotations
