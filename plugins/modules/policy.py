@@ -45,6 +45,17 @@ options:
     description:
       - 'Remote addresses that may reach ETS6: addresses, prefixes, ranges or V(LocalSubnet). An empty list is no restriction.'
       - Example, C(['LocalSubnet', '10.20.0.0/16']).
+  needed_traffic:
+    type: list
+    elements: dict
+    default: []
+    description:
+      - 'Traffic that ETS6 needs beside the usual, for example a routing port of your own: what blocks it fails the controls of the firewall. The usual is
+        KNXnet/IP (UDP and TCP port 3671), answers of devices (UDP ports 49152 to 65535), KNX IoT (UDP port 5683), mDNS (UDP port 5353), and the vendor''s
+        servers (TCP ports 80 and 443).'
+      - 'Each entry has C(name), C(direction) (V(in) to ports of the PC, V(out) to ports of the other end), C(protocol) (V(tcp) or V(udp)), C(ports), and
+        may have C(addresses) of the other end; without them the private and link-local addresses.'
+      - 'Example, C([{name: own routing, direction: in, protocol: udp, ports: [3672]}]).'
   outbound:
     type: str
     choices: [auto, always, never]

@@ -39,6 +39,11 @@ def view(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
         "network": None if snapshot.network is None else list(snapshot.network),
         "services": None if snapshot.services is None else dict(snapshot.services),
         "firewall_products": _records(snapshot.firewall_products, ("name", "enabled")),
+        "registered_firewalls": _records(snapshot.registered_firewalls, ("name", "categories")),
+        "networks": _records(snapshot.networks, ("interface", "index", "name", "category")),
+        "firewall_service": None
+        if snapshot.firewall_service is None
+        else _record(snapshot.firewall_service, ("rules", "values", "modify_state")),
         "probes": None
         if snapshot.probes is None
         else [dict(probe.record) for probe in snapshot.probes],
@@ -69,6 +74,8 @@ def _record(item: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return value.value if isinstance(value, Enum) else value
 
 
