@@ -74,8 +74,14 @@ def apply(path: Path, into: Path) -> None:
 
 def hives(folder: Path) -> float:
     """Print a line for each SYSTEM hive, measured in a folder. Return the longest time."""
-    names = [name for name in (*real_hives.CLEAN, *real_hives.DIRTY) if name.endswith(".SYSTEM") and real_hives.FOLDER.exists()]
-    contents = {"made": (folder / SYSTEM).read_bytes()} | {name: real_hives.content(name) for name in names}
+    names = [
+        name
+        for name in (*real_hives.CLEAN, *real_hives.DIRTY)
+        if name.endswith(".SYSTEM") and real_hives.FOLDER.exists()
+    ]
+    contents = {"made": (folder / SYSTEM).read_bytes()} | {
+        name: real_hives.content(name) for name in names
+    }
     longest = 0.0
     for name, content in contents.items():
         (folder / SYSTEM).write_bytes(content)
@@ -83,7 +89,9 @@ def hives(folder: Path) -> float:
             (folder / f"{SYSTEM}{log.removeprefix(name)}").write_bytes(entries)
         taken = seconds(lambda: verify(folder))
         longest = max(longest, taken)
-        print(f"SYSTEM of {len(content) / MB:5.1f} MB ({name}): verified in {taken:5.2f} s (median of {ROUNDS})")
+        print(
+            f"SYSTEM of {len(content) / MB:5.1f} MB ({name}): verified in {taken:5.2f} s (median of {ROUNDS})"
+        )
     (folder / SYSTEM).write_bytes(contents["made"])
     return longest
 
@@ -107,9 +115,14 @@ def wims(folder: Path, megabytes: int, place: Path) -> tuple[float, float]:
 def main() -> int:
     """Print a line for each hive, and one for a WIM."""
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 256
-    with tempfile.TemporaryDirectory() as name, Lab(lambda network: [fleet.drifted("pc", network)], scripts=False) as lab:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Lab(lambda network: [fleet.drifted("pc", network)], scripts=False) as lab,
+    ):
         place = Path(name)
-        folder = image.folder(lab.members["pc"].pc, place / "folder", lambda keys: large(keys[SYSTEM]))
+        folder = image.folder(
+            lab.members["pc"].pc, place / "folder", lambda keys: large(keys[SYSTEM])
+        )
         longest = hives(folder)
         verified, applied = wims(folder, megabytes, place)
     return int(longest > MOST_SECONDS or verified >= applied)

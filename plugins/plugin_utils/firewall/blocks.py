@@ -14,10 +14,10 @@ from ..formats.firewall_rule import Action, Direction, Rule
 from ..text import join_words
 from .needs import NeededSet
 from .paths import Paths
-from .rule_scope import DOUBT, RuleScope
+from .rule_scope import RuleScope
 from .store import Store, StoredRule
 from .traffic_set import Box, TooManyPartsError, intersect_all, subtract
-from .verdict import MAX_LISTED, name_rule
+from .verdict import MAX_LISTED, is_certain, name_rule
 
 _PROMPT_ID = re.compile(r"(?:TCP|UDP) Query User\{", re.IGNORECASE)
 _GUID = re.compile(r"\{[0-9A-F-]{36}\}", re.IGNORECASE)
@@ -110,10 +110,7 @@ def _leaves_some(needed: NeededSet, scope: RuleScope) -> bool:
 
 def is_doubtful(boxes: Iterable[Box]) -> bool:
     """Return whether none of the traffic is blocked without a doubt."""
-    for box in boxes:
-        if not any(dimension.startswith(DOUBT) for dimension in box):
-            return False
-    return True
+    return not any(map(is_certain, boxes))
 
 
 class PromptRules:

@@ -284,8 +284,7 @@ def prompt_blocks(context: FirewallContext) -> Judgement:
     if (judgement := readable_and_installed(context, context.programs)) is not None:
         return judgement
     prompted = [block for block in context.blocks if block.by_prompt]
-    blocks = [block for block in prompted if _counts_against(context, block)]
-    harmless = [block for block in prompted if block not in blocks]
+    blocks, harmless = _sort_blocks(context, prompted)
     evidence = blocks_evidence(blocks, harmless)
     if not blocks:
         return passed(
@@ -310,9 +309,17 @@ def _wanted(context: FirewallContext) -> str:
     return join_words(context.policy.profiles)
 
 
-def _counts_against(context: FirewallContext, block: Block) -> bool:
-    """Return whether a rule blocks something that ETS6 needs in a wanted profile."""
-    return bool(block.needs) and not set(context.policy.profiles).isdisjoint(block.profiles)
+def _sort_blocks(
+    context: FirewallContext, blocks: Sequence[Block]
+) -> tuple[list[Block], list[Block]]:
+    """Return the rules that block what ETS6 needs in a wanted profile, and those that do not."""
+    needed, harmless = [], []
+    for block in blocks:
+        if block.needs and not set(context.policy.profiles).isdisjoint(block.profiles):
+            needed.append(block)
+        else:
+            harmless.append(block)
+    return needed, harmless
 
 
 def _harmless_words(blocks: Sequence[Block]) -> str:
@@ -351,8 +358,7 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
     if (judgement := readable_and_installed(context, context.programs)) is not None:
         return judgement
     candidates = [block for block in context.blocks if not _has_own_control(context, block)]
-    blocks = [block for block in candidates if _counts_against(context, block)]
-    harmless = [block for block in candidates if block not in blocks]
+    blocks, harmless = _sort_blocks(context, candidates)
     evidence = blocks_evidence(blocks, harmless)
     if not blocks:
         return passed(
@@ -755,13 +761,11 @@ def _left_over(
     """
     needed_ids = {rule.id.lower() for rule in needed}
     rules = []
-    for rule in context.firewall.local_rules:
-        is_copy = any(managed_rules.is_copy(rule, other, context.paths) for other in needed)
-        if is_copy or (
-            managed_rules.is_managed(rule)
-            and rule.id.lower() not in needed_ids
-            and not _is_for_any(rule, excluded)
-        ):
+    for rule in filter(managed_rules.is_in_group, context.firewall.local_rules):
+        if managed_rules.is_managed(rule):
+            if rule.id.lower() not in needed_ids and not _is_for_any(rule, excluded):
+                rules.append(rule)
+        elif any(managed_rules.is_copy(rule, managed, context.paths) for managed in needed):
             rules.append(rule)
     return rules
 

@@ -107,14 +107,13 @@ class Evaluation:
     def rules_for(self, program: str, protocol: str, direction: Direction) -> list[ScopedRule]:
         """Return the active rules for a program's traffic, in any profile.
 
-        Those with the fewest conditions come first, and before others those that only name remote
-        addresses.
+        Those with the fewest conditions come first.
         """
         key = (self._paths.canonical(program), direction, protocol)
         rules = self._rules.get(key)
         if rules is None:
             rules = list(self._match(program, protocol, direction))
-            rules.sort(key=_rank)
+            rules.sort(key=_number_of_conditions)
             self._rules[key] = rules
         return rules
 
@@ -276,10 +275,10 @@ class Evaluation:
         if exception.protocol != question.protocol:
             return False
         port: Box = {LOCAL_PORT: ((exception.port, exception.port),)}
+        boxes: list[Box] = []
         for needed in self.needed(question.protocol, question.direction):
-            if intersect_all(needed.boxes, [port]):
-                return True
-        return False
+            boxes += needed.boxes
+        return bool(intersect_all(boxes, [port]))
 
 
 def _group_by_file_name(rules: Sequence[StoredRule]) -> dict[str, list[StoredRule]]:
@@ -298,10 +297,9 @@ def _group_by_file_name(rules: Sequence[StoredRule]) -> dict[str, list[StoredRul
     return groups
 
 
-def _rank(scoped: ScopedRule) -> tuple[int, bool]:
+def _number_of_conditions(scoped: ScopedRule) -> int:
     _stored, scope = scoped
-    number = len(scope.conditions) + len(scope.doubts)
-    return number, scope.addresses_only is None
+    return len(scope.conditions) + len(scope.doubts)
 
 
 def _counts(stored: StoredRule, question: Question, settings: ProfileSettings) -> bool:
@@ -334,16 +332,28 @@ def _divide(boxes: Sequence[Box], rules: Sequence[ScopedRule]) -> tuple[list[Par
     parts: list[Part] = []
     rest = list(boxes)
     for action in (Action.BYPASS, Action.BLOCK, Action.ALLOW):
-        chosen = [scoped for scoped in rules if scoped[0].rule.action is action]
-        listing = [scoped for scoped in chosen if scoped[1].addresses_only is not None]
-        unrestricted = [scoped for scoped in chosen if not _rank(scoped)[0]]
-        others = [
-            scoped for scoped in chosen if scoped[1].addresses_only is None and _rank(scoped)[0]
-        ]
+        unrestricted, lists, others = _sort(
+            [item for item in rules if item[0].rule.action is action]
+        )
         rest = _apply(parts, rest, unrestricted)
-        rest = _apply_lists(parts, rest, listing)
+        rest = _apply_lists(parts, rest, lists)
         rest = _apply(parts, rest, others)
     return parts, rest
+
+
+def _sort(
+    rules: Iterable[ScopedRule],
+) -> tuple[list[ScopedRule], list[ScopedRule], list[ScopedRule]]:
+    """Return the rules without a condition, those that only name remote addresses, and others."""
+    unrestricted, lists, others = [], [], []
+    for scoped in rules:
+        if not _number_of_conditions(scoped):
+            unrestricted.append(scoped)
+        elif scoped[1].addresses_only is not None:
+            lists.append(scoped)
+        else:
+            others.append(scoped)
+    return unrestricted, lists, others
 
 
 def _apply(parts: list[Part], rest: list[Box], rules: Iterable[ScopedRule]) -> list[Box]:

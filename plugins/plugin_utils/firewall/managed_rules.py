@@ -75,7 +75,12 @@ def as_rule(managed: FirewallRule) -> Rule:
 
 def is_managed(rule: Rule) -> bool:
     """Return whether this collection made a rule: id and group are those of a managed rule."""
-    return rule.group.lower() == GROUP.lower() and _ID.fullmatch(rule.id) is not None
+    return _ID.fullmatch(rule.id) is not None and is_in_group(rule)
+
+
+def is_in_group(rule: Rule) -> bool:
+    """Return whether a rule is in the group of the managed rules."""
+    return rule.group.lower() == GROUP.lower()
 
 
 def is_for(rule_id: str, program: str, protocol: str, direction: Direction) -> bool:
@@ -89,7 +94,7 @@ def is_for(rule_id: str, program: str, protocol: str, direction: Direction) -> b
 
 def is_copy(rule: Rule, managed: FirewallRule, paths: Paths) -> bool:
     """Return whether a rule is in our group and means exactly what a managed rule means."""
-    if rule.group.lower() != GROUP.lower() or _ID.fullmatch(rule.id):
+    if _ID.fullmatch(rule.id) or not is_in_group(rule):
         return False
     if not paths.same(rule.app, managed.program):
         return False

@@ -45,6 +45,8 @@ DEVICES = (
     "fe80::/10",
 )
 """Private and link-local addresses."""
+SERVERS = ("0.0.0.0-223.255.255.255", "::-feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+"""Every address that is not multicast."""
 DYNAMIC_PORTS: Span = (49152, 65535)
 ANY_PORT: Span = (0, 65535)
 
@@ -62,8 +64,8 @@ _FAMILIES: tuple[Box, ...] = (
 class Need:
     """A part of the traffic that a program needs.
 
-    title names it in sentences. addresses are those at the other end; none means any. groups are
-    multicast addresses that belong to them. somewhere: the other end is a few servers somewhere in
+    title names it in sentences. addresses are those at the other end, groups multicast addresses
+    that belong to them. somewhere: the other end is a few servers somewhere in
     the addresses, so a rule that blocks some of the addresses is not known to block the servers.
     """
 
@@ -149,7 +151,7 @@ NEEDS = (
         "TCP",
         local_ports=(DYNAMIC_PORTS,),
         remote_ports=_port(443),
-        addresses=(),
+        addresses=SERVERS,
         somewhere=True,
     ),
     Need(
@@ -159,7 +161,7 @@ NEEDS = (
         "TCP",
         local_ports=(DYNAMIC_PORTS,),
         remote_ports=_port(80),
-        addresses=(),
+        addresses=SERVERS,
         somewhere=True,
     ),
 )
@@ -229,8 +231,6 @@ def needed_sets(policy: Policy, everyone: Spans) -> list[NeededSet]:
 
 def _address_boxes(need: Need, scopes: Sequence[Box]) -> list[Box]:
     """Return the addresses of a need, over IPv4 and IPv6."""
-    if not need.addresses:
-        return list(_FAMILIES)
     boxes: list[Box] = [{REMOTE: _spans(need.addresses)}]
     if need.addresses == DEVICES and scopes:
         boxes = list(scopes)

@@ -93,15 +93,6 @@ def intersect_all(first: Iterable[Box], second: Sequence[Box]) -> list[Box]:
     return boxes
 
 
-def intersects(first: Iterable[Box], second: Sequence[Box]) -> bool:
-    """Return whether two sets of boxes have anything in common."""
-    for first_box in first:
-        for second_box in second:
-            if intersect(first_box, second_box) is not None:
-                return True
-    return False
-
-
 def subtract(boxes: Sequence[Box], removed: Box) -> list[Box]:
     """Return boxes without what another box holds. Raises TooManyPartsError."""
     remainder: list[Box] = []

@@ -55,7 +55,7 @@ class Part:
     @property
     def certain(self) -> bool:
         """Whether some of this part is decided without a doubt."""
-        return any(map(_is_certain, self.boxes))
+        return any(map(is_certain, self.boxes))
 
     @property
     def by_default(self) -> bool:
@@ -103,7 +103,8 @@ class Part:
         return wire
 
 
-def _is_certain(box: Box) -> bool:
+def is_certain(box: Box) -> bool:
+    """Return whether a box has no condition that cannot be decided here."""
     return not any(dimension.startswith(DOUBT) for dimension in box)
 
 
@@ -209,11 +210,11 @@ def _outcome(parts: Sequence[Part]) -> TrafficOutcome:
 def _outcome_somewhere(parts: Sequence[Part]) -> TrafficOutcome:
     """Return the outcome where the other end is a few servers somewhere in the addresses.
 
-    A rule that blocks some of the addresses is not known to block the servers: the endpoints'
-    controls show whether they are reached.
+    A rule that keeps some of the addresses away is not known to keep the servers away: the
+    endpoints' controls show whether they are reached.
     """
     for part in parts:
-        if not part.passes and part.rule is None:
+        if not part.passes and part.by_default:
             return TrafficOutcome.PARTIAL
     for part in parts:
         if part.passes and part.certain:

@@ -65,3 +65,25 @@ def _rule(dice: random.Random, number: int) -> str:
         tokens += [("LUOwn", "S-1-5-21-1-2-3-1001"), ("AppPkgId", f"S-1-15-2-{number}")]
     tokens.append(("EmbedCtxt", "@FirewallAPI.dll,-25000"))
     return "|".join(["v2.30", *(f"{name}={value}" for name, value in tokens), ""])
+
+
+def internet(count: int, seed: int = 7) -> list[str]:
+    """Return addresses of the internet, as a block list has them."""
+    dice = random.Random(seed)
+    first = (1, 5, 8, 23, 45, 61, 77, 91, 103, 118, 141, 156, 178, 185, 193, 203, 212, 221)
+    addresses = set()
+    while len(addresses) < count:
+        octets = [dice.choice(first), *(dice.randint(0, 255) for _octet in range(3))]
+        addresses.add(".".join(map(str, octets)))
+    return sorted(addresses)
+
+
+def block_lists(count: int, addresses: int) -> dict[str, str]:
+    """Return rules for every program, each of which blocks many addresses; every second outbound."""
+    rules = {}
+    for number in range(count):
+        direction = "Out" if number % 2 else "In"
+        tokens = "".join(f"RA4={address}|" for address in internet(addresses, number))
+        head = f"v2.30|Action=Block|Active=TRUE|Dir={direction}|"
+        rules[f"list {number}"] = f"{head}{tokens}Name=Block list|"
+    return rules

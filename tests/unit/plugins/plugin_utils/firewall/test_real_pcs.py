@@ -4,18 +4,17 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import judge_firewall
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import internet
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
     ANN,
     BOB,
     GROUP_POLICY,
-    LOCAL,
     MDM_CONFLICT,
     PROMPT_TCP,
     USERS,
@@ -24,7 +23,6 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.p
     failing,
     fix,
     judge,
-    local_rules,
     pc,
     perfect,
     prompt,
@@ -49,17 +47,6 @@ def other_blocks(findings: dict[str, Finding], control: str = DELIBERATE) -> lis
 def block(**tokens: Any) -> str:
     """Return a block for every program."""
     return rule(**{"Action": "Block", "App": None, "Name": "Block", **tokens})
-
-
-def internet(count: int, seed: int = 7) -> list[str]:
-    """Return addresses of the internet, as a block list has them."""
-    dice = random.Random(seed)
-    first = (1, 5, 8, 23, 45, 61, 77, 91, 103, 118, 141, 156, 178, 185, 193, 203, 212, 221)
-    addresses = set()
-    while len(addresses) < count:
-        octets = [dice.choice(first), *(dice.randint(0, 255) for _octet in range(3))]
-        addresses.add(".".join(map(str, octets)))
-    return sorted(addresses)
 
 
 # What blocks nothing that ETS6 needs
@@ -268,6 +255,17 @@ def test_secure_demands_ipsec_both_ways() -> None:
     assert OUTBOUND_TCP in failing(judge(perfect(connections=both)))
     clear = {"iso": both["iso"].replace("Name=", "SecureInClearOut=TRUE|Name=")}
     assert OUTBOUND_TCP not in failing(judge(perfect(connections=clear)))
+
+
+def test_isolation_of_the_own_networks_leaves_the_vendor_alone() -> None:
+    own = ISOLATION.replace("SecureServer", "Secure").replace("Name=", "EP2_4=10.0.0.0/8|Name=")
+    findings = judge(perfect(connections={"iso": own}))
+    assert findings[OUTBOUND_TCP].status is Status.FAIL
+    assert "KNXnet/IP over TCP to devices" in findings[OUTBOUND_TCP].reason
+    assert {
+        item["need"]: item["outcome"]
+        for item in findings[OUTBOUND_TCP].evidence["traffic"][0]["needs"]
+    } == {"tcp_out": "partial", "vendor_https": "allowed", "vendor_http": "allowed"}
 
 
 def test_an_exemption_takes_devices_out() -> None:
@@ -570,8 +568,3 @@ def test_too_many_addresses_are_a_doubt_and_not_a_guess() -> None:
     findings = judge(perfect({"b": block(RA4=addresses)}))
     assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
     assert len(findings[INBOUND_UDP].reason) < 4_000
-
-
-def test_local_rules_of_this_file_are_the_managed_ones() -> None:
-    assert len(local_rules(perfect())) == 4
-    assert perfect().registry.key(LOCAL).values["PolicyVersion"].data == 0x021E
