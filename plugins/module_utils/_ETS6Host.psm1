@@ -4,6 +4,10 @@
 # What windows_host does on a PC: change, read and probe as it is asked. It decides nothing. No C#, nothing that a virus scanner
 # could take for an attack. Windows PowerShell 5.1 and PowerShell 7. It is sent each time, so it is short.
 
+# AppLocker and App Control for Business allow PowerShell only what is no use here: say so before anything is tried.
+if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+  throw "PowerShell runs in $($ExecutionContext.SessionState.LanguageMode) mode"
+}
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
@@ -344,6 +348,35 @@ Function Get-ETS6FirewallProduct {
     })
 }
 
+# Lists the products that took over rules of the firewall, on servers too. Categories are those of netfw.h: 2 is the filtering.
+Function Get-ETS6RegisteredFirewall {
+  , @(foreach ($product in New-Object -ComObject HNetCfg.FwProducts) {
+      @{ name = [string]$product.DisplayName; categories = @(foreach ($category in $product.RuleCategories) { [int]$category }) }
+    })
+}
+
+Function Get-ETS6ConnectedNetwork {
+  $categories = 'public', 'private', 'domain'
+  , @(foreach ($network in Get-NetConnectionProfile -ErrorAction Stop) {
+      @{
+        interface = [string]$network.InterfaceAlias; index = [int]$network.InterfaceIndex
+        name = [string]$network.Name; category = $categories[[int]$network.NetworkCategory]
+      }
+    })
+}
+
+# Asks the firewall's service: it loads the registry's rules when it starts, and both may differ.
+Function Get-ETS6FirewallService {
+  $policy = New-Object -ComObject HNetCfg.FwPolicy2
+  $names = @()
+  $key = Open-ETS6Key -Path $script:LocalRules
+  if ($key) {
+    try { $names = @($key.GetValueNames()) }
+    finally { $key.Dispose() }
+  }
+  @{ rules = [int]$policy.Rules.Count; values = $names.Count; modify_state = [int]$policy.LocalPolicyModifyState }
+}
+
 # Reads everything that is asked for. Where a part fails it is null, and the reason stands in errors.
 Function Get-ETS6Snapshot {
   param ([Collections.IDictionary]$Asked)
@@ -359,6 +392,9 @@ Function Get-ETS6Snapshot {
     network = { Get-ETS6Network }
     services = { Get-ETS6Service }
     firewall_products = { Get-ETS6FirewallProduct }
+    registered_firewalls = { Get-ETS6RegisteredFirewall }
+    networks = { Get-ETS6ConnectedNetwork }
+    firewall_service = { Get-ETS6FirewallService }
     probes = { Invoke-ETS6Probe -Probes (Resolve-ETS6Way -Probes $Asked.probes -Snapshot $snapshot) -Seconds $Asked.probe_timeout }
   }
   foreach ($part in $parts.GetEnumerator()) {
@@ -687,15 +723,17 @@ Function Invoke-ETS6Probe {
 #region Changes
 
 # Performs the operations in their order and says what became of each. Where one fails, what it and the earlier ones of its unit did
-# is put back, and nothing after it is done.
+# is put back, and nothing more of its unit is done.
 Function Invoke-ETS6Operation {
   param ([object[]]$Operations, [bool]$CheckMode)
 
   $states = @($Operations | ForEach-Object { @{ state = 'not_done'; error = '' } })
   if ($CheckMode) { return , $states }
   $undo = [Collections.Generic.List[object]]::new()
+  $failed = @()
   for ($at = 0; $at -lt $Operations.Count; $at++) {
     $step = $Operations[$at]
+    if ($failed -contains $step['unit']) { continue }
     $first = $undo.Count
     try {
       switch ($step['do']) {
@@ -719,6 +757,7 @@ Function Invoke-ETS6Operation {
     }
     for ($new = $first; $new -lt $undo.Count; $new++) { $undo[$new].at = $at }
     if ($states[$at].state -eq 'done') { continue }
+    if ($step['unit']) { $failed += $step['unit'] }
     for ($back = $undo.Count - 1; $back -ge 0; $back--) {
       $earlier = $undo[$back]
       if ($earlier.at -ne $at -and (-not $step['unit'] -or $Operations[$earlier.at]['unit'] -ne $step['unit'])) { continue }
@@ -732,7 +771,6 @@ Function Invoke-ETS6Operation {
         $state.error += " $($earlier.path), $($earlier.name) could not be put back: $(Get-ETS6Error -Record $_)"
       }
     }
-    break
   }
   , $states
 }
@@ -877,7 +915,8 @@ Function Remove-ETS6FirewallRule {
 
   # Without a name Remove-NetFirewallRule would remove every local rule, and a name is a pattern.
   if (-not $Id) { throw 'the rule to be removed has no id' }
-  if (Test-ETS6FirewallRule -Id $Id) { Remove-NetFirewallRule -Name ([WildcardPattern]::Escape($Id)) -ErrorAction Stop }
+  # 5.1's own Escape leaves the backtick alone.
+  if (Test-ETS6FirewallRule -Id $Id) { Remove-NetFirewallRule -Name ($Id -replace '[][*?`]', '`$0') -ErrorAction Stop }
 }
 
 #endregion

@@ -42,6 +42,10 @@ PROBING_HOST = Snapshot.from_wire({"version": 1, "vantage": True})
 """A host that only probes, before it was asked: its proxy is known from the variables alone."""
 
 
+CONSTRAINED = "ConstrainedLanguage"
+"""In the ids of the errors that PowerShell raises where it is constrained, in every language."""
+
+
 class TargetError(ETS6Error):
     """A target could not be observed, or its reply cannot be used."""
 
@@ -142,7 +146,9 @@ class Target(ABC):
     def _probe_timeout(self, request: Request) -> int:
         """Return the seconds that the probes of a request may take."""
         probes = request.get("probes")
-        return probe_plan.probe_seconds(probes, self.policy) if probes else self.policy.probe_timeout
+        return (
+            probe_plan.probe_seconds(probes, self.policy) if probes else self.policy.probe_timeout
+        )
 
 
 class WindowsPC(Target):
@@ -232,4 +238,10 @@ def _outcome(
 
 
 def _message(reply: Mapping[str, Any]) -> str:
-    return str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
+    text = str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
+    if CONSTRAINED in text.replace(" ", ""):
+        return (
+            "PowerShell runs in ConstrainedLanguage mode there, which AppLocker or App Control for "
+            "Business sets. Nothing was tried; allow scripts for the account that Ansible uses."
+        )
+    return text

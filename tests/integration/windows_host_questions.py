@@ -291,6 +291,8 @@ def _bare(pc: Pc) -> None:
     pc.state["network"] = None
     pc.state["services"] = {}
     pc.state["firewall_products"] = None
+    pc.state["registered_firewalls"] = None
+    pc.state["faults"]["networks"] = "HRESULT 0x80070005"
     pc.state["environment"] |= {"HTTPS_PROXY": "http://user:secret@proxy:8080", "PRIVATE": "nobody's business"}
     pc.state["faults"]["cim:Win32_LogicalDisk"] = "broken"
     pc.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"]["values"].clear()
@@ -302,7 +304,8 @@ def what_cannot_be_learnt_is_null_with_the_reason(answer: Answer) -> bool:
     found = answer.snapshot
     return (
         (found["network"], found["users"], found["files"], found["services"]) == (None, None, [], {})
-        and found["errors"].keys() == {"network", "users", "files"}
+        and found["errors"].keys()
+        == {"network", "users", "files", "registered_firewalls", "networks", "firewall_service"}
         and found["firewall_products"] == []
         and found["environment"]["HTTPS_PROXY"] == "set"
         and "PRIVATE" not in found["environment"]
@@ -318,6 +321,13 @@ def _products(pc: Pc) -> None:
         {"name": "Switched off", "product_state": 0x50000},
         {"name": "Unknown", "product_state": 0x52000},
     ]
+    pc.state["registered_firewalls"] = [{"name": "Other Firewall", "categories": [0, 2]}]
+    pc.state["networks"] = [
+        {"interface": "Ethernet", "index": 5, "name": "lab.example", "category": "domain"},
+        {"interface": "Ethernet 2", "index": 9, "name": "Nicht identifiziert", "category": "public"},
+    ]
+    pc.state["service_rules"] = 3
+    pc.state["modify_state"] = 1
 
 
 @question(pc=_products, asked={})
@@ -327,6 +337,11 @@ def profiles_services_and_other_firewalls(answer: Answer) -> bool:
         found["network"] == ["domain", "public"]
         and found["services"] == {"MpsSvc": "Stopped", "BFE": "Running"}
         and [product["enabled"] for product in found["firewall_products"]] == [True, False, None]
+        and found["registered_firewalls"] == [{"name": "Other Firewall", "categories": [0, 2]}]
+        and [network["category"] for network in found["networks"]] == ["domain", "public"]
+        and found["networks"][1]["name"] == "Nicht identifiziert"
+        and found["firewall_service"]
+        == {"rules": 3, "values": len(answer.state["registry"][RULES]["values"]), "modify_state": 1}
     )
 
 
@@ -415,15 +430,21 @@ def _fails_in_a_unit(pc: Pc) -> None:
             value(TEST, "same", "REG_SZ", "other", unit="second"),
             value(TEST + r"\made\for it", "x", "REG_SZ", "y", unit="second"),
             value(TEST, "broken", "REG_SZ", "x", unit="second"),
+            value(TEST, "never", "REG_SZ", "x", unit="second"),
             value(TEST, "later", "REG_SZ", "x"),
         ]
     },
 )
 def a_unit_is_put_back_whole_when_one_of_it_fails(answer: Answer) -> bool:
     return (
-        answer.states() == ["done", "restored", "restored", "restored", "failed", "not_done"]
+        answer.states() == ["done", "restored", "restored", "restored", "failed", "not_done", "done"]
         and answer.state["registry"][TEST]["values"]
-        == {"Old": ["REG_SZ", "goes"], "same": ["REG_DWORD", 1], "kept": ["REG_SZ", "x"]}
+        == {
+            "Old": ["REG_SZ", "goes"],
+            "same": ["REG_DWORD", 1],
+            "kept": ["REG_SZ", "x"],
+            "later": ["REG_SZ", "x"],
+        }
         and not any(path.startswith(TEST + r"\made") for path in answer.state["registry"])
         and answer.operations[4]["error"].startswith("Zugriff verweigert")
     )
@@ -539,6 +560,7 @@ def _rules(pc: Pc) -> None:
     pc.rule(("ets6.network-1-new", "v2.31|Action=Allow|Active=TRUE|Dir=In|Name=left by a killed run|"))
     pc.rule(("TCP Query User{A[1]}C:\\x*.exe", "v2.31|Action=Block|Active=TRUE|Dir=In|Name=prompt|"))
     pc.rule(("TCP Query User{A1}C:\\xy.exe", "v2.31|Action=Block|Active=TRUE|Dir=In|Name=must stay|"))
+    pc.rule(("odd `[?]", "v2.31|Action=Block|Active=TRUE|Dir=In|Name=what patterns are made of|"))
     pc.allow_all()
 
 
@@ -550,6 +572,7 @@ def _rules(pc: Pc) -> None:
             rule(2, protocol="UDP", direction="Outbound", remote_addresses=["LocalSubnet", "10.0.0.0/8", "fe80::/10"]),
             {"do": "remove_firewall_rule", "id": "tcp query user{A[1]}C:\\x*.exe"},
             {"do": "remove_firewall_rule", "id": "not there"},
+            {"do": "remove_firewall_rule", "id": "odd `[?]"},
             {"do": "allow_multicast_answers", "profile": "Private"},
         ],
         "registry": [{"path": POLICY, "depth": 1}],
@@ -565,8 +588,25 @@ def rules_are_made_mended_and_removed_by_id(answer: Answer) -> bool:
         and "RA4=LocalSubnet|RA4=10.0.0.0/8|RA6=LocalSubnet|RA6=fe80::/10" in values["ets6.network-2"][1]
         and "ets6.network-1-new" not in values
         and not any(name.startswith("TCP Query User{A[1]}") for name in values)
+        and "odd `[?]" not in values
         and "TCP Query User{A1}C:\\xy.exe" in values
         and answer.key(rf"{POLICY}\StandardProfile")["values"]["DisableUnicastResponsesToMulticastBroadcast"] == ["REG_DWORD", 0]
+    )
+
+
+def _not_known_to_the_service(pc: Pc) -> None:
+    _rules(pc)
+    pc.state["faults"]["remove_firewall_rule:odd `[?]"] = "CmdletizationQuery_NotFound_InstanceID"
+
+
+@question(
+    pc=_not_known_to_the_service,
+    asked={"operations": [{"do": "remove_firewall_rule", "id": "odd `[?]"}, rule(3)]},
+)
+def a_rule_that_the_service_does_not_know_is_an_error_with_its_id(answer: Answer) -> bool:
+    return (
+        answer.states() == ["failed", "done"]
+        and "CmdletizationQuery_NotFound_InstanceID" in answer.operations[0]["error"]
     )
 
 
@@ -581,7 +621,8 @@ def _refused_rule(where: str) -> Callable[[Pc], None]:
 def _old_rule_stays(answer: Answer) -> bool:
     values = answer.state["registry"][RULES]["values"]
     return (
-        answer.states() == ["failed", "not_done"]
+        answer.states() == ["failed", "done"]
+        and "ets6.network-2" in values
         and answer.operations[0]["error"].startswith("Zugriff verweigert [Windows System Error 5,")
         and values["ets6.network-1"][1].endswith("Name=an old one|")
         and "ets6.network-1-new" not in values

@@ -82,8 +82,33 @@ class _Reading:
                 {"name": product["name"], "enabled": {1: True, 0: False}.get(product["product_state"] >> 12 & 15)}
                 for product in self.state["firewall_products"] or ()
             ],
+            **self._firewall_parts(),
             "probes": self._probes(users),
         }
+
+    def _firewall_parts(self) -> dict[str, Any]:
+        """Return what the firewall's service and the network say of themselves."""
+        parts: dict[str, Any] = {
+            "registered_firewalls": self.state["registered_firewalls"],
+            "networks": self.state["networks"],
+            "firewall_service": None,
+        }
+        if self.state["registered_firewalls"] is None:
+            self.errors["registered_firewalls"] = "Klasse nicht registriert"
+        if "networks" in self.state["faults"]:
+            parts["networks"] = None
+            self.errors["networks"] = "Zugriff verweigert"
+        if self.state.get("network") is None:
+            self.errors["firewall_service"] = "Der Remoteprozeduraufruf ist fehlgeschlagen."
+            return parts
+        values = len(self.state["registry"].get(RULES, {"values": {}})["values"])
+        rules = self.state["service_rules"]
+        parts["firewall_service"] = {
+            "rules": values if rules is None else rules,
+            "values": values,
+            "modify_state": self.state["modify_state"],
+        }
+        return parts
 
     def _read(self, path: str, source: str, depth: int) -> None:
         nowhere = self._nowhere(path)
@@ -292,7 +317,10 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
     if check:
         return states
     undo: list[tuple[int, str, dict[str, Any]]] = []
+    failed: set[str] = set()
     for at, step in enumerate(steps):
+        if step.get("unit") in failed:
+            continue
         earlier = json.loads(json.dumps(pc.state["registry"]))
         try:
             _perform(pc.state, step)
@@ -302,13 +330,14 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
             pc.state["registry"] = earlier
             states[at] = {"state": "failed", "error": str(error)}
             unit = step.get("unit")
+            if unit:
+                failed.add(unit)
             belonging = [entry for entry in undo if unit and entry[1] == unit]
             if belonging:
                 # The steps of a unit follow each other, so the first one's earlier state is the unit's.
                 pc.state["registry"] = belonging[0][2]
                 for index, _unit, _earlier in belonging:
                     states[index]["state"] = "restored"
-            break
     return states
 
 

@@ -69,6 +69,12 @@ class Pc:
             "network": ["private"],
             "services": {"MpsSvc": "Running", "BFE": "Running"},
             "firewall_products": [],
+            "registered_firewalls": [],
+            "networks": [
+                {"interface": "Ethernet", "index": 5, "name": "office", "category": "private"}
+            ],
+            "service_rules": None,
+            "modify_state": 0,
             "users": [{"sid": USER, "profile": r"C:\Users\knx", "logged_on": True}],
             "files": {},
             "faults": {},

@@ -234,21 +234,31 @@ def combine(verdicts: Sequence[NeedVerdict]) -> TrafficOutcome:
 
 def merge_parts(verdicts: Sequence[NeedVerdict]) -> list[Part]:
     """Return the parts of several needs, each decider once, with the titles of its needs."""
-    titles: dict[tuple[bool, int, str], list[str]] = {}
+    concerned: dict[tuple[bool, int, str], list[NeedVerdict]] = {}
     first: dict[tuple[bool, int, str], Part] = {}
     for verdict in verdicts:
         for part in verdict.parts:
             known = first.setdefault(part.decider, part)
             if part.certain and not known.certain:
                 first[part.decider] = part
-            titles.setdefault(part.decider, []).append(verdict.need.title)
+            concerned.setdefault(part.decider, []).append(verdict)
     merged = []
     for decider, part in first.items():
-        needs = tuple(dict.fromkeys(titles[decider]))
-        if len(needs) == len(verdicts):
-            needs = ()
+        titles = _titles(part, concerned[decider])
+        needs = tuple(titles) if len(titles) < len(verdicts) else ()
         merged.append(dataclasses.replace(part, needs=needs))
     return merged
+
+
+def _titles(part: Part, verdicts: Sequence[NeedVerdict]) -> list[str]:
+    """Return the needs of a part; of one that does not pass those that fail for it, if any do."""
+    titles = [verdict.need.title for verdict in verdicts]
+    failing = [
+        verdict.need.title for verdict in verdicts if verdict.outcome is not TrafficOutcome.ALLOWED
+    ]
+    if failing and not part.passes:
+        titles = failing
+    return list(dict.fromkeys(titles))
 
 
 def _list_parts(parts: Iterable[Part]) -> str:

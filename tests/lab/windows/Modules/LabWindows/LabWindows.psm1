@@ -218,7 +218,25 @@ Function Get-Service {
     }
 }
 
-# INetFwPolicy2.CurrentProfileTypes (Microsoft Learn): 1 domain, 2 private, 4 public.
+# Get-NetConnectionProfile (windows-powershell-docs): one for each connected network; NetworkCategory is 0 public, 1 private, 2 domain.
+Function Get-NetConnectionProfile {
+    [CmdletBinding()]
+    param ()
+
+    $fault = [LabPC]::Fault('networks')
+    if ($fault) { return Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
+    foreach ($network in [LabPC]::State['networks']) {
+        [pscustomobject]@{
+            InterfaceAlias = $network['interface'].ToString()
+            InterfaceIndex = [uint32]$network['index'].ToString()
+            Name = $network['name'].ToString()
+            NetworkCategory = @('public', 'private', 'domain').IndexOf($network['category'].ToString())
+        }
+    }
+}
+
+# INetFwPolicy2 (Microsoft Learn): CurrentProfileTypes is 1 domain, 2 private, 4 public; Rules are those of the local store, as the
+# service has them; LocalPolicyModifyState is 0 where a local change has an effect. INetFwProducts lists who took over which rules.
 Function New-Object {
     [CmdletBinding()]
     param ([Parameter(Position = 0)][string]$TypeName, [object[]]$ArgumentList, [string]$ComObject, [System.Collections.IDictionary]$Property)
@@ -227,7 +245,19 @@ Function New-Object {
         if ($null -eq [LabPC]::State['network']) { throw 'Der Remoteprozeduraufruf ist fehlgeschlagen.' }
         $types = 0
         foreach ($name in [LabPC]::State['network']) { $types += @{ domain = 1; private = 2; public = 4 }[$name.ToString()] }
-        return [pscustomobject]@{ CurrentProfileTypes = $types }
+        $rules = [LabPC]::State['service_rules']
+        if ($null -eq $rules) { $rules = @((Open-LabRules).GetValueNames()).Count }
+        $state = [int][LabPC]::State['modify_state'].ToString()
+        return [pscustomobject]@{ CurrentProfileTypes = $types; Rules = @{ Count = [int]$rules.ToString() }; LocalPolicyModifyState = $state }
+    }
+    if ($ComObject -eq 'HNetCfg.FwProducts') {
+        if ($null -eq [LabPC]::State['registered_firewalls']) { throw 'Klasse nicht registriert' }
+        return @(foreach ($product in [LabPC]::State['registered_firewalls']) {
+                [pscustomobject]@{
+                    DisplayName = $product['name'].ToString()
+                    RuleCategories = @(foreach ($category in $product['categories']) { [int]$category.ToString() })
+                }
+            })
     }
     Microsoft.PowerShell.Utility\New-Object @PSBoundParameters
 }
