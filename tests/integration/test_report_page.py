@@ -165,6 +165,17 @@ def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(
     assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
 
 
+def test_a_failing_control_has_its_headline_and_any_other_its_title(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    show(mixed())
+    cell(browser, "pc-wrong, firewall").click()
+    assert dialog(browser, CONTROLS[0]["headline"]).text.count(CONTROLS[0]["title"]) == 0
+    browser.execute_script("document.getElementById('dialog').close()")
+    cell(browser, "pc-1, firewall").click()
+    assert CONTROLS[0]["headline"] not in dialog(browser, CONTROLS[0]["title"]).text
+
+
 def test_a_host_that_broke_half_way_tells_its_reason_and_its_findings(
     browser: webdriver.Chrome, show: Show
 ) -> None:

@@ -14,32 +14,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.ets6.network.plugins.action import report as module
 from ansible_collections.ets6.network.plugins.plugin_utils import report_action
 
-CONTROL = {
-    "id": "firewall.one",
-    "title": "One",
-    "headline": "Not one",
-    "severity": "medium",
-    "rationale": "Because.",
-    "remedy": "Set it.",
-}
-
-
-def result(status: str, **more: Any) -> dict[str, Any]:
-    finding = {
-        "control": CONTROL["id"],
-        "status": status,
-        "reason": "So.",
-        "evidence": {},
-        "changed": False,
-        "changes": [],
-    }
-    return {
-        "findings": [finding],
-        "controls": [CONTROL],
-        "at": "2026-11-24T10:00:00Z",
-        "variables": {},
-        **more,
-    }
+from ..plugin_utils.report.samples import single_result as result
 
 
 class Play:

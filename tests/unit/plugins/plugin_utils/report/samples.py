@@ -88,6 +88,19 @@ def result(*statuses: str, at: str = "2026-11-24T09:59:58Z", **more: Any) -> dic
     }
 
 
+def single_result(status: str, **more: Any) -> dict[str, Any]:
+    """Return what the policy task registers for a host with one control of medium severity."""
+    control = CONTROLS[1]
+    return {
+        "changed": False,
+        "findings": [finding(control["id"], status)],
+        "controls": [control],
+        "at": "2026-11-24T09:59:58Z",
+        "variables": {},
+        **more,
+    }
+
+
 AWAY = {"unreachable": True, "msg": "no route\nto host"}
 BROKEN = {"failed": True, "msg": "The PC could not be read: rubbish"}
 
