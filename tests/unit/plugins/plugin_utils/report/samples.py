@@ -9,6 +9,11 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils.report import document, waivers
+from ansible_collections.ets6.network.plugins.plugin_utils.report.hosts import (
+    HostResult,
+    common_variables,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.report.model import Report
 
 ENDED = "2026-11-24T10:00:00Z"
 HOSTILE = "<script>alert(1)</script>\x1b[2J]]>\u202e\ud800|`'\""
@@ -83,6 +88,19 @@ def result(*statuses: str, at: str = "2026-11-24T09:59:58Z", **more: Any) -> dic
     }
 
 
+def single_result(status: str, **more: Any) -> dict[str, Any]:
+    """Return what the policy task registers for a host with one control of medium severity."""
+    control = CONTROLS[1]
+    return {
+        "changed": False,
+        "findings": [finding(control["id"], status)],
+        "controls": [control],
+        "at": "2026-11-24T09:59:58Z",
+        "variables": {},
+        **more,
+    }
+
+
 AWAY = {"unreachable": True, "msg": "no route\nto host"}
 BROKEN = {"failed": True, "msg": "The PC could not be read: rubbish"}
 
@@ -136,14 +154,14 @@ def build(
     fail_on: tuple[str, ...] = ("low", "unreachable"),
     groups: dict[str, list[str]] | None = None,
     **results: Any,
-) -> document.Json:
+) -> Report:
     """Return the document of a run over these hosts, by name: each one's result of the policy task."""
     hosts = [
-        document.Host.of(name, results[name], CONTROLS, (groups or {}).get(name, []), ENDED)
+        HostResult.from_task(name, results[name], CONTROLS, (groups or {}).get(name, []), ENDED)
         for name in sorted(results)
     ]
-    common = document.in_common(hosts)
-    wires = [host.to_wire(common) for host in hosts]
-    states = waivers.of(results.values(), wires, [], date.fromisoformat(ENDED[:10]))
+    common = common_variables(hosts)
+    wires = [host.to_record(common) for host in hosts]
+    states = waivers.records(results.values(), wires, [], date.fromisoformat(ENDED[:10]))
     controls = document.controls_of(results.values(), CONTROLS)
     return document.build({**RUN, "variables": common}, controls, wires, states, fail_on)
