@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# Changes, reads and probes a PC for windows_host; the controller decides. Ansible sends this file as it is, each time: keep it short.
-# Windows PowerShell 5.1 and PowerShell 7, without C# or anything that a virus scanner could take for an attack.
+# Changes, reads and probes a PC for windows_host, in Windows PowerShell 5.1 and PowerShell 7. Ansible sends it as it is, each time: keep
+# it short. No C#, and nothing that a virus scanner could take for an attack.
 
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
-# Compares keys as the registry does; [ordered]@{} treats names as equal that only sort alike.
+# Compares names as the registry does; [ordered]@{} takes names that sort alike as equal.
 Function New-ETS6Map { [Collections.Specialized.OrderedDictionary]::new([StringComparer]::OrdinalIgnoreCase) }
 
 $script:Mounts = @{}
@@ -22,7 +22,7 @@ $script:Kinds = @{
   REG_BINARY = 'Binary'; REG_NONE = 'None'
 }
 
-# Returns the exit code of a program. Its output is localized.
+# Returns the exit code; the output is localized.
 Function Invoke-ETS6Program([string]$Name, [string[]]$Arguments) {
   $program = Get-Command $Name
   # 5.1 turns what a program writes to a redirected error stream into errors.
@@ -35,7 +35,7 @@ Function Get-ETS6Message($ErrorRecord) { $ErrorRecord.Exception.GetBaseException
 
 # ----- JSON and compression
 
-# Writes JSON in ASCII. ConvertTo-Json of 5.1 is slow, limits the depth and writes some arrays as objects.
+# In ASCII. ConvertTo-Json of 5.1 is slow and writes some arrays as objects.
 Function ConvertTo-ETS6Json($InputObject) {
   if ($null -eq $InputObject) { return 'null' }
   if ($InputObject -is [string]) {
@@ -67,7 +67,7 @@ Function Compress-ETS6Text([string]$Text) {
 
 # ----- Registry
 
-# Opens HKLM\... or HKU\<sid>\... in the 64-bit view. Returns nothing if the key is missing; throws if access is denied.
+# Opens HKLM\... or HKU\<sid>\... in the 64-bit view. Returns nothing if the key is missing.
 Function Open-ETS6Key([string]$Path, [switch]$Write, [switch]$Create) {
   $root, $below = $Path.TrimEnd('\') -split '\\', 2
   $hive = switch ($root) { 'HKLM' { 'LocalMachine' } 'HKU' { 'Users' } default { throw "${Path}: the path must begin with HKLM or HKU" } }
@@ -88,7 +88,7 @@ Function Open-ETS6Key([string]$Path, [switch]$Write, [switch]$Create) {
   finally { if ($below) { $base.Dispose() } }
 }
 
-# Returns [type, data] of a value: numbers unsigned, bytes as base64. .NET gives a REG_DWORD of more than 4 bytes as bytes.
+# Returns [type, data]: numbers unsigned, bytes as base64. .NET gives a REG_DWORD of more than 4 bytes as bytes.
 Function ConvertFrom-ETS6Value([string]$Kind, $Data) {
   if ($Data -is [string]) { return , @($(if ($Kind -eq 'ExpandString') { 'REG_EXPAND_SZ' } else { 'REG_SZ' }), $Data) }
   if ($Data -is [int]) { return , @('REG_DWORD', [BitConverter]::ToUInt32([BitConverter]::GetBytes($Data), 0)) }
@@ -110,7 +110,7 @@ Function ConvertTo-ETS6Value([string]$Type, $Data) {
   }
 }
 
-# Reads a key, and the keys below it down to a depth, into a dictionary. A key is present, missing or unreadable.
+# Reads a key and those below it, down to a depth. Each is present, missing or unreadable.
 Function Read-ETS6Key($Into, [string]$Path, [int]$Depth) {
   $names = @()
   $Into[$Path] = @{ state = 'missing' }
@@ -140,7 +140,7 @@ Function Get-ETS6Data($Registry, [string]$Path, [string]$Name) {
 
 # ----- Users and their hives
 
-# Returns the profile folder of every user who could run ETS6 and of the default profile, by SID. An unreadable folder is null.
+# Returns the profile folder of each user who could run ETS6, and of the default profile, by SID. Null: unreadable.
 Function Get-ETS6Profile {
   if ($script:Profiles.Count) { return $script:Profiles }
   $list = New-ETS6Map
@@ -156,7 +156,7 @@ Function Get-ETS6Profile {
   $script:Profiles
 }
 
-# Returns the name of a user's hive below HKEY_USERS and loads it if necessary; call Dismount-ETS6Hive afterwards.
+# Returns the name of a user's hive below HKEY_USERS; loads it if necessary, until Dismount-ETS6Hive.
 Function Mount-ETS6Hive([string]$Sid) {
   if ($script:Mounts.ContainsKey($Sid)) { return $script:Mounts[$Sid] }
   $users = Open-ETS6Key HKU
@@ -182,7 +182,7 @@ Function Mount-ETS6Hive([string]$Sid) {
   $name
 }
 
-# Unloads what Mount-ETS6Hive loaded. Returns a sentence for each hive that is still loaded.
+# Returns a sentence for each hive that is still loaded.
 Function Dismount-ETS6Hive {
   foreach ($name in @($script:Mounts.Values)) {
     for ($try = 1; $try -le 5; $try++) {
@@ -198,7 +198,7 @@ Function Dismount-ETS6Hive {
   $script:Mounts.Clear()
 }
 
-# Lists who could run ETS6 and reads keys of each hive into the registry. A hive is loaded for the reading only.
+# Lists who could run ETS6, and reads the keys of their hives, one hive after the other.
 Function Get-ETS6User($Registry, $Keys) {
   $folders = Get-ETS6Profile
   $desktops = @(foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" -OperationTimeoutSec 20) {
@@ -314,7 +314,7 @@ Function Get-ETS6FirewallProduct {
     if ($_.FullyQualifiedErrorId -like 'HRESULT 0x8004100e*') { return , @() }
     throw
   }
-  # Bits 12 to 15 of productState are not documented: 1 is on, 0 is off. Other values are not decoded.
+  # Bits 12 to 15 of productState, which are not documented: 1 is on, 0 is off.
   $states = @{ 1 = $true; 0 = $false }
   , @(foreach ($product in $products) {
       @{ name = [string]$product.displayName; enabled = $states[[int](([long]$product.productState -shr 12) -band 15)] }
@@ -417,8 +417,7 @@ Function Select-ETS6Proxy($Setting, [Uri]$Uri) {
 
 # ----- Probes
 
-# One probe over one proxy, in its own runspace, with synchronous calls. Results go into $Found at once: after the timeout its
-# sockets are closed, and what was found is still reported.
+# One probe over one proxy, in its own runspace. Results go into $Found at once: what was found until a timeout is reported.
 $script:ProbeScript = {
   param ($Probe, $Found, $Until)
 
@@ -509,7 +508,7 @@ $script:ProbeScript = {
     $task.Result
   }
 
-  # Tries the addresses side by side, each 250 ms after the one before it (RFC 8305): a dead one costs no more than that.
+  # Tries the addresses side by side, each 250 ms after the one before it (RFC 8305).
   Function Connect-ETS6Server($Addresses, [int]$Port) {
     Enter-ETS6Stage tcp 5
     $next = 0
@@ -629,7 +628,7 @@ $script:ProbeScript = {
   finally { foreach ($socket in $Found.clients.ToArray()) { $socket.Close() } }
 }
 
-# Runs every probe over each of its proxies side by side. What is not done after the seconds is cut off as timed out.
+# Runs all probes over all their proxies side by side, and ends what is not done after the seconds.
 Function Invoke-ETS6Probe($Probes, [int]$Seconds) {
   if (-not $Probes) { return , @() }
   $until = [DateTime]::UtcNow.AddSeconds($Seconds)
@@ -668,7 +667,7 @@ Function Invoke-ETS6Probe($Probes, [int]$Seconds) {
 # ----- Changes
 
 # Performs operations in order and returns the state of each. After a failure the unit is restored and the rest is not done.
-Function Invoke-ETS6OperationList($Operations, [bool]$CheckMode) {
+Function Invoke-ETS6Plan($Operations, [bool]$CheckMode) {
   $states = @($Operations | ForEach-Object { @{ state = 'not_done'; error = '' } })
   if ($CheckMode) { return , $states }
   $undo = [Collections.Generic.List[object]]::new()
@@ -696,12 +695,12 @@ Function Invoke-ETS6Operation($Step, $Undo) {
     'set_registry_values' {
       foreach ($value in $Step['values']) {
         $name, $type, $data = $value
-        Set-ETS6RegistryValue -Undo $Undo -Path $Step.path -Name $name -Type $type -Data $data
+        Set-ETS6Value -Undo $Undo -Path $Step.path -Name $name -Type $type -Data $data
       }
     }
     'set_winhttp_proxy' { Set-ETS6WinHttpProxy -Undo $Undo -Server $Step.server -Bypass $Step.bypass }
-    'set_firewall_rule' { Set-ETS6FirewallRule $Step.rule }
-    'remove_firewall_rule' { Remove-ETS6FirewallRule $Step.id }
+    'set_firewall_rule' { Set-ETS6Rule $Step.rule }
+    'remove_firewall_rule' { Remove-ETS6Rule $Step.id }
     'allow_multicast_answers' { Set-NetFirewallProfile -Name $Step.profile -AllowUnicastResponseToMulticast True -ErrorAction Stop }
     default { throw "$($Step['do']): there is no such operation" }
   }
@@ -714,7 +713,7 @@ Function Undo-ETS6Operation($Operations, $States, $Undo, [int]$Failed) {
     if ($before.at -ne $Failed -and (-not $unit -or $Operations[$before.at]['unit'] -ne $unit)) { continue }
     $state = $States[$before.at]
     try {
-      Restore-ETS6RegistryValue $before
+      Restore-ETS6Value $before
       if ($state.state -eq 'done' -and -not $state.error) { $state.state = 'restored' }
     }
     catch {
@@ -731,7 +730,7 @@ Function Get-ETS6Error($ErrorRecord) {
 }
 
 # Made is the topmost key that will be created.
-Function Save-ETS6RegistryValue($Undo, $Key, [string]$Path, [string]$Name, [string]$Made) {
+Function Save-ETS6Value($Undo, $Key, [string]$Path, [string]$Name, [string]$Made) {
   $before = @{ path = $Path; name = $Name; kind = $null; data = $null; made = $Made }
   if ($null -ne $Key -and @($Key.GetValueNames()) -contains $Name) {
     $before.kind = $Key.GetValueKind($Name)
@@ -740,7 +739,7 @@ Function Save-ETS6RegistryValue($Undo, $Key, [string]$Path, [string]$Name, [stri
   $null = $Undo.Add($before)
 }
 
-Function Set-ETS6RegistryValue($Undo, [string]$Path, [string]$Name, [string]$Type, $Data) {
+Function Set-ETS6Value($Undo, [string]$Path, [string]$Name, [string]$Type, $Data) {
   $Data = ConvertTo-ETS6Value $Type $Data
   $key = Open-ETS6Key $Path -Write
   if ($null -eq $key) {
@@ -750,10 +749,10 @@ Function Set-ETS6RegistryValue($Undo, [string]$Path, [string]$Name, [string]$Typ
       $above = $above.Substring(0, $above.LastIndexOf('\'))
     }
     $key.Dispose()
-    Save-ETS6RegistryValue -Undo $Undo -Path $Path -Name $Name -Made $made
+    Save-ETS6Value -Undo $Undo -Path $Path -Name $Name -Made $made
     $key = Open-ETS6Key $Path -Create
   }
-  else { Save-ETS6RegistryValue -Undo $Undo -Key $key -Path $Path -Name $Name }
+  else { Save-ETS6Value -Undo $Undo -Key $key -Path $Path -Name $Name }
   try {
     if ($Type) { $key.SetValue($Name, $Data, [Microsoft.Win32.RegistryValueKind]$Kinds[$Type]) }
     else { $key.DeleteValue($Name, $false) }
@@ -761,7 +760,7 @@ Function Set-ETS6RegistryValue($Undo, [string]$Path, [string]$Name, [string]$Typ
   finally { $key.Dispose() }
 }
 
-Function Restore-ETS6RegistryValue($Before) {
+Function Restore-ETS6Value($Before) {
   $path = $Before.path
   $key = Open-ETS6Key $path -Write
   if ($null -ne $key) {
@@ -791,7 +790,7 @@ Function Set-ETS6WinHttpProxy($Undo, [string]$Server, [string]$Bypass) {
   foreach ($root in 'Software', 'SOFTWARE\WOW6432Node') {
     $path = "HKLM\$root$($Internet.Substring(8))\Connections"
     $key = Open-ETS6Key $path
-    try { Save-ETS6RegistryValue -Undo $Undo -Key $key -Path $path -Name WinHttpSettings }
+    try { Save-ETS6Value -Undo $Undo -Key $key -Path $path -Name WinHttpSettings }
     finally { if ($key) { $key.Dispose() } }
   }
   $words = @('winhttp', 'reset', 'proxy')
@@ -801,16 +800,16 @@ Function Set-ETS6WinHttpProxy($Undo, [string]$Server, [string]$Bypass) {
 }
 
 # Looks into the local store: quicker than Get-NetFirewallRule, and the id is not a pattern.
-Function Test-ETS6FirewallRule([string]$Id) {
+Function Test-ETS6Rule([string]$Id) {
   $key = Open-ETS6Key $LocalRules
   if ($null -eq $key) { return $false }
   try { @($key.GetValueNames()) -contains $Id }
   finally { $key.Dispose() }
 }
 
-# Replaces a rule: its group cannot be changed, and a rule with a group may refuse other changes. The new rule first gets a second id,
-# so that ETS6 can receive all the time and nothing is lost if Windows refuses it.
-Function Set-ETS6FirewallRule($Rule) {
+# Replaces a rule, since its group cannot be changed. The new rule first gets a second id: ETS6 can receive all the time, and nothing is
+# lost if Windows refuses it.
+Function Set-ETS6Rule($Rule) {
   $new = @{
     DisplayName = $Rule.display_name; Description = $Rule.description; Group = $Rule.group; Program = $Rule.program
     Direction = $Rule.direction; Protocol = $Rule.protocol; Profile = @($Rule.profiles) -join ', '; Action = 'Allow'; Enabled = 'True'
@@ -818,23 +817,23 @@ Function Set-ETS6FirewallRule($Rule) {
   if ($Rule['remote_addresses']) { $new.RemoteAddress = [string[]]$Rule.remote_addresses }
   $second = "$($Rule.id)-new"
   # A run that was killed may have left it.
-  Remove-ETS6FirewallRule $second
-  if (Test-ETS6FirewallRule $Rule.id) {
+  Remove-ETS6Rule $second
+  if (Test-ETS6Rule $Rule.id) {
     $null = New-NetFirewallRule @new -Name $second -ErrorAction Stop
-    try { Remove-ETS6FirewallRule $Rule.id }
+    try { Remove-ETS6Rule $Rule.id }
     catch {
-      Remove-ETS6FirewallRule $second
+      Remove-ETS6Rule $second
       throw
     }
   }
   $null = New-NetFirewallRule @new -Name $Rule.id -ErrorAction Stop
-  Remove-ETS6FirewallRule $second
+  Remove-ETS6Rule $second
 }
 
-Function Remove-ETS6FirewallRule([string]$Id) {
+Function Remove-ETS6Rule([string]$Id) {
   # Without a name Remove-NetFirewallRule removes every local rule. A name is a pattern.
   if (-not $Id) { throw 'the rule to remove has no id' }
-  if (Test-ETS6FirewallRule $Id) { Remove-NetFirewallRule -Name ([WildcardPattern]::Escape($Id)) -ErrorAction Stop }
+  if (Test-ETS6Rule $Id) { Remove-NetFirewallRule -Name ([WildcardPattern]::Escape($Id)) -ErrorAction Stop }
 }
 
 Function Get-ETS6Request($Argument) {
@@ -861,7 +860,7 @@ Function Invoke-ETS6Request($Argument) {
   $states = @()
   $loaded = $null
   if ($request.operations) {
-    try { $states = Invoke-ETS6OperationList $request.operations ([bool]$Argument['_ansible_check_mode']) }
+    try { $states = Invoke-ETS6Plan $request.operations ([bool]$Argument['_ansible_check_mode']) }
     finally { $loaded = Dismount-ETS6Hive }
   }
   $snapshot = Get-ETS6Snapshot $request
