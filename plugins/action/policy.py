@@ -14,7 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import connection, operations
+from ..plugin_utils import connection, operations, origin
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
@@ -23,7 +23,6 @@ from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
 from ..plugin_utils.reachability import probe_plan, session
-from ..plugin_utils.report import origin
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
     NOT_DETERMINED,
@@ -168,7 +167,7 @@ class ActionModule(ControllerAction):
             "run": current_run(self._variables),
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
-            "variables": origin.shown(self._task.args),
+            "variables": origin.without_secrets(self._task.args),
             "changed": bool(outcome.made),
             "failed": bool(outcome.failures),
             "msg": message,

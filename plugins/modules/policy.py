@@ -68,7 +68,8 @@ options:
     choices: [prompt, all, none]
     default: prompt
     description:
-      - 'Which blocking rules are removed. V(prompt) removes those that the prompt of Windows Defender Firewall left, V(all) also those that an administrator made, V(none) none.'
+      - 'Which blocking rules are removed. V(prompt) removes those that the prompt of Windows Defender Firewall left, V(all) also those
+        that an administrator made, V(none) none.'
   multicast_answers:
     type: str
     choices: [unmanaged, allow]
@@ -123,7 +124,8 @@ options:
       - connection
       - user
     description:
-      - The account with which a proxy that asks for a login is tried. V(connection) has no login to give, so it cannot prove that the proxy accepts the login of the PC's user.
+      - The account with which a proxy that asks for a login is tried. V(connection) has no login to give, so it cannot prove that the
+        proxy accepts the login of the PC's user.
       - With V(user), a scheduled task in the session of a logged-on user asks again, and Windows hands that user's own login to
         the proxy, as it does for ETS6. The user may see a window for a moment.
   probe_timeout:
@@ -137,7 +139,8 @@ options:
     type: str
     default: ''
     description:
-      - A PEM file on the controller with the root certificates that are considered public. The default is the list of the Python package certifi, which is Mozilla's.
+      - A PEM file on the controller with the root certificates that are considered public. The default is the list of the Python package
+        certifi, which is Mozilla's.
       - For a server with a private root, add that root to the public ones.
       - Example, C(/etc/ssl/certs/ca-certificates.crt), which must not contain the root of a TLS inspection.
   controls:

@@ -187,35 +187,52 @@ def _winrm_transport(connection: _Connection, transport: str) -> list[str]:
     """Return why one transport of winrm cannot work."""
     needed_by = f"winrm with the transport {transport}"
     extras = connection.option("_extras") or {}
+    causes: list[str] = []
     if transport in WINRM_PACKAGES:
         causes = connection.missing(*WINRM_PACKAGES[transport], needed_by)
     elif extras.get("ansible_winrm_message_encryption") == "always":
-        causes = [
-            f"ansible_winrm_message_encryption: always is not possible for {needed_by}. "
-            "Use the transport ntlm, kerberos or credssp, or leave the encryption to HTTPS."
-        ]
-    else:
-        causes = []
+        causes = [_no_encryption("ansible_winrm_message_encryption", "always", needed_by)]
     files = [extras.get(f"ansible_winrm_{name}") for name in ("cert_pem", "cert_key_pem")]
     if transport == "certificate" or (transport == "ssl" and any(files)):
-        return [*causes, *_certificate(needed_by, all(files), "ansible_winrm_cert_pem", "ansible_winrm_cert_key_pem"),
-                *_https(needed_by, _winrm_is_https(connection), "ansible_winrm_scheme")]  # fmt: skip
-    if transport != "kerberos":
-        return [*causes, *connection.login(*LOGIN)]
-    # Only where Ansible gets the ticket itself; with one that is there already, neither user nor password matters.
+        variables = ("ansible_winrm_cert_pem", "ansible_winrm_cert_key_pem")
+        causes += _certificate(needed_by, all(files), *variables)
+        causes += _https(needed_by, _winrm_is_https(connection), "ansible_winrm_scheme")
+    elif transport != "kerberos":
+        causes += connection.login(*LOGIN)
+    elif _gets_ticket(connection):
+        causes += connection.login("remote_user")
+    return causes
+
+
+def _gets_ticket(connection: _Connection) -> bool:
+    """Return whether Ansible gets the Kerberos ticket itself.
+
+    With a ticket that is there already, neither user nor password matters.
+    """
     mode = connection.option("kerberos_mode")
-    managed = mode == "managed" or (
-        mode is None and connection.option("remote_password") not in (None, "")
+    if mode is None:
+        return connection.option("remote_password") not in (None, "")
+    return bool(mode == "managed")
+
+
+def _no_encryption(variable: str, value: str, needed_by: str) -> str:
+    return (
+        f"{variable}: {value} is not possible for {needed_by}. Use {ENCRYPTING[variable]}, or leave "
+        "the encryption to HTTPS."
     )
-    return [*causes, *(connection.login("remote_user") if managed else [])]
+
+
+ENCRYPTING = {
+    "ansible_winrm_message_encryption": "the transport ntlm, kerberos or credssp",
+    "ansible_psrp_message_encryption": "negotiate, ntlm, kerberos or credssp",
+}
+"""What can encrypt messages without HTTPS."""
 
 
 def _certificate(needed_by: str, complete: bool, certificate: str, key: str) -> list[str]:
-    return (
-        []
-        if complete
-        else [f"{needed_by} needs a certificate and its key. Set {certificate} and {key}."]
-    )
+    if complete:
+        return []
+    return [f"{needed_by} needs a certificate and its key. Set {certificate} and {key}."]
 
 
 def _https(needed_by: str, is_https: bool, variable: str) -> list[str]:
@@ -228,31 +245,34 @@ def _psrp(connection: _Connection) -> list[str]:
         return causes
     auth = str(connection.option("auth"))
     needed_by = f"psrp with the authentication {auth}"
-    is_https = _psrp_is_https(connection)
-    encryption = connection.option("message_encryption")
     if auth == "certificate":
-        files = [connection.option(name) for name in ("certificate_pem", "certificate_key_pem")]
-        causes = _certificate(
-            needed_by,
-            all(files),
-            "ansible_psrp_certificate_pem",
-            "ansible_psrp_certificate_key_pem",
-        )
-        return [*causes, *_https(needed_by, is_https, "ansible_psrp_protocol")]
-    if auth == "basic" and (encryption == "always" or (not is_https and encryption == "auto")):
-        causes = [
-            f"ansible_psrp_message_encryption: {encryption} is not possible for {needed_by}. "
-            "Use negotiate, ntlm, kerberos or credssp, or leave the encryption to HTTPS."
-        ]
-    elif auth == "credssp":
-        causes = connection.missing("requests_credssp", "pypsrp[credssp]", needed_by)
-    elif auth == "kerberos":
+        return _psrp_certificate(connection, needed_by)
+    if auth == "kerberos":
         return connection.missing("gssapi", "pypsrp[kerberos]", needed_by) or connection.missing(
             "krb5", "pypsrp[kerberos]", needed_by
         )
-    return (
-        causes if _psrp_may_have_login(connection, auth) else [*causes, *connection.login(*LOGIN)]
-    )
+    if auth == "basic":
+        causes = _psrp_basic(connection, needed_by)
+    elif auth == "credssp":
+        causes = connection.missing("requests_credssp", "pypsrp[credssp]", needed_by)
+    if not _psrp_may_have_login(connection, auth):
+        causes += connection.login(*LOGIN)
+    return causes
+
+
+def _psrp_certificate(connection: _Connection, needed_by: str) -> list[str]:
+    files = [connection.option(name) for name in ("certificate_pem", "certificate_key_pem")]
+    variables = ("ansible_psrp_certificate_pem", "ansible_psrp_certificate_key_pem")
+    causes = _certificate(needed_by, all(files), *variables)
+    return causes + _https(needed_by, _psrp_is_https(connection), "ansible_psrp_protocol")
+
+
+def _psrp_basic(connection: _Connection, needed_by: str) -> list[str]:
+    encryption = connection.option("message_encryption")
+    encrypts_over_http = encryption == "auto" and not _psrp_is_https(connection)
+    if encryption == "always" or encrypts_over_http:
+        return [_no_encryption("ansible_psrp_message_encryption", encryption, needed_by)]
+    return []
 
 
 def _psrp_may_have_login(connection: _Connection, auth: str) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 
 from tests.integration.debian import need
 from tests.integration.documents import (
@@ -127,11 +127,11 @@ def clone(into: Path) -> Path:
 
 def furnish(folder: Path, lab: Lab) -> Path:
     (folder / "inventory").symlink_to(lab.inventory)
-    report = json_format.render(build(**{"pc-17": result("pass", "pass", "pass")}))
+    report = report_json.render(build(**{"pc-17": result("pass", "pass", "pass")}))
     (folder / "report.json").write_text(report, encoding="utf-8")
     for name, pcs in {"site north": PCS[:1], "site south": PCS[1:], "sites/north": PCS[:1], "sites/south": PCS[1:]}.items():
         (folder / name).mkdir(parents=True)
-        report = json_format.render(build(**{pc: result("pass", "pass", "pass") for pc in pcs}))
+        report = report_json.render(build(**{pc: result("pass", "pass", "pass") for pc in pcs}))
         (folder / name / "report.json").write_text(report, encoding="utf-8")
     return folder
 

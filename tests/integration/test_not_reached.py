@@ -50,7 +50,7 @@ NAME = "the name is not resolved"
 CERTIFICATE = "the certificate is not trusted"
 LOGIN = "user or password is wrong"
 REFUSED = "the connection is refused"
-SILENT = "it takes the connection and does not answer"
+SILENT = "it accepts the connection and does not answer"
 AWAY = "switched off, or not in this network"
 ENDED = "the connection ended half-way"
 

@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN_UTILS = ROOT / "plugins" / "plugin_utils"
-USES_ANSIBLE = {"action", "policy/parsing", "report/origin"}
-"""Modules that import Ansible: the base of the actions, its words for true and false, its vault."""
+USES_ANSIBLE = {"action", "origin", "policy/parsing", "report_action"}
+"""Modules that import Ansible: the bases of the actions, its words for true and false, its vault."""
 
 if not (ROOT / "CONTRIBUTING.md").exists():
     pytest.skip("only in a checkout", allow_module_level=True)

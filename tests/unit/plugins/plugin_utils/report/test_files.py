@@ -9,18 +9,20 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import writing
+from ansible_collections.ets6.network.plugins.plugin_utils.report import files
 
 
 def test_the_folder_is_made_and_the_file_is_readable_as_any_other(tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.json"
-    writing.write(path, "über\n")
+    files.write(path, "über\n")
     assert path.read_bytes() == "über\n".encode()
     (tmp_path / "other").touch()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
 
 
-def test_what_goes_wrong_half_way_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_half_way_leaves_the_old_file_and_no_rubbish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "report.json"
     path.write_text("old")
 
@@ -29,7 +31,7 @@ def test_what_goes_wrong_half_way_leaves_the_old_file_and_no_rubbish(tmp_path: P
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space") as caught:
-        writing.write(path, "new")
+        files.write(path, "new")
     assert caught.value.filename == str(path), "the user is told the file that he knows"
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["report.json"]
@@ -47,12 +49,12 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.Mon
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", watched)
-    writing.write(path, "new")
+    files.write(path, "new")
     assert seen == ["old", "new"], "all is written before the name changes hands"
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(OSError) as caught:
-        writing.write(tmp_path / "taken" / "report.json", "x")
+        files.write(tmp_path / "taken" / "report.json", "x")
     assert caught.value.filename == str(tmp_path / "taken" / "report.json")

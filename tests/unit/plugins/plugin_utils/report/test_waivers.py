@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What came of the exceptions of a run."""
+"""What became of the waivers of a run."""
 
 from __future__ import annotations
 
@@ -56,28 +56,44 @@ def test_its_last_day_counts() -> None:
 def test_one_that_matches_nothing_is_unused() -> None:
     assert state(build(**fleet(WAIVER, "pass"))) == ("unused", 0)
     assert state(build(**fleet({**WAIVER, "hosts": ["pc-17"]}, "pass"))) == ("unused", 0)
-    assert state(build(**fleet({**WAIVER, "hosts": [], "groups": ["kiosks"]}, "pass"))) == ("unused", 0)
+    assert state(build(**fleet({**WAIVER, "hosts": [], "groups": ["kiosks"]}, "pass"))) == (
+        "unused",
+        0,
+    )
     told = terminal.lines(build(**fleet(WAIVER, "pass")), ["/r/report.json"])
-    assert f"exceptions that match nothing: {RULE} (jane)" in told
+    assert f"waivers that match nothing: {RULE} (jane)" in told
 
 
 def test_what_nobody_could_see_is_not_called_unused() -> None:
     others = {**WAIVER, "hosts": ["away"]}
     assert state(build(**fleet(others, "pass"), away=AWAY)) == ("not_judged", 0)
     hosts = build(**fleet(WAIVER, "pass"))["hosts"]
-    (one,) = waivers.of([{"waivers": [{**WAIVER, "hosts": ["elsewhere"]}]}], hosts, ["elsewhere"], date(2026, 11, 24))
+    (one,) = waivers.records(
+        [{"waivers": [{**WAIVER, "hosts": ["elsewhere"]}]}],
+        hosts,
+        ["elsewhere"],
+        date(2026, 11, 24),
+    )
     assert one["state"] == "not_judged"
 
 
 def test_the_same_one_of_many_hosts_stands_once() -> None:
     waiver = {**WAIVER, "hosts": [], "groups": ["all"]}
-    report = build(**fleet(waiver, name="a"), **fleet(waiver, name="b"), **fleet(waiver, "pass", name="c"))
+    report = build(
+        **fleet(waiver, name="a"), **fleet(waiver, name="b"), **fleet(waiver, "pass", name="c")
+    )
     assert state(report) == ("in_force", 2)
 
 
 def test_the_terminal_names_what_ended_or_ends_soon() -> None:
     soon, later = {**WAIVER, "expires": "2026-12-24"}, {**WAIVER, "expires": "2026-12-25"}
-    assert f"exceptions: {RULE} ends 2026-12-24 (jane)" in terminal.lines(build(**fleet(soon)), ["/r/report.json"])
-    assert not any("exceptions" in line for line in terminal.lines(build(**fleet(later)), ["/r/report.json"]))
-    over = terminal.lines(build(**fleet({**WAIVER, "expires": "2026-01-01"}, "fail")), ["/r/report.json"])
-    assert f"exceptions: {RULE} ended 2026-01-01 (jane)" in over
+    assert f"waivers: {RULE} ends 2026-12-24 (jane)" in terminal.lines(
+        build(**fleet(soon)), ["/r/report.json"]
+    )
+    assert not any(
+        "waivers: " in line for line in terminal.lines(build(**fleet(later)), ["/r/report.json"])
+    )
+    over = terminal.lines(
+        build(**fleet({**WAIVER, "expires": "2026-01-01"}, "fail")), ["/r/report.json"]
+    )
+    assert f"waivers: {RULE} ended 2026-01-01 (jane)" in over
