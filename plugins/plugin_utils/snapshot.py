@@ -126,10 +126,19 @@ class FirewallProduct:
 
 
 @dataclass(frozen=True)
+class HostsEntry:
+    """A line of the hosts file: an address, and the names that it has, in lower case."""
+
+    address: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
 
-    offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    hosts_file has the lines of the hosts file that name a server which was probed, None where it was not
+    read. offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
     """
 
     host: Mapping[str, Any]
@@ -144,6 +153,7 @@ class Snapshot:
     errors: Mapping[str, str]
     offline: bool = False
     vantage: bool = False
+    hosts_file: tuple[HostsEntry, ...] | None = None
 
     def change(self, registry: Registry) -> Snapshot:
         """Return this snapshot with another registry."""
@@ -203,6 +213,7 @@ class Snapshot:
             errors=mapping(text, record.get("errors", {}), "errors"),
             offline=expect(bool, record.get("offline", False), "offline"),
             vantage=expect(bool, record.get("vantage", False), "vantage"),
+            hosts_file=optional(_parse_hosts, record.get("hosts_file"), "hosts_file"),
         )
 
 
@@ -216,6 +227,15 @@ def _parse_services(raw: Any, place: str) -> dict[str, str]:
 
 def _parse_probes(raw: Any, place: str) -> tuple[Probe, ...]:
     return items(parse_probe, raw, place)
+
+
+def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
+    entries = []
+    for line in items(text, raw, place):
+        address, *names = line.partition("#")[0].lower().split() or [""]
+        if names:
+            entries.append(HostsEntry(address, tuple(name.rstrip(".") for name in names)))
+    return tuple(entries)
 
 
 def _parse_users(raw: Any, place: str) -> tuple[User, ...]:

@@ -44,6 +44,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess imp
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.reachability.build import (
     ISSUING,
     PUBLIC,
+    ROOT_LIST,
     encoded,
     failed,
     http,
@@ -127,8 +128,8 @@ def answered(endpoint: Endpoint, answer: dict[str, Any]) -> Outcome:
     (API, "", Outcome.PAGE_NOT_KNOWN),
     (API, "http://api.knx.org/login", Outcome.PAGE_NOT_KNOWN),
     (API, "https://api.knx.org/", Outcome.FINE),
-    (API, "https://portal.example/", Outcome.CAPTIVE_PORTAL),
-    (API, "http://[bad/", Outcome.CAPTIVE_PORTAL),
+    (API, "https://portal.example/", Outcome.SIGN_IN_OR_BLOCK),
+    (API, "http://[bad/", Outcome.SIGN_IN_OR_BLOCK),
     (MASTER, "/portal/login", Outcome.PAGE_NOT_KNOWN),
     (MASTER, "https://update.knx.org/", Outcome.PAGE_NOT_KNOWN),
 ])  # fmt: skip
@@ -184,7 +185,7 @@ def test_interception_passes_only_with_certificates_that_are_the_vendors_own(
     verdicts = {}
     for endpoint in encrypted:
         verdicts[endpoint.name] = [(route, judged(probe(tls=tls(*presented)), endpoint))]
-    judgement = judge_interception(verdicts, encrypted)
+    judgement = judge_interception(verdicts, encrypted, ROOT_LIST)
     assert judgement.status is Status.UNKNOWN
     assert words in judgement.reason
 
