@@ -69,7 +69,7 @@ class Registry:
         return (path for path, _key in self._keys.values())
 
     def key(self, path: str) -> Key:
-        """Return a key; one that the reply does not hold is unreadable, so that it is not taken for missing."""
+        """Return a key; one that the reply does not contain is unreadable, and not missing."""
         return self._keys.get(fold(path), ("", NOT_READ))[1]
 
     def value(self, path: str, name: str) -> Value | None:

@@ -25,6 +25,9 @@ from .reachability import probe_plan, session
 from .snapshot import Registry, Snapshot, User
 from .wire import SnapshotError
 
+NOT_DETERMINED = (
+    "which of them were carried out could not be determined. The next run reads everything again."
+)
 SESSION_PROBE = "ets6.network.windows_session_probe"
 
 Request = Mapping[str, Any]
@@ -87,8 +90,7 @@ class Target(ABC):
         if len(results) != len(steps):
             raise TargetError(
                 f"{self.name} was given {len(steps)} operations and reported on {len(results)}: "
-                "which of them were carried out could not be determined. The next run reads "
-                "everything again."
+                f"{NOT_DETERMINED}"
             )
         return _outcome(snapshot, changes, steps, results)
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Interception by a real inspector: Debian's mitmproxy, in the way of the lab's vendor and as its proxy."""
+"""Interception by a real inspector: mitmproxy, in the way of the lab's vendor and as its proxy."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snaps
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.integration.debian import need
+from tests.integration.debian import do_without, need
 from tests.integration.street import look, outcome, resolve_with
 from tests.lab import fleet
 from tests.lab.lab import Lab
-from tests.lab.mitmproxy import Mitmproxy
+from tests.lab.mitmproxy import PROGRAM, Mitmproxy
 from tests.lab.network import Network
 from tests.lab.pc import Pc
 from tests.lab.play import play
@@ -50,14 +50,13 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    program = need("mitmdump", "mitmproxy")
+    if not PROGRAM.exists():
+        do_without(f"{PROGRAM} is missing; make unit installs it")
     with ExitStack() as stack:
         network = Network(tmp_path_factory.mktemp("network"))
         stack.callback(network.stop)
-        in_the_way = stack.enter_context(
-            Mitmproxy(program, f"reverse:https://{network.https.address}")
-        )
-        proxy = stack.enter_context(Mitmproxy(program, f"upstream:http://{network.proxy.address}"))
+        in_the_way = stack.enter_context(Mitmproxy(f"reverse:https://{network.https.address}"))
+        proxy = stack.enter_context(Mitmproxy(f"upstream:http://{network.proxy.address}"))
         yield Place(network, in_the_way, proxy)
 
 

@@ -163,7 +163,7 @@ class Street:
             "unwell_tls": self._tls(issuing, names, obstacles.Unwell, logged=True),
             "vendor": network.https.address,
             "vendor_http": network.http.address,
-            "nobody": network.nobody,
+            "nobody": network.closed,
             "inspected": network.inspected.address,
             "expired": self._tls(issuing, names, started=100, logged=True),
             "early": self._tls(issuing, names, started=-2, logged=True),

@@ -90,7 +90,7 @@ def test_an_outage_is_the_vendors_only_when_a_second_vantage_point_agrees(lab: L
     """The PC goes out by a proxy that cannot reach the server either; the host that probes goes straight."""
     lab.members["pc-right"].pc.user_proxy(3, lab.network.proxy.address)
     table = lab.network.endpoints()
-    table["updates"] = {"url": "https://gone.knx.org", "address": lab.network.nobody}
+    table["updates"] = {"url": "https://gone.knx.org", "address": lab.network.closed}
     words = ["-e", json.dumps({"ets6_network_endpoints": table})]
     played = play(lab, VERIFY, *words)
     assert played.code == 2
