@@ -71,6 +71,7 @@ class Pc:
             "firewall_products": [],
             "users": [{"sid": USER, "profile": r"C:\Users\knx", "logged_on": True}],
             "files": {},
+            "hosts": ["# Copyright (c) 1993-2009 Microsoft Corp."],
             "faults": {},
             "names": {},
             "registry": {},
