@@ -167,7 +167,10 @@ class Snapshot:
         if other.probes is None:
             return self
         probes = {probe.key: probe for probe in (*(self.probes or ()), *other.probes)}
-        return dataclasses.replace(self, probes=tuple(probes.values()))
+        hosts_file = self.hosts_file
+        if other.hosts_file:
+            hosts_file = tuple(dict.fromkeys((*(hosts_file or ()), *other.hosts_file)))
+        return dataclasses.replace(self, probes=tuple(probes.values()), hosts_file=hosts_file)
 
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:
