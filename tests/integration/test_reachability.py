@@ -587,6 +587,7 @@ def test_the_real_powershell_comes_to_the_same_outcomes(street: Street, tmp_path
             pc = Pc(name, rule_count=0)
             pc.allow_all()
             variables = {
+                "ets6_network_probe_timeout": 60,
                 "ets6_network_endpoints": table,
                 "ets6_network_public_roots": str(street.network.roots),
             }
