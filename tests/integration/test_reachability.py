@@ -148,7 +148,7 @@ class Street:
                 unlisted.intermediate("Lab Unlisted CA"), names, logged=True
             ),
             "without_names": self._tls(scanner, [], name="update.knx.org", chain="whole"),
-            "odd_names": self._tls(issuing, ["_acme.knx.org", "update.knx.org."], logged=True),
+            "odd_names": self._tls(issuing, ["_acme.knx.org", "update.knx.org"], logged=True),
             "today": self._tls(issuing, names, Dated, started=0, logged=True),
             "crossed": self._crossed(network.public),
             "failing_page": self._http(FailingPage),
@@ -253,6 +253,8 @@ class Scene:
     ahead: timedelta = timedelta()
     short: bool = False
     evidence: dict[str, Any] = field(default_factory=dict)
+    by_windows: bool = True
+    """Whether .NET on Linux builds the chain as Windows does."""
 
 
 PORTAL = "login.hotel.example"
@@ -308,7 +310,7 @@ SCENES = {
     "unlisted_root_not_sent": Scene("unlisted_below", Outcome.UNTRUSTED, "a public authority that the list does not have", evidence={"root": "absent"}),
     "leaf_without_names": Scene("without_names", Outcome.INTERCEPTED, "Kaspersky is a virus scanner on the PC", evidence={"product": "Kaspersky"}),
     "odd_names": Scene("odd_names", Outcome.FINE, "is reached"),
-    "cross_signed": Scene("crossed", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}),
+    "cross_signed": Scene("crossed", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}, by_windows=False),
     "two_hours_behind": Scene("today", Outcome.WRONG_CLOCK, "by the server's answer it is", ahead=timedelta(hours=-2)),
     "intercepted": Scene("inspected", Outcome.INTERCEPTED, "of the Lab, Fortinet FortiGate", evidence={**PRIVATE, "product": "Fortinet FortiGate"}),
     "intercepted_by_nobody_known": Scene("private", Outcome.INTERCEPTED, "CN=Company Root", evidence={**PRIVATE, "product": None}),
@@ -574,7 +576,7 @@ def test_the_real_powershell_comes_to_the_same_outcomes(street: Street, tmp_path
     scenes = {
         name: scene
         for name, scene in SCENES.items()
-        if not (scene.proxy or scene.names or scene.ahead)
+        if scene.by_windows and not (scene.proxy or scene.names or scene.ahead)
     }
     table = only(**{
         name: {"url": "https://update.knx.org" if scene.tls else DOCUMENT, "address": street.places[scene.place]}
@@ -642,3 +644,33 @@ def test_the_list_of_roots_is_named_with_its_hash(street: Street) -> None:
     evidence = finding.evidence["roots"]
     assert evidence["path"] == str(roots)
     assert evidence["sha256"] == hashlib.sha256(roots.read_bytes()).hexdigest()
+
+
+def test_a_line_in_one_pcs_hosts_file_is_named_and_its_neighbour_is_fine(tmp_path: Path) -> None:
+    """By PowerShell in both dialects, and by the model; no other line of the file leaves the PC."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+
+    def build(network: Network) -> list[fleet.Member]:
+        port = network.closed.rpartition(":")[2]
+        url = f"https://update.knx.org:{port}"
+        members = []
+        for name, dialect in (("pc-5-1", "5.1"), ("pc-7", "7"), ("pc-model", "")):
+            pc = Pc(name, rule_count=0)
+            pc.allow_all()
+            pc.state["names"] = {"update.knx.org": ["127.0.0.1"]}
+            pc.state["hosts"] = ["# ours", "127.0.0.1\tUpdate.KNX.org # once", "10.0.0.1 secret.example"]
+            table = only(updates={"url": url})
+            variables = {"ets6_network_endpoints": table, "ets6_network_probe_timeout": 30}
+            members.append(fleet.Member(pc, "", "", "", ("", ""), variables, dialect=dialect))
+        return members
+
+    with Lab(build) as lab:
+        played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    for name in ("pc-5-1", "pc-7", "pc-model"):
+        finding = played.finding(name, "reach.updates")
+        assert finding["evidence"]["outcome"] == "hosts_file", name
+        reason = "The hosts file of this PC leads update.knx.org to 127.0.0.1, where it is not."
+        assert finding["reason"].startswith(reason)
+        assert finding["reason"].endswith(CONTACTS[Outcome.HOSTS_FILE])
+    assert "secret.example" not in (tmp_path / "report.json").read_text()
