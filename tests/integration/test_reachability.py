@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.fleet import OUTAGE
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes import (
     CONTACTS,
     Outcome,
@@ -33,6 +34,7 @@ from tests.lab.pc import Pc
 from tests.lab.play import play
 from tests.lab.script import find_pwsh
 from tests.lab.squid import Squid
+from tests.lab.tinyproxy import Tinyproxy
 
 DOCUMENT = "http://update.knx.org/data/XML/project-23/knx_master.xml"
 
@@ -397,6 +399,21 @@ def test_what_a_real_squid_says(street: Street, url: str, denied: str, wanted: O
             public_roots=str(street.network.roots),
         )["reach.updates"]
     assert outcome(finding) == wanted.value, finding.reason
+
+
+@pytest.mark.parametrize(("url", "wanted"), [
+    (DOCUMENT, Outcome.ERROR_NOT_KNOWN),
+    ("https://update.knx.org", Outcome.PROXY_CANNOT),
+])  # fmt: skip
+def test_what_a_real_tinyproxy_says(street: Street, url: str, wanted: Outcome) -> None:
+    """In place of a tunnel it is the proxy that answers; over HTTP that cannot be told."""
+    with Tinyproxy(need("tinyproxy", "tinyproxy"), street.places["nobody"]) as tinyproxy:
+        proxy = {"mode": "named", "server": tinyproxy.address}
+        roots = str(street.network.roots)
+        findings = look(5, endpoints=only(updates={"url": url}), proxy=proxy, public_roots=roots)
+    finding = findings["reach.updates"]
+    assert outcome(finding) == wanted.value, finding.reason
+    assert (wanted in OUTAGE) is (wanted is Outcome.PROXY_CANNOT)
 
 
 # ----- endpoints beside each other

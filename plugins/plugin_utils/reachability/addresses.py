@@ -88,9 +88,9 @@ def suspicious_address(probe: Probe, endpoint: Endpoint) -> str:
     """Return the address of a probe at which the server cannot be; empty where there is none.
 
     Where it was connected, that address counts; else all of them, so that one odd address beside a
-    good one is not blamed.
+    good one is not blamed. A URL that names an address resolves nothing.
     """
-    if probe.route or endpoint.address:
+    if probe.route or endpoint.address or parse_address(endpoint.host):
         return ""
     candidates = list(probe.addresses)
     if probe.stage not in ("dns", "tcp") and probe.address:

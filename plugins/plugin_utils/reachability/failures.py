@@ -115,6 +115,12 @@ def _tunnel_refused(answer: HttpAnswer, where: str, route: str, user: str) -> Ve
             f"The proxy {route} answers with a redirect ({status}) to {target}: a sign-in page of "
             "the network, or a page that blocks the server.",
         )
+    if status == 500:
+        return Verdict(
+            Outcome.ERROR_NOT_KNOWN,
+            f"The proxy {route} answers with an error (500): it cannot resolve or reach the server, "
+            "or is out of order itself. The number does not say which.",
+        )
     if status >= 500:
         return Verdict(
             Outcome.PROXY_CANNOT,

@@ -457,3 +457,15 @@ def test_the_products_of_the_documentation_are_those_of_the_code() -> None:
     for name, place, words in rows:
         documented |= {(name, place, word) for word in words.split("`, `")}
     assert documented == {(item.name, item.place.value, item.words) for item in PRODUCTS}
+
+
+def test_a_url_that_names_an_address_is_not_sinkholed() -> None:
+    record = probe(addresses=["127.0.0.1"], tls=None)
+    assert judged(record, Endpoint("mirror", "http://127.0.0.1:8080/")).outcome is Outcome.FINE
+
+
+def test_a_bare_500_in_place_of_a_tunnel_is_of_an_unknown_sender() -> None:
+    refused = failed("connect", "other", way="p:1", connect=http(500))
+    assert judged(refused).outcome is Outcome.ERROR_NOT_KNOWN
+    refused["connect"] = http(502)
+    assert judged(refused).outcome is Outcome.PROXY_CANNOT
