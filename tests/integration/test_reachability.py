@@ -310,7 +310,7 @@ SCENES = {
     "poisoned_by_name": Scene("poisoned_by_name", Outcome.UNTRUSTED, "the name of an inspector", evidence={"root": "public"}),
     "unlisted_root": Scene("unlisted", Outcome.UNTRUSTED, "a public authority that the list does not have", evidence={"root": "private"}),
     "unlisted_root_not_sent": Scene("unlisted_below", Outcome.UNTRUSTED, "a public authority that the list does not have", evidence={"root": "absent"}),
-    "leaf_without_names": Scene("without_names", Outcome.INTERCEPTED, "Kaspersky is a virus scanner on the PC", evidence={"product": "Kaspersky"}),
+    "leaf_without_names": Scene("without_names", Outcome.INTERCEPTED, "Kaspersky is a virus scanner or filter on the PC", evidence={"product": "Kaspersky"}),
     "odd_names": Scene("odd_names", Outcome.FINE, "is reached"),
     "cross_signed": Scene("crossed", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}, by_windows=False),
     "two_hours_behind": Scene("today", Outcome.WRONG_CLOCK, "by the server's answer it is", ahead=timedelta(hours=-2)),

@@ -47,13 +47,13 @@ NO_PUBLIC_SERVERS = NO_SERVERS + tuple(
 )
 """Addresses at which no public server is: the list of OONI's tests and its IPv6 counterparts. A
 user's own server may be there."""
-SINKHOLES = {
-    "198.135.184.22": "Palo Alto Networks",
-    "208.91.112.55": "Fortinet FortiGuard",
-    "2001:cdba::3257:9652": "Fortinet FortiGuard",
-}
-"""Public addresses to which products lead blocked names: Palo Alto Networks, "Enable DNS Security";
-Fortinet community, "Various Block option under DNS filter"."""
+SINKHOLES = (
+    (ipaddress.ip_network("198.135.184.22"), "Palo Alto Networks"),
+    (ipaddress.ip_network("208.91.112.55"), "Fortinet FortiGuard"),
+    (ipaddress.ip_network("2001:cdba::3257:9652"), "Fortinet FortiGuard"),
+    (ipaddress.ip_network("146.112.61.104/29"), "Cisco Umbrella"),
+)
+"""Public addresses to which products lead blocked names. docs/reachability.md has the sources."""
 
 
 def _plain(text: str) -> Address | None:
@@ -71,7 +71,10 @@ def _is_in(address: Address, networks: Iterable[Network]) -> bool:
 def sinkhole_of(text: str) -> str:
     """Return whose sinkhole an address is; empty for any other."""
     address = _plain(text)
-    return SINKHOLES.get(str(address), "") if address else ""
+    for network, owner in SINKHOLES:
+        if address is not None and _is_in(address, (network,)):
+            return owner
+    return ""
 
 
 def _has_no_server(text: str, host: str) -> bool:

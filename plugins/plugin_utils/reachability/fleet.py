@@ -339,8 +339,8 @@ def _issuer_sentence(place: str, same: int, judged: int) -> str:
         meaning = ": look for it on this host, for example a virus scanner"
     if place == Place.SCANNER:
         meaning = (
-            ": it is a virus scanner, which may have a key of its own on each PC. Look on this "
-            "host, or in the scanner's management"
+            f": it is a {place}, which may have a key of its own for each. Look on this host, or in "
+            "the management of that program"
         )
     if place in (Place.APPLIANCE, Place.CLOUD):
         meaning = f": it is a {place}, so do not look for it on a single PC"

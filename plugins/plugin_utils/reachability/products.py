@@ -16,14 +16,14 @@ from enum import StrEnum
 class Place(StrEnum):
     """Where a product intercepts."""
 
-    SCANNER = "virus scanner on the PC"
+    SCANNER = "virus scanner or filter on the PC"
     APPLIANCE = "device of the network"
     CLOUD = "cloud service, often with an agent on the PC"
     TOOL = "debugging tool, usually on the PC"
 
 
 CONTACTS = {
-    Place.SCANNER: "Exempt the server in the virus scanner of this PC, or in its management.",
+    Place.SCANNER: "Exempt the server in that program on this PC, or in its management.",
     Place.APPLIANCE: "Ask the administrators of the firewall to exempt the server from TLS "
     "inspection.",
     Place.CLOUD: "Ask the administrators of the cloud service to exempt the server from TLS "
@@ -48,6 +48,7 @@ PRODUCTS = (
     Product("norton web/mail shield", "Norton", Place.SCANNER),
     Product("bitdefender", "Bitdefender", Place.SCANNER),
     Product("kaspersky", "Kaspersky", Place.SCANNER),
+    Product("adguard", "AdGuard", Place.SCANNER),
     Product("eset ssl filter", "ESET", Place.SCANNER),
     Product("fortigate", "Fortinet FortiGate", Place.APPLIANCE),
     Product("fortinet", "Fortinet FortiGate", Place.APPLIANCE),

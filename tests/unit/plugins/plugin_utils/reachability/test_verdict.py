@@ -375,6 +375,7 @@ def test_a_dead_ipv6_address_before_one_that_works_is_a_remark() -> None:
 
 @pytest.mark.parametrize(("address", "owner"), [
     ("208.91.112.55", "Fortinet FortiGuard"),
+    ("146.112.61.106", "Cisco Umbrella"),
     ("198.135.184.22", "Palo Alto Networks"),
     ("::ffff:208.91.112.55", "Fortinet FortiGuard"),
     ("2001:cdba::3257:9652", "Fortinet FortiGuard"),
