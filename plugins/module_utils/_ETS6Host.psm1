@@ -249,6 +249,16 @@ Function Get-ETS6Environment {
   $variables
 }
 
+# Returns the lines of the hosts file that name a server to be probed: no other line leaves the PC.
+Function Get-ETS6HostsLine($Probes) {
+  $names = @(foreach ($probe in $Probes) { ([Uri]$probe.url).DnsSafeHost })
+  if (-not $names) { return , @() }
+  , @(foreach ($line in Get-Content -LiteralPath "$env:SystemRoot\System32\drivers\etc\hosts") {
+      $words = @(-split ($line -split '#')[0])
+      if ($words | Select-Object -Skip 1 | Where-Object { $_.TrimEnd('.') -in $names }) { $words -join ' ' }
+    })
+}
+
 # Returns the requested paths and those that a registry value names.
 Function Find-ETS6Path($Paths, $Names, $Registry) {
   foreach ($path in $Paths) {
@@ -370,6 +380,7 @@ Function Get-ETS6Snapshot($Request) {
     registered_firewalls = { Get-ETS6RegisteredFirewall }
     networks = { Get-ETS6ConnectedNetwork }
     firewall_service = { Get-ETS6FirewallService }
+    hosts_file = { Get-ETS6HostsLine $Request.probes }
     probes = { Invoke-ETS6Probe (Resolve-ETS6Proxy $Request.probes $snapshot) $Request.probe_timeout }
   }
   foreach ($part in $parts.GetEnumerator()) {
@@ -497,10 +508,11 @@ $script:ProbeScript = {
       if (-not (Receive-ETS6Data $Stream $Raw)) { throw [IO.EndOfStreamException]::new('the connection was closed before an answer') }
       $text = $latin1.GetString($Raw.ToArray())
       # 1xx announces the answer.
-      $start = [regex]::Match($text, '^(HTTP/\S+ 1\d\d[^\r]*(\r\n[^\r]+)*\r\n\r\n)*').Length
-      $end = $text.IndexOf("`r`n`r`n", $start, [StringComparison]::Ordinal)
-    } while ($end -lt 0)
-    ($text.Substring($start, $end - $start) -split "`r`n"), ($end + 4)
+      $start = [regex]::Match($text, '^(HTTP/\S+ 1\d\d[^\r\n]*(\r?\n[^\r\n]+)*\r?\n\r?\n)*').Length
+      # Some servers end lines with LF alone (RFC 9112, 2.2).
+      $blank = [regex]::new('\r?\n\r?\n').Match($text, $start)
+    } while (-not $blank.Success)
+    ($text.Substring($start, $blank.Index - $start) -split "`r?`n"), ($blank.Index + $blank.Length)
   }
 
   Function Read-ETS6Body($Stream, $Raw, [int]$End, [bool]$Chunked) {
@@ -626,6 +638,7 @@ $script:ProbeScript = {
       if ($inner -is [IO.EndOfStreamException]) { $kind = 'closed'; break }
       if ($inner -is [Security.Authentication.AuthenticationException]) {
         $kind = if ($inner.InnerException) { 'tls_alert' } else { 'plain_http' }
+        if ($inner.InnerException -is [ComponentModel.Win32Exception]) { $code = $inner.InnerException.NativeErrorCode }
         break
       }
       # .NET Framework says no more of an answer without TLS, whose rest can still be read.

@@ -53,6 +53,10 @@ NOT_TLS = frozenset({
     "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG",
 })  # fmt: skip
 """OpenSSL's reasons where the other side does not speak TLS."""
+NO_COMMON_TLS = frozenset({
+    "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE", "VERSION_TOO_LOW",
+})  # fmt: skip
+"""OpenSSL's own reasons where the settings of this host leave nothing in common with the server."""
 ENCODING_DER = 2
 """OpenSSL's binding in Python: 1 is PEM, 2 is DER."""
 
@@ -468,5 +472,7 @@ def _classify(error: OSError) -> ProbeError:
         kind = "tls_alert" if "ALERT" in reason else "other"
         if reason in NOT_TLS:
             kind = "plain_http"
+        if reason in NO_COMMON_TLS:
+            kind = "no_common_tls"
         return ProbeError(kind, reason or text, error.errno)
     return ProbeError(ERRORS.get(error.errno or 0, "other"), text, error.errno)

@@ -164,10 +164,19 @@ class FirewallService:
 
 
 @dataclass(frozen=True)
+class HostsEntry:
+    """A line of the hosts file: an address, and the names that it has, in lower case."""
+
+    address: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
 
-    offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    hosts_file has the lines of the hosts file that name a server which was probed, None where it was not
+    read. offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
     """
 
     host: Mapping[str, Any]
@@ -185,6 +194,7 @@ class Snapshot:
     firewall_service: FirewallService | None = None
     offline: bool = False
     vantage: bool = False
+    hosts_file: tuple[HostsEntry, ...] | None = None
 
     def change(self, registry: Registry) -> Snapshot:
         """Return this snapshot with another registry."""
@@ -198,7 +208,10 @@ class Snapshot:
         if other.probes is None:
             return self
         probes = {probe.key: probe for probe in (*(self.probes or ()), *other.probes)}
-        return dataclasses.replace(self, probes=tuple(probes.values()))
+        hosts_file = self.hosts_file
+        if other.hosts_file:
+            hosts_file = tuple(dict.fromkeys((*(hosts_file or ()), *other.hosts_file)))
+        return dataclasses.replace(self, probes=tuple(probes.values()), hosts_file=hosts_file)
 
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:
@@ -253,6 +266,7 @@ class Snapshot:
             ),
             offline=expect(bool, record.get("offline", False), "offline"),
             vantage=expect(bool, record.get("vantage", False), "vantage"),
+            hosts_file=optional(_parse_hosts, record.get("hosts_file"), "hosts_file"),
         )
 
 
@@ -266,6 +280,15 @@ def _parse_services(raw: Any, place: str) -> dict[str, str]:
 
 def _parse_probes(raw: Any, place: str) -> tuple[Probe, ...]:
     return items(parse_probe, raw, place)
+
+
+def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
+    entries = []
+    for line in items(text, raw, place):
+        address, *names = line.partition("#")[0].lower().split() or [""]
+        if names:
+            entries.append(HostsEntry(address, tuple(name.rstrip(".") for name in names)))
+    return tuple(entries)
 
 
 def _parse_users(raw: Any, place: str) -> tuple[User, ...]:

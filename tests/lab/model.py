@@ -98,6 +98,7 @@ class _Reading:
             "users": users,
             "files": files,
             "network": network,
+            "hosts_file": self._hosts(),
             "services": dict(self.state["services"]),
             "firewall_products": [
                 {
@@ -233,6 +234,19 @@ class _Reading:
                 record |= {"state": "present", "version": file["version"], "size": file["size"]}
             found.append(record)
         return found
+
+    def _hosts(self) -> list[str] | None:
+        """Return the lines of the hosts file that name a server to be probed."""
+        if self.state.get("hosts") is None:
+            self.errors["hosts_file"] = "Der Pfad kann nicht gefunden werden."
+            return None
+        names = {urlsplit(probe["url"]).hostname for probe in self.asked.get("probes") or ()}
+        lines = []
+        for line in self.state["hosts"]:
+            words = line.partition("#")[0].split()
+            if names.intersection(word.lower().rstrip(".") for word in words[1:]):
+                lines.append(" ".join(words))
+        return lines
 
     def _probes(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
         probes = [dict(probe) for probe in self.asked.get("probes") or ()]

@@ -77,6 +77,7 @@ class Pc:
             "modify_state": 0,
             "users": [{"sid": USER, "profile": r"C:\Users\knx", "logged_on": True}],
             "files": {},
+            "hosts": ["# Copyright (c) 1993-2009 Microsoft Corp."],
             "faults": {},
             "names": {},
             "registry": {},

@@ -291,6 +291,17 @@ Function Get-Item {
     }
 }
 
+# Get-Content of the hosts file (Microsoft Learn): the lines, or an error where the file is missing.
+Function Get-Content {
+    [CmdletBinding()]
+    param ([string]$LiteralPath)
+
+    if ($LiteralPath -notlike '*\drivers\etc\hosts') { return Microsoft.PowerShell.Management\Get-Content @PSBoundParameters }
+    $hosts = [LabPC]::State['hosts']
+    if ($null -eq $hosts) { throw [System.Management.Automation.ItemNotFoundException]::new("Der Pfad `"$LiteralPath`" kann nicht gefunden werden.") }
+    foreach ($line in $hosts) { $line.ToString() }
+}
+
 #endregion
 
 #region ScheduledTasks (windows-powershell-docs; results: Microsoft Learn, Task Scheduler Error and Success Constants)
@@ -427,4 +438,4 @@ Function Set-Acl {
 
 #endregion
 
-Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item
+Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content
