@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, POLICY, PROFILE_LIST, RULES, WINHTTP_KEYS, Pc, winhttp_blob
+from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, POLICY, PROFILE_LIST, RULES, Pc, winhttp_blob
 
 DENIED = "Requested registry access is not allowed."
 TYPES = ("REG_SZ", "REG_EXPAND_SZ", "REG_MULTI_SZ", "REG_DWORD", "REG_QWORD", "REG_BINARY", "REG_NONE")
@@ -67,6 +67,7 @@ class _Reading:
             "users": users,
             "files": files,
             "network": network,
+            "addresses": list(self.state["addresses"]),
             "services": dict(self.state["services"]),
             "firewall_products": [
                 {"name": product["name"], "enabled": {1: True, 0: False}.get(product["product_state"] >> 12 & 15)}
@@ -118,6 +119,7 @@ class _Reading:
             if not self.asked.get("user_registry"):
                 user["error"] = "no key of it was asked for"
             elif root is None:
+                user["hive"] = "missing"
                 user["error"] = rf'Der Pfad "{profile}\NTUSER.DAT" kann nicht gefunden werden.'
             else:
                 user["hive"] = "loaded" if root.startswith("HKU") else "file"
@@ -148,9 +150,14 @@ class _Reading:
         found = []
         for lower, path in folded.items():
             file = known.get(lower)
-            record = {"path": path, "state": "missing", "version": "", "size": 0, "error": ""}
+            record = {"path": path, "state": "missing", "version": "", "size": 0, "error": "", "head": ""}
             if file is not None:
-                record |= {"state": "present", "version": file["version"], "size": file["size"]}
+                record |= {
+                    "state": "present",
+                    "version": file["version"],
+                    "size": file["size"],
+                    "head": file.get("head", ""),
+                }
             found.append(record)
         return found
 
@@ -167,7 +174,7 @@ class _Reading:
     def _ways(self, users: list[dict[str, Any]], url: str) -> list[str]:
         """Work the ways out as .NET Framework does, from the blobs alone."""
         per_user = self.found.get(INTERNET_POLICY, {}).get("values", {}).get("ProxySettingsPerUser")
-        readable = [user for user in users if user["hive"] != "unavailable"]
+        readable = [user for user in users if user["hive"] in ("loaded", "file")]
         people = [user for user in readable if user["sid"] != "default"]
         chosen = [user for user in people if user["logged_on"]] or people or readable
         paths = [MACHINE_INTERNET] if per_user and per_user[1] == 0 else [rf"HKU\{user['sid']}\{INTERNET}" for user in chosen]
@@ -178,7 +185,10 @@ class _Reading:
                 (key for name, key in self.found.items() if name.lower() == (path + r"\Connections").lower()), {}
             )
             blob = key.get("values", {}).get("DefaultConnectionSettings")
-            flags, proxy, bypass = _settings(base64.b64decode(blob[1])) if blob else (0, "", "")
+            try:
+                flags, proxy, bypass = _settings(base64.b64decode(blob[1])) if blob else (0, "", "")
+            except struct.error:
+                continue
             if flags & 4:
                 continue
             ways.append(_select(proxy, bypass, url) if flags & 2 else "")
@@ -322,8 +332,10 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
     elif do == "set_winhttp_proxy":
         if "netsh" in faults:
             raise OperationError("netsh winhttp ended with exit code 1")
-        for key in WINHTTP_KEYS:
-            registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = winhttp_blob(step["server"], step["bypass"])
+        for view, version in state["netsh"].items():
+            key = rf"HKLM\{view}\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
+            blob = winhttp_blob(step["server"], step["bypass"], version)
+            registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = blob
     elif do == "set_firewall_rule":
         _set_rule(state, step["rule"])
     elif do == "remove_firewall_rule":
