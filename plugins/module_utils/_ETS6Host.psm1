@@ -211,23 +211,38 @@ Function Dismount-ETS6Hive {
   $script:Mounts.Clear()
 }
 
+# Gives the SIDs of who is logged on: the owner of a process in each session, explorer.exe first. A kiosk and a RemoteApp have none.
+Function Get-ETS6LoggedOnUser {
+  $system = 'csrss.exe', 'winlogon.exe', 'dwm.exe', 'fontdrvhost.exe', 'LogonUI.exe'
+  $owners = @{}
+  $processes = Get-CimInstance -ClassName Win32_Process -Filter 'SessionId<>0' -OperationTimeoutSec 20
+  foreach ($process in $processes | Sort-Object -Property { $_.Name -ne 'explorer.exe' }, ProcessId) {
+    if ($system -contains $process.Name -or $owners.ContainsKey($process.SessionId)) { continue }
+    try { $sid = (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
+    catch { continue } # it has ended in between
+    if ($sid -match $script:UserSid) { $owners[$process.SessionId] = $sid }
+  }
+  $owners.GetEnumerator() | ForEach-Object { $_.Value }
+}
+
 # Lists who could run ETS6, and reads the asked keys of each hive into the registry. A hive is loaded for the reading only.
 Function Get-ETS6User {
   param ([Collections.IDictionary]$Registry, [object[]]$Keys)
 
   $folders = Get-ETS6Profile
-  $desktops = @(foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" -OperationTimeoutSec 20) {
-      try { (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
-      catch { continue } # it has ended in between
-    })
+  $loggedOn = @(Get-ETS6LoggedOnUser)
   , @(foreach ($entry in $folders.GetEnumerator()) {
       $sid, $folder = $entry.Key, [string]$entry.Value
-      $user = @{ sid = $sid; name = ''; profile = $folder; hive = 'unavailable'; logged_on = $desktops -contains $sid; error = '' }
+      $user = @{ sid = $sid; name = ''; profile = $folder; hive = 'unavailable'; logged_on = $loggedOn -contains $sid; error = '' }
       if ($sid -ne 'default') { $user.name = ($folder -split '\\')[-1] }
       try {
         if (-not $Keys) { throw 'no key of it was asked for' }
         $user.hive = if ((Mount-ETS6Hive -Sid $sid) -eq $sid) { 'loaded' } else { 'file' }
         foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth }
+      }
+      catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException] {
+        $user.hive = 'missing'
+        $user.error = $_.Exception.GetBaseException().Message
       }
       catch { $user.error = $_.Exception.GetBaseException().Message }
       finally {
@@ -266,6 +281,19 @@ Function Get-ETS6Environment {
   $found
 }
 
+# Gives the first bytes of a file, from which the controller tells a 32-bit program; nothing where it cannot be read.
+Function Read-ETS6Head {
+  param ([object]$Item)
+
+  $bytes = [byte[]]::new(1024)
+  try {
+    $stream = $Item.OpenRead()
+    try { [Convert]::ToBase64String($bytes, 0, $stream.Read($bytes, 0, $bytes.Length)) }
+    finally { $stream.Dispose() }
+  }
+  catch { '' }
+}
+
 # Looks files up: those asked for, and those that a registry value names.
 Function Get-ETS6File {
   param ([object[]]$Paths, [object[]]$Names, [Collections.IDictionary]$Registry)
@@ -297,7 +325,7 @@ Function Get-ETS6File {
   $seen = [Collections.Generic.HashSet[string]]::new([StringComparer]::OrdinalIgnoreCase)
   , @(foreach ($path in $wanted) {
       if (-not $seen.Add($path)) { continue }
-      $file = @{ path = $path; state = 'missing'; version = ''; size = 0; error = '' }
+      $file = @{ path = $path; state = 'missing'; version = ''; size = 0; error = ''; head = '' }
       try {
         $item = Get-Item -LiteralPath $path -Force
         if (-not $item.PSIsContainer) {
@@ -305,6 +333,7 @@ Function Get-ETS6File {
           $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
           $file.size = $item.Length
           $file.state = 'present'
+          $file.head = Read-ETS6Head -Item $item
         }
       }
       catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException], [ArgumentException], [NotSupportedException] {
@@ -322,6 +351,11 @@ Function Get-ETS6File {
 Function Get-ETS6Network {
   $types = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
   , @(foreach ($one in @(1, 'domain'), @(2, 'private'), @(4, 'public')) { if ($types -band $one[0]) { $one[1] } })
+}
+
+# Gives the PC's own addresses: an empty name is the PC itself.
+Function Get-ETS6Address {
+  , @([Net.Dns]::GetHostAddressesAsync('').GetAwaiter().GetResult() | ForEach-Object { $_.ToString() })
 }
 
 Function Get-ETS6Service {
@@ -357,6 +391,7 @@ Function Get-ETS6Snapshot {
     users = { Get-ETS6User -Registry $registry -Keys $Asked.user_registry }
     files = { Get-ETS6File -Paths $Asked.files -Names $Asked.named_files -Registry $registry }
     network = { Get-ETS6Network }
+    addresses = { Get-ETS6Address }
     services = { Get-ETS6Service }
     firewall_products = { Get-ETS6FirewallProduct }
     probes = { Invoke-ETS6Probe -Probes (Resolve-ETS6Way -Probes $Asked.probes -Snapshot $snapshot) -Seconds $Asked.probe_timeout }
@@ -396,7 +431,7 @@ Function Resolve-ETS6Way {
   $below = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
   $policy = $registry['HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings']
   $machine = $policy -and $policy.state -eq 'present' -and $policy['values'].Contains('ProxySettingsPerUser') -and $policy['values']['ProxySettingsPerUser'][1] -eq 0
-  $readable = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -ne 'unavailable' })
+  $readable = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -in 'loaded', 'file' })
   $people = @($readable | Where-Object { $_.sid -ne 'default' })
   $here = @($people | Where-Object { $_.logged_on })
   $chosen = if ($here) { $here } elseif ($people) { $people } else { $readable }
@@ -406,7 +441,7 @@ Function Resolve-ETS6Way {
       catch { continue }
     })
   , @(foreach ($probe in $Probes) {
-      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; ways = $probe['ways'] }
+      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; ways = $probe['ways']; max_body = $probe['max_body'] }
       if ($null -eq $probe.ways) {
         $uri = [Uri]$probe.url
         $probe.ways = @(foreach ($setting in $settings) {
@@ -612,7 +647,7 @@ $script:ProbeScript = {
     $path = if ($Found.way -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
     $request = $ansi.GetBytes("GET $path HTTP/1.1`r`nHost: $($uri.Authority)`r`nUser-Agent: $agent`r`nAccept: */*`r`nConnection: close`r`n`r`n")
     $stream.Write($request, 0, $request.Length)
-    $Found.http = Read-Answer $stream 65536 $true
+    $Found.http = Read-Answer $stream $(if ($Probe.max_body) { $Probe.max_body } else { 65536 }) $true
     Save-Elapsed
     $Found.stage = 'done'
   }

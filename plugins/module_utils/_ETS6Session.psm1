@@ -72,16 +72,16 @@ $script:SessionScript = {
   [IO.File]::Move((Join-Path $Folder 'found.new'), (Join-Path $Folder 'found.txt'))
 }
 
-# Gives DOMAIN\name of the user, going by who has a desktop.
+# Gives DOMAIN\name of the user, going by the processes of all sessions.
 Function Get-ETS6DesktopUser {
   param ([string]$Sid)
 
-  foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" -OperationTimeoutSec 20) {
+  foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter 'SessionId<>0' -OperationTimeoutSec 20) {
     if ((Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid -ne $Sid) { continue }
     $owner = Invoke-CimMethod -InputObject $process -MethodName GetOwner -OperationTimeoutSec 20
     return "$($owner.Domain)\$($owner.User)"
   }
-  throw "$Sid is not logged on with a desktop"
+  throw "$Sid is not logged on"
 }
 
 # Makes a folder in which nobody but administrators and this user can put a file: what stands there is nobody else's word.

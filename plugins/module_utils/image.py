@@ -9,6 +9,7 @@ Where Windows keeps what: the folders of programs in ``SOFTWARE\Microsoft\Window
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,10 +43,16 @@ OFFLINE = {
 }
 TRANSACTION_LOGS = (".TxR.0", ".TxR.1", ".TxR.2"), (".TMContainer00000000000000000001", ".TMContainer00000000000000000002")
 """How the files are called that hold what the resource manager and the transaction manager of a hive have logged, after its id."""
+HEAD_BYTES = 1024
+"""So much of a program tells whether it is a 32-bit one."""
 LARGEST_TRANSACTION_LOG = 64 * 1024 * 1024
 HIBERNATED = (b"HIBR", b"hibr", b"RSTR", b"rstr")
 AWAKE = (b"WAKE", b"wake", b"\0\0\0\0", b"")
 """How hiberfil.sys begins. The first ones are of a Windows that will go on where it stopped (libhibr, format of hiberfil.sys)."""
+
+
+class MissingHiveError(HiveError):
+    """The image has no such hive."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class Image:
     def _load(self, name: str, path: str) -> None:
         stored = self._source.read(path)
         if stored is None:
-            raise HiveError(f"the hive {path} is missing, so the image is not whole")
+            raise MissingHiveError(f"the hive {path} is missing, so the image is not whole")
         logs: dict[str, bytes] = {}
         base = hive.BaseBlock.parse(stored, path)
         if base.dirty:
@@ -164,12 +171,23 @@ class Image:
             name = "" if sid == "default" else folder.rpartition("\\")[2]
             user = {"sid": sid, "name": name, "profile": folder, "hive": "unavailable", "logged_on": False, "error": ""}
             try:
-                self._load(f"HKU\\{sid}", f"{self._inside(folder)}/NTUSER.DAT")
+                path = f"{self._inside(folder)}/NTUSER.DAT"
+                self._load(f"HKU\\{sid}", path)
                 user["hive"] = "file"
+            except MissingHiveError as error:
+                user["hive"] = "missing" if self._is_missing(path) else "unavailable"
+                user["error"] = str(error)
             except (HiveError, ImageError) as error:
                 user["error"] = str(error)
             users.append(user)
         return users
+
+    def _is_missing(self, path: str) -> bool:
+        """Return whether the image, which holds more than hives, has no such file."""
+        try:
+            return self._source.size(path) is None
+        except ImageError:
+            return False
 
     def _inside(self, path: str) -> str:
         """Return the path of a file of the Windows volume, relative to its root."""
@@ -236,7 +254,7 @@ class Image:
         return [self._file(path) for path in wanted.values()]
 
     def _file(self, path: str) -> dict[str, Any]:
-        file: dict[str, Any] = {"path": path, "state": "missing", "version": "", "size": 0, "error": ""}
+        file: dict[str, Any] = {"path": path, "state": "missing", "version": "", "size": 0, "error": "", "head": ""}
         try:
             if "%" in path:
                 if "ProgramFiles" not in self._environment:
@@ -245,10 +263,17 @@ class Image:
                 return file
             size = self._source.size(self._inside(path))
             if size is not None:
-                file.update(state="present", size=size)
+                file.update(state="present", size=size, head=self._head(self._inside(path)))
         except ImageError as error:
             file.update(state="unreadable", error=str(error))
         return file
+
+    def _head(self, path: str) -> str:
+        """Return the first bytes of a file as base64; nothing where they cannot be read."""
+        try:
+            return base64.b64encode(self._source.read(path, HEAD_BYTES) or b"").decode("ascii")
+        except ImageError:
+            return ""
 
     def apply(self, operations: Sequence[Mapping[str, Any]]) -> bool:
         """Carry out set_registry_values, all or none, and tell whether that changed anything.

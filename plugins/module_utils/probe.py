@@ -90,6 +90,7 @@ class Probe:
         self._port = parts.port or (443 if self._tls else 80)
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._address = str(probe.get("address") or "")
+        self._body_cap = int(probe.get("max_body") or BODY_CAP)
         self._way = way
         self._deadline = self._ends = deadline
         self._stage = "queue"
@@ -181,7 +182,7 @@ class Probe:
         host = self._name if self._port == (443 if self._tls else 80) else server
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         self._send(stream, request)
-        self._keep(http=self._read_answer(stream, cap=BODY_CAP, with_body=True))
+        self._keep(http=self._read_answer(stream, cap=self._body_cap, with_body=True))
         self._timed()
 
     def _connect(self, name: str, port: int) -> socket.socket:

@@ -89,20 +89,26 @@ class Registry:
 
 @dataclass(frozen=True)
 class File:
-    """A file that was looked for. path is expanded; version is the file version (``6.3.0.0``) where it has one."""
+    """A file that was looked for.
+
+    path is expanded; version is the file version (``6.3.0.0``) where it has one. head are its first
+    bytes, at most 1,024, where they could be read.
+    """
 
     path: str
     state: State
     version: str = ""
     size: int = 0
     error: str = ""
+    head: bytes = b""
 
 
 @dataclass(frozen=True)
 class User:
     r"""A user who could run ETS6, or (sid ``default``) the profile that new users start from.
 
-    hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``unavailable`` (error says why).
+    hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``missing`` (the
+    profile's folder or its hive file is gone), ``unavailable`` (error says why).
     Keys stand in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
     """
 
@@ -127,6 +133,7 @@ class Snapshot:
     """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
 
     offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    addresses are the PC's own, None where they were not read.
     """
 
     host: Mapping[str, Any]
@@ -141,6 +148,7 @@ class Snapshot:
     errors: Mapping[str, str]
     offline: bool = False
     vantage: bool = False
+    addresses: tuple[str, ...] | None = None
 
     def change(self, registry: Registry) -> Snapshot:
         """Return this snapshot with another registry."""
@@ -200,6 +208,7 @@ class Snapshot:
             errors=mapping(text, record.get("errors", {}), "errors"),
             offline=expect(bool, record.get("offline", False), "offline"),
             vantage=expect(bool, record.get("vantage", False), "vantage"),
+            addresses=optional(_parse_texts, record.get("addresses"), "addresses"),
         )
 
 
@@ -248,13 +257,14 @@ def _parse_key(raw: Any, place: str) -> Key:
 
 
 def _parse_file(raw: Any, place: str) -> File:
-    record = _record(raw, place, ("path", "state", "version", "size", "error"))
+    record = _record(raw, place, ("path", "state", "version", "size", "error", "head"))
     return File(
         text(record.get("path"), f"{place}.path"),
         _parse_state(record.get("state"), f"{place}.state"),
         text(record.get("version", ""), f"{place}.version"),
         number(record.get("size", 0), f"{place}.size"),
         text(record.get("error", ""), f"{place}.error"),
+        data(record.get("head", ""), f"{place}.head"),
     )
 
 

@@ -209,12 +209,44 @@ def everybody_who_could_run_ets6(answer: Answer) -> bool:
         == {
             USER: ("knx", "loaded", True),
             OTHER: ("other", "file", False),
-            THIRD: ("gone", "unavailable", False),
+            THIRD: ("gone", "missing", False),
             "default": ("", "file", False),
         }
         and answer.key(rf"HKU\{OTHER}\{INTERNET}")["values"] == {"ProxyEnable": ["REG_DWORD", 1]}
         and not any(path.startswith(r"HKU\ETS6-") for path in answer.state["registry"])
     )
+
+
+def _kiosk(pc: Pc) -> None:
+    pc.state["users"][0]["shell"] = "kiosk.exe"
+
+
+@question(pc=_kiosk, asked={"user_registry": [{"path": INTERNET}]})
+def a_user_without_explorer_is_logged_on(answer: Answer) -> bool:
+    return bool(answer.user(USER)["logged_on"])
+
+
+def _addresses(pc: Pc) -> None:
+    pc.state["addresses"] = ["192.0.2.7", "10.1.2.3", "2001:db8::7"]
+
+
+@question(pc=_addresses, asked={})
+def the_pc_tells_its_addresses(answer: Answer) -> bool:
+    return bool(answer.snapshot["addresses"] == ["192.0.2.7", "10.1.2.3", "2001:db8::7"])
+
+
+def _program_heads(pc: Pc) -> None:
+    pc.state["files"][r"C:\other\ETS6N.exe"] = {"version": "6.3.1.0", "size": 2, "head": "TVo="}
+
+
+@question(
+    pc=_program_heads,
+    asked={"files": [r"C:\other\ETS6N.exe", r"%ProgramFiles(x86)%\ETS6\ETS6N.exe"]},
+)
+def the_first_bytes_of_a_program_are_told(answer: Answer) -> bool:
+    first, second = answer.snapshot["files"]
+    # The second one is in use.
+    return (first["head"], second["head"], second["state"]) == ("TVo=", "", "present")
 
 
 def _left_over(pc: Pc) -> None:
@@ -500,8 +532,26 @@ def a_half_written_winhttp_proxy_that_stays_is_said(answer: Answer) -> bool:
     }
 )
 def winhttp_gets_its_proxy_by_netsh(answer: Answer) -> bool:
-    first, second = (answer.key(path)["values"]["WinHttpSettings"][1] for path in WINHTTP_KEYS)
-    return answer.states() == ["done", "done"] and first == second and b"other:8080" in base64.b64decode(first)
+    first, second = (base64.b64decode(answer.key(path)["values"]["WinHttpSettings"][1]) for path in WINHTTP_KEYS)
+    return answer.states() == ["done", "done"] and (first[0], second[0]) == (0x28, 0x18) and first[1:] == second[1:] and b"other:8080" in first
+
+
+def _old_netsh(pc: Pc) -> None:
+    pc.state["netsh"] = {"SOFTWARE": 0x18}
+    for key in WINHTTP_KEYS:
+        del pc.state["registry"][key]["values"]["WinHttpSettings"]
+
+
+@question(
+    pc=_old_netsh,
+    asked={
+        "operations": [{"do": "set_winhttp_proxy", "server": "other:8080", "bypass": ""}],
+        "registry": [{"path": path} for path in WINHTTP_KEYS],
+    },
+)
+def another_netsh_writes_other_keys_and_versions(answer: Answer) -> bool:
+    first, second = (answer.key(path)["values"].get("WinHttpSettings") for path in WINHTTP_KEYS)
+    return first is not None and base64.b64decode(first[1])[0] == 0x18 and second is None
 
 
 @question(
