@@ -1,5 +1,5 @@
-# make help lists the targets. Everything is installed into .venv; nothing outside this folder is touched, but for
-# Debian packages that the tests want, where make runs as root.
+# make help lists the targets. Everything is installed into .venv and others of such names; nothing outside this folder is
+# touched, but for Debian packages that the tests want, where make runs as root.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,10 +8,13 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/ets6/network
 READY := $(VENV)/ready
+MITMPROXY := .venv-mitmproxy
 RUN := PATH="$(BIN):$$PATH"
+ISSUE_FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+DOCS := dist/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format unit sanity molecule package bench test system clean
+.PHONY: help setup demo lint format docs unit sanity molecule package bench compat test system mitmproxy clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,30 +34,52 @@ $(READY): requirements.txt requirements-dev.txt Makefile
 demo: setup ## show the whole thing on simulated PCs: what is wrong, what is done, the reports
 	@$(RUN) python -m tests.lab.demo
 
-lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, the changelog
+lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changelog, documentation, workflows, issue forms
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(RUN) python -m tests.words
 	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
-	$(RUN) mypy tests/lab bench
+	$(RUN) mypy tests/lab bench tests/compat.py
 	$(RUN) ansible-lint
 	$(RUN) yamllint --strict .
 	$(RUN) antsibull-changelog lint
+	$(RUN) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent .
+	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RUN) check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(RUN) check-jsonschema --builtin-schema vendor.github-issue-forms $(ISSUE_FORMS)
+	$(RUN) check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 
 format: setup ## have ruff format everything
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+docs: setup ## the documentation of role and modules as web pages, in dist/docs
+	rm -rf $(DOCS) && mkdir -p -m 700 $(DOCS)/rst
+	$(RUN) antsibull-docs collection --use-current --fail-on-error --squash-hierarchy --dest-dir $(DOCS)/rst ets6.network
+	$(RUN) sphinx-build --quiet --fail-on-warning --keep-going -c docs/docsite $(DOCS)/rst $(DOCS)/html
+	@echo "The documentation begins at $(DOCS)/html/index.html."
 
 system: # packages of Debian that tests want; without root those tests skip and say which package they lack
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		wanted=$$(sed 's/#.*//' requirements-debian.txt | xargs); \
 		missing=$$(for one in $$wanted; do dpkg -s "$$one" >/dev/null 2>&1 || echo "$$one"; done | xargs); \
 		if [ "$$missing" ]; then \
-			echo "Installing from Debian: $$missing"; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+			apt-get update -qq; \
+			there=$$(for one in $$missing; do if apt-cache show "$$one" >/dev/null 2>&1; then echo "$$one"; fi; done | xargs); \
+			for one in $$missing; do [[ " $$there " == *" $$one "* ]] || echo "This Debian has no package $$one."; done; \
+			echo "Installing from Debian: $$there"; \
+			[ -z "$$there" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$there >/dev/null; \
 		fi; \
 	fi
 
-unit: setup system ## pytest: units, the lab, the PowerShell
+mitmproxy: # a program for tests, in an environment of its own; without it those tests skip
+	@[ -e $(MITMPROXY)/ready -a ! requirements-mitmproxy.txt -nt $(MITMPROXY)/ready ] || { \
+		echo "Installing mitmproxy into $(MITMPROXY) …"; \
+		$(PYTHON) -m venv $(MITMPROXY) && \
+		$(MITMPROXY)/bin/pip install --disable-pip-version-check -q -r requirements-mitmproxy.txt && touch $(MITMPROXY)/ready; \
+	} || echo "mitmproxy could not be installed." >&2
+
+unit: setup system mitmproxy ## pytest: units, the lab, the PowerShell
 	$(RUN) python -m pytest -q -n auto
 
 sanity: setup ## ansible-test sanity and units
@@ -63,14 +88,17 @@ sanity: setup ## ansible-test sanity and units
 molecule: setup system ## molecule's scenarios, on the lab
 	$(RUN) MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --all
 
-package: setup ## build the collection, install it into an empty folder, run the demo from there by its full name
+package: setup ## build the collection, check it as Galaxy does, install it into an empty folder, run the demo from there
 	$(RUN) tests/package.sh
 
 bench: setup system ## what a PC costs: executions, messages, bytes; how long the judgement takes, and an image
 	$(RUN) PYTHONPATH=.:.ansible/collections python -m bench
 
-test: lint unit sanity molecule package ## all of it
+compat: setup ## every promised release of ansible-core: the demo, the built collection, the actions' units
+	@$(RUN) python -m tests.compat
+
+test: lint docs unit sanity molecule package ## all of it
 	@echo "All tests passed."
 
 clean: ## remove what make made
-	rm -rf $(VENV) .ansible .lab dist .hypothesis .mypy_cache .ruff_cache ets6-report
+	rm -rf $(VENV) $(MITMPROXY) .venv-compat-* .ansible .lab dist .hypothesis .mypy_cache .ruff_cache ets6-report

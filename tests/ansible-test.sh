@@ -15,9 +15,14 @@ done | tar --null -T - -cf - | tar -xf - -C "$copy"
 # ansible-test would download pip's installer; the one that Python brings along does.
 cache=$HOME/.ansible/test/cache
 mkdir -p "$cache"
-for version in 20_3_4 24_2 25_3; do
-    [ -e "$cache/get_pip_$version.py" ] || echo 'import ensurepip; ensurepip.bootstrap(default_pip=True)' >"$cache/get_pip_$version.py"
-done
+pip_version=$(python -c '
+import sys
+from types import SimpleNamespace
+from ansible_test._internal.python_requirements import get_venv_packages
+print(get_venv_packages(SimpleNamespace(version=sys.argv[1]))["pip"].replace(".", "_"))
+' "$python_version")
+installer=$cache/get_pip_$pip_version.py
+[ -e "$installer" ] || echo 'import ensurepip; ensurepip.bootstrap(default_pip=True)' >"$installer"
 
 cd "$copy"
 log=$place/sanity.log

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import operations
+from ..plugin_utils import connection, operations, origin
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
@@ -20,10 +21,10 @@ from ..plugin_utils.policy.parsing import flag
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
-from ..plugin_utils.reachability import session, ways
-from ..plugin_utils.report import origin
+from ..plugin_utils.reachability import probe_plan, session
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
+    NOT_DETERMINED,
     SESSION_PROBE,
     Outcome,
     ProbingHost,
@@ -32,6 +33,15 @@ from ..plugin_utils.targets import (
     WindowsPC,
 )
 from ..plugin_utils.text import one_line
+
+try:
+    from requests.exceptions import ChunkedEncodingError
+    from requests.exceptions import ConnectionError as RequestError
+except ImportError:
+    # It is there, and raises these, only where PCs are reached over winrm or psrp.
+    CONNECTION_ENDED: tuple[type[Exception], ...] = (ConnectionError,)
+else:
+    CONNECTION_ENDED = (ConnectionError, ChunkedEncodingError, RequestError)
 
 display = Display()
 
@@ -53,6 +63,11 @@ class ActionModule(ControllerAction):
         image = arguments.pop("image", None)
         policy = Policy.from_variables(arguments)
         target = self._target(policy, image)
+        problems = connection.problems(self._connection, variables)
+        if problems:
+            # Not tried: an empty password could lock the account.
+            message = connection.NOT_TRIED + " ".join(problems)
+            return {"unreachable": True, "msg": message}
 
         snapshot = target.observe(target.first_request(request(policy)))
         before = Assessment(snapshot, policy)
@@ -75,27 +90,49 @@ class ActionModule(ControllerAction):
         return ProbingHost(self._execute, policy)
 
     def _execute(self, module: str, options: dict[str, Any]) -> Mapping[str, Any]:
-        reply: Mapping[str, Any] = self._execute_module(
-            module_name=module, module_args=options, task_vars=dict(self._variables)
-        )
+        """Run a module on the host.
+
+        Raises AnsibleConnectionFailure, which makes the host unreachable, also where the connection
+        ends in the middle: ssh reports it so by itself, while winrm and psrp let through what their
+        HTTP library raised, and the task would fail.
+        """
+        host = self._variables.get("inventory_hostname")
+        try:
+            reply: Mapping[str, Any] = self._execute_module(
+                module_name=module, module_args=options, task_vars=dict(self._variables)
+            )
+        except CONNECTION_ENDED as error:
+            display.vvv(f"{host}: {type(error).__name__}: {error}")
+            # Python's own text would end up in the report.
+            raise AnsibleConnectionFailure(
+                "The PC ended the connection before it had answered."
+            ) from None
         if module == SESSION_PROBE:
-            host = self._variables.get("inventory_hostname")
-            for warning in reply.get("warnings") or ():
-                display.warning(one_line(f"{host}: {warning}", MAX_WARNING))
+            # Not under "warnings": ansible-core 2.21 prints those itself, without the host.
+            for leftover in reply.get("remaining") or ():
+                display.warning(one_line(f"{host}: {leftover}", MAX_WARNING))
         return reply
 
     def _changed(self, target: Target, snapshot: Snapshot, changes: Sequence[Change]) -> Outcome:
         """Return what became of the changes, in check mode what would become of them."""
         if not changes:
             return Outcome(snapshot, (), ())
-        steps = [operation for change in changes for operation in change.operations]
+        steps: list[operations.Operation] = []
+        for change in changes:
+            steps.extend(change.operations)
         predicted = snapshot.change(operations.predict(steps, snapshot.registry))
         if self._task.check_mode and not target.rehearses:
             return Outcome(predicted, changes, ())
-        probes = ways.not_yet_probed(Assessment(predicted, target.policy).proxy)
-        outcome = target.change(
-            changes, snapshot.registry, {**request(target.policy), "probes": probes}
-        )
+        probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
+        try:
+            outcome = target.change(
+                changes, snapshot.registry, {**request(target.policy), "probes": probes}
+            )
+        except AnsibleConnectionFailure as failure:
+            raise AnsibleConnectionFailure(
+                f"{failure.message} {target.name} was given {len(steps)} operations before that: "
+                f"{NOT_DETERMINED}"
+            ) from None
         observed = outcome.snapshot
         return Outcome(
             observed.with_probes(snapshot).with_probes(observed), outcome.made, outcome.failures
@@ -123,7 +160,7 @@ class ActionModule(ControllerAction):
             "run": current_run(self._variables),
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
-            "variables": origin.shown(self._task.args),
+            "variables": origin.without_secrets(self._task.args),
             "changed": bool(outcome.made),
             "failed": bool(outcome.failures),
             "msg": message,
@@ -135,12 +172,12 @@ class ActionModule(ControllerAction):
 
 def _probed(target: Target, snapshot: Snapshot, policy: Policy) -> Snapshot:
     """Return the snapshot with the probes that only follow from what the first ones showed."""
-    for _round in range(ways.ROUNDS):
-        probes = ways.not_yet_probed(Assessment(snapshot, policy).proxy)
+    for _round in range(probe_plan.ROUNDS):
+        probes = probe_plan.missing_probes(Assessment(snapshot, policy).proxy)
         if not probes:
             break
         snapshot = snapshot.with_probes(target.observe({"probes": probes}))
-    for user, user_probes in session.wanted(Assessment(snapshot, policy).proxy):
+    for user, user_probes in session.user_probes(Assessment(snapshot, policy).proxy):
         snapshot = target.observe_as_user(user, user_probes, snapshot)
     return snapshot
 

@@ -6,20 +6,27 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible import constants as C
+from ansible import context
+from ansible.errors import AnsibleError, AnsibleOptionsError
+from ansible.parsing.splitter import parse_kv
+from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import load_extra_vars
 
+from ..plugin_utils import connection
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import catalogue
 from ..plugin_utils.errors import ETS6Error
 from ..plugin_utils.policy import run, variables
 from ..plugin_utils.policy.parsing import PREFIX, NotAcceptedError, flag
 from ..plugin_utils.policy.variables import Policy, PolicyError
-from ..plugin_utils.reachability.certificate import CertificateError, public_roots
+from ..plugin_utils.reachability.certificate import CertificateError
+from ..plugin_utils.reachability.roots import public_roots
 from ..plugin_utils.text import first_words, suggestion
 
 REGISTERED = frozenset({"checked", "result", "written"})
@@ -29,6 +36,8 @@ ONE_VALUE_PER_RUN = ("artifact", "fail_on", "formats", "previous_report", "repor
 ONLY_EXTRA_VARS = ("hosts", "serial")
 """Variables that Ansible reads before those of any host."""
 COMMAND_LINE = "the command line"
+LOOSE_WORDS = "_raw_params"
+"""The variable in which Ansible puts the words of ``-e`` that are not name=value."""
 MAX_HOSTS = 5
 """Hosts that a problem names."""
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -54,12 +63,16 @@ class ActionModule(ControllerAction):
         # of the same ansible-playbook.
         result: dict[str, Any] = {"run": str(uuid.uuid4())}
         problems = self._problems(arguments, variables)
+        cause = "a variable is wrong" if problems else "no host could be connected to"
+        if arguments["mode"] != "merge":
+            for problem, hosts in self._connection_problems(arguments, variables).items():
+                problems.setdefault(problem, []).extend(hosts)
         if problems:
             lines = []
             for problem, hosts in problems.items():
                 lines.append(f"{problem} ({first_words(hosts, MAX_HOSTS)})")
             result["failed"], result["problem"] = True, "\n".join(lines)
-            result["msg"] = f"Nothing was begun, since a variable is wrong.\n{result['problem']}"
+            result["msg"] = f"Nothing was begun, since {cause}.\n{result['problem']}"
         elif not arguments["hosts"]:
             result["failed"], result["problem"] = True, ""
             result["msg"] = f"No host of the inventory matches {PREFIX}hosts and --limit."
@@ -70,7 +83,8 @@ class ActionModule(ControllerAction):
     ) -> dict[str, list[str]]:
         """Return every problem, with the hosts that have it."""
         problems: dict[str, list[str]] = {}
-        for problem in _run_problems(arguments["mode"], arguments["report_dir"], task_variables):
+        run_problems = _run_problems(arguments["mode"], arguments["report_dir"], task_variables)
+        for problem in [*_command_line_problems(), *run_problems]:
             problems[problem] = [COMMAND_LINE]
         # Ansible puts a host's variables together again each time that they are asked for.
         all_hostvars = task_variables["hostvars"]
@@ -110,6 +124,87 @@ class ActionModule(ControllerAction):
                 )
                 problems[problem] = hosts
         return problems
+
+    def _connection_problems(
+        self, arguments: Mapping[str, Any], task_variables: Variables
+    ) -> dict[str, list[str]]:
+        """Return what the hosts' connections lack, where every host lacks something.
+
+        The first host that may be reached ends the search: a password may come from a server that
+        takes its time for each.
+        """
+        # What a play sets counts for all hosts, and is not among their variables.
+        if any(name.startswith("ansible_") for name in self._task.play.get_vars()):
+            return {}
+        keywords = self._task.dump_attrs()
+        # As Ansible does it: a task's own timeout and retries are not those of its connection.
+        keywords["timeout"] = self._play_context.timeout
+        del keywords["retries"]
+        if self._play_context.password:
+            keywords["password"] = self._play_context.password
+        hostvars = task_variables["hostvars"]
+        problems: dict[str, list[str]] = {}
+        for host in arguments["hosts"]:
+            host_problems = self._lacking(hostvars[host], keywords, hostvars.raw_get(host))
+            if not host_problems:
+                return {}
+            for problem in host_problems:
+                problems.setdefault(problem, []).append(host)
+        return problems
+
+    def _lacking(
+        self, variables: Variables, keywords: dict[str, Any], templates: Variables
+    ) -> list[str]:
+        """Return what one host's connection lacks.
+
+        What cannot be evaluated is left to Ansible, which reports it for that host alone.
+        """
+        try:
+            name = variables.get("ansible_connection") or self._task.connection
+            plugin = connection_loader.get(name, self._play_context, None)
+            if plugin is None:
+                return [
+                    f"ansible_connection: there is no connection plugin {name}. Set winrm, psrp or ssh."
+                ]
+            options = _plugin_options(plugin, variables)
+        except AnsibleError:
+            return []
+        try:
+            plugin.set_options(task_keys=keywords, var_options=options)
+        except AnsibleOptionsError as error:
+            return [str(error)]
+        return connection.problems(plugin, templates)
+
+
+def _plugin_options(plugin: Any, variables: Variables) -> dict[str, Any]:
+    """Return the variables that a connection plugin reads."""
+    names = C.config.get_plugin_vars("connection", plugin._load_name)
+    options: dict[str, Any] = {name: variables[name] for name in names if name in variables}
+    prefix = f"ansible_{plugin.extras_prefix}_"
+    extras = {name: variables[name] for name in variables if name.startswith(prefix)}
+    return {**options, "_extras": extras}
+
+
+def _command_line_problems() -> list[str]:
+    """Return which values Ansible cut off at a blank, as in ``-e image_index='Windows 11 Pro'``.
+
+    Values are not repeated, since one of them may be a password.
+    """
+    problems = []
+    for option in context.CLIARGS.get("extra_vars") or ():
+        # A file, or JSON, in which a blank is a blank.
+        if option[:1] in ("@", "{", "["):
+            continue
+        variables = parse_kv(option)
+        names = [str(name) for name in variables if name.isidentifier() and name != LOOSE_WORDS]
+        if len(names) < len(variables):
+            ellipses = dict.fromkeys(names or ["name"], "\N{HORIZONTAL ELLIPSIS}")
+            correct = json.dumps(ellipses, ensure_ascii=False)
+            problems.append(
+                f"-e {' '.join(names)}: Ansible ends a value at the first blank, so a part of it "
+                f"was lost; write -e '{correct}' with the whole value between the quotes"
+            )
+    return problems
 
 
 def _differing(hostvars: Mapping[str, Variables]) -> dict[str, list[str]]:
@@ -167,16 +262,11 @@ def host_problems(host_variables: Variables, *, only_run: bool = False) -> list[
         short = name.removeprefix(PREFIX)
         if short in REGISTERED or short == "report_dir":
             continue
-        if short not in variables.PARSERS and short not in run.PARSERS:
-            hint = suggestion(short, [*variables.PARSERS, *run.PARSERS], PREFIX)
-            problems.append(f"{name}: there is no such variable{hint}")
-            continue
         try:
-            value = host_variables[name]
-            if short in run.PARSERS:
-                run.PARSERS[short](value)
+            if short in variables.PARSERS:
+                policy_variables[short] = host_variables[name]
             else:
-                policy_variables[short] = value
+                _check_run_variable(short, host_variables[name])
         except AnsibleError as error:
             problems.append(f"{name}: its template cannot be evaluated: {error}")
         except ETS6Error as error:
@@ -184,6 +274,13 @@ def host_problems(host_variables: Variables, *, only_run: bool = False) -> list[
     if only_run:
         return problems
     return problems + _policy_problems(policy_variables, host_variables)
+
+
+def _check_run_variable(short: str, value: Any) -> None:
+    if short not in run.PARSERS:
+        hint = suggestion(short, [*variables.PARSERS, *run.PARSERS], PREFIX)
+        raise NotAcceptedError(f"there is no such variable{hint}")
+    run.PARSERS[short](value)
 
 
 def _policy_problems(policy_variables: Mapping[str, Any], host_variables: Variables) -> list[str]:

@@ -168,13 +168,13 @@ Function Invoke-AnsibleETS6SessionRequest {
       "$($probe.name)`t$($probe.url)"
     })
   $seconds = if ($Argument['timeout']) { [int]$Argument['timeout'] } else { 10 }
-  $reply = @{ changed = $false; warnings = @() }
+  $reply = @{ changed = $false; remaining = @() }
   try { $reply.lines = @(Invoke-ETS6SessionScript -Sid $Argument['sid'] -Probes $lines -Seconds $seconds) }
   catch {
     $reply.failed = $true
     $reply.msg = $_.Exception.GetBaseException().Message
   }
-  if ($script:Left) { $reply.warnings = @($script:Left) }
+  if ($script:Left) { $reply.remaining = @($script:Left) }
   $reply
 }
 

@@ -27,6 +27,7 @@ from typing import Any
 from .hive import BIG, KTM_LOCKED, BaseBlock, Hive, Key, Value
 
 LIBRARY = "libhivex.so.0"
+PACKAGE = "libhivex0"
 WRITE = 4
 VALUES = 16 * 1024
 """More values than that in one key are refused; a firewall has some hundred."""
@@ -153,7 +154,7 @@ def _library() -> Any:
     try:
         library = ctypes.CDLL(LIBRARY, use_errno=True)
     except OSError:
-        raise EditError(f"{LIBRARY} is needed to write hives; on Debian it comes with the package libhivex0.") from None
+        raise EditError(f"{LIBRARY} is needed to write hives; on Debian it comes with the package {PACKAGE}.") from None
     handle, node = ctypes.c_void_p, ctypes.c_size_t
     for name, result, arguments in (
         ("hivex_open", handle, [ctypes.c_char_p, ctypes.c_int]),

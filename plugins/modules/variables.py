@@ -9,6 +9,8 @@ version_added: 1.0.0
 description:
   - Reads the variables C(ets6_network_*) of all hosts that a run is about, those of later batches too, and fails with every problem found,
     and where the run is about no host at all.
+  - Fails as well where none of the hosts can be connected to, since a Python package or a program of the connection is missing on the controller,
+    or user or password are empty. Where that is so of some hosts only, M(ets6.network.policy) reports those as unreachable, and the others go on.
 options:
   hosts:
     type: list

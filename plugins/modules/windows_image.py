@@ -64,7 +64,7 @@ options:
     type: list
     elements: str
     default: []
-    description: Files to be looked for. Environment strings are the image's own; a leading C(*:\\) stands for its one drive.
+    description: Files to be looked for. Environment strings are the image's own; a leading V(*:\\) stands for its one drive.
   named_files:
     type: list
     elements: str
@@ -188,7 +188,7 @@ def run(asked: dict[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
             if reads and check_mode:
                 result["snapshot"] = pack(here.snapshot(asked))
     if reads and "snapshot" not in result:
-        # Opened anew: after a change the image is not what was read before it.
+        # Opened again: after a change the image is not what was read before it.
         with opened(asked, work) as here:
             result["snapshot"] = pack(here.snapshot(asked))
     return result

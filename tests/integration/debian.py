@@ -7,18 +7,21 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 
 def need(program: str, package: str) -> str:
-    """Return a program's path. Where it is missing the test is skipped, and on CI it fails, naming the package."""
+    """Return a program's path. Raises as do_without does where it is missing."""
     found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None and Path(program).exists():
         found = program
-    if found is None:
-        reason = f"{program} is missing; it is in Debian's package {package}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return found or do_without(f"{program} is missing; it is in Debian's package {package}")
+
+
+def do_without(reason: str) -> NoReturn:
+    """Skip the test, for which something is missing. On CI it fails."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

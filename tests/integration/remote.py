@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.executor import module_common
 from ansible.executor.powershell import module_manifest
-from ansible.plugins.loader import module_loader, shell_loader
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.loader import action_loader, connection_loader
+from ansible.template import Templar
 
 from tests.lab import script
 from tests.lab.pc import Pc
@@ -38,21 +41,37 @@ def _fitted(name: str) -> bytes:
     return source.replace(b"-lt '6.0'", b"-lt '1.0'").replace(b"$Host.Runspace.Debugger", b"[Runspace]::DefaultRunspace.Debugger")
 
 
-def payload(arguments: Mapping[str, Any], hits: Path | None = None, module: str = "windows_host") -> bytes:
-    """Return what Ansible writes to the standard input; with hits, its own coverage is on, and writes files that begin so."""
-    found = module_loader.find_plugin_with_context(f"ets6.network.{module}")
+def sent(arguments: Mapping[str, Any], hits: Path | None = None, module: str = "windows_host") -> tuple[str, bytes]:
+    """Return the command line and the standard input that Ansible sends for a module.
+
+    With hits, its own coverage is on, and writes files that begin so.
+    """
+    loader, context, task = DataLoader(), PlayContext(), Task()
+    task.check_mode = bool(arguments.get("_ansible_check_mode"))
+    connection = connection_loader.get("ansible.builtin.winrm", context)
+    connection._shell.set_options()
+    executions: list[tuple[str, bytes]] = []
+
+    def exec_command(cmd: str, in_data: bytes, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        executions.append((cmd, in_data))
+        return 0, b"{}", b""
+
+    connection.exec_command = exec_command
+    action = action_loader.get(
+        "ansible.builtin.normal",
+        task=task,
+        connection=connection,
+        play_context=context,
+        loader=loader,
+        templar=Templar(loader),
+        shared_loader_obj=None,
+    )
     variables = {"_ansible_coverage_remote_output": str(hits)} if hits else {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module_manifest, "_get_powershell_script", _fitted)
-        built = module_common.modify_module(
-            module_name=found.resolved_fqcn,
-            module_path=found.plugin_resolved_path,
-            module_args=dict(arguments),
-            templar=None,
-            task_vars=variables,
-        )
-    data: bytes = built.b_module_data
-    return data
+        action._execute_module(module_name=f"ets6.network.{module}", module_args=dict(arguments), task_vars=variables)
+    (execution,) = executions
+    return execution
 
 
 def ask(
@@ -60,11 +79,10 @@ def ask(
 ) -> dict[str, Any]:
     """Have a PC answer; what it changes is in its state afterwards. dialect is "5.1" or "7"."""
     with BUILDING:
-        line = shell_loader.get("ansible.builtin.powershell").build_module_command("", "#!powershell", "")
-        sent = payload(arguments, hits, module)
+        line, data = sent(arguments, hits, module)
     measured = script.ROOT / MODULES[module][0] if hits else None
     # The exit code is that of the last program that the module ran, and Ansible does not mind it.
-    out, errors, _code = script.run(pc, line, sent, dialect, folder, measured)
+    out, errors, _code = script.run(pc, line, data, dialect, folder, measured)
     text = out.decode()
     assert text.startswith("{"), text + errors.decode()
     reply: dict[str, Any] = json.loads(text)

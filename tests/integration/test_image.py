@@ -29,7 +29,7 @@ from tests.integration.images import (
 from tests.lab import image
 from tests.lab.lab import Lab
 from tests.lab.pc import WINHTTP_KEYS, Pc
-from tests.lab.play import play
+from tests.lab.play import play, run
 
 NOT_KNOWN_OFFLINE = {"firewall.active_profile", "firewall.in_charge", "proxy.login"}
 
@@ -149,3 +149,32 @@ def test_an_image_is_judged_by_the_controls_of_a_live_pc(story: dict[str, Any], 
         name for name in live[1] if not name.startswith("reach.")
     }
     assert "reach.interception" in offline & live[1]
+
+
+def test_a_name_with_blanks_picks_its_image_or_the_run_is_refused(tmp_path: Path) -> None:
+    """Ansible cuts a value of -e off at a blank: what is left of Windows 11 Pro here is the name of another image."""
+    need_programs()
+    folder, reports = tmp_path / "my images", tmp_path / "my reports"
+    folder.mkdir()
+    content = image.folder(pc("pc-already-right"), tmp_path / "content")
+    image.wim({"Windows": content, "Windows 11": content, "Windows 11 Pro": content}, folder / "install.wim")
+    path = str(folder / "install.wim")
+
+    for name, number in (("Windows 11", 2), ("Windows 11 Pro", 3)):
+        given = json.dumps({"image": path, "image_index": name})
+        picked = run("playbooks/image.yml", "-i", "localhost,", "-e", given, reports=tmp_path / name)
+        assert (picked.code, picked.statuses()) == (0, {f"{path}#{number}": "pass"}), picked.output
+
+    untouched = sums([folder / "install.wim"])
+    shorter = tmp_path / "install.wim"
+    shorter.symlink_to(path)
+    for words in (
+        ("-e", f"image={shorter}", "-e", "image_index=Windows 11 Pro"),
+        ("-e", f"image={path}"),
+        ("-e", f"image={shorter}", "-e", f"ets6_network_report_dir={reports}"),
+    ):
+        refused = run("playbooks/image.yml", "-i", "localhost,", *APPLY, *words, reports=tmp_path / "refused")
+        assert refused.code == 2
+        assert "Ansible ends a value at the first blank" in refused.output
+        assert set(refused.statuses().values()) <= {"unknown"}, refused.output
+    assert sums([folder / "install.wim"]) == untouched

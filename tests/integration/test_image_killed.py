@@ -20,7 +20,16 @@ import pytest
 from ansible_collections.ets6.network.plugins.module_utils.image_source import Lock, program
 
 from tests.integration.images import SYSTEM, need_programs, pc
-from tests.integration.module import PROXY, RULE, RULE_ID, RULES, SOFTWARE_KEY, ask, in_child, snapshot
+from tests.integration.module import (
+    PROXY,
+    RULE,
+    RULE_ID,
+    RULES,
+    SOFTWARE_KEY,
+    ask,
+    in_child,
+    snapshot,
+)
 from tests.lab import hive, image
 
 STEPS = {"open", "os.chmod", "os.link", "os.remove", "os.rename", "shutil.copyfile", "subprocess.Popen"}

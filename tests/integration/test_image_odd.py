@@ -22,7 +22,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.images import APPLY, SOFTWARE, SYSTEM, judged, need_programs, pc, sums
-from tests.integration.module import PROXY, RULE, RULE_ID, as_nobody, ask, rules, snapshot, why, with_small_disk
+from tests.integration.module import (
+    PROXY,
+    RULE,
+    RULE_ID,
+    as_nobody,
+    ask,
+    rules,
+    snapshot,
+    why,
+    with_small_disk,
+)
 from tests.lab import hive, image
 
 USER = image.DEFAULT_USER

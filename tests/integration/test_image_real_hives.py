@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from ansible_collections.ets6.network.tests.unit.plugins.module_utils import real_hives
 
-from tests.integration.images import APPLY, LOCAL_RULES, SYSTEM, judged, need_programs, pc, sums, taken_out, values
+from tests.integration.images import (
+    APPLY,
+    LOCAL_RULES,
+    SYSTEM,
+    judged,
+    need_programs,
+    pc,
+    sums,
+    taken_out,
+    values,
+)
 from tests.lab import hive, image
 
 USER = "Users/knx/NTUSER.DAT"

@@ -21,7 +21,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.finding import Findin
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.probes import HttpAnswer
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import probe_plan
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
 from tests.integration.debian import need
@@ -99,12 +99,12 @@ def observed(pc: Pc, **policy: Any) -> tuple[Snapshot, dict[str, Finding]]:
     """Ask a PC as the policy task does, round after round; return what it knows then, and the findings."""
     parsed = Policy.from_variables(policy)
     seen = Snapshot.unpack(model.answer(pc, controls.request(parsed))["snapshot"])
-    for _round in range(ways.ROUNDS):
-        probes = ways.not_yet_probed(ProxyContext(seen, parsed))
+    for _round in range(probe_plan.ROUNDS):
+        probes = probe_plan.missing_probes(ProxyContext(seen, parsed))
         if not probes:
             break
         seen = seen.with_probes(Snapshot.unpack(model.answer(pc, {"probes": probes})["snapshot"]))
-    assert ways.not_yet_probed(ProxyContext(seen, parsed)) == []
+    assert probe_plan.missing_probes(ProxyContext(seen, parsed)) == []
     return seen, {
         finding.control.id: finding for finding in controls.Assessment(seen, parsed).findings
     }

@@ -61,7 +61,7 @@ def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> No
         assert not reply.get("failed"), reply
         assert (pc.state["tasks_left"], list((folder / "ProgramData").iterdir())) == (0, [])
         assert f";{USER})" in pc.state["acl"]
-        return session.results(reply["lines"], KNX, [{**probe, "way": proxy, "first": proxy} for probe in asked["probes"]])[0]
+        return session.read_results(reply["lines"], KNX, [{**probe, "way": proxy, "first": proxy} for probe in asked["probes"]])[0]
 
     plain, secure = told(network.proxy.address, PLAIN, SECURE)
     for found in (plain, secure):
@@ -73,7 +73,7 @@ def test_what_a_session_is_told(place: tuple[Network, Path], dialect: str) -> No
     (refused,) = told(network.negotiate_proxy.address, PLAIN)
     assert (refused["stage"], refused["connect"]["status"], refused["http"]) == ("connect", 407, None)
     assert ["Proxy-Authenticate", "Negotiate"] in refused["connect"]["headers"]
-    (gone,) = told(network.nobody, PLAIN)
+    (gone,) = told(network.closed, PLAIN)
     assert (bool(gone["error"]), gone["http"]) == (True, None)
     (direct,) = told("", f"http://{network.http.address}/")
     assert (direct["way"], direct["http"]["status"]) == ("", 200)
@@ -133,7 +133,7 @@ def test_slow_servers_are_asked_side_by_side_and_one_that_never_answers_hides_no
         asked = {"sid": USER, "timeout": 3, "probes": probes}
         reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
         took = time.monotonic() - since
-    found, why = session.results(reply["lines"], KNX, [{**probe, "way": "", "first": ""} for probe in probes])
+    found, why = session.read_results(reply["lines"], KNX, [{**probe, "way": "", "first": ""} for probe in probes])
     assert (why, took < 9) == ("", True)
     assert [(one["name"], one["error"] and one["error"]["kind"]) for one in found] == [
         *((f"silent {number}", "timeout") for number in range(3)),
@@ -152,7 +152,7 @@ def test_what_somebody_else_put_there_stays_and_that_is_said_beside_the_answer(p
     asked = {"sid": USER, "probes": [{"name": "updates", "url": PLAIN}]}
     reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
     assert len(reply["lines"]) == 1
-    assert "stays, since it cannot be removed" in reply["warnings"][0]
+    assert "stays, since it cannot be removed" in reply["remaining"][0]
     assert [file.name for left in (own / "ProgramData").iterdir() for file in left.iterdir()] == ["somebody.txt"]
 
 

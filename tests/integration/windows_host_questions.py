@@ -766,8 +766,8 @@ def _probes(network: Network, odd: Mapping[str, str]) -> Mapping[str, Any]:
             probe("no name server", "https://later.example"),
             probe("no address", "https://empty.example"),
             probe("two addresses", f"https://two.example:{port}"),
-            probe("refused", VENDOR_URL, address=network.nobody),
-            probe("two ways", VENDOR_URL, network.proxy.address, network.negotiate_proxy.address, network.nobody),
+            probe("refused", VENDOR_URL, address=network.closed),
+            probe("two ways", VENDOR_URL, network.proxy.address, network.negotiate_proxy.address, network.closed),
             probe("two ways http", "http://update.knx.org/", network.proxy.address, network.basic_proxy.address),
             probe("a proxy that is none", VENDOR_URL, odd["garbage"], odd["long head"]),
         ],
@@ -823,7 +823,7 @@ def _literal(network: Network, odd: Mapping[str, str]) -> Mapping[str, Any]:
             probe("proxy", "http://[2001:db8::1]/a", proxy),
             probe("tunnel", "https://[2001:db8::1]:8443/a", proxy),
             probe("tls", "https://[2001:db8::1]/a", address=network.https.address),
-            probe("itself", f"http://[::1]:{network.nobody.rpartition(':')[2]}/a"),
+            probe("itself", f"http://[::1]:{network.closed.rpartition(':')[2]}/a"),
         ],
     }
 

@@ -2,7 +2,8 @@
 
 """What ``make demo`` shows: a fleet of troubled PCs before and after one command, and that it did just what it predicted.
 
-Exit status 0 only where every PC came out as expected, check mode had predicted it, and a second run changed nothing.
+Exit status 0 only where every PC came out as expected, check mode had predicted it, a second run changed nothing, and Ansible
+called nothing deprecated.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.lab.play import ROOT, Played, play
 
 SECONDS_OF_SILENCE = 2.0
 WIDTH = 118
+DEPRECATED = "[DEPRECATION WARNING]"
 
 
 class Failure(Exception):
@@ -52,7 +54,8 @@ def _show(lab: Lab, playbook: str, folder: Path, reports: Path) -> None:
     print(f"{len(lab.members)} simulated Windows PCs behind WinRM on loopback: some over HTTP with NTLM, some over HTTPS.")
     if lab.pwsh:
         kinds = ", ".join(f"{name} (as {lab.members[name].dialect})" for name in scripts)
-        print(f"PowerShell was found, so these run the real script: {kinds}. The others answer from a model of it.")
+        print(f"PowerShell was found, so these run the real script, which takes some seconds each time: {kinds}.")
+        print("The others answer from a model of it.")
     else:
         print("No PowerShell was found (pwsh), so every PC answers from a model of the script.")
 
@@ -75,7 +78,7 @@ def _show(lab: Lab, playbook: str, folder: Path, reports: Path) -> None:
 
 
 def _run(lab: Lab, title: str, playbook: str, folder: Path, reports: Path, *words: str) -> Played:
-    """Run the playbook, with a line now and then. The run itself fails, since not all PCs comply."""
+    """Run the playbook, with a line now and then as it goes on. The run itself fails, since not all PCs comply."""
     print(f"\n{title}", flush=True)
     finished = threading.Event()
     ticker = threading.Thread(target=_tick, args=(lab, finished), daemon=True)
@@ -87,14 +90,22 @@ def _run(lab: Lab, title: str, playbook: str, folder: Path, reports: Path, *word
         ticker.join()
     if done.code not in (0, 2) or not done.report:
         raise Failure(f"ansible-playbook ended with {done.code}:\n{done.output[-3000:]}\n{done.errors[-3000:]}")
+    if DEPRECATED in done.output + done.errors:
+        raise Failure(f"ansible-core calls something deprecated:\n{done.output[-3000:]}\n{done.errors[-3000:]}")
     print(f"   {done.report['run']['verdict']} ({done.seconds:.1f} s)")
     return done
 
 
 def _tick(lab: Lab, finished: threading.Event) -> None:
+    """Say how many PCs were asked and how often, whenever that has changed."""
+    before = {name: traffic.executions for name, traffic in lab.endpoint.traffic.items()}
+    last = 0
     while not finished.wait(SECONDS_OF_SILENCE):
-        count = sum(traffic.executions for traffic in lab.endpoint.traffic.values())
-        print(f"   … {count} executions on the PCs so far", flush=True)
+        counts = [traffic.executions - before[name] for name, traffic in lab.endpoint.traffic.items()]
+        if sum(counts) != last:
+            last = sum(counts)
+            asked = sum(count > 0 for count in counts)
+            print(f"   … {asked} of {len(lab.members)} PCs asked, {last} executions so far", flush=True)
 
 
 def _tell(name: str, member: fleet.Member, predicted: Played, done: Played) -> None:

@@ -20,6 +20,7 @@ class Member:
     """One PC of the fleet. trouble says what is wrong; before and after are the host's expected statuses in report.json.
 
     because names a control and its status after the run, which is the point of this PC. variables are the PC's host variables.
+    transport is Ansible's connection to it: winrm, psrp or ssh.
     """
 
     pc: Pc
@@ -32,6 +33,7 @@ class Member:
     away: bool = False
     fault: str = ""
     dialect: str = ""
+    transport: str = "winrm"
 
 
 def members(network: Network) -> list[Member]:

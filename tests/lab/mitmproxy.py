@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Mitmproxy, a real TLS inspector, on loopback: Debian's, since PyPI's wants an older cryptography than is pinned here."""
+"""Mitmproxy, a real TLS inspector, on loopback, in an environment of its own: it wants an older cryptography."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+PROGRAM = Path(__file__).resolve().parents[2] / ".venv-mitmproxy" / "bin" / "mitmdump"
+"""``make unit`` installs it."""
 START_SECONDS = 30.0
 
 
@@ -25,13 +27,13 @@ class Mitmproxy:
     proxy, to which it is one itself. Either way it asks no name service.
     """
 
-    def __init__(self, program: str, mode: str) -> None:
+    def __init__(self, mode: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="ets6-mitmproxy-"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         host, _colon, port = self.address.rpartition(":")
-        command = [program, "--listen-host", host, "--listen-port", port, "--mode", mode, "--ssl-insecure", "--quiet"]
+        command = [str(PROGRAM), "--listen-host", host, "--listen-port", port, "--mode", mode, "--ssl-insecure", "--quiet"]
         command += ["--set", f"confdir={self._folder}", "--set", "keep_host_header=true"]
         self._log = (self._folder / "output").open("wb")
         environment = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}

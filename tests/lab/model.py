@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tests.lab.pc import INTERNET, INTERNET_POLICY, MACHINE_INTERNET, POLICY, PROFILE_LIST, RULES, Pc, winhttp_blob
+from tests.lab.pc import (
+    INTERNET,
+    INTERNET_POLICY,
+    MACHINE_INTERNET,
+    POLICY,
+    PROFILE_LIST,
+    RULES,
+    Pc,
+    winhttp_blob,
+)
 
 DENIED = "Requested registry access is not allowed."
 TYPES = ("REG_SZ", "REG_EXPAND_SZ", "REG_MULTI_SZ", "REG_DWORD", "REG_QWORD", "REG_BINARY", "REG_NONE")
@@ -30,7 +39,7 @@ class OperationError(Exception):
 
 
 def answer(pc: Pc, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what windows_host would, and change the PC's state where it is told to."""
+    """Return what windows_host would, and change the PC's state where operations ask for it."""
     states = _operate(pc, arguments.get("operations") or [], bool(arguments.get("_ansible_check_mode")))
     packed = base64.b64encode(gzip.compress(json.dumps(_Reading(pc, arguments).snapshot()).encode())).decode()
     return {"changed": any(state["state"] == "done" for state in states), "operations": states, "snapshot": packed}
@@ -196,7 +205,7 @@ class _Reading:
 
 
 class Sockets:
-    """Python's sockets, but names are those of a PC's state: nobody outside is asked for one."""
+    """Python's sockets, but names are those of a PC's state: no name service is asked."""
 
     ERRORS: ClassVar = {11001: socket.EAI_NONAME, 11002: socket.EAI_AGAIN, 11004: socket.EAI_NODATA}
     """What Windows' numbers of errors are here."""

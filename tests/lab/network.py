@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The network around the PCs, on loopback: the vendor's servers, proxies, and somebody who opens TLS on the way."""
+"""The network around the PCs, on loopback: the vendor's servers, proxies, and an interceptor of TLS."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Server(ThreadingHTTPServer):
         return f"127.0.0.1:{self.port}"
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands in the connection's own thread, so that a silent client keeps nobody waiting."""
+        """Shake hands in the connection's own thread, so that a silent client keeps no other waiting."""
         request.settimeout(30)
         if self.context is not None:
             try:
@@ -88,9 +88,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         """Send a whole answer in one write."""
+        self.wfile.write(self.packet(status, headers, body))
+
+    def packet(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
+        """Return a whole answer as it goes over the wire."""
         lines = [f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 class Vendor(Handler):
@@ -152,7 +156,7 @@ def proxy_handler(upstream: Callable[[str, int], str | None], login: str = "") -
 
 
 def relay(near: socket.socket, far: socket.socket) -> None:
-    """Carry bytes both ways until one side ends or nobody says anything for half a minute."""
+    """Carry bytes both ways until one side ends or both are silent for half a minute."""
     while True:
         readable, _w, _x = select.select([near, far], [], [], 30)
         for one in readable:
@@ -186,10 +190,10 @@ class Network:
         self.proxy = Server(proxy_handler(self._upstream))
         self.negotiate_proxy = Server(proxy_handler(self._upstream, "Negotiate"))
         self.basic_proxy = Server(proxy_handler(self._upstream, 'Basic realm="lab"'))
-        # Bound and not listening: nobody answers there, and nobody else can take the port meanwhile.
+        # Bound and not listening: no answer comes from there, and no other program can take the port.
         self._closed = socket.socket()
         self._closed.bind(("127.0.0.1", 0))
-        self.nobody = f"127.0.0.1:{self._closed.getsockname()[1]}"
+        self.closed = f"127.0.0.1:{self._closed.getsockname()[1]}"
         self._servers = (self.https, self.http, self.inspected, self.proxy, self.negotiate_proxy, self.basic_proxy)
 
     def _upstream(self, host: str, port: int) -> str | None:
@@ -204,7 +208,7 @@ class Network:
         table = {name: {"address": https or self.https.address} for name in secure}
         table |= {name: {"address": self.http.address} for name in plain}
         if down:
-            table[down] = {"address": self.nobody}
+            table[down] = {"address": self.closed}
         return table
 
     def stop(self) -> None:

@@ -55,9 +55,10 @@ def run(playbook: str, *words: str, reports: Path, folder: Path = ROOT) -> Playe
     """Run a playbook on whatever the words say."""
     written = reports / "report.json"
     earlier = written.stat().st_mtime_ns if written.exists() else 0
+    given = json.dumps({"ets6_network_report_dir": str(reports)})
     since = time.monotonic()
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-e", f"ets6_network_report_dir={reports}", *words],
+        [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-e", given, *words],
         cwd=folder,
         env={**os.environ, "ANSIBLE_NOCOLOR": "1", "PWD": str(folder)},
         capture_output=True,

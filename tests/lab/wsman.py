@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A WS-Management endpoint on loopback (MS-WSMV): what Ansible's winrm connection and pywinrm need of one.
+"""A WS-Management endpoint on loopback (MS-WSMV): what Ansible's connections winrm and psrp, pywinrm and pypsrp, need of one.
 
 Basic over HTTPS, NTLM with message encryption over HTTP. The user says which PC is meant, so that hundreds of PCs share a port.
 """
@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import ssl
 import struct
 import tempfile
@@ -24,23 +25,28 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 import spnego
 
+from tests.lab import psrp
 from tests.lab.network import Handler, Server
+from tests.lab.soap import (
+    ACCESS_DENIED,
+    OPERATION_TIMED_OUT,
+    SECONDS_BEFORE_TIMEOUT_FAULT,
+    SHELL,
+    WSMAN,
+    Request,
+)
 
-SOAP = "http://www.w3.org/2003/05/soap-envelope"
-ADDRESSING = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
-TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
-WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
-SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
-FAULT = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
-OPERATION_TIMED_OUT = "2150858793"
-ACCESS_DENIED = "5"
-SECONDS_BEFORE_TIMEOUT_FAULT = 15
 PASSWORD = "lab"
+NTLM_ALONE = {"ntlm": spnego.NegotiateOptions.use_ntlm, "negotiate": spnego.NegotiateOptions.use_negotiate}
+"""Options that keep pyspnego from looking for Kerberos."""
+SOAP_XML = "application/soap+xml;charset=UTF-8"
+BREAKS = {"drops the answer": 0.0, "drops half-way": 0.5}
+"""Faults that end the connection when a command's output is due, and how much of that answer goes out before."""
+MARK = re.compile(rb"\r?\n\x00{4}\r?\n")
+"""What Ansible sends between its wrapper and the modules."""
 
 
 @dataclass
@@ -53,6 +59,7 @@ class Traffic:
     bytes_in: int = 0
     bytes_out: int = 0
     stdin: int = 0
+    wrapper: int = 0
 
 
 @dataclass
@@ -71,10 +78,15 @@ Execute = Callable[[str, str, bytes], tuple[bytes, bytes, int]]
 
 
 class Endpoint:
-    """The two ports, and what is behind them. fault names what is wrong with a PC's WinRM: nothing, or one of Handler's."""
+    """The two ports, and what is behind them. faults say what is wrong with a PC's WinRM.
 
-    def __init__(self, execute: Execute, faults: Mapping[str, str], users: list[str], certificate: Path) -> None:
-        self.execute, self.faults = execute, faults
+    That is nothing, "denies access", "drops the command", one of BREAKS, and "prints rubbish" (not over psrp), which Lab._execute does.
+    """
+
+    def __init__(
+        self, execute: Execute, shells: psrp.Shells, faults: Mapping[str, str], users: list[str], certificate: Path
+    ) -> None:
+        self.execute, self.shells, self.faults = execute, shells, faults
         self.traffic: dict[str, Traffic] = {user: Traffic() for user in users}
         self.commands: dict[str, Command] = {}
         self.pool = ThreadPoolExecutor(32)
@@ -95,6 +107,7 @@ class Endpoint:
         self.http.stop()
         self.https.stop()
         self.pool.shutdown(wait=False, cancel_futures=True)
+        self.shells.stop()
         os.environ.pop("NTLM_USER_FILE", None)
         self._folder.cleanup()
 
@@ -107,62 +120,98 @@ class Wsman(Handler):
     def setup(self) -> None:
         super().setup()
         self._login: Any = None
+        self._last_token: dict[str, str] = {}
         self._user = ""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         sent = len(body)
-        authorization = self.headers.get("Authorization", "")
-        if authorization.startswith("Basic "):
-            user, _colon, password = base64.b64decode(authorization[6:]).decode().partition(":")
-            if user not in self.endpoint.traffic or password != PASSWORD:
-                return self.answer(401, {"WWW-Authenticate": 'Basic realm="WSMAN"'})
-            self._user = user
-        elif authorization.startswith(("Negotiate ", "NTLM ")):
-            word, token = authorization.split(" ", 1)
-            if not self._negotiate(word, token):
-                return None
-        elif not self._user:
-            return self.answer(401, {"WWW-Authenticate": "Negotiate"})
+        if not self._log_in(self.headers.get("Authorization", "")):
+            return
         if not body:
-            return self.answer(200, {"Content-Type": "application/soap+xml;charset=UTF-8"})
+            self.wfile.write(self._packet(200, SOAP_XML, b""))
+            return
         encrypted = "multipart/encrypted" in self.headers.get("Content-Type", "")
         if encrypted:
             try:
                 body = self._decrypt(body)
             except (spnego.exceptions.SpnegoError, struct.error, ValueError):
                 return self.answer(400)
+        request = Request.parse(body)
+        self._count(request, sent)
+        self._serve(request, encrypted)
+
+    def _log_in(self, authorization: str) -> bool:
+        """Return whether the client is logged in; where it is not, it was answered."""
+        if authorization.startswith("Basic "):
+            user, _colon, password = base64.b64decode(authorization[6:]).decode().partition(":")
+            if user not in self.endpoint.traffic or password != PASSWORD:
+                self.answer(401, {"WWW-Authenticate": 'Basic realm="WSMAN"'})
+                return False
+            self._user = user
+        elif authorization.startswith(("Negotiate ", "NTLM ")):
+            return self._negotiate(*authorization.split(" ", 1))
+        elif not self._user:
+            self.answer(401, {"WWW-Authenticate": "Negotiate"})
+            return False
+        return True
+
+    def _serve(self, request: Request, encrypted: bool) -> None:
+        fault = self.endpoint.faults.get(self._user, "")
+        if fault == "drops the command" and request.verb == "Command":
+            return self._hang_up()
+        status, text = self._reply(request, fault)
+        kind, content = SOAP_XML, text.encode("utf-8")
+        if encrypted:
+            kind, content = self._encrypt(content)
+        with self.endpoint.lock:
+            self.endpoint.traffic[self._user].bytes_out += len(content)
+        packet = self._packet(status, kind, content)
+        if fault in BREAKS and status == 200 and _brings_output(request):
+            return self._hang_up(packet[: int(len(packet) * BREAKS[fault])])
+        self.wfile.write(packet)
+        return None
+
+    def _packet(self, status: int, kind: str, content: bytes) -> bytes:
+        """Return an answer as it goes over the wire, with the login's last token where the client does not have it yet."""
+        headers, self._last_token = {"Content-Type": kind, **self._last_token}, {}
+        return self.packet(status, headers, content)
+
+    def _hang_up(self, said: bytes = b"") -> None:
+        """End the connection, after the beginning of an answer where one is given."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.wfile.write(said)
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _count(self, request: Request, sent: int) -> None:
         traffic = self.endpoint.traffic[self._user]
         with self.endpoint.lock:
             traffic.requests += 1
             traffic.bytes_in += sent
-        reply = self._reply(body, traffic)
-        if reply is None:
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(2)
-            return None
-        status, text = reply
-        content = text.encode("utf-8")
-        kind = "application/soap+xml;charset=UTF-8"
-        if encrypted:
-            kind, content = self._encrypt(content)
-        with self.endpoint.lock:
-            traffic.bytes_out += len(content)
-        return self.answer(status, {"Content-Type": kind}, content)
+            if request.verb == "Command":
+                traffic.executions += 1
+            if request.verb == "Send":
+                traffic.sends += 1
+                traffic.stdin += len(base64.b64decode(request.element("Stream").text or ""))
 
     def _negotiate(self, word: str, token: str) -> bool:
         if self._login is None:
-            self._login = spnego.server(protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+            # pypsrp wraps NTLM's tokens in those of SPNEGO, pywinrm does not.
+            protocol = "ntlm" if base64.b64decode(token).startswith(b"NTLMSSP\0") else "negotiate"
+            self._login = spnego.server(protocol=protocol, options=NTLM_ALONE[protocol])
         try:
             out = self._login.step(base64.b64decode(token))
         except spnego.exceptions.SpnegoError:
             self._login = None
             self.answer(401, {"WWW-Authenticate": "Negotiate"})
             return False
+        answered = {"WWW-Authenticate": f"{word} {base64.b64encode(out or b'').decode()}"}
         if not self._login.complete:
-            self.answer(401, {"WWW-Authenticate": f"{word} {base64.b64encode(out or b'').decode()}"})
+            self.answer(401, answered)
             return False
+        # With SPNEGO the client has to see the last token, which proves that none was exchanged on the way.
+        self._last_token = answered if out else {}
         self._user = str(self._login.client_principal).rpartition("\\")[2]
         return True
 
@@ -184,52 +233,42 @@ class Wsman(Handler):
         body = head + struct.pack("<i", len(sealed.header)) + sealed.header + sealed.data + b"--Encrypted Boundary--\r\n"
         return f'multipart/encrypted;protocol="{protocol}";boundary="Encrypted Boundary"', body
 
-    def _reply(self, body: bytes, traffic: Traffic) -> tuple[int, str] | None:
-        """Return status and envelope, or None where the connection is to break off."""
-        envelope = ElementTree.fromstring(body)
-        action = (envelope.findtext(f".//{{{ADDRESSING}}}Action") or "").strip()
-        message = (envelope.findtext(f".//{{{ADDRESSING}}}MessageID") or "").strip()
-        fault = self.endpoint.faults.get(self._user, "")
-        verb = action.rpartition("/")[2]
-        if fault == "denies access" and verb == "Create":
-            return 500, _fault(message, ACCESS_DENIED)
-        if fault == "drops the connection" and verb == "Receive":
-            return None
-        if verb == "Create":
+    def _reply(self, request: Request, fault: str) -> tuple[int, str]:
+        """Return status and envelope."""
+        if fault == "denies access" and request.verb == "Create":
+            return 500, request.fault(ACCESS_DENIED)
+        if request.resource.startswith(psrp.RESOURCE):
+            return self.endpoint.shells.reply(self._user, request)
+        if request.verb == "Create":
             shell = str(uuid.uuid4()).upper()
-            return 200, _envelope(message, action, f'<w:Selector Name="ShellId">{shell}</w:Selector>')
-        if verb == "Command":
-            return 200, _envelope(message, action, self._command(envelope, traffic))
-        if verb == "Send":
-            stream = envelope.find(f".//{{{SHELL}}}Stream")
-            assert stream is not None
+            return 200, request.reply(f'<w:Selector Name="ShellId">{shell}</w:Selector>')
+        if request.verb == "Command":
+            return 200, request.reply(self._command(request))
+        if request.verb == "Send":
+            stream = request.element("Stream")
             command = self.endpoint.commands[stream.get("CommandId", "")]
-            with self.endpoint.lock:
-                traffic.sends += 1
             command.data.append(base64.b64decode(stream.text or ""))
             if stream.get("End", "").lower() == "true":
-                self._start(command, traffic)
-            return 200, _envelope(message, action, "")
-        if verb == "Receive":
-            return self._receive(envelope, message, action, fault)
-        return 200, _envelope(message, action, "")
+                self._start(command)
+        if request.verb == "Receive":
+            return self._receive(request, fault)
+        return 200, request.reply()
 
-    def _command(self, envelope: ElementTree.Element, traffic: Traffic) -> str:
-        words = [envelope.findtext(f".//{{{SHELL}}}Command") or ""]
-        words += [item.text or "" for item in envelope.iterfind(f".//{{{SHELL}}}Arguments")]
-        skip = envelope.find(f".//{{{WSMAN}}}Option[@Name='WINRS_CONSOLEMODE_STDIN']")
+    def _command(self, request: Request) -> str:
+        words = [request.envelope.findtext(f".//{{{SHELL}}}Command") or ""]
+        words += [item.text or "" for item in request.envelope.iterfind(f".//{{{SHELL}}}Arguments")]
+        skip = request.envelope.find(f".//{{{WSMAN}}}Option[@Name='WINRS_CONSOLEMODE_STDIN']")
         command = Command(" ".join(words), self._user, skip is not None and (skip.text or "").upper() == "FALSE")
         name = str(uuid.uuid4()).upper()
         self.endpoint.commands[name] = command
         if not command.wants_input:
-            self._start(command, traffic)
+            self._start(command)
         return f"<rsp:CommandResponse><rsp:CommandId>{name}</rsp:CommandId></rsp:CommandResponse>"
 
-    def _start(self, command: Command, traffic: Traffic) -> None:
+    def _start(self, command: Command) -> None:
         data = b"".join(command.data)
         with self.endpoint.lock:
-            traffic.executions += 1
-            traffic.stdin += len(data)
+            self.endpoint.traffic[command.pc].wrapper += wrapper_bytes(data)
         command.outcome = self.endpoint.pool.submit(self._run, command, data)
 
     def _run(self, command: Command, data: bytes) -> tuple[bytes, bytes, int]:
@@ -238,17 +277,15 @@ class Wsman(Handler):
         except Exception:  # noqa: BLE001 - a fault of the lab itself must be seen where the PC's answer would have been
             return b"", traceback.format_exc().encode(), 1
 
-    def _receive(self, envelope: ElementTree.Element, message: str, action: str, fault: str) -> tuple[int, str]:
-        wanted = envelope.find(f".//{{{SHELL}}}DesiredStream")
-        assert wanted is not None
-        name = wanted.get("CommandId", "")
+    def _receive(self, request: Request, fault: str) -> tuple[int, str]:
+        name = request.element("DesiredStream").get("CommandId", "")
         command = self.endpoint.commands[name]
         if command.outcome is None:
-            return 500, _fault(message, OPERATION_TIMED_OUT)
+            return 500, request.fault(OPERATION_TIMED_OUT)
         try:
             out, err, code = command.outcome.result(SECONDS_BEFORE_TIMEOUT_FAULT)
         except NotYet:
-            return 500, _fault(message, OPERATION_TIMED_OUT)
+            return 500, request.fault(OPERATION_TIMED_OUT)
         if fault == "prints rubbish":
             out = b"Wartungsarbeiten bis 18 Uhr \x07\r\n" + out[: len(out) // 2]
         streams = "".join(
@@ -261,30 +298,27 @@ class Wsman(Handler):
             f"<rsp:ExitCode>{code}</rsp:ExitCode></rsp:CommandState>"
         )
         self.endpoint.commands.pop(name)
-        return 200, _envelope(message, action, f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>")
+        return 200, request.reply(f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>")
 
 
-def _envelope(message: str, action: str, body: str) -> str:
-    return (
-        f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{ADDRESSING}" xmlns:w="{WSMAN}" xmlns:rsp="{SHELL}" xmlns:x="{TRANSFER}"><s:Header>'
-        f"<a:Action>{escape(action)}Response</a:Action><a:RelatesTo>{escape(message)}</a:RelatesTo></s:Header>"
-        f"<s:Body>{body}</s:Body></s:Envelope>"
-    )
+def _brings_output(request: Request) -> bool:
+    """Return whether a request is for a command's output, and not for what a shell as a whole says."""
+    return request.verb == "Receive" and bool(request.element("DesiredStream").get("CommandId"))
 
 
-def _fault(message: str, code: str) -> str:
-    detail = f'<f:WSManFault xmlns:f="{FAULT}" Code="{code}" Machine="lab"><f:Message>lab</f:Message></f:WSManFault>'
-    fault = (
-        f"<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:TimedOut</s:Value></s:Subcode></s:Code>"
-        f'<s:Reason><s:Text xml:lang="en-US">fault {code}</s:Text></s:Reason><s:Detail>{detail}</s:Detail></s:Fault>'
-    )
-    return _envelope(message, f"{ADDRESSING}/fault", fault)
+def wrapper_bytes(data: bytes) -> int:
+    """Return how much of the standard input that Ansible sends is its own wrapper, which differs from release to release."""
+    parts = MARK.split(data)
+    if len(parts) < 2:
+        return len(data)
+    script = json.loads(parts[-1])["scripts"]["module_wrapper.ps1"]
+    return sum(map(len, parts[:-1])) + len(json.dumps(script))
 
 
 def module_arguments(data: bytes) -> tuple[str, dict[str, Any]] | None:
     """Return a module's name and arguments from the standard input that Ansible sends; None where it runs no module."""
 
-    parts = re.split(rb"\r?\n\x00\x00\x00\x00\r?\n", data)
+    parts = MARK.split(data)
     if len(parts) < 2:
         return None
     payload = json.loads(parts[-1])

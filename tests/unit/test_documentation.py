@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.vars.manager import VariableManager
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy import run
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import PREFIX
@@ -76,6 +79,64 @@ def test_every_argument_is_described_and_every_choice_is_explained() -> None:
         assert "choices" in spec or spec["type"] == "bool" or "Example, " in text or "ten examples" in text, name
 
 
+def examples() -> dict[str, Any]:
+    """Return the value that the description of each variable gives as an example."""
+    found = {}
+    for name, spec in SPECS.items():
+        lines = spec["description"] if isinstance(spec["description"], list) else [spec["description"]]
+        for example in re.findall(r"Example, [CV]\((.*)\)", "\n".join(lines)):
+            # In V() a backslash is written as two, and a bracket behind one.
+            found[name] = yaml.safe_load(re.sub(r"\\(.)", r"\1", example))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(examples()))
+def test_an_example_of_a_variable_is_accepted(name: str) -> None:
+    short, value = name.removeprefix(PREFIX), examples()[name]
+    if short in PARSERS:
+        Policy.from_variables({short: value})
+    elif short != "previous_report":  # whose file is not here
+        run.PARSERS[short](value)
+
+
+def test_an_inventory_in_which_nothing_was_changed_asks_for_the_defaults() -> None:
+    inventory = ROOT / "inventory.example"
+    loader = DataLoader()
+    hosts = InventoryManager(loader, [str(inventory)])
+    manager = VariableManager(loader, hosts)
+    connections = {}
+    for host in hosts.get_hosts():
+        variables = manager.get_vars(host=host)
+        wanted = {name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)}
+        assert Policy.from_variables(wanted) == Policy(), host.name
+        assert not wanted.keys() & run.PARSERS.keys(), host.name
+        connections[host.name.partition(".")[0]] = variables.get("ansible_connection")
+    assert connections == {
+        "pc-engineering-1": "winrm",
+        "pc-engineering-2": "winrm",
+        "pc-office-1": "psrp",
+        "notebook-1": "ssh",
+        "site-gateway": None,
+    }
+
+
+def test_what_the_inventory_suggests_is_accepted_once_it_is_uncommented() -> None:
+    lines = (ROOT / "inventory.example" / "group_vars" / "all.yml").read_text(encoding="utf-8").splitlines()
+    suggested = [line.removeprefix("# ") for line in lines if re.match(r"# (ets6_network_\w+:|  )", line)]
+    wanted = {name.removeprefix(PREFIX): value for name, value in yaml.safe_load("\n".join(suggested)).items()}
+    assert wanted.keys() == {"profiles", "proxy", "endpoints"}
+    assert Policy.from_variables(wanted) != Policy()
+
+
+def test_targets_of_make_and_paths_that_documents_name_exist() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for document in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:`|\$ )make (\w+)", text)) <= targets, document
+        for path in re.findall(r"(?<![\w/])((?:tests|plugins|docs|playbooks|changelogs)/[\w./-]*\w)", text):
+            assert (ROOT / path).exists(), f"{document}: {path}"
+
+
 def test_the_readme_lists_every_variable() -> None:
     listed = set(re.findall(rf"^\| `({PREFIX}\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert listed == set(SPECS) | {PREFIX + name for name in OF_THE_PLAYBOOKS}
@@ -99,7 +160,7 @@ def test_what_the_controller_needs_is_pinned_for_development() -> None:
     assert names("requirements.txt") <= names("requirements-dev.txt")
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/custom-controls.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/custom-controls.md", "docs/reachability.md"])
 def test_variables_in_examples_are_accepted(file: str) -> None:
     blocks = re.findall(r"```yaml\n(ets6_network_.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
     assert blocks

@@ -195,7 +195,7 @@ class LabRegistryKey {
 }
 
 # System.Net.Dns (Microsoft Learn), with the numbers of Winsock's errors: on Linux, .NET gives others. A name that the PC's state
-# does not know is a mistake of the test: nobody outside is asked.
+# does not know is a mistake of the test: no name service is asked.
 [NoRunspaceAffinity()]
 class LabDns {
     static [System.Threading.Tasks.Task[System.Net.IPAddress[]]] GetHostAddressesAsync([string]$name) {
@@ -301,3 +301,33 @@ if ($env:ETS6_LAB_MEASURED) { $accelerators::Add('Management.Automation.PowerShe
 $accelerators::Add('LabPC', [LabPC])
 $accelerators::Add('LabRegistryKey', [LabRegistryKey])
 $env:PSModulePath = (Join-Path $PSScriptRoot 'Modules') + [System.IO.Path]::PathSeparator + $env:PSModulePath
+
+# ConvertFrom-Json has -DateKind since PowerShell 7.5 (about it: Microsoft Learn), and Ansible's wrapper uses it in PowerShell 7 since
+# ansible-core 2.21. An engine that lacks it gets it here: String is the one kind that the wrapper wants.
+if ($IsCoreCLR -and -not (Get-Command -Name ConvertFrom-Json -CommandType Cmdlet).Parameters.ContainsKey('DateKind')) {
+    Function ConvertFrom-LabJsonNode {
+        param ([JsonNode]$Node)
+
+        if ($Node -is [JsonObject]) {
+            $members = [ordered]@{}
+            foreach ($member in $Node) { $members[$member.Key] = ConvertFrom-LabJsonNode $member.Value }
+            return [pscustomobject]$members
+        }
+        if ($Node -is [JsonArray]) { return , @(foreach ($item in $Node) { ConvertFrom-LabJsonNode $item }) }
+        if ($null -eq $Node) { return $null }
+        if ($Node.GetValueKind() -eq 'String') { return $Node.GetValue[string]() }
+        return Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject $Node.ToJsonString()
+    }
+
+    Function ConvertFrom-Json {
+        param ([Parameter(Mandatory, ValueFromPipeline)][string]$InputObject, [ValidateSet('String')][string]$DateKind)
+
+        begin { $lines = [System.Collections.Generic.List[string]]::new() }
+        process { $lines.Add($InputObject) }
+        end {
+            $text = $lines -join "`n"
+            if ($DateKind) { ConvertFrom-LabJsonNode ([JsonNode]::Parse($text)) }
+            else { Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject $text }
+        }
+    }
+}

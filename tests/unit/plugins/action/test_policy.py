@@ -15,10 +15,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleActionFail
+import requests
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.ets6.network.plugins.action import policy as module
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
-from ansible_collections.ets6.network.plugins.plugin_utils.declaration import Family, Judgement, failed, passed
+from ansible_collections.ets6.network.plugins.plugin_utils.declaration import (
+    Family,
+    Judgement,
+    failed,
+    passed,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Severity
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall.context import FirewallContext
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import dword
@@ -45,7 +51,7 @@ def family(judge: Callable[[FirewallContext], Judgement]) -> Family[FirewallCont
 def judge_one(context: FirewallContext) -> Judgement:
     value = context.snapshot.registry.value(KEY, "x")
     if value == dword(1):
-        probes = [probe["name"] for probe in context.snapshot.probes or ()]
+        probes = [probe.name for probe in context.snapshot.probes or ()]
         return passed("It is 1.", {"probes": probes})
     data = None if value is None else value.data
     operation = SetRegistryValues(KEY, {"x": dword(1)}, "acme")
@@ -83,7 +89,7 @@ def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "PROXY", Family("proxy"))
     monkeypatch.setattr(controls, "REACHABILITY", Family("reach"))
     monkeypatch.setattr(module, "request", lambda policy: REQUEST)
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: [])
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
 
 def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -101,6 +107,15 @@ def test_a_pc_that_complies_is_asked_once() -> None:
     assert (result["changed"], result["failed"], result["diff"]) == (False, False, [])
     assert [finding["status"] for finding in result["findings"]] == ["pass"]
     assert [control["id"] for control in result["controls"]] == ["firewall.one"]
+
+
+def test_a_pc_whose_connection_lacks_something_is_not_asked_and_counts_as_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.connection, "problems", lambda plugin, variables: ["ansible_user is empty. Set it.", "And so on."])
+    target = Target(1)
+    result = run(target)
+    assert target.asked == []
+    assert (result["unreachable"], result["msg"]) == (True, "No connection was tried. ansible_user is empty. Set it. And so on.")
+    assert "findings" not in result
 
 
 def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> None:
@@ -146,10 +161,49 @@ def test_a_pc_that_does_not_report_on_its_operations_is_an_error() -> None:
         run(Target(7, loses=True))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.ConnectionError("('Connection aborted.', RemoteDisconnected('...'))"),
+        requests.exceptions.ChunkedEncodingError("IncompleteRead(7 bytes read, 9 more expected)"),
+        ConnectionResetError(104, "Connection reset by peer"),
+    ],
+)
+def test_a_pc_that_ends_the_connection_half_way_is_unreachable_in_plain_words(error: Exception) -> None:
+    def target(**_arguments: Any) -> dict[str, Any]:
+        raise error
+
+    with pytest.raises(AnsibleConnectionFailure) as raised:
+        run(target)
+    assert raised.value.message == "The PC ended the connection before it had answered."
+    assert raised.value.__cause__ is None, "ansible-core would put the text of the cause into the report"
+
+
+@pytest.mark.parametrize("error", [requests.exceptions.ConnectionError(), AnsibleConnectionFailure("closed by remote host.")])
+def test_operations_that_were_sent_before_the_connection_ended_are_not_forgotten(error: Exception) -> None:
+    target = Target(7)
+
+    def ends(**arguments: Any) -> dict[str, Any]:
+        if arguments["module_args"].get("operations"):
+            raise error
+        return target(**arguments)
+
+    with pytest.raises(AnsibleConnectionFailure, match=r"1 operations before that: which of them were carried out could not be determined\."):
+        run(ends)
+
+
+def test_an_error_of_the_controllers_own_files_is_not_laid_on_the_connection() -> None:
+    def target(**_arguments: Any) -> dict[str, Any]:
+        raise PermissionError(13, "Permission denied", "windows_host.ps1")
+
+    with pytest.raises(PermissionError):
+        run(target)
+
+
 def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     more = [{"name": "first", "ways": ["proxy:3128"]}]
     rounds = iter([more, []])
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: next(rounds))
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: next(rounds))
     target = Target(1)
     result = run(target, check=True)
     assert [asked["probes"] for _name, asked in target.asked] == [[{"name": "first"}], more]
@@ -158,10 +212,10 @@ def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeyp
 
 def test_a_pc_that_leaves_questions_open_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     more = [{"name": "pac http://proxy.example.com/x.pac", "ways": [""]}]
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: more)
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: more)
     target = Target(1)
     run(target)
-    assert len(target.asked) == 1 + module.ways.ROUNDS
+    assert len(target.asked) == 1 + module.probe_plan.ROUNDS
 
 
 def test_an_image_is_given_registry_values() -> None:

@@ -12,21 +12,42 @@ from unittest.mock import patch
 
 import pytest
 from ansible.errors import AnsibleError
+from ansible.playbook.play_context import PlayContext
 from ansible_collections.ets6.network.plugins.action import variables as module
 
 WAIVER = {"control": "firewall.program", "hosts": ["a"], "reason": "So.", "owner": "jane", "expires": "2999-12-31"}
 
 
+class HostVars(dict[str, Any]):
+    """Ansible's hostvars, as far as they are used."""
+
+    def raw_get(self, host: str) -> Any:
+        return self[host]
+
+
 def check(
-    folder: Path, *hosts: dict[str, Any], mode: str = "enforce", report_dir: Any = None, said: bool = True, **more: Any
+    folder: Path,
+    *hosts: dict[str, Any],
+    mode: str = "enforce",
+    report_dir: Any = None,
+    said: bool = True,
+    typed: tuple[str, ...] = (),
+    remote_user: str | None = None,
+    password: str = "",
+    play_vars: dict[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Check hosts a, b, … with these variables; said: those of the first one were given with -e."""
+    """Check hosts a, b, … with these variables.
+
+    said: those of the first one were given with -e; typed: what stood after -e. remote_user and
+    password: with -u and -k.
+    """
     names = [chr(ord("a") + number) for number in range(len(hosts))]
     hostvars = {
         name: {
             "inventory_hostname": name,
             "group_names": [],
-            **{f"ets6_network_{key}": value for key, value in host.items()},
+            **{key if key.startswith("ansible_") else f"ets6_network_{key}": value for key, value in host.items()},
         }
         for name, host in zip(names, hosts, strict=True)
     }
@@ -34,11 +55,16 @@ def check(
         args={"hosts": names, "mode": mode, "report_dir": str(folder) if report_dir is None else report_dir},
         check_mode=False,
         async_val=0,
+        connection="local",
+        dump_attrs=lambda: {"retries": None, "remote_user": remote_user},
+        play=SimpleNamespace(get_vars=lambda: play_vars or {}),
     )
-    action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
+    shell = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    action = module.ActionModule(task, shell, PlayContext(passwords={"conn_pass": password}), None, None, None)
     extra = {name: value for name, value in hostvars.get("a", {}).items() if said and name.startswith("ets6_network_")}
-    with patch.object(module, "load_extra_vars", lambda loader: extra):
-        result: dict[str, Any] = action.run(task_vars={"hostvars": hostvars, **more})
+    arguments = SimpleNamespace(CLIARGS={"extra_vars": typed})
+    with patch.object(module, "load_extra_vars", lambda loader: extra), patch.object(module, "context", arguments):
+        result: dict[str, Any] = action.run(task_vars={"hostvars": HostVars(hostvars), **more})
     return result
 
 
@@ -90,7 +116,7 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: 
         ("image", {"file": "x"}, "'file' is not accepted; accepted are path, index"),
         ("image", {"index": 1}, "{'index': 1} is not accepted"),
         ("image", "x.wim", "'x.wim' is not accepted"),
-        ("previous_report", "/no/such", "there is no file /no/such"),
+        ("previous_report", "/no/such", "the file /no/such does not exist"),
         ("serial", 0, "0 is not accepted; a number of hosts such as 10, a percentage such as 20%"),
         ("serial", "many", "'many' is not accepted"),
         ("serial", ["1", "120%"], "'120%' is not accepted"),
@@ -169,6 +195,43 @@ def test_what_contradicts_the_playbook_is_refused(tmp_path: Path, mode: str, var
     assert bool(found.get("failed")) == bool(said)
 
 
+@pytest.mark.parametrize("mode", ["enforce", "image", "merge"])
+@pytest.mark.parametrize(
+    ("option", "named", "correct"),
+    [
+        ("image_index=Windows 11 Pro", "image_index", '{"image_index": "…"}'),
+        ("image=my images/install.wim", "image", '{"image": "…"}'),
+        ("image=my images/a=b.wim", "image", '{"image": "…"}'),
+        ("image=install.wim image_index=Windows 11", "image image_index", '{"image": "…", "image_index": "…"}'),
+        ("ansible_password=open sesame", "ansible_password", '{"ansible_password": "…"}'),
+        ("sesame", "", '{"name": "…"}'),
+    ],
+)
+def test_a_value_that_ansible_cut_off_at_a_blank_is_refused(
+    tmp_path: Path, option: str, named: str, correct: str, mode: str
+) -> None:
+    found = check(tmp_path, {}, mode=mode, typed=("a=b", option))
+    said = f"-e {named}: Ansible ends a value at the first blank, so a part of it was lost; write -e '{correct}' with"
+    assert found["problem"].startswith(said), found
+    assert found["problem"].endswith("(the command line)")
+    assert "sesame" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "image_index='Windows 11 Pro'",
+        '{"image_index": "Windows 11 Pro"}',
+        "[]",
+        "@my variables.yml",
+        "image=a.wim image_index=2",
+        "",
+    ],
+)
+def test_a_blank_that_cuts_off_nothing_is_accepted(tmp_path: Path, option: str) -> None:
+    assert not check(tmp_path, {}, typed=(option,)).get("failed")
+
+
 def test_a_merge_does_not_mind_what_is_wanted_of_pcs_but_every_name(tmp_path: Path) -> None:
     assert not check(tmp_path, {"blocks": "x"}, mode="merge").get("failed")
     found = check(tmp_path, {"fromats": "html", "fail_on": "x"}, mode="merge")
@@ -180,3 +243,66 @@ def test_a_run_about_nobody_fails(tmp_path: Path) -> None:
     found = check(tmp_path)
     assert (found["failed"], found["problem"]) == (True, "")
     assert found["msg"] == "No host of the inventory matches ets6_network_hosts and --limit."
+
+
+WINRM = {"ansible_connection": "winrm", "ansible_winrm_transport": "ntlm"}
+LOGIN = {"ansible_user": "hans", "ansible_password": "secret"}
+
+
+def test_nothing_is_begun_where_no_host_can_be_connected_to_and_the_reason_is_said_once(tmp_path: Path) -> None:
+    found = check(tmp_path, *[{**WINRM, "ansible_user": "", "ansible_password": ""}] * 7, {**WINRM, "ansible_password": "x"})
+    assert found["msg"].splitlines() == [
+        "Nothing was begun, since no host could be connected to.",
+        "ansible_user is empty and ansible_password is empty. Give ansible_user a value. Give ansible_password a value. "
+        "(a, b, c, d, e and 2 more)",
+        "ansible_user is not set. Set ansible_user in the inventory, or run with -u. (h)",
+    ]
+
+
+def test_a_connection_or_a_value_that_ansible_does_not_know_is_said(tmp_path: Path) -> None:
+    found = check(tmp_path, {"ansible_connection": "winrn"}, {"ansible_connection": "psrp", "ansible_psrp_auth": "nltm"})
+    first, second = found["problem"].splitlines()
+    assert first == "ansible_connection: there is no connection plugin winrn. Set winrm, psrp or ssh. (a)"
+    assert second == "Invalid value 'nltm' for config 'auth' for 'psrp' connection plugin. (b)"
+
+
+@pytest.mark.parametrize("other", [{**WINRM, **LOGIN}, {"ansible_connection": "local"}, {"ansible_connection": "ssh"}, {}])
+def test_a_host_that_lacks_its_password_does_not_stop_the_others(tmp_path: Path, other: dict[str, Any]) -> None:
+    assert not check(tmp_path, WINRM, other).get("failed")
+    assert check(tmp_path, WINRM)["failed"]
+
+
+def test_what_the_command_line_or_a_play_gives_is_not_missed(tmp_path: Path) -> None:
+    assert not check(tmp_path, WINRM, remote_user="hans", password="secret").get("failed")
+    assert not check(tmp_path, WINRM, play_vars=LOGIN).get("failed")
+    assert check(tmp_path, WINRM, remote_user="hans")["failed"]
+
+
+def test_a_password_that_cannot_be_evaluated_is_that_hosts_own_affair(tmp_path: Path) -> None:
+    class Broken(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            if name == "ansible_password":
+                raise AnsibleError("no vault secret")
+            return super().__getitem__(name)
+
+    action = module.ActionModule(None, None, PlayContext(), None, None, None)
+    known = Broken(**WINRM, ansible_user="", ansible_password="")
+    assert action._lacking(known, {}, known) == []
+    assert action._lacking(dict(known), {}, known) != []
+
+
+def test_the_search_ends_at_the_first_host_that_may_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    lacking = module.ActionModule._lacking
+
+    def count(action: Any, known: Any, *more: Any) -> Any:
+        asked.append(known["inventory_hostname"])
+        return lacking(action, known, *more)
+
+    monkeypatch.setattr(module.ActionModule, "_lacking", count)
+    check(tmp_path, WINRM, {**WINRM, **LOGIN}, {**WINRM, **LOGIN})
+    assert asked == ["a", "b"]
+
+
+def test_a_merge_connects_to_nothing(tmp_path: Path) -> None:
+    assert not check(tmp_path, WINRM, mode="merge").get("failed")

@@ -9,7 +9,12 @@ import struct
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.module_utils.hive import BaseBlock, Hive, HiveError, check
+from ansible_collections.ets6.network.plugins.module_utils.hive import (
+    BaseBlock,
+    Hive,
+    HiveError,
+    check,
+)
 from ansible_collections.ets6.network.plugins.module_utils.hive_log import replay
 from ansible_collections.ets6.network.tests.lab import hive as made
 from ansible_collections.ets6.network.tests.unit.plugins.module_utils import real_hives

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils.image import Image
-from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError, Replacement
+from ansible_collections.ets6.network.plugins.module_utils.image_source import (
+    ImageError,
+    Replacement,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot

@@ -8,9 +8,22 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Control, Finding, Severity, Status, remedies
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy, PolicyError
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.waivers import apply_waivers, parse_waivers
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import (
+    Change,
+    Control,
+    Finding,
+    Severity,
+    Status,
+    remedies,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import (
+    Policy,
+    PolicyError,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.waivers import (
+    apply_waivers,
+    parse_waivers,
+)
 
 CONTROL = Control("firewall.one", "One", "A headline", Severity.HIGH, "Because.", "Set it.")
 ENTRY = {"control": "firewall.one", "hosts": ["pc"], "reason": "It is a kiosk.", "owner": "jane", "expires": "2027-03-31"}

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall.paths import Paths
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import ENVIRONMENT, N
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    ENVIRONMENT,
+    N,
+)
 
 
 @pytest.mark.parametrize(

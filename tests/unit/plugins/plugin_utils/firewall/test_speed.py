@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import judge_firewall
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import many_rules
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import (
+    many_rules,
+)
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import pc
 
 
@@ -35,7 +37,10 @@ def test_time_grows_with_the_number_of_rules_and_not_faster() -> None:
 
 def test_ten_thousand_rules_for_ets6_itself_are_bounded() -> None:
     rules = {
-        str(number): f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={1024 + number}|Name=x|" for number in range(10_000)
+        str(
+            number
+        ): f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={1024 + number}|Name=x|"
+        for number in range(10_000)
     }
     start = time.process_time()
     judge_firewall(pc(rules))

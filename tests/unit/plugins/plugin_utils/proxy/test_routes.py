@@ -15,7 +15,9 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.wininet impor
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.routes import Route
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability.ways import not_yet_probed
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.probe_plan import (
+    missing_probes,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
     MINE,
@@ -288,7 +290,7 @@ def test_a_blob_that_cannot_be_read_leaves_the_way_open() -> None:
 def asked(made: Pc, probes: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
     return [
         (one["name"], one["ways"])
-        for one in not_yet_probed(ProxyContext(snapshot(made, probes), POLICY))
+        for one in missing_probes(ProxyContext(snapshot(made, probes), POLICY))
     ]
 
 
@@ -334,7 +336,7 @@ def test_where_a_scripts_proxy_is_not_reached_the_next_one_counts_and_at_last_th
         )
         known = context(made, [fetched, *probes], [POLICY.endpoints[0]])
         (route,) = known.routes["updates"]
-        return route, [missing["ways"] for missing in not_yet_probed(known)]
+        return route, [missing["ways"] for missing in missing_probes(known)]
 
     route, missing = found()
     assert (route.proxy, route.unreached, missing) == ("a:1", (), [["a:1"]])
@@ -447,8 +449,8 @@ def test_syntax_that_windows_may_not_know_leaves_the_route_open() -> None:
 
 def test_nothing_is_asked_of_an_image_or_of_a_pc_that_is_to_be_as_before() -> None:
     made = pc_with_proxy(5, pac_url=SCRIPT)
-    assert not_yet_probed(ProxyContext(snapshot(made), Policy(state="absent"))) == []
+    assert missing_probes(ProxyContext(snapshot(made), Policy(state="absent"))) == []
     image = snapshot(made)
     assert (
-        not_yet_probed(ProxyContext(type(image)(**{**vars(image), "offline": True}), POLICY)) == []
+        missing_probes(ProxyContext(type(image)(**{**vars(image), "offline": True}), POLICY)) == []
     )
