@@ -60,7 +60,7 @@ def verify(path: Path) -> None:
     """Read an image and judge it, as a run without changes does."""
     policy = Policy()
     asked: dict[str, object] = {"path": str(path), "index": "", "operations": []}
-    asked |= {option: controls.request(policy).get(option, ()) for option in windows_image.ASKED}
+    asked |= {option: controls.request(policy).get(option, ()) for option in windows_image.READS}
     with tempfile.TemporaryDirectory() as work:
         found = windows_image.run(asked, False, work)
     assert controls.Assessment(Snapshot.unpack(found["snapshot"]), policy).findings

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.module_utils import image_kind
 from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError
 from ansible_collections.ets6.network.plugins.modules import windows_image
 
@@ -29,14 +28,14 @@ PROXY = {"do": "set_registry_values", "path": SOFTWARE_KEY, "values": [["proxy",
 NO_TIME = 60
 
 
-def ask(path: Path, *steps: dict[str, Any], index: str = "", check: bool = False) -> dict[str, Any]:
+def ask(path: Path, *steps: dict[str, Any], index: str = "", check: bool = False, **more: Any) -> dict[str, Any]:
     """Read a key of two hives of an image each, after operations where there are any. Raises ImageError, and nothing else."""
-    asked = {"path": str(path), "index": index, "operations": list(steps), "user_registry": [], "files": [], "named_files": []}
-    image_kind.images(str(path), index)
+    options: dict[str, Any] = {"path": str(path), "index": index, "operations": list(steps)}
+    options |= {"user_registry": [], "files": [], "named_files": [], "programs": []}
+    options["registry"] = [{"path": RULES, "depth": 0}, {"path": SOFTWARE_KEY, "depth": 0}]
+    options |= more
     with tempfile.TemporaryDirectory() as work:
-        return windows_image.run(
-            {**asked, "registry": [{"path": RULES, "depth": 0}, {"path": SOFTWARE_KEY, "depth": 0}]}, check, work
-        )
+        return windows_image.run(options, check, work)
 
 
 def rules(path: Path, index: str = "") -> dict[str, Any]:
@@ -44,9 +43,10 @@ def rules(path: Path, index: str = "") -> dict[str, Any]:
     return dict(snapshot(path, index)["registry"][RULES]["values"])
 
 
-def snapshot(path: Path, index: str = "") -> dict[str, Any]:
-    """Return the snapshot of an image."""
-    return dict(json.loads(gzip.decompress(base64.b64decode(ask(path, index=index)["snapshot"]))))
+def snapshot(path: Path, index: str = "", **options: Any) -> dict[str, Any]:
+    """Return the snapshot of an image. options: what else the module is asked for."""
+    packed = ask(path, index=index, **options)["snapshot"]
+    return dict(json.loads(gzip.decompress(base64.b64decode(packed))))
 
 
 def why(path: Path, *steps: dict[str, Any], index: str = "", check: bool = False) -> str:

@@ -214,8 +214,8 @@ def with_selected(system: bytes, number: bytes) -> bytes:
     ("change", "said"),
     [
         (numbered(1, 2), "Select says that Windows ran with control set 1 and will start with 2"),
-        (numbered(3, 3), r"Select\Current names no control set that is there (3 of ControlSet001, ControlSet002)"),
-        (lambda system: system.pop("Select"), r"Select\Current names no control set that is there (None of ControlSet001)"),
+        (numbered(3, 3), r"Select\Current names no control set that exists (3 of ControlSet001, ControlSet002)"),
+        (lambda system: system.pop("Select"), r"Select\Current names no control set that exists (None of ControlSet001)"),
     ],
 )
 def test_an_image_whose_control_set_cannot_be_told_is_refused(
@@ -229,16 +229,20 @@ def test_a_missing_hive_of_the_machine_is_named(copy: Callable[[str], Path], pla
     path = copy("folder")
     (path / place).unlink()
     assert f"the hive {place} is missing" in why(path)
-    assert f"the hive {place} is missing" in why(image.wim({"Windows": path}, path.parent / "wim"))
-    said = f"holds no Windows: no partition is NTFS with {SYSTEM} in it" if place == SYSTEM else f"the hive {place} is missing"
-    assert said in why(image.volume(path, path.parent / "volume", 32))
+    told = f"the hive {place} is missing"
+    in_wim, in_volume = told, told
+    if place == SYSTEM:
+        in_wim = f"holds no Windows installation: 1 (Windows) is without Windows: there is no {SYSTEM} in it"
+        in_volume = f"holds no Windows: no partition is NTFS with {SYSTEM} in it"
+    assert in_wim in why(image.wim({"Windows": path}, path.parent / "wim"))
+    assert in_volume in why(image.volume(path, path.parent / "volume", 32))
 
 
 def test_a_missing_hive_of_a_user_is_that_users_trouble(copy: Callable[[str], Path]) -> None:
     path = copy("folder")
     (path / USER).unlink()
     (user,) = (user for user in snapshot(path)["users"] if user["sid"] == "default")
-    assert (user["hive"], user["error"]) == ("unavailable", f"the hive {USER} is missing, so the image is not whole")
+    assert (user["hive"], user["error"]) == ("unavailable", f"the hive {USER} is missing, so the image is incomplete")
     assert f"HKU\\default\\X cannot be written: the hive {USER} is missing" in why(path, {**RULE, "path": r"HKU\default\X"})
 
 
@@ -255,7 +259,7 @@ def test_a_hive_that_was_cut_off_is_refused(copy: Callable[[str], Path], size: i
     path = copy("folder")
     os.truncate(path / SYSTEM, size)
     told = why(path)
-    assert "SYSTEM is no registry hive" in told or "SYSTEM is cut off or damaged" in told
+    assert "SYSTEM is not a registry hive" in told or "SYSTEM is cut off or damaged" in told
 
 
 # What the file is.
@@ -264,21 +268,21 @@ def test_a_hive_that_was_cut_off_is_refused(copy: Callable[[str], Path], size: i
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"this is no image\n" * 100, "is no Windows image: its content is of no kind that is known"),
-        (b"", "is no Windows image"),
-        (b"regf" + bytes(5000), "it is a single registry hive; give the folder in which it is"),
-        (b"KDMV" + bytes(5000), "it is a VMDK; convert it"),
-        (bytes(64) + b"\x7f\x10\xda\xbe" + bytes(5000), "it is a VDI; convert it"),
-        (bytes(0x8001) + b"CD001" + bytes(5000), "it is an ISO; take sources/install.wim or install.esd out of it"),
+        (b"this is no image\n" * 100, "is not a Windows image: its content is of no supported kind"),
+        (b"", "is not a Windows image"),
+        (b"regf" + bytes(5000), "it is a single registry hive; specify the folder with it and the other hives"),
+        (b"KDMV" + bytes(5000), "it is damaged or of an unknown form"),
+        (bytes(64) + b"\x7f\x10\xda\xbe" + bytes(5000), "holds only what is different from a parent"),
+        (bytes(0x8001) + b"CD001" + bytes(5000), "7z x IMAGE sources/install.wim"),
         (b"PK\x03\x04" + bytes(5000), "it is a ZIP archive"),
         (b"MSWIM\0\0\0", "wim"),
         (b"MSWIM\0\0\0" + bytes(200), "wim"),
-        (b"QFI\xfb" + bytes(5000), "is damaged or of a form that is not known"),
-        (b"QFI\xfb", "is damaged or of a form that is not known"),
-        (b"vhdxfile" + bytes(5000), "is damaged or of a form that is not known"),
-        (b"conectix" + bytes(5000), "is damaged or of a form that is not known"),
+        (b"QFI\xfb" + bytes(5000), "is a QCOW of version 0; 2 and 3 are supported"),
+        (b"QFI\xfb", "is damaged: it ends within its header"),
+        (b"vhdxfile" + bytes(5000), "is damaged: the checksums of its headers do not fit"),
+        (b"conectix" + bytes(5000), "is damaged: the checksum of its footer does not fit"),
         (bytes(510) + b"\x55\xaa", "holds no Windows"),
-        (bytes(3) + b"NTFS    " + bytes(5000), "is damaged or of a form that is not known"),
+        (bytes(3) + b"NTFS    " + bytes(5000), "is damaged or of an unknown form"),
     ],
 )
 def test_a_file_that_is_no_image_says_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
@@ -299,7 +303,7 @@ def test_what_is_no_file_at_all_is_refused_and_does_not_hang(tmp_path: Path) -> 
 
 def test_an_image_in_a_wim_is_chosen_by_number_or_name(copy: Callable[[str], Path]) -> None:
     path = copy("wim")
-    assert "holds several images, so index has to say which of them is meant: 1 (Windows 11 Pro), 2" in why(path)
+    assert "holds several images, so index must say which of them: 1 (Windows 11 Pro), 2" in why(path)
     assert "holds no image 3; it holds 1 (Windows 11 Pro), 2 (Windows 11 Home)" in why(path, index="3")
     assert "holds no image Windows 11" in why(path, index="Windows 11")
     assert ask(path, RULE, index="Windows 11 Home")["changed"]
@@ -321,7 +325,8 @@ def test_a_wim_in_which_there_is_no_windows_is_refused(tmp_path: Path) -> None:
     need_programs()
     (tmp_path / "data").mkdir()
     (tmp_path / "data/file").write_bytes(b"x")
-    assert f"the hive {SYSTEM} is missing" in why(image.wim({"Data": tmp_path / "data"}, tmp_path / "wim"))
+    path = image.wim({"Data": tmp_path / "data"}, tmp_path / "wim")
+    assert f"1 (Data) is without Windows: there is no {SYSTEM} in it" in why(path)
 
 
 @pytest.mark.parametrize("kind", ["wim", "esd"])
@@ -379,7 +384,7 @@ def test_flipped_bits_in_an_image_are_an_error_or_the_image_can_be_read(
 def test_bitlocker_is_recognised_in_a_partition_and_in_a_volume(copy: Callable[[str], Path]) -> None:
     for kind, at in (("raw", image.START + 3), ("volume", 3)):
         path = patch(copy(kind), at, b"-FVE-FS-")
-        assert "is encrypted with BitLocker. Turn it off in Windows (manage-bde -off C:)" in why(path)
+        assert "is encrypted with BitLocker. Decrypt it without starting it: attach it to Windows and run manage-bde -off X:" in why(path)
 
 
 def test_a_disk_image_that_needs_its_parent_is_refused(sound: dict[str, Path], tmp_path: Path) -> None:
@@ -414,9 +419,10 @@ def test_a_disk_image_that_was_not_closed_is_refused(copy: Callable[[str], Path]
     path = copy("vhdx")
     for header in (64 * 1024, 128 * 1024):
         patch(path, header + 48, uuid.uuid4().bytes)
+        image.seal_vhdx(path, header, 4096)
     assert "was not closed: its log holds what is not yet in its place" in why(path)
     assert "was saved with a running machine" in why(patch(copy("vhd"), -512 + 84, b"\1"))
-    assert "is marked as corrupt: look at it with qemu-img check" in why(patch(copy("qcow2"), 72, struct.pack(">Q", 2)))
+    assert "is marked as corrupt. Repair it: qemu-img check -r all" in why(patch(copy("qcow2"), 72, struct.pack(">Q", 2)))
 
 
 def record(volume: Path, number: int) -> int:
@@ -440,7 +446,7 @@ def test_a_file_system_that_was_not_unmounted_is_refused(copy: Callable[[str], P
     path = copy("volume")
     information = attribute(path, 3, 0x70)
     patch(path, information + struct.unpack_from("<H", path.read_bytes(), information + 20)[0] + 10, b"\1")
-    assert "its file system is marked to be checked. Start it once in Windows and let it run chkdsk." in why(path)
+    assert "its file system is marked to be checked. Attach the image to Windows, without starting it, and run chkdsk /f on its volume." in why(path)
 
     path = copy("volume")
     content = image.run("ntfsinfo", "-f", "-v", "-i", "2", path)
@@ -569,7 +575,7 @@ def test_what_cannot_be_judged_stands_in_the_report_and_the_others_are_judged(so
         "missing": "unknown",
     }
     assert played.code == 2
-    for name, said in (("text.wim", "is no Windows image"), ("asleep", "is hibernated in it"), ("missing", "No such file")):
+    for name, said in (("text.wim", "is not a Windows image"), ("asleep", "is hibernated in it"), ("missing", "No such file")):
         assert said in " ".join([hosts[name]["reason"], *(one["reason"] for one in hosts[name]["findings"])]), name
     assert {file for file in before if after[file] != before[file]} == {str(good / SYSTEM)}
 

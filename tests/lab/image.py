@@ -157,6 +157,24 @@ def disk(partition: Path, into: Path, kind: str = "raw", *, gpt: bool = True) ->
     return into
 
 
+def seal_vhdx(path: Path, place: int, size: int) -> None:
+    """Give a header (4 KiB) or region table (64 KiB) of a VHDX the checksum that fits: CRC-32C."""
+    with path.open("r+b") as file:
+        file.seek(place)
+        content = file.read(size)
+        file.seek(place + 4)
+        file.write(struct.pack("<I", _crc32c(content[:4] + bytes(4) + content[8:])))
+
+
+def _crc32c(content: bytes) -> int:
+    remainder = 0xFFFFFFFF
+    for byte in content:
+        remainder ^= byte
+        for _bit in range(8):
+            remainder = remainder >> 1 ^ (0x82F63B78 if remainder & 1 else 0)
+    return remainder ^ 0xFFFFFFFF
+
+
 def main(into: Path, name: str, kinds: list[str]) -> None:
     """Make images of a PC of the lab."""
     with Lab(lambda network: [member for member in fleet.members(network) if member.pc.name == name], scripts=False) as lab:

@@ -112,14 +112,14 @@ def test_keys_are_found_without_regard_to_case() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "is no registry hive"),
-        (b"MSWIM\0\0\0" * 100, "is no registry hive"),
+        (b"", "is not a registry hive"),
+        (b"MSWIM\0\0\0" * 100, "is not a registry hive"),
         (made.build({}, dirty=True), "is dirty"),
         (made.build({})[:4096], "is cut off"),
         (made.build({})[:6000], "is cut off"),
         (made.log(made.build({}), [], 7), "is the log of a hive"),
         (made.build({}, minor=9), "version 1.9"),
-        (made.build({})[:4096] + b"HBIN" + made.build({})[4100:], "no sound hive bin"),
+        (made.build({})[:4096] + b"HBIN" + made.build({})[4100:], "no valid hive bin"),
     ],
 )
 def test_what_is_no_sound_hive_is_refused_by_name(data: bytes, said: str) -> None:

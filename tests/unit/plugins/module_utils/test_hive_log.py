@@ -131,13 +131,14 @@ def flipped(data: bytes, at: int) -> bytes:
         ({"LOG1": made.seal(made.log(OLD, [FIRST], 7)[:28] + struct.pack("<I", 1) + made.log(OLD, [FIRST], 7)[32:])}, "old format"),
         ({"LOG1": made.log(OLD, [b"DIRT" + bytes(508)], 7)}, "old format"),
         ({"LOG1": made.log(made.build({}, name="SOFTWARE"), [FIRST], 7)}, "another hive"),
-        (one_log(made.entry(7, OLD, OLD[:4096] + b"????" + OLD[4100:])), "makes no sound hive"),
+        (one_log(made.entry(7, OLD, OLD[:4096] + b"????" + OLD[4100:])), "it is not a valid hive"),
     ],
 )  # fmt: skip
 def test_logs_that_do_not_tell_the_whole_story_are_refused(logs: dict[str, bytes], said: str) -> None:
     with pytest.raises(HiveError, match=said) as caught:
         replay(DIRTY, logs, "config/SYSTEM")
-    assert "Start the image once in Windows" in str(caught.value)
+    assert "Load and unload it in Windows, with its logs beside it (reg load" in str(caught.value)
+    assert "Only if the image was not generalized (Sysprep), you can start it" in str(caught.value)
 
 
 def test_a_hive_whose_head_is_damaged_is_refused() -> None:
