@@ -10,6 +10,7 @@ $ErrorActionPreference = 'Stop'
 # Compares names as the registry does; [ordered]@{} takes names that sort alike as equal.
 Function New-ETS6Map { [Collections.Specialized.OrderedDictionary]::new([StringComparer]::OrdinalIgnoreCase) }
 
+$script:UserSid = '^S-1-(5-21|12-1)-[0-9-]+$'
 $script:Mounts = @{}
 $script:Profiles = New-ETS6Map
 $script:Options = 'registry', 'user_registry', 'files', 'named_files', 'probes', 'probe_timeout', 'operations'
@@ -147,7 +148,7 @@ Function Get-ETS6Profile {
   Read-ETS6Key $list $ProfileList 1
   $top = $list[$ProfileList]
   if ($top.state -ne 'present') { throw "$ProfileList is $($top.state)" }
-  foreach ($sid in @($top['keys'] -match '^S-1-(5-21|12-1)-[0-9-]+$') + 'default') {
+  foreach ($sid in @($top['keys'] -match $script:UserSid) + 'default') {
     $path, $name = if ($sid -eq 'default') { $ProfileList, 'Default' } else { "$ProfileList\$sid", 'ProfileImagePath' }
     $folder = Get-ETS6Data -Registry $list -Path $path -Name $name
     if ($null -ne $folder) { $script:Profiles[$sid] = [Environment]::ExpandEnvironmentVariables($folder) }
