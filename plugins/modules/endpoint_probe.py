@@ -41,6 +41,10 @@ options:
         elements: str
         default: ['']
         description: The ways to be tried, C(host:port) of an HTTP proxy, or an empty string for the direct one.
+      max_body:
+        type: int
+        default: 65536
+        description: Bytes of the answer's body that are returned.
   probe_timeout:
     type: int
     default: 10
@@ -108,6 +112,7 @@ def main() -> None:
                     "url": {"type": "str", "required": True},
                     "address": {"type": "str", "default": ""},
                     "ways": {"type": "list", "elements": "str", "default": [""]},
+                    "max_body": {"type": "int", "default": 65536},
                 },
             },
             "probe_timeout": {"type": "int", "default": 10},
