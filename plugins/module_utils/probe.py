@@ -3,8 +3,8 @@
 
 """Probe endpoints from a POSIX host, stage by stage: the same contract as windows_host's probes, standard library only.
 
-A probe is ``{name, url, address, ways}``: address (``host:port``) is where to connect instead of asking the name service,
-ways lists "" (direct) or a proxy's ``host:port``. A result holds the stage that was reached, what went wrong there as a kind
+A probe is ``{name, url, address, proxies}``: address (``host:port``) is where to connect instead of asking the name service,
+proxies lists "" (direct) or a proxy's ``host:port``. A result holds the stage that was reached, what went wrong there as a kind
 that a program can tell apart, and the evidence: addresses, the proxy's answer, the presented certificates whatever their
 validity, the HTTP answer.
 """
@@ -53,7 +53,7 @@ def probe_all(probes: Sequence[Mapping[str, Any]], timeout: float) -> list[dict[
     daemon, since a name service cannot be interrupted: nobody waits for it, the end of the process neither.
     """
     deadline = time.monotonic() + timeout
-    single = [Probe(probe, way, deadline) for probe in probes for way in probe.get("ways", [""])]
+    single = [Probe(probe, way, deadline) for probe in probes for way in probe.get("proxies", [""])]
     waiting: queue.SimpleQueue[Probe] = queue.SimpleQueue()
     for one in single:
         waiting.put(one)
@@ -98,7 +98,7 @@ class Probe:
         self.done = threading.Event()
         self._found: dict[str, Any] = {
             "name": probe["name"],
-            "way": way,
+            "proxy": way,
             "error": None,
             "addresses": [],
             "address": None,

@@ -36,7 +36,7 @@ options:
         type: str
         default: ''
         description: C(host:port) to connect to instead of what the URL's name resolves to.
-      ways:
+      proxies:
         type: list
         elements: str
         default: ['']
@@ -69,7 +69,7 @@ EXAMPLES = r"""
     probes:
       - name: updates
         url: https://update.knx.org
-        ways: ['', 'proxy.example.com:3128']
+        proxies: ['', 'proxy.example.com:3128']
   register: found
 """
 
@@ -103,7 +103,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "url": {"type": "str", "required": True},
                     "address": {"type": "str", "default": ""},
-                    "ways": {"type": "list", "elements": "str", "default": [""]},
+                    "proxies": {"type": "list", "elements": "str", "default": [""]},
                 },
             },
             "probe_timeout": {"type": "int", "default": 10},

@@ -35,7 +35,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 def many(address: str) -> list[dict[str, Any]]:
-    return [{"name": f"e{number}", "url": "http://update.knx.org/", "address": address, "ways": [""]} for number in range(COUNT)]
+    return [{"name": f"e{number}", "url": "http://update.knx.org/", "address": address, "proxies": [""]} for number in range(COUNT)]
 
 
 def test_all_endpoints_take_the_time_of_the_slowest(stack: ExitStack) -> None:

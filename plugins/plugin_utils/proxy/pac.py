@@ -55,7 +55,7 @@ class Answer:
 
 def probe(url: str) -> dict[str, Any]:
     """Return the probe that fetches a script, as windows_host takes it."""
-    return {"name": _name(url), "url": url, "ways": [""]}
+    return {"name": _name(url), "url": url, "proxies": [""]}
 
 
 def is_fetched(snapshot: Snapshot, url: str) -> bool:

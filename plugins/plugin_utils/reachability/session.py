@@ -55,7 +55,7 @@ def wanted(context: ProxyContext) -> list[tuple[User, list[dict[str, str]]]]:
             # One user's login says nothing of another one's.
             if len(way.users) == 1 and way.users[0] in here and (endpoint.name, way.way) in refused:
                 first = str((*way.passed, way.way)[0])
-                probe = {"name": endpoint.name, "url": endpoint.url, "way": str(way.way), "first": first}
+                probe = {"name": endpoint.name, "url": endpoint.url, "proxy": str(way.way), "first": first}
                 asked.setdefault(way.users[0], []).append(probe)
     return [(here[name], probes) for name, probes in asked.items()]
 
@@ -129,7 +129,7 @@ def _parse_line(line: Any) -> _Answer:
             chain_status=items(text, record.get("chain_status"), "chain_status"),
             leaf_only=True,
         )
-    name, route = text(record.get("name"), "name"), text(record.get("way"), "way")
+    name, route = text(record.get("name"), "name"), text(record.get("proxy"), "proxy")
     return _Answer(name, route, status, error, http, tls)
 
 
@@ -149,7 +149,7 @@ def _session_probe(answer: _Answer, user: str, probe: Mapping[str, str]) -> Prob
         stage, error = "connect", ProbeError("other", answer.status)
     return Probe(
         probe["name"],
-        probe["way"],
+        probe["proxy"],
         stage,
         error,
         connect=connect,

@@ -44,7 +44,7 @@ def not_yet_probed(context: ProxyContext) -> list[dict[str, Any]]:
         wanted += [other for way in ways[endpoint.name] if way.passed for other in way.left]
         found = [way for way in dict.fromkeys(wanted) if way is not None and (endpoint.name, way) not in held]
         if found:
-            missing.append({**endpoint.to_wire(), "ways": found})
+            missing.append({**endpoint.to_wire(), "proxies": found})
         if (cut := _cut_off(snapshot, endpoint)) and (other_name(endpoint), effective.DIRECT) not in held:
             missing.append(cut)
     return missing
@@ -79,5 +79,5 @@ def _cut_off(snapshot: Snapshot, endpoint: Endpoint) -> dict[str, Any] | None:
         "name": other_name(endpoint),
         "url": f"https://{OTHER_NAME}",
         "address": endpoint.address or f"{shown}:{endpoint.port}",
-        "ways": [effective.DIRECT],
+        "proxies": [effective.DIRECT],
     }

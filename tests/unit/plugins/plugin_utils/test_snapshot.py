@@ -81,10 +81,10 @@ def test_what_is_nested_too_deep_is_refused_before_anything_reads_it() -> None:
 
 def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
     def probes(*found: tuple[str, str, int]) -> Snapshot:
-        return Snapshot.from_wire(reply(probes=[{"name": name, "way": way, "mark": mark} for name, way, mark in found]))
+        return Snapshot.from_wire(reply(probes=[{"name": name, "proxy": way, "mark": mark} for name, way, mark in found]))
 
     both = probes(("a", "", 1), ("a", "proxy:1", 1)).with_probes(probes(("a", "", 2), ("b", "", 2)))
-    assert [(probe["name"], probe["way"], probe["mark"]) for probe in both.probes or ()] == [
+    assert [(probe["name"], probe["proxy"], probe["mark"]) for probe in both.probes or ()] == [
         ("a", "", 2),
         ("a", "proxy:1", 1),
         ("b", "", 2),
@@ -105,7 +105,7 @@ def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
         (reply(files=[{"path": "x"}]), "files[0]"),
         (reply(files=[{"path": "x", "state": "present", "owner": "me"}]), "unknown field 'owner'"),
         (reply(users=[{"sid": 5}]), "users[0].sid: expected str, found int"),
-        (reply(probes=[{"name": [], "way": ""}]), "probes[0].name: expected str, found list"),
+        (reply(probes=[{"name": [], "proxy": ""}]), "probes[0].name: expected str, found list"),
         (reply(firewall_products=[{"name": "x", "enabled": "yes"}]), "firewall_products[0].enabled"),
     ],
 )

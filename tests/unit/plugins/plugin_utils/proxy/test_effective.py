@@ -105,7 +105,7 @@ def test_a_blob_that_cannot_be_read_leaves_the_way_open() -> None:
 
 
 def asked(made: Pc, probes: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    return [(one["name"], one["ways"]) for one in not_yet_probed(ProxyContext(snapshot(made, probes), POLICY))]
+    return [(one["name"], one["proxies"]) for one in not_yet_probed(ProxyContext(snapshot(made, probes), POLICY))]
 
 
 def test_a_script_takes_three_rounds_at_most() -> None:
@@ -138,7 +138,7 @@ def test_where_a_scripts_proxy_is_not_reached_the_next_one_counts_and_at_last_th
     def found(*probes: dict[str, Any]) -> tuple[effective.Way, list[list[str]]]:
         held = snapshot(made, [script(SCRIPT, 'function FindProxyForURL() { return "PROXY a:1; PROXY b:2; DIRECT" }'), *probes])
         (way,) = effective.ways(held, endpoints)["updates"]
-        return way, [one["ways"] for one in not_yet_probed(ProxyContext(held, Policy(endpoints=tuple(endpoints))))]
+        return way, [one["proxies"] for one in not_yet_probed(ProxyContext(held, Policy(endpoints=tuple(endpoints))))]
 
     way, missing = found()
     assert (way.way, way.passed, missing) == ("a:1", (), [["a:1"]])

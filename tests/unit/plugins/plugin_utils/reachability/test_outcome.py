@@ -51,7 +51,7 @@ def probe(**found: Any) -> dict[str, Any]:
     leaf = certificate_of(ISSUING, ["update.knx.org"], logged=True)[0]
     tls = {"protocol": "Tls12", "policy_errors": [], "presented": der(leaf, ISSUING.certificate), "built": [], "chain_status": []}
     return {
-        "name": "updates", "way": "", "stage": "done", "error": None, "addresses": ["192.0.2.80"], "address": "192.0.2.80", "local": "192.0.2.7",
+        "name": "updates", "proxy": "", "stage": "done", "error": None, "addresses": ["192.0.2.80"], "address": "192.0.2.80", "local": "192.0.2.7",
         "elapsed": {"dns": 1}, "connect": None, "tls": tls, "http": {"status": 200, "headers": [], "body": ""}, **found,
     }  # fmt: skip
 
@@ -116,7 +116,7 @@ def test_addresses_where_no_public_server_is_are_a_sinkholes(address: str) -> No
     error = {"kind": "refused", "code": 10061, "text": "…"}
     found = probe(stage="tcp", error=error, tls=None, http=None, addresses=[address])
     assert judged(found).kind is Kind.SINKHOLED
-    assert judged({**found, "way": "proxy:3128"}).kind is Kind.PROXY_UNREACHABLE
+    assert judged({**found, "proxy": "proxy:3128"}).kind is Kind.PROXY_UNREACHABLE
 
 
 API, MASTER = (
@@ -234,8 +234,8 @@ def test_whatever_a_pc_answers_is_an_outcome(changes: dict[str, Any]) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(probe())), JSON), st.dictionaries(st.sampled_from(sorted(probe())), JSON))
 def test_whatever_a_pc_answers_can_be_asked_further_and_judged(one: dict[str, Any], other: dict[str, Any]) -> None:
     policy = Policy.from_variables({"public_roots": ""})
-    probes = [{**probe(), **one, "name": "updates", "way": ""}]
-    probes.append({**probe(), **other, "name": ways.other_name(policy.endpoints[0]), "way": ""})
+    probes = [{**probe(), **one, "name": "updates", "proxy": ""}]
+    probes.append({**probe(), **other, "name": ways.other_name(policy.endpoints[0]), "proxy": ""})
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "host": {"time": 7}, "probes": probes})
     ways.not_yet_probed(ProxyContext(seen, policy))
     findings = assess(seen, policy, "reach")
@@ -280,8 +280,8 @@ def test_what_a_script_names_before_the_way_that_works_is_told() -> None:
     url = "http://proxy.example.com/proxy.pac"
     body = base64.b64encode(b'function FindProxyForURL() { return "PROXY a:1; PROXY b:2" }').decode()
     script = probe(name=f"pac {url}", http={"status": 200, "headers": [], "body": body}, tls=None)
-    dead = probe(way="a:1", stage="tcp", error={"kind": "refused", "code": 10061}, tls=None, http=None)
-    seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": [script, dead, probe(way="b:2")]})
+    dead = probe(proxy="a:1", stage="tcp", error={"kind": "refused", "code": 10061}, tls=None, http=None)
+    seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": [script, dead, probe(proxy="b:2")]})
     policy = Policy.from_variables({"proxy": {"mode": "pac", "pac_url": url}})
     found = {one.control.id: one for one in assess(seen, policy, "reach")}["reach.updates"]
     assert "The script names a:1 before that, which is not reached: ETS6 waits for it each time, and goes on." in found.reason
