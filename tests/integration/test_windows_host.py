@@ -221,7 +221,8 @@ def test_a_probe_whose_turn_does_not_come_says_so(street: Street, who: str) -> N
         }
         for number in range(20)
     ]
-    asked = {"probe_timeout": 3, "probes": probes}
+    # Enough for 16 runspaces to start on a busy machine, and less than the 8 seconds of the stage.
+    asked = {"probe_timeout": 7, "probes": probes}
     answer = read(
         model.answer(pc, asked) if who == "model" else remote.ask(pc, who, asked, street.folder), pc
     )
