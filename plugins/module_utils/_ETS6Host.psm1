@@ -441,9 +441,9 @@ Function Resolve-ETS6Proxy($Probes, $Snapshot) {
   $machine = 0 -eq (Get-ETS6Data -Registry $registry -Path $policy -Name ProxySettingsPerUser)
   $roots = if ($machine) { 'HKLM' } else { $users | ForEach-Object { "HKU\$($_.sid)" } }
   , @(foreach ($probe in $Probes) {
-      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; ways = $probe['ways']; max_body = $probe['max_body'] }
-      if ($null -eq $probe.ways) {
-        $probe.ways = @(foreach ($root in $roots) {
+      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; proxies = $probe['proxies']; max_body = $probe['max_body'] }
+      if ($null -eq $probe.proxies) {
+        $probe.proxies = @(foreach ($root in $roots) {
             try { Select-ETS6Proxy (Get-ETS6ProxySetting $registry "$root\$Internet\Connections") $probe.url }
             catch { continue }
           }) | Select-Object -Unique
@@ -686,7 +686,7 @@ $script:ProbeScript = {
     $uri = [Uri]$Probe.url
     $secure = $uri.Scheme -eq 'https'
     $server = "$($uri.Host):$($uri.Port)"
-    $target = @($Found.way, $Probe.address, $server) | Where-Object { $_ } | Select-Object -First 1
+    $target = @($Found.proxy, $Probe.address, $server) | Where-Object { $_ } | Select-Object -First 1
     $colon = $target.LastIndexOf(':')
     $addresses = @(Resolve-ETS6Name $target.Substring(0, $colon).Trim('[', ']'))
     $client = Connect-ETS6Server $addresses $target.Substring($colon + 1)
@@ -694,10 +694,10 @@ $script:ProbeScript = {
     $client.NoDelay = $true
     $stream = $client.GetStream()
     $stream.WriteTimeout = 8000
-    if ($Found.way -and $secure -and -not (Open-ETS6Tunnel $stream $server)) { return }
+    if ($Found.proxy -and $secure -and -not (Open-ETS6Tunnel $stream $server)) { return }
     if ($secure) { $stream = Protect-ETS6Stream $stream $uri.DnsSafeHost }
     Enter-ETS6Stage http 8
-    $path = if ($Found.way -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
+    $path = if ($Found.proxy -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
     Send-ETS6Request -Stream $stream -Line "GET $path" -Authority $uri.Authority -Fields "Accept: */*`r`nConnection: close`r`n"
     $Found.http = Read-ETS6Answer $stream $(if ($Probe.max_body) { $Probe.max_body } else { 65536 }) -WithBody
     Complete-ETS6Stage
@@ -716,9 +716,9 @@ Function Invoke-ETS6Probe($Probes, [int]$Seconds) {
   $pool = [runspacefactory]::CreateRunspacePool(1, 16)
   $pool.Open()
   $running = @(foreach ($probe in $Probes) {
-      foreach ($way in $probe.ways) {
+      foreach ($proxy in $probe.proxies) {
         $found = [hashtable]::Synchronized(@{
-            name = $probe.name; way = $way; stage = 'queue'; error = $null; addresses = @(); address = $null; local = $null
+            name = $probe.name; proxy = $proxy; stage = 'queue'; error = $null; addresses = @(); address = $null; local = $null
             elapsed = [hashtable]::Synchronized(@{}); connect = $null; tls = $null; http = $null; clients = [Collections.Concurrent.ConcurrentBag[object]]::new()
           })
         $shell = [Management.Automation.PowerShell]::Create()

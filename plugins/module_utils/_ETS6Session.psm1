@@ -75,8 +75,8 @@ $script:SessionScript = {
     # For the proxy only: a server gets no login.
     $proxy.Credentials = [Net.CredentialCache]::DefaultNetworkCredentials
     $chosen = $proxy.GetProxy($uri)
-    $result = @{ name = $name; way = ''; error = ''; status = 0; headers = @(); body = ''; leaf = ''; built = @(); chain_status = @() }
-    if ($chosen -ne $uri) { $result.way = "$($chosen.Host):$($chosen.Port)" }
+    $result = @{ name = $name; proxy = ''; error = ''; status = 0; headers = @(); body = ''; leaf = ''; built = @(); chain_status = @() }
+    if ($chosen -ne $uri) { $result.proxy = "$($chosen.Host):$($chosen.Port)" }
     $request = New-ETS6WebRequest $uri $proxy
     $response = Get-ETS6WebResponse $request $result
     if ($response) { Read-ETS6WebResponse $response $result }

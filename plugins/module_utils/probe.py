@@ -3,8 +3,8 @@
 
 """Probe endpoints from a POSIX host, stage by stage: windows_host's probes by the standard library.
 
-A probe is ``{name, url, address, ways}``. address (``host:port``) is where to connect instead of
-asking the name service; ways lists "" (direct) or a proxy's ``host:port``. A result holds the stage
+A probe is ``{name, url, address, proxies}``. address (``host:port``) is where to connect instead of
+asking the name service; proxies lists "" (direct) or a proxy's ``host:port``. A result holds the stage
 that was reached, the error there as a word that a program can tell apart, and the evidence:
 addresses, the proxy's answer, the presented certificates whatever their validity, the HTTP answer.
 windows_host documents its form (return value ``snapshot``).
@@ -75,7 +75,7 @@ def probe_all(probes: Sequence[Mapping[str, Any]], timeout: float) -> list[dict[
     deadline = time.monotonic() + timeout
     attempts: list[Probe] = []
     for probe in probes:
-        attempts += [Probe(probe, way, deadline) for way in probe.get("ways", [""])]
+        attempts += [Probe(probe, way, deadline) for way in probe.get("proxies", [""])]
     waiting: queue.SimpleQueue[Probe] = queue.SimpleQueue()
     for attempt in attempts:
         waiting.put(attempt)
@@ -122,7 +122,7 @@ class Probe:
         self.done = threading.Event()
         self._result: dict[str, Any] = {
             "name": probe["name"],
-            "way": way,
+            "proxy": way,
             "error": None,
             "addresses": [],
             "address": None,

@@ -36,7 +36,7 @@ options:
         type: str
         default: ''
         description: C(host:port) to connect to instead of what the URL's name resolves to.
-      ways:
+      proxies:
         type: list
         elements: str
         default: ['']
@@ -73,7 +73,7 @@ EXAMPLES = r"""
     probes:
       - name: updates
         url: https://update.knx.org
-        ways: ['', 'proxy.example.com:3128']
+        proxies: ['', 'proxy.example.com:3128']
   register: found
 """
 
@@ -111,7 +111,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "url": {"type": "str", "required": True},
                     "address": {"type": "str", "default": ""},
-                    "ways": {"type": "list", "elements": "str", "default": [""]},
+                    "proxies": {"type": "list", "elements": "str", "default": [""]},
                     "max_body": {"type": "int", "default": 65536},
                 },
             },

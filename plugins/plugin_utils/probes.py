@@ -120,7 +120,7 @@ def parse_probe(raw: Any, place: str) -> Probe:
     """
     record = expect(dict, raw, place)
     name = text(record.get("name"), f"{place}.name")
-    route = text(record.get("way"), f"{place}.way")
+    route = text(record.get("proxy"), f"{place}.proxy")
     try:
         return _parse(record, name, route, place)
     except SnapshotError as error:

@@ -21,6 +21,6 @@ Function ConvertTo-TestMap($Node) {
 $module = New-Module -ScriptBlock ([scriptblock]::Create([IO.File]::ReadAllText($Source)))
 $lists = foreach ($case in (ConvertFrom-Json ([IO.File]::ReadAllText($File))).cases) {
     $probes = & $module { param ($Url, $Snapshot) Resolve-ETS6Proxy @(@{ name = 'x'; url = $Url }) $Snapshot } $case.url (ConvertTo-TestMap $case.snapshot)
-    '[' + (@(foreach ($proxy in $probes[0].ways) { "`"$proxy`"" }) -join ',') + ']'
+    '[' + (@(foreach ($proxy in $probes[0].proxies) { "`"$proxy`"" }) -join ',') + ']'
 }
 '[' + ($lists -join ',') + ']'

@@ -38,7 +38,7 @@ def stack() -> Iterator[ExitStack]:
 
 def many(address: str) -> list[dict[str, Any]]:
     return [
-        {"name": f"e{number}", "url": "http://update.knx.org/", "address": address, "ways": [""]}
+        {"name": f"e{number}", "url": "http://update.knx.org/", "address": address, "proxies": [""]}
         for number in range(COUNT)
     ]
 

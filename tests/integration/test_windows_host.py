@@ -179,24 +179,24 @@ def test_the_process_ends_though_something_never_does(street: Street, dialect: s
     asked = {
         "probe_timeout": 3,
         "probes": [
-            {"name": "hanging", "url": "https://hanging.example", "address": None, "ways": [""]},
+            {"name": "hanging", "url": "https://hanging.example", "address": None, "proxies": [""]},
             {
                 "name": "silent",
                 "url": "https://update.knx.org",
                 "address": street.odd["silent"],
-                "ways": [""],
+                "proxies": [""],
             },
             {
                 "name": "looking",
                 "url": "https://update.knx.org",
                 "address": street.without_issuer,
-                "ways": [""],
+                "proxies": [""],
             },
             {
                 "name": "fine",
                 "url": "https://update.knx.org",
                 "address": street.network.https.address,
-                "ways": [""],
+                "proxies": [""],
             },
         ],
     }
@@ -217,11 +217,12 @@ def test_a_probe_whose_turn_does_not_come_says_so(street: Street, who: str) -> N
             "name": str(number),
             "url": "http://update.knx.org",
             "address": street.odd["silent"],
-            "ways": [""],
+            "proxies": [""],
         }
         for number in range(20)
     ]
-    asked = {"probe_timeout": 3, "probes": probes}
+    # Enough for 16 runspaces to start on a busy machine, and less than the 8 seconds of the stage.
+    asked = {"probe_timeout": 7, "probes": probes}
     answer = read(
         model.answer(pc, asked) if who == "model" else remote.ask(pc, who, asked, street.folder), pc
     )
@@ -273,8 +274,8 @@ def test_what_ansible_sends_is_small_also_where_nothing_on_the_pc_is_right(
         for step in change.operations
     ]
     assert len(steps) >= 15
-    ways = [{**probe, "ways": ["proxy.example.com:3128"]} for probe in asked["probes"]]
-    _line, data = remote.sent({**asked, "probes": ways, "operations": steps})
+    probes = [{**probe, "proxies": ["proxy.example.com:3128"]} for probe in asked["probes"]]
+    _line, data = remote.sent({**asked, "probes": probes, "operations": steps})
     assert len(data) - wrapper_bytes(data) <= MOST_BYTES
 
 

@@ -72,7 +72,7 @@ def test_what_a_session_returns(place: tuple[Network, Path], dialect: str) -> No
         return session.read_results(
             reply["lines"],
             KNX,
-            [{**probe, "way": proxy, "first": proxy} for probe in probes],
+            [{**probe, "proxy": proxy, "first": proxy} for probe in probes],
         )[0]
 
     plain, secure = probed(network.proxy.address, PLAIN, SECURE)
@@ -171,7 +171,7 @@ def test_slow_servers_are_asked_side_by_side_and_one_that_never_answers_hides_no
         reply = remote.ask(pc, dialect, asked, folder, folder / "hits", "windows_session_probe")
         took = time.monotonic() - since
     found, why = session.read_results(
-        reply["lines"], KNX, [{**probe, "way": "", "first": ""} for probe in probes]
+        reply["lines"], KNX, [{**probe, "proxy": "", "first": ""} for probe in probes]
     )
     assert (why, took < 9) == ("", True)
     assert [(probe.name, probe.error and probe.error.kind) for probe in found] == [

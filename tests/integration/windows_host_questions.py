@@ -859,7 +859,7 @@ def _named(pc: Pc) -> None:
 
 @question(pc=_named, asked=WINDING)
 def a_proxy_for_each_protocol_and_a_bypass_list(answer: Answer) -> None:
-    assert {probe["name"]: probe["way"] for probe in answer.snapshot["probes"]} == {
+    assert {probe["name"]: probe["proxy"] for probe in answer.snapshot["probes"]} == {
         VENDOR_URL: "127.0.0.1:3",
         "http://update.knx.org": "127.0.0.1:2",
         "http://intranet/": "",
@@ -872,7 +872,7 @@ def a_proxy_for_each_protocol_and_a_bypass_list(answer: Answer) -> None:
 
 @question(pc=lambda pc: pc.user_proxy(3, "socks=127.0.0.1:2", ""), asked=WINDING)
 def a_list_that_names_no_proxy_for_a_protocol_means_directly(answer: Answer) -> None:
-    assert {probe["way"] for probe in answer.snapshot["probes"]} == {""}
+    assert {probe["proxy"] for probe in answer.snapshot["probes"]} == {""}
 
 
 @question(pc=lambda pc: pc.user_proxy(3, "127.0.0.1:2 127.0.0.1:3", ""), asked=WINDING, model=False)
@@ -883,12 +883,12 @@ def a_list_that_net_framework_does_not_read_gives_no_way(answer: Answer) -> None
 
 @question(pc=lambda pc: pc.user_proxy(3, "127.0.0.1", ""), asked=WINDING)
 def one_proxy_for_everything_has_port_80(answer: Answer) -> None:
-    assert {probe["way"] for probe in answer.snapshot["probes"]} == {"127.0.0.1:80"}
+    assert {probe["proxy"] for probe in answer.snapshot["probes"]} == {"127.0.0.1:80"}
 
 
 @question(pc=lambda pc: pc.machine_proxy("127.0.0.1:4"), asked=WINDING)
 def the_machines_proxy_counts_for_every_user(answer: Answer) -> None:
-    assert {probe["way"] for probe in answer.snapshot["probes"]} == {"127.0.0.1:4"}
+    assert {probe["proxy"] for probe in answer.snapshot["probes"]} == {"127.0.0.1:4"}
 
 
 @question(pc=lambda pc: pc.user_proxy(4, pac_url="http://127.0.0.1:5/proxy.pac"), asked=WINDING)
@@ -916,8 +916,8 @@ def _names(**names: Any) -> Callable[[Pc], None]:
     return build
 
 
-def probe(name: str, url: str, *ways: str, address: str | None = None) -> dict[str, Any]:
-    return {"name": name, "url": url, "address": address, "ways": list(ways) or [""]}
+def probe(name: str, url: str, *proxies: str, address: str | None = None) -> dict[str, Any]:
+    return {"name": name, "url": url, "address": address, "proxies": list(proxies) or [""]}
 
 
 def _probes(network: Network, odd: Mapping[str, str]) -> Mapping[str, Any]:
@@ -977,7 +977,7 @@ def servers_of_all_kinds(answer: Answer) -> None:
     kinds = {
         found["name"]: found["error"] and found["error"]["kind"]
         for found in answer.snapshot["probes"]
-        if not found["way"]
+        if not found["proxy"]
     }
     wanted = {
         "fine": None,

@@ -257,10 +257,10 @@ class _Reading:
     def _probes(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
         probes = [dict(probe) for probe in self.asked.get("probes") or ()]
         for probe in probes:
-            if probe.get("ways") is None:
-                probe["ways"] = guess_proxies(self.found, users, str(probe["url"]))
+            if probe.get("proxies") is None:
+                probe["proxies"] = guess_proxies(self.found, users, str(probe["url"]))
         found: list[dict[str, Any]] = prober(self.state["names"]).probe_all(
-            [probe for probe in probes if probe["ways"]],
+            [probe for probe in probes if probe["proxies"]],
             float(self.asked.get("probe_timeout") or 10),
         )
         return found

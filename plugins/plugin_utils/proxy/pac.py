@@ -99,7 +99,7 @@ def is_fetchable(url: str) -> bool:
 
 def probe(url: str) -> dict[str, Any]:
     """Return the probe that fetches a script, as windows_host takes it."""
-    return {"name": _probe_name(url), "url": url, "ways": [DIRECT], "max_body": MAX_SCRIPT}
+    return {"name": _probe_name(url), "url": url, "proxies": [DIRECT], "max_body": MAX_SCRIPT}
 
 
 def failure(url: str, error: str) -> str:

@@ -44,7 +44,7 @@ def missing_probes(context: ProxyContext) -> list[dict[str, Any]]:
     for endpoint in policy.endpoints:
         routes = _missing_routes(endpoint, context.routes[endpoint.name], probes)
         if routes:
-            plan.append({**endpoint.to_wire(), "ways": routes})
+            plan.append({**endpoint.to_wire(), "proxies": routes})
         plan += _other_name_probes(endpoint, probes)
         plan += _moved_probes(endpoint, probes)
     return plan
@@ -108,7 +108,7 @@ def _other_name_probes(
             "name": name,
             "url": f"https://{OTHER_NAME}",
             "address": endpoint.address or f"{host}:{endpoint.port}",
-            "ways": [DIRECT],
+            "proxies": [DIRECT],
         }
     ]
 
@@ -131,5 +131,5 @@ def _moved_probes(
         target = moved_target(endpoint, probe) if name == endpoint.name else ""
         key = moved_name(endpoint, target), route
         if target and key not in probes:
-            plan.append({"name": key[0], "url": target, "ways": [route]})
+            plan.append({"name": key[0], "url": target, "proxies": [route]})
     return plan

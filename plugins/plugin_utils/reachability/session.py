@@ -83,7 +83,7 @@ def _plan_probe(endpoint: Endpoint, route: Route) -> SessionProbe:
     return {
         "name": endpoint.name,
         "url": endpoint.url,
-        "way": str(route.proxy),
+        "proxy": str(route.proxy),
         "first": str(first),
     }
 
@@ -162,7 +162,7 @@ def _parse_line(line: Any) -> _Answer:
             chain_status=items(text, record.get("chain_status"), "chain_status"),
             leaf_only=True,
         )
-    name, route = text(record.get("name"), "name"), text(record.get("way"), "way")
+    name, route = text(record.get("name"), "name"), text(record.get("proxy"), "proxy")
     return _Answer(name, route, status, error, http, tls)
 
 
@@ -182,7 +182,7 @@ def _session_probe(answer: _Answer, user: str, probe: SessionProbe) -> Probe:
         stage, error = "connect", ProbeError("other", answer.status)
     return Probe(
         probe["name"],
-        probe["way"],
+        probe["proxy"],
         stage,
         error,
         connect=connect,

@@ -77,7 +77,7 @@ class Target:
                 self.x = step["values"][0][2]
                 outcomes.append({"state": "done"})
         values = {} if self.x is None else {"x": ["REG_DWORD", self.x]}
-        probes = [{"name": probe["name"], "way": ""} for probe in module_args.get("probes", ())]
+        probes = [{"name": probe["name"], "proxy": ""} for probe in module_args.get("probes", ())]
         content = {"version": 1, "registry": {KEY: {"state": "present", "values": values}}, "probes": probes}
         packed = base64.b64encode(gzip.compress(json.dumps(content).encode())).decode()
         return {"snapshot": packed, "operations": [] if self.loses else outcomes}
@@ -201,7 +201,7 @@ def test_an_error_of_the_controllers_own_files_is_not_laid_on_the_connection() -
 
 
 def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = [{"name": "first", "ways": ["proxy:3128"]}]
+    more = [{"name": "first", "proxies": ["proxy:3128"]}]
     rounds = iter([more, []])
     monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: next(rounds))
     target = Target(1)
@@ -211,7 +211,7 @@ def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeyp
 
 
 def test_a_pc_that_leaves_questions_open_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = [{"name": "pac http://proxy.example.com/x.pac", "ways": [""]}]
+    more = [{"name": "pac http://proxy.example.com/x.pac", "proxies": [""]}]
     monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: more)
     target = Target(1)
     run(target)

@@ -17,7 +17,7 @@ def body(raw: bytes, *headers: tuple[str, str]) -> bytes:
         "headers": [list(header) for header in headers],
         "body": base64.b64encode(raw).decode(),
     }
-    probe = parse_probe({"name": "updates", "way": "", "stage": "done", "http": http}, "probe")
+    probe = parse_probe({"name": "updates", "proxy": "", "stage": "done", "http": http}, "probe")
     assert probe.http is not None
     return probe.http.body
 

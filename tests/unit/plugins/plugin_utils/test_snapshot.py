@@ -99,7 +99,7 @@ def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
         records = []
         for name, way, mark in marked:
             http = {"status": mark, "headers": [], "body": ""}
-            records.append({"name": name, "way": way, "stage": "done", "http": http})
+            records.append({"name": name, "proxy": way, "stage": "done", "http": http})
         return Snapshot.from_wire(reply(probes=records))
 
     both = probes(("a", "", 1), ("a", "proxy:1", 1)).with_probes(probes(("a", "", 2), ("b", "", 2)))
@@ -133,7 +133,7 @@ def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
         (reply(files=[{"path": "x"}]), "files[0]"),
         (reply(files=[{"path": "x", "state": "present", "owner": "me"}]), "unknown field 'owner'"),
         (reply(users=[{"sid": 5}]), "users[0].sid: expected a text, found a whole number"),
-        (reply(probes=[{"name": [], "way": ""}]), "probes[0].name: expected a text, found a list"),
+        (reply(probes=[{"name": [], "proxy": ""}]), "probes[0].name: expected a text, found a list"),
         (
             reply(firewall_products=[{"name": "x", "enabled": "yes"}]),
             "firewall_products[0].enabled",
@@ -221,7 +221,7 @@ def test_a_body_that_ends_before_its_announced_length_is_not_complete(
     headers: list[list[str]], body: bytes, complete: bool
 ) -> None:
     http = {"status": 200, "headers": headers, "body": base64.b64encode(body).decode()}
-    record = {"name": "a", "way": "", "stage": "done", "http": http}
+    record = {"name": "a", "proxy": "", "stage": "done", "http": http}
     (probe,) = Snapshot.from_wire(reply(probes=[record])).probes or ()
     assert probe.http is not None
     assert probe.http.complete is complete

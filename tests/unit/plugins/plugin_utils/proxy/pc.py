@@ -112,7 +112,7 @@ def probe(name: str, way: str = "", **found: Any) -> dict[str, Any]:
     """Return a probe's result: everything fine unless told otherwise."""
     return {
         "name": name,
-        "way": way,
+        "proxy": way,
         "stage": "done",
         "error": None,
         "addresses": ["192.0.2.80"],

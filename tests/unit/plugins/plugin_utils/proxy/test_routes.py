@@ -289,7 +289,7 @@ def test_a_blob_that_cannot_be_read_leaves_the_way_open() -> None:
 
 def asked(made: Pc, probes: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
     return [
-        (one["name"], one["ways"])
+        (one["name"], one["proxies"])
         for one in missing_probes(ProxyContext(snapshot(made, probes), POLICY))
     ]
 
@@ -336,7 +336,7 @@ def test_where_a_scripts_proxy_is_not_reached_the_next_one_counts_and_at_last_th
         )
         known = context(made, [fetched, *probes], [POLICY.endpoints[0]])
         (route,) = known.routes["updates"]
-        return route, [missing["ways"] for missing in missing_probes(known)]
+        return route, [missing["proxies"] for missing in missing_probes(known)]
 
     route, missing = found()
     assert (route.proxy, route.unreached, missing) == ("a:1", (), [["a:1"]])

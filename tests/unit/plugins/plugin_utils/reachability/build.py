@@ -78,7 +78,7 @@ def probe(**fields: Any) -> Json:
     addresses = fields.get("addresses", ["192.0.2.80"])
     return {
         "name": "updates",
-        "way": "",
+        "proxy": "",
         "stage": "done",
         "error": None,
         "addresses": addresses,

@@ -40,9 +40,9 @@ from tests.lab.certificates import Authority, certificate_of
 from tests.lab.pc import USER, Pc
 
 KNX = User(USER, "knx", logged_on=True)
-PROBES = [{"name": "updates", "url": "https://update.knx.org", "way": "p:1", "first": "p:1"}]
+PROBES = [{"name": "updates", "url": "https://update.knx.org", "proxy": "p:1", "first": "p:1"}]
 FINE = {
-    "name": "updates", "way": "p:1", "status": 200, "headers": ["A: b: c"], "body": "", "leaf": "", "built": [], "chain_status": [],
+    "name": "updates", "proxy": "p:1", "status": 200, "headers": ["A: b: c"], "body": "", "leaf": "", "built": [], "chain_status": [],
     "error": "",
 }  # fmt: skip
 REFUSED = {"status": 407, "headers": [["Proxy-Authenticate", "Negotiate"]], "body": ""}
@@ -116,7 +116,7 @@ def test_windows_begins_with_the_first_proxy_of_a_script_and_the_answer_is_the_n
     ((_user, (asked,)),) = session.user_probes(
         ProxyContext(snapshot(pc, held), Policy.from_variables({"probe_as": "user"}))
     )
-    assert (asked["first"], asked["way"]) == ("p:1", "q:2")
+    assert (asked["first"], asked["proxy"]) == ("p:1", "q:2")
     (found,) = read({**FINE, "leaf": "AA=="}, probes=[asked])
     assert (found.route, found.stage) == ("q:2", "done")
 
@@ -221,11 +221,11 @@ def test_what_a_proxy_says_in_the_place_of_a_tunnel_is_not_the_vendors(status: i
         ([json.dumps({**FINE, "status": float("inf")})], "cannot be read"),
         ([json.dumps({**FINE, "status": "many"})], "cannot be read"),
         (
-            [json.dumps({**FINE, "way": "q:1"})],
+            [json.dumps({**FINE, "proxy": "q:1"})],
             "Windows chose q:1 for updates, and not what the settings name",
         ),
         (
-            [json.dumps({**FINE, "way": ""})],
+            [json.dumps({**FINE, "proxy": ""})],
             "Windows chose the direct route for updates, and not what the settings name",
         ),
     ],

@@ -125,7 +125,7 @@ def test_a_probe_whose_turn_did_not_come_proves_nothing() -> None:
 def test_an_address_without_a_public_server_is_a_sinkholes(address: str) -> None:
     record = failed("tcp", "refused", addresses=[address])
     assert judged(record).outcome is Outcome.SINKHOLED
-    assert judged({**record, "way": "proxy:3128"}).outcome is Outcome.PROXY_UNREACHABLE
+    assert judged({**record, "proxy": "proxy:3128"}).outcome is Outcome.PROXY_UNREACHABLE
 
 
 def answered(endpoint: Endpoint, answer: dict[str, Any]) -> Outcome:
@@ -237,7 +237,7 @@ CHANGES = st.dictionaries(st.sampled_from(sorted(probe())), JSON)
 
 @given(CHANGES)
 def test_whatever_a_pc_answers_is_an_outcome(changes: dict[str, Any]) -> None:
-    verdict = judged({**probe(), **changes, "name": "updates", "way": ""})
+    verdict = judged({**probe(), **changes, "name": "updates", "proxy": ""})
     assert verdict.outcome in Outcome
     assert len(verdict.sentence) < 2000
 
@@ -249,8 +249,8 @@ def test_whatever_a_pc_answers_can_be_asked_further_and_judged(
     policy = Policy.from_variables({"public_roots": ""})
     name = other_name(policy.endpoints[0])
     snapshot = seen(
-        {**probe(), **first, "name": "updates", "way": ""},
-        {**probe(), **second, "name": name, "way": ""},
+        {**probe(), **first, "name": "updates", "proxy": ""},
+        {**probe(), **second, "name": name, "proxy": ""},
         host={"time": 7},
     )
     missing_probes(ProxyContext(snapshot, policy))
