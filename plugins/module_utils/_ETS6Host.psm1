@@ -12,6 +12,7 @@ $ErrorActionPreference = 'Stop'
 # Compares names as the registry does; [ordered]@{} takes names that sort alike as equal.
 Function New-ETS6Map { [Collections.Specialized.OrderedDictionary]::new([StringComparer]::OrdinalIgnoreCase) }
 
+$script:UserSid = '^S-1-(5-21|12-1)-[0-9-]+$'
 $script:Mounts = @{}
 $script:Profiles = New-ETS6Map
 $script:Options = 'registry', 'user_registry', 'files', 'named_files', 'probes', 'probe_timeout', 'operations'
@@ -149,7 +150,7 @@ Function Get-ETS6Profile {
   Read-ETS6Key $list $ProfileList 1
   $top = $list[$ProfileList]
   if ($top.state -ne 'present') { throw "$ProfileList is $($top.state)" }
-  foreach ($sid in @($top['keys'] -match '^S-1-(5-21|12-1)-[0-9-]+$') + 'default') {
+  foreach ($sid in @($top['keys'] -match $script:UserSid) + 'default') {
     $path, $name = if ($sid -eq 'default') { $ProfileList, 'Default' } else { "$ProfileList\$sid", 'ProfileImagePath' }
     $folder = Get-ETS6Data -Registry $list -Path $path -Name $name
     if ($null -ne $folder) { $script:Profiles[$sid] = [Environment]::ExpandEnvironmentVariables($folder) }
@@ -200,21 +201,36 @@ Function Dismount-ETS6Hive {
   $script:Mounts.Clear()
 }
 
+# Returns the SIDs of who is logged on: the owner of a process in each session. Kiosks and RemoteApps have no explorer.exe.
+Function Get-ETS6LoggedOnUser {
+  $system = 'csrss.exe', 'winlogon.exe', 'dwm.exe', 'fontdrvhost.exe', 'LogonUI.exe'
+  $owners = @{}
+  $processes = Get-CimInstance -ClassName Win32_Process -Filter 'SessionId<>0' -OperationTimeoutSec 20
+  foreach ($process in $processes | Sort-Object -Property { $_.Name -ne 'explorer.exe' }, ProcessId) {
+    if ($system -contains $process.Name -or $owners.ContainsKey($process.SessionId)) { continue }
+    try { $sid = (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
+    catch { continue } # the process has ended
+    if ($sid -match $script:UserSid) { $owners[$process.SessionId] = $sid }
+  }
+  $owners.GetEnumerator() | ForEach-Object { $_.Value }
+}
+
 # Lists who could run ETS6, and reads the keys of their hives, one hive after the other.
 Function Get-ETS6User($Registry, $Keys) {
   $folders = Get-ETS6Profile
-  $desktops = @(foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" -OperationTimeoutSec 20) {
-      try { (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
-      catch { continue } # the process has ended
-    })
+  $loggedOn = @(Get-ETS6LoggedOnUser)
   , @(foreach ($entry in $folders.GetEnumerator()) {
       $sid, $folder = $entry.Key, [string]$entry.Value
-      $user = @{ sid = $sid; name = ''; profile = $folder; hive = 'unavailable'; logged_on = $desktops -contains $sid; error = '' }
+      $user = @{ sid = $sid; name = ''; profile = $folder; hive = 'unavailable'; logged_on = $loggedOn -contains $sid; error = '' }
       if ($sid -ne 'default') { $user.name = ($folder -split '\\')[-1] }
       try {
         if (-not $Keys) { throw 'no key was requested' }
         $user.hive = if ((Mount-ETS6Hive $sid) -eq $sid) { 'loaded' } else { 'file' }
         foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth }
+      }
+      catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException] {
+        $user.hive = 'missing'
+        $user.error = Get-ETS6Message $_
       }
       catch { $user.error = Get-ETS6Message $_ }
       finally {
@@ -249,6 +265,16 @@ Function Get-ETS6Environment {
   $variables
 }
 
+# Returns the lines of the hosts file that name a server to be probed: no other line leaves the PC.
+Function Get-ETS6HostsLine($Probes) {
+  $names = @(foreach ($probe in $Probes) { ([Uri]$probe.url).DnsSafeHost })
+  if (-not $names) { return , @() }
+  , @(foreach ($line in Get-Content -LiteralPath "$env:SystemRoot\System32\drivers\etc\hosts") {
+      $words = @(-split ($line -split '#')[0])
+      if ($words | Select-Object -Skip 1 | Where-Object { $_.TrimEnd('.') -in $names }) { $words -join ' ' }
+    })
+}
+
 # Returns the requested paths and those that a registry value names.
 Function Find-ETS6Path($Paths, $Names, $Registry) {
   foreach ($path in $Paths) {
@@ -275,8 +301,19 @@ Function Find-ETS6Path($Paths, $Names, $Registry) {
   }
 }
 
+# Returns the first bytes of a file, which tell a 32-bit program; nothing where they cannot be read.
+Function Read-ETS6Head($Item) {
+  $bytes = [byte[]]::new(1024)
+  try {
+    $stream = $Item.OpenRead()
+    try { [Convert]::ToBase64String($bytes, 0, $stream.Read($bytes, 0, $bytes.Length)) }
+    finally { $stream.Dispose() }
+  }
+  catch { '' }
+}
+
 Function Get-ETS6File([string]$Path) {
-  $file = @{ path = $Path; state = 'missing'; version = ''; size = 0; error = '' }
+  $file = @{ path = $Path; state = 'missing'; version = ''; size = 0; error = ''; head = '' }
   try {
     $item = Get-Item -LiteralPath $Path -Force
     if (-not $item.PSIsContainer) {
@@ -284,6 +321,7 @@ Function Get-ETS6File([string]$Path) {
       $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
       $file.size = $item.Length
       $file.state = 'present'
+      $file.head = Read-ETS6Head $item
     }
   }
   catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException], [ArgumentException], [NotSupportedException] {
@@ -295,6 +333,11 @@ Function Get-ETS6File([string]$Path) {
     $file.error = Get-ETS6Message $_
   }
   $file
+}
+
+# An empty name is the PC itself.
+Function Get-ETS6Address {
+  , @([Net.Dns]::GetHostAddressesAsync('').GetAwaiter().GetResult() | ForEach-Object { $_.ToString() })
 }
 
 Function Get-ETS6Network {
@@ -365,11 +408,13 @@ Function Get-ETS6Snapshot($Request) {
       , @(foreach ($path in $paths) { if ($seen.Add($path)) { Get-ETS6File $path } })
     }
     network = { Get-ETS6Network }
+    addresses = { Get-ETS6Address }
     services = { Get-ETS6Service }
     firewall_products = { Get-ETS6FirewallProduct }
     registered_firewalls = { Get-ETS6RegisteredFirewall }
     networks = { Get-ETS6ConnectedNetwork }
     firewall_service = { Get-ETS6FirewallService }
+    hosts_file = { Get-ETS6HostsLine $Request.probes }
     probes = { Invoke-ETS6Probe (Resolve-ETS6Proxy $Request.probes $snapshot) $Request.probe_timeout }
   }
   foreach ($part in $parts.GetEnumerator()) {
@@ -387,7 +432,7 @@ Function Get-ETS6Snapshot($Request) {
 # them out for itself and probes over those that are missing here. tests/integration/proxy_cases.py holds both sides to the same cases.
 Function Resolve-ETS6Proxy($Probes, $Snapshot) {
   $registry = $Snapshot.registry
-  $users = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -ne 'unavailable' })
+  $users = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -in 'loaded', 'file' })
   foreach ($rule in { $_.sid -ne 'default' }, { $_.logged_on }) {
     $preferred = @($users | Where-Object $rule)
     if ($preferred) { $users = $preferred }
@@ -396,7 +441,7 @@ Function Resolve-ETS6Proxy($Probes, $Snapshot) {
   $machine = 0 -eq (Get-ETS6Data -Registry $registry -Path $policy -Name ProxySettingsPerUser)
   $roots = if ($machine) { 'HKLM' } else { $users | ForEach-Object { "HKU\$($_.sid)" } }
   , @(foreach ($probe in $Probes) {
-      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; ways = $probe['ways'] }
+      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; ways = $probe['ways']; max_body = $probe['max_body'] }
       if ($null -eq $probe.ways) {
         $probe.ways = @(foreach ($root in $roots) {
             try { Select-ETS6Proxy (Get-ETS6ProxySetting $registry "$root\$Internet\Connections") $probe.url }
@@ -497,10 +542,11 @@ $script:ProbeScript = {
       if (-not (Receive-ETS6Data $Stream $Raw)) { throw [IO.EndOfStreamException]::new('the connection was closed before an answer') }
       $text = $latin1.GetString($Raw.ToArray())
       # 1xx announces the answer.
-      $start = [regex]::Match($text, '^(HTTP/\S+ 1\d\d[^\r]*(\r\n[^\r]+)*\r\n\r\n)*').Length
-      $end = $text.IndexOf("`r`n`r`n", $start, [StringComparison]::Ordinal)
-    } while ($end -lt 0)
-    ($text.Substring($start, $end - $start) -split "`r`n"), ($end + 4)
+      $start = [regex]::Match($text, '^(HTTP/\S+ 1\d\d[^\r\n]*(\r?\n[^\r\n]+)*\r?\n\r?\n)*').Length
+      # Some servers end lines with LF alone (RFC 9112, 2.2).
+      $blank = [regex]::new('\r?\n\r?\n').Match($text, $start)
+    } while (-not $blank.Success)
+    ($text.Substring($start, $blank.Index - $start) -split "`r?`n"), ($blank.Index + $blank.Length)
   }
 
   Function Read-ETS6Body($Stream, $Raw, [int]$End, [bool]$Chunked) {
@@ -626,6 +672,7 @@ $script:ProbeScript = {
       if ($inner -is [IO.EndOfStreamException]) { $kind = 'closed'; break }
       if ($inner -is [Security.Authentication.AuthenticationException]) {
         $kind = if ($inner.InnerException) { 'tls_alert' } else { 'plain_http' }
+        if ($inner.InnerException -is [ComponentModel.Win32Exception]) { $code = $inner.InnerException.NativeErrorCode }
         break
       }
       # .NET Framework says no more of an answer without TLS, whose rest can still be read.
@@ -652,7 +699,7 @@ $script:ProbeScript = {
     Enter-ETS6Stage http 8
     $path = if ($Found.way -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
     Send-ETS6Request -Stream $stream -Line "GET $path" -Authority $uri.Authority -Fields "Accept: */*`r`nConnection: close`r`n"
-    $Found.http = Read-ETS6Answer $stream 65536 -WithBody
+    $Found.http = Read-ETS6Answer $stream $(if ($Probe.max_body) { $Probe.max_body } else { 65536 }) -WithBody
     Complete-ETS6Stage
     $Found.stage = 'done'
   }

@@ -90,14 +90,14 @@ $script:SessionScript = {
   [IO.File]::Move((Join-Path $Folder 'results.new'), (Join-Path $Folder 'results.txt'))
 }
 
-# Returns DOMAIN\name of a user who has a desktop.
+# Returns DOMAIN\name of a user who is logged on.
 Function Get-ETS6DesktopUser([string]$Sid) {
-  foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" -OperationTimeoutSec 20) {
+  foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter 'SessionId<>0' -OperationTimeoutSec 20) {
     if ((Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid -ne $Sid) { continue }
     $owner = Invoke-CimMethod -InputObject $process -MethodName GetOwner -OperationTimeoutSec 20
     return "$($owner.Domain)\$($owner.User)"
   }
-  throw "$Sid is not logged on with a desktop"
+  throw "$Sid is not logged on"
 }
 
 # Creates a folder in which only administrators and the user can write files.

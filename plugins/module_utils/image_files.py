@@ -10,6 +10,7 @@ its offset (MBR) or by its GUID (GPT).
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from .image_registry import OfflineRegistry
 from .image_source import CONFIG, DataVolume, ImageError, Source
 from .names import fold
 
+HEAD_BYTES = 1024
+"""So much of a program tells whether it is a 32-bit one."""
 MOUNTED_DEVICES = "HKLM\\SYSTEM\\MountedDevices"
 _LETTER = re.compile(r"\\DosDevices\\([A-Z]):", re.IGNORECASE)
 _TEXT_TYPES = ("REG_SZ", "REG_EXPAND_SZ")
@@ -149,7 +152,18 @@ class Files:
             return _record(path, state="unreadable", error=str(error))
         if size is None:
             return _record(path)
-        return _record(path, state="present", size=size)
+        return _record(path, state="present", size=size, head=self._head(path))
+
+    def _head(self, path: str) -> str:
+        """Return the first bytes of a file of the Windows volume as base64.
+
+        Empty where they cannot be read, and for a file of another volume.
+        """
+        try:
+            content = self._source.read(self.relative(path), HEAD_BYTES)
+        except ModuleError:
+            return ""
+        return base64.b64encode(content or b"").decode("ascii")
 
     def _size(self, path: str) -> int | None:
         drive, rest = path[:2].upper(), path[2:]
@@ -168,8 +182,11 @@ class Files:
         return _relative(rest)
 
 
-def _record(path: str, *, state: str = "missing", size: int = 0, error: str = "") -> dict[str, Any]:
-    return {"path": path, "state": state, "version": "", "size": size, "error": error}
+def _record(
+    path: str, *, state: str = "missing", size: int = 0, error: str = "", head: str = ""
+) -> dict[str, Any]:
+    file: dict[str, Any] = {"path": path, "state": state, "version": "", "size": size}
+    return {**file, "error": error, "head": head}
 
 
 def _relative(path: str) -> str:

@@ -53,6 +53,10 @@ NOT_TLS = frozenset({
     "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG",
 })  # fmt: skip
 """OpenSSL's reasons where the other side does not speak TLS."""
+NO_COMMON_TLS = frozenset({
+    "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE", "VERSION_TOO_LOW",
+})  # fmt: skip
+"""OpenSSL's own reasons where the settings of this host leave nothing in common with the server."""
 ENCODING_DER = 2
 """OpenSSL's binding in Python: 1 is PEM, 2 is DER."""
 
@@ -109,6 +113,7 @@ class Probe:
         self._port = parts.port or (443 if self._tls else 80)
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._address = str(probe.get("address") or "")
+        self._body_cap = int(probe.get("max_body") or BODY_CAP)
         self._way = way
         self._deadline = self._ends = deadline
         self._stage = "queue"
@@ -332,7 +337,7 @@ class Probe:
     def _read_answer(self, stream: socket.socket) -> dict[str, Any]:
         """Return an HTTP answer, with what comes of its body up to the cap and within the time."""
         answer, body = self._read_head(stream)
-        length, is_chunked = _body_length(answer)
+        length, is_chunked = _body_length(answer, self._body_cap)
         while len(body) < length and not (is_chunked and body.endswith(b"0\r\n\r\n")):
             try:
                 chunk = self._receive(stream)
@@ -428,7 +433,7 @@ def _parse_head(head: bytes) -> dict[str, Any]:
     return {"status": int(match[1]), "headers": headers}
 
 
-def _body_length(answer: Mapping[str, Any]) -> tuple[int, bool]:
+def _body_length(answer: Mapping[str, Any], cap: int) -> tuple[int, bool]:
     """Return the most bytes that a body may have, and whether it comes in chunks."""
     headers = {name.lower(): value for name, value in answer["headers"]}
     is_chunked = headers.get("transfer-encoding", "").lower() == "chunked"
@@ -436,8 +441,8 @@ def _body_length(answer: Mapping[str, Any]) -> tuple[int, bool]:
     if answer["status"] in (204, 304):
         return 0, is_chunked
     if re.fullmatch("[0-9]{1,9}", announced):
-        return min(BODY_CAP, int(announced)), is_chunked
-    return BODY_CAP, is_chunked
+        return min(cap, int(announced)), is_chunked
+    return cap, is_chunked
 
 
 def _presented(stream: ssl.SSLSocket) -> list[bytes]:
@@ -468,5 +473,7 @@ def _classify(error: OSError) -> ProbeError:
         kind = "tls_alert" if "ALERT" in reason else "other"
         if reason in NOT_TLS:
             kind = "plain_http"
+        if reason in NO_COMMON_TLS:
+            kind = "no_common_tls"
         return ProbeError(kind, reason or text, error.errno)
     return ProbeError(ERRORS.get(error.errno or 0, "other"), text, error.errno)

@@ -41,6 +41,10 @@ options:
         elements: str
         default: ['']
         description: The ways to be tried, C(host:port) of an HTTP proxy, or an empty string for the direct one.
+      max_body:
+        type: int
+        default: 65536
+        description: Bytes of the answer's body that are returned.
   probe_timeout:
     type: int
     default: 10
@@ -83,12 +87,16 @@ snapshot:
 
 import os
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.probe import probe_all
 from ..module_utils.wire import pack
+
+HOSTS_FILE = Path("/etc/hosts")
 
 
 def main() -> None:
@@ -104,6 +112,7 @@ def main() -> None:
                     "url": {"type": "str", "required": True},
                     "address": {"type": "str", "default": ""},
                     "ways": {"type": "list", "elements": "str", "default": [""]},
+                    "max_body": {"type": "int", "default": 65536},
                 },
             },
             "probe_timeout": {"type": "int", "default": 10},
@@ -111,10 +120,27 @@ def main() -> None:
         supports_check_mode=True,
     )
     probes = probe_all(module.params["probes"], float(module.params["probe_timeout"]))
-    module.exit_json(changed=False, snapshot=pack(snapshot(probes)))
+    module.exit_json(
+        changed=False, snapshot=pack(snapshot(probes, hosts_lines(module.params["probes"])))
+    )
 
 
-def snapshot(probes: list[dict[str, Any]]) -> dict[str, Any]:
+def hosts_lines(probes: list[dict[str, Any]]) -> list[str] | None:
+    """Return the lines of the hosts file that name a probed server, None where it cannot be read."""
+    names = {urlsplit(str(probe["url"])).hostname for probe in probes}
+    try:
+        content = HOSTS_FILE.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    lines = []
+    for line in content.splitlines():
+        words = line.partition("#")[0].lower().split()
+        if names.intersection(word.rstrip(".") for word in words[1:]):
+            lines.append(" ".join(words))
+    return lines
+
+
+def snapshot(probes: list[dict[str, Any]], hosts_file: list[str] | None = None) -> dict[str, Any]:
     """Return the probes as a snapshot of a host that only probes."""
     system = os.uname()
     host = {
@@ -122,7 +148,13 @@ def snapshot(probes: list[dict[str, Any]]) -> dict[str, Any]:
         "os": f"{system.sysname} {system.release}",
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    return {"version": 1, "vantage": True, "host": host, "probes": probes}
+    return {
+        "version": 1,
+        "vantage": True,
+        "host": host,
+        "hosts_file": hosts_file,
+        "probes": probes,
+    }
 
 
 if __name__ == "__main__":

@@ -115,6 +115,8 @@ options:
     description:
       - Servers that ETS6 must reach, by name. They are merged with the vendor's table.
       - 'The vendor''s names are C(updates), C(app_updates), C(app_updates_http), C(cloud_licensing), C(administrative_data) and C(online_catalog).'
+      - 'Two more servers of the vendor are used in a browser since ETS 6.3 and are off: C(knx_login) (id.knx.org) and C(my_knx) (my.knx.org).'
+      - 'C({my_knx: {enabled: true}}) switches one on.'
       - The vendor does not publish the address of the news page; add an entry for it where it matters.
       - 'Example, C({cloud_licensing: {enabled: false}, news: {url: ''http://news.example.com''}}).'
   probe_as:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .formats import firewall_rule, winhttp
-from .formats.registry import Value, dword
-from .snapshot import Registry
+from .formats.registry import Value, binary, dword
+from .snapshot import Registry, State
 
 FIREWALL_POLICY = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 LOCAL_RULES = FIREWALL_POLICY + r"\FirewallRules"
@@ -193,9 +193,27 @@ class SetWinHttpProxy:
         }
 
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
-        """Return the values of the 64-bit and the 32-bit key, as netsh writes them."""
-        blob = Value("REG_BINARY", winhttp.compose(self.server, self.bypass))
-        return [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
+        """Return the values of the 64-bit and the 32-bit key, as netsh writes them.
+
+        The version of a blob that is there stays. The key of 32-bit programs is not made.
+        """
+        changes: list[RegistryChange] = []
+        for path in winhttp.KEYS:
+            if path != winhttp.KEYS[0] and registry.key(path).state is not State.PRESENT:
+                continue
+            version = winhttp_version(registry, path)
+            blob = binary(winhttp.compose(self.server, self.bypass, version))
+            changes.append((path, winhttp.VALUE, blob))
+        return changes
+
+
+def winhttp_version(registry: Registry, path: str) -> int:
+    """Return the version of WinHTTP's blob in a key; without one, that which is written there."""
+    value = registry.value(path, winhttp.VALUE)
+    version = None
+    if value is not None and isinstance(value.data, bytes):
+        version = winhttp.version_of(value.data)
+    return version or winhttp.VERSIONS[path]
 
 
 def predict(operations: Iterable[Operation], registry: Registry) -> Registry:

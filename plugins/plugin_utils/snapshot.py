@@ -92,20 +92,26 @@ class Registry:
 
 @dataclass(frozen=True)
 class File:
-    """A file that was looked for. path is expanded; version is the file version (``6.3.0.0``) where it has one."""
+    """A file that was looked for.
+
+    path is expanded; version is the file version (``6.3.0.0``) where it has one. head are its first
+    bytes, at most 1,024, where they could be read.
+    """
 
     path: str
     state: State
     version: str = ""
     size: int = 0
     error: str = ""
+    head: bytes = b""
 
 
 @dataclass(frozen=True)
 class User:
     r"""A user who could run ETS6, or (sid ``default``) the profile that new users start from.
 
-    hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``unavailable`` (error says why).
+    hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``missing`` (the
+    profile's folder or its hive file is gone), ``unavailable`` (error says why).
     Keys are in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
     """
 
@@ -164,10 +170,20 @@ class FirewallService:
 
 
 @dataclass(frozen=True)
+class HostsEntry:
+    """A line of the hosts file: an address, and the names that it has, in lower case."""
+
+    address: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
 
-    offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    hosts_file has the lines of the hosts file that name a server which was probed, None where it was not
+    read. offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    addresses are the PC's own, None where they were not read.
     """
 
     host: Mapping[str, Any]
@@ -185,6 +201,8 @@ class Snapshot:
     firewall_service: FirewallService | None = None
     offline: bool = False
     vantage: bool = False
+    hosts_file: tuple[HostsEntry, ...] | None = None
+    addresses: tuple[str, ...] | None = None
 
     def change(self, registry: Registry) -> Snapshot:
         """Return this snapshot with another registry."""
@@ -198,7 +216,10 @@ class Snapshot:
         if other.probes is None:
             return self
         probes = {probe.key: probe for probe in (*(self.probes or ()), *other.probes)}
-        return dataclasses.replace(self, probes=tuple(probes.values()))
+        hosts_file = self.hosts_file
+        if other.hosts_file:
+            hosts_file = tuple(dict.fromkeys((*(hosts_file or ()), *other.hosts_file)))
+        return dataclasses.replace(self, probes=tuple(probes.values()), hosts_file=hosts_file)
 
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:
@@ -253,6 +274,8 @@ class Snapshot:
             ),
             offline=expect(bool, record.get("offline", False), "offline"),
             vantage=expect(bool, record.get("vantage", False), "vantage"),
+            hosts_file=optional(_parse_hosts, record.get("hosts_file"), "hosts_file"),
+            addresses=optional(_parse_texts, record.get("addresses"), "addresses"),
         )
 
 
@@ -266,6 +289,15 @@ def _parse_services(raw: Any, place: str) -> dict[str, str]:
 
 def _parse_probes(raw: Any, place: str) -> tuple[Probe, ...]:
     return items(parse_probe, raw, place)
+
+
+def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
+    entries = []
+    for line in items(text, raw, place):
+        address, *names = line.partition("#")[0].lower().split() or [""]
+        if names:
+            entries.append(HostsEntry(address, tuple(name.rstrip(".") for name in names)))
+    return tuple(entries)
 
 
 def _parse_users(raw: Any, place: str) -> tuple[User, ...]:
@@ -301,13 +333,14 @@ def _parse_key(raw: Any, place: str) -> Key:
 
 
 def _parse_file(raw: Any, place: str) -> File:
-    record = _record(raw, place, ("path", "state", "version", "size", "error"))
+    record = _record(raw, place, ("path", "state", "version", "size", "error", "head"))
     return File(
         text(record.get("path"), f"{place}.path"),
         _parse_state(record.get("state"), f"{place}.state"),
         text(record.get("version", ""), f"{place}.version"),
         number(record.get("size", 0), f"{place}.size"),
         text(record.get("error", ""), f"{place}.error"),
+        data(record.get("head", ""), f"{place}.head"),
     )
 
 

@@ -54,6 +54,7 @@ KINDS: dict[str, Callable[[socket], None]] = {
     ),
     "garbage": saying(b"220 mail.example ESMTP\r\n\r\n"),
     "in parts": in_parts,
+    "line feeds": saying(b"HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\nContent-Length: 4\n\nfull"),
     "long head": saying(OK + b"X: " + b"y" * 40000 + b"\r\n\r\n"),
     "no content": saying(b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\nmore"),
     "redirect": saying(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils import probe
+from ansible_collections.ets6.network.plugins.modules import endpoint_probe
 
 from tests.integration.street import look, only, outcome, resolve_with
 from tests.lab import obstacles
@@ -265,3 +267,22 @@ def test_a_name_that_is_cut_off_costs_a_second_request_and_no_more(
     assert len(asked) == 2
     assert b"update.knx.org" in asked[0]
     assert b"knx" not in asked[1]
+
+
+def test_only_lines_of_the_hosts_file_that_name_a_probed_server_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts"
+    monkeypatch.setattr(endpoint_probe, "HOSTS_FILE", hosts)
+    probes = [{"url": "https://update.knx.org/a"}]
+    assert endpoint_probe.hosts_lines(probes) is None
+    hosts.write_text("127.0.0.1 localhost\n0.0.0.0\tUPDATE.knx.org. # no\n#0.0.0.0 update.knx.org\n")
+    assert endpoint_probe.hosts_lines(probes) == ["0.0.0.0 update.knx.org."]
+    assert endpoint_probe.snapshot([], ["0.0.0.0 update.knx.org."])["hosts_file"]
+
+
+@pytest.mark.parametrize("reason", ["UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE"])
+def test_a_tls_version_that_is_switched_off_here_is_told_apart(reason: str) -> None:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    assert probe._classify(error).kind == "no_common_tls"

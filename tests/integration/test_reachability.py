@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.fleet import OUTAGE
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes import (
     CONTACTS,
     Outcome,
@@ -24,15 +27,19 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes
 from tests.integration.debian import need
 from tests.integration.street import Names, look, only, outcome, resolve_with
 from tests.lab import fleet, obstacles
-from tests.lab.certificates import Authority
+from tests.lab.certificates import Authority, certificate_of
 from tests.lab.lab import Lab
-from tests.lab.network import VENDOR, Handler, Network, Server, Vendor, server_context
+from tests.lab.network import DOCUMENTS, VENDOR, Handler, Network, Server, Vendor, server_context
 from tests.lab.pc import Pc
 from tests.lab.play import play
 from tests.lab.script import find_pwsh
 from tests.lab.squid import Squid
+from tests.lab.tinyproxy import Tinyproxy
 
 DOCUMENT = "http://update.knx.org/data/XML/project-23/knx_master.xml"
+
+
+MASTER = DOCUMENTS["update.knx.org", "/data/XML/project-23/knx_master.xml"]
 
 
 class Refusing(Handler):
@@ -53,6 +60,73 @@ class Home(Handler):
         self.answer(404, {"Content-Type": "text/html", "Server": "lab"}, page.encode())
 
 
+class FailingPage(Handler):
+    """A firewall whose block page comes with 503, as Palo Alto's does."""
+
+    def do_GET(self) -> None:
+        """Answer with the page."""
+        page = obstacles.PAGE % (b"Blocked", b"Category: software updates")
+        self.answer(503, {"Content-Type": "text/html"}, page)
+
+
+class Empty(Handler):
+    """A filter that answers everything by nothing, and calls that a success."""
+
+    def do_GET(self) -> None:
+        """Answer 204."""
+        self.answer(204)
+
+
+class WisprPortal(Handler):
+    """A portal that says so to programs."""
+
+    def do_GET(self) -> None:
+        """Answer with a page that holds what WISPr asks for."""
+        body = b"<html><!-- <WISPAccessGatewayParam/> --></html>"
+        self.answer(200, {"Content-Type": "text/html"}, body)
+
+
+class Dated(Vendor):
+    """The vendor's server with its own time in the answer."""
+
+    def answer(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
+        """Send a whole answer with a date."""
+        super().answer(status, {**(headers or {}), "Date": formatdate(usegmt=True)}, body)
+
+
+class Master(Handler):
+    """A server with the vendor's document at any path."""
+
+    def do_GET(self) -> None:
+        """Send it."""
+        self.answer(200, {"Content-Type": "application/xml"}, MASTER)
+
+
+def redirecting(target: str) -> type[Handler]:
+    """Return a server that has moved."""
+
+    class Moved(Handler):
+        def do_GET(self) -> None:
+            self.answer(301, {"Location": target})
+
+    return Moved
+
+
+def strict(connection: socket.socket) -> None:
+    """Break off at the vendor's name, and refuse any other one by the alert unrecognized_name."""
+    connection.recv(16, socket.MSG_PEEK)
+    if b"update.knx.org" in connection.recv(65536):
+        obstacles.break_off(connection)
+    else:
+        connection.sendall(b"\x15\x03\x03\x00\x02\x02\x70")
+
+
+CUT = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % (2 * len(MASTER))
+) + MASTER
+LINE_FEEDS = b"HTTP/1.1 200 OK\nContent-Type: application/xml\n\n" + MASTER
+
+
 class Street:
     """The lab's network, and everything that gets in the way of it, by name. Each has an address."""
 
@@ -63,13 +137,38 @@ class Street:
         issuing = network.public.intermediate("Lab Second CA")
         private = Authority.root("Company Root")
         names = list(VENDOR)
+        poisons = [Authority.root("Company Proxy CA"), Authority.root("FortiGate CA of the Company")]
+        with network.roots.open("ab") as roots:
+            roots.writelines(poison.pem() for poison in poisons)
+        unlisted = Authority.root("Lab Unlisted Public Root")
+        scanner = Authority.root("Kaspersky Anti-Virus Personal Root Certificate")
         self.places = {
+            "poisoned": self._tls(poisons[0], names),
+            "poisoned_by_name": self._tls(poisons[1], names, logged=True),
+            "unlisted": self._tls(unlisted, names, chain="whole", logged=True),
+            "unlisted_below": self._tls(
+                unlisted.intermediate("Lab Unlisted CA"), names, logged=True
+            ),
+            "without_names": self._tls(scanner, [], name="update.knx.org", chain="whole"),
+            "odd_names": self._tls(issuing, ["_acme.knx.org", "update.knx.org"], logged=True),
+            "today": self._tls(issuing, names, Dated, started=0, logged=True),
+            "crossed": self._crossed(network.public),
+            "failing_page": self._http(FailingPage),
+            "empty": self._http(Empty),
+            "empty_tls": self._tls(issuing, names, Empty, logged=True),
+            "wispr": self._http(WisprPortal),
+            "moved": self._http(redirecting(f"http://{network.http.address}/moved")),
+            "moved_document": self._http(redirecting(f"http://{self._http(Master)}/new")),
+            "strict": self._listener(strict),
+            "cut": self._listener(obstacles.saying(CUT)),
+            "line_feeds": self._listener(obstacles.saying(LINE_FEEDS)),
+            "unwell_tls": self._tls(issuing, names, obstacles.Unwell, logged=True),
             "vendor": network.https.address,
             "vendor_http": network.http.address,
             "nobody": network.closed,
             "inspected": network.inspected.address,
-            "expired": self._tls(issuing, names, started=100),
-            "early": self._tls(issuing, names, started=-2),
+            "expired": self._tls(issuing, names, started=100, logged=True),
+            "early": self._tls(issuing, names, started=-2, logged=True),
             "other_name": self._tls(issuing, ["shop.example"], logged=True),
             "leaf_only": self._tls(issuing, names, chain="alone", logged=True),
             "unknown_issuer": self._tls(issuing, names, chain="alone", days=367),
@@ -118,6 +217,14 @@ class Street:
         self._stack.callback(server.stop)
         return server.address
 
+    def _crossed(self, public: Authority) -> str:
+        """Return a server below a root that is signed twice, once by itself; the dead end comes first."""
+        young = Authority.root("Lab Young Root")
+        crossed, _key = certificate_of(public, [], authority=True, name="Lab Young Root", key=young.key)
+        chain = (young.certificate, crossed)
+        issuing = Authority(young.certificate, young.key, chain)
+        return self._tls(issuing, list(VENDOR), logged=True)
+
     def _http(self, handler: type[Handler]) -> str:
         server = Server(handler)
         self._stack.callback(server.stop)
@@ -148,8 +255,11 @@ class Scene:
     ahead: timedelta = timedelta()
     short: bool = False
     evidence: dict[str, Any] = field(default_factory=dict)
+    by_windows: bool = True
+    """Whether .NET on Linux builds the chain as Windows does."""
 
 
+PORTAL = "login.hotel.example"
 PRIVATE = {"root": "private", "verified": False}
 HERE = {"update.knx.org": "127.0.0.1"}
 SCENES = {
@@ -158,7 +268,7 @@ SCENES = {
     "no_such_name": Scene("", Outcome.NOT_RESOLVED, "there is no such name", names={"update.knx.org": socket.EAI_NONAME}),
     "no_name_server": Scene("", Outcome.NOT_RESOLVED, "no name server answered", names={"update.knx.org": socket.EAI_AGAIN}),
     "sinkholed": Scene("private", Outcome.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
-    "sinkholed_http": Scene("vendor_http", Outcome.SINKHOLED, "resolves to 127.0.0.1", tls=False, names=HERE),
+    "sinkholed_http": Scene("block_page", Outcome.SINKHOLED, "resolves to 127.0.0.1", tls=False, names=HERE),
     "sinkholed_and_refused": Scene("nobody", Outcome.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
     "own_way_to_the_vendor": Scene("vendor", Outcome.FINE, "is reached", names=HERE),
     "refused": Scene("nobody", Outcome.REFUSED, "refuses the connection"),
@@ -179,16 +289,32 @@ SCENES = {
     "proxy_unfit": Scene("", Outcome.PROXY_LOGIN_UNFIT, "wants a login (basic)", proxy="basic"),
     "proxied": Scene("", Outcome.FINE, "through the proxy", proxy="proxy"),
     "proxied_http": Scene("", Outcome.FINE, "sends the vendor's document", proxy="proxy", tls=False),
-    "portal": Scene("portal", Outcome.CAPTIVE_PORTAL, "login.hotel.example", tls=False),
+    "portal": Scene("portal", Outcome.SIGN_IN_OR_BLOCK, "to http://login.hotel.example/?from=here", tls=False),
     "portal_511": Scene("portal_511", Outcome.CAPTIVE_PORTAL, "sign-in page", tls=False),
     "portal_tls": Scene("portal_tls", Outcome.WRONG_NAME, "another server answers", evidence=PRIVATE),
     "block_page": Scene("block_page", Outcome.BLOCK_PAGE, "a web page instead of the vendor's document", tls=False),
     "forbidding": Scene("forbidding", Outcome.BLOCK_PAGE, "a page that refuses it (403)", tls=False),
     "altered": Scene("altering", Outcome.WRONG_CONTENT, "not the vendor's document", tls=False),
     "garbage": Scene("garbage", Outcome.WRONG_CONTENT, "not HTTP", tls=False),
-    "server_error": Scene("unwell", Outcome.SERVER_ERROR, "an error of its own (503)", tls=False),
-    "intercepted": Scene("inspected", Outcome.INTERCEPTED, "FortiGate CA of the Lab, Fortinet FortiGate",
-        evidence={**PRIVATE, "product": "Fortinet FortiGate"}),
+    "server_error": Scene("unwell_tls", Outcome.SERVER_ERROR, "an error of its own (503)"),
+    "private_address_with_the_document": Scene("vendor_http", Outcome.FINE, "sends the vendor's document", tls=False, names=HERE),
+    "error_over_http": Scene("unwell", Outcome.ERROR_NOT_KNOWN, "nothing proves who sent it", tls=False),
+    "block_page_503": Scene("failing_page", Outcome.ERROR_NOT_KNOWN, "a proxy or a filter", tls=False),
+    "wispr": Scene("wispr", Outcome.CAPTIVE_PORTAL, "sign-in page", tls=False),
+    "moved": Scene("moved", Outcome.SIGN_IN_OR_BLOCK, "to http://127.0.0.1:", tls=False),
+    "moved_document": Scene("moved_document", Outcome.FINE, "which sends the vendor's document", tls=False),
+    "strict_names": Scene("strict", Outcome.RESET, "may filter by server name", evidence={"other_name_gets_further": None}),
+    "document_cut": Scene("cut", Outcome.RESET, "ends before its announced length", tls=False),
+    "line_feeds": Scene("line_feeds", Outcome.FINE, "sends the vendor's document", tls=False),
+    "poisoned_list": Scene("poisoned", Outcome.UNTRUSTED, "neither timestamps", evidence={"root": "public"}),
+    "poisoned_by_name": Scene("poisoned_by_name", Outcome.UNTRUSTED, "the name of an inspector", evidence={"root": "public"}),
+    "unlisted_root": Scene("unlisted", Outcome.UNTRUSTED, "a public authority that the list does not have", evidence={"root": "private"}),
+    "unlisted_root_not_sent": Scene("unlisted_below", Outcome.UNTRUSTED, "a public authority that the list does not have", evidence={"root": "absent"}),
+    "leaf_without_names": Scene("without_names", Outcome.INTERCEPTED, "Kaspersky is a virus scanner or filter on the PC", evidence={"product": "Kaspersky"}),
+    "odd_names": Scene("odd_names", Outcome.FINE, "is reached"),
+    "cross_signed": Scene("crossed", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}, by_windows=False),
+    "two_hours_behind": Scene("today", Outcome.WRONG_CLOCK, "by the server's answer it is", ahead=timedelta(hours=-2)),
+    "intercepted": Scene("inspected", Outcome.INTERCEPTED, "of the Lab, Fortinet FortiGate", evidence={**PRIVATE, "product": "Fortinet FortiGate"}),
     "intercepted_by_nobody_known": Scene("private", Outcome.INTERCEPTED, "CN=Company Root", evidence={**PRIVATE, "product": None}),
     "intercepted_by_name": Scene("named_inspector", Outcome.INTERCEPTED, "has the name of an inspector", evidence={"root": "absent"}),
     "who_issued_it": Scene("unknown_issuer", Outcome.UNTRUSTED, "that is no proof", evidence={"root": "absent", "certificate_timestamps": 0}),
@@ -207,7 +333,7 @@ def test_an_outcome_and_its_evidence(
     street: Street, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     scene = SCENES[name]
-    resolve_with(monkeypatch, scene.names)
+    resolve_with(monkeypatch, {PORTAL: socket.EAI_NONAME, **scene.names})
     url = "https://update.knx.org" if scene.tls else DOCUMENT
     entry = {"url": url}
     if scene.names and scene.place:
@@ -247,7 +373,9 @@ def test_every_outcome_has_a_scene_here_or_elsewhere() -> None:
         Outcome.NOT_TRUSTED_HERE,
         Outcome.PROXY_CANNOT,
         Outcome.PROXY_LOGIN_REFUSED,
+        Outcome.HOSTS_FILE,
         Outcome.PAGE_NOT_KNOWN,
+        Outcome.TLS_OFF,
     }
     assert {scene.wanted for scene in SCENES.values()} | elsewhere == set(Outcome)
     assert CONTACTS.keys() == set(Outcome) - {Outcome.FINE}
@@ -271,6 +399,21 @@ def test_what_a_real_squid_says(street: Street, url: str, denied: str, wanted: O
             public_roots=str(street.network.roots),
         )["reach.updates"]
     assert outcome(finding) == wanted.value, finding.reason
+
+
+@pytest.mark.parametrize(("url", "wanted"), [
+    (DOCUMENT, Outcome.ERROR_NOT_KNOWN),
+    ("https://update.knx.org", Outcome.PROXY_CANNOT),
+])  # fmt: skip
+def test_what_a_real_tinyproxy_says(street: Street, url: str, wanted: Outcome) -> None:
+    """In place of a tunnel it is the proxy that answers; over HTTP that cannot be told."""
+    with Tinyproxy(need("tinyproxy", "tinyproxy"), street.places["nobody"]) as tinyproxy:
+        proxy = {"mode": "named", "server": tinyproxy.address}
+        roots = str(street.network.roots)
+        findings = look(5, endpoints=only(updates={"url": url}), proxy=proxy, public_roots=roots)
+    finding = findings["reach.updates"]
+    assert outcome(finding) == wanted.value, finding.reason
+    assert (wanted in OUTAGE) is (wanted is Outcome.PROXY_CANNOT)
 
 
 # ----- endpoints beside each other
@@ -423,12 +566,15 @@ def test_interception_passes_only_where_every_endpoint_over_tls_was_judged(stree
     assert look(endpoints=plain, public_roots=roots)["reach.interception"].status is Status.UNKNOWN
 
 
-def test_a_sign_in_page_is_named_where_other_endpoints_fail_behind_it(street: Street) -> None:
+def test_a_sign_in_page_is_named_where_other_endpoints_fail_behind_it(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_with(monkeypatch, {PORTAL: socket.EAI_NONAME})
     found = look(
         endpoints=everything(street, "portal_tls", "portal"), public_roots=str(street.network.roots)
     )
-    assert outcome(found["reach.online_catalog"]) == "captive_portal"
-    assert "sign in first" in found["reach.updates"].reason
+    assert outcome(found["reach.online_catalog"]) == "sign_in_or_block_page"
+    assert "see its finding first" in found["reach.updates"].reason
     assert found["reach.interception"].status is Status.UNKNOWN
     assert found["reach.interception"].evidence["another_server"] == [
         "app_updates",
@@ -447,7 +593,7 @@ def test_the_real_powershell_comes_to_the_same_outcomes(street: Street, tmp_path
     scenes = {
         name: scene
         for name, scene in SCENES.items()
-        if not (scene.proxy or scene.names or scene.ahead)
+        if scene.by_windows and not (scene.proxy or scene.names or scene.ahead)
     }
     table = only(**{
         name: {"url": "https://update.knx.org" if scene.tls else DOCUMENT, "address": street.places[scene.place]}
@@ -460,6 +606,7 @@ def test_the_real_powershell_comes_to_the_same_outcomes(street: Street, tmp_path
             pc = Pc(name, rule_count=0)
             pc.allow_all()
             variables = {
+                "ets6_network_probe_timeout": 60,
                 "ets6_network_endpoints": table,
                 "ets6_network_public_roots": str(street.network.roots),
             }
@@ -477,3 +624,70 @@ def test_the_real_powershell_comes_to_the_same_outcomes(street: Street, tmp_path
             if "outcome" in one["evidence"]
         }
         assert found == wanted, name
+
+
+def test_the_same_empty_answer_for_every_name_is_not_the_vendors(street: Street) -> None:
+    """A filter that answers everything by nothing is found by the document that does not come."""
+    roots = str(street.network.roots)
+    findings = look(endpoints=everything(street, http="empty"), public_roots=roots)
+    assert outcome(findings["reach.online_catalog"]) == "wrong_content"
+    finding = findings["reach.app_updates_http"]
+    assert (outcome(finding), finding.status) == ("page_not_known", Status.UNKNOWN)
+    assert "the same answer as that to administrative_data" in finding.reason
+
+
+def test_an_answer_that_is_empty_over_tls_too_is_the_servers(street: Street) -> None:
+    roots = str(street.network.roots)
+    table = everything(street, http="empty", app_updates="empty_tls")
+    findings = look(endpoints=table, public_roots=roots)
+    assert outcome(findings["reach.app_updates_http"]) == "fine"
+
+
+def test_the_route_is_one_line_for_a_network_team(street: Street) -> None:
+    roots = str(street.network.roots)
+    findings = look(endpoints=everything(street, "inspected", updates="reset"), public_roots=roots)
+    (intercepted,) = findings["reach.app_updates"].evidence["ways"]
+    assert intercepted["line"] == (
+        "api.knx.org:443 → 127.0.0.1 → Tls13 by CN=FortiGate CA of the Lab, Fortinet FortiGate → "
+        "HTTP 200"
+    )
+    (reset,) = findings["reach.updates"].evidence["ways"]
+    assert reset["line"] == "update.knx.org:443 → 127.0.0.1 → failed at tls: reset"
+
+
+def test_the_list_of_roots_is_named_with_its_hash(street: Street) -> None:
+    roots = street.network.roots
+    finding = look(endpoints=everything(street), public_roots=str(roots))["reach.interception"]
+    evidence = finding.evidence["roots"]
+    assert evidence["path"] == str(roots)
+    assert evidence["sha256"] == hashlib.sha256(roots.read_bytes()).hexdigest()
+
+
+def test_a_line_in_one_pcs_hosts_file_is_named_and_its_neighbour_is_fine(tmp_path: Path) -> None:
+    """By PowerShell in both dialects, and by the model; no other line of the file leaves the PC."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+
+    def build(network: Network) -> list[fleet.Member]:
+        port = network.closed.rpartition(":")[2]
+        url = f"https://update.knx.org:{port}"
+        members = []
+        for name, dialect in (("pc-5-1", "5.1"), ("pc-7", "7"), ("pc-model", "")):
+            pc = Pc(name, rule_count=0)
+            pc.allow_all()
+            pc.state["names"] = {"update.knx.org": ["127.0.0.1"]}
+            pc.state["hosts"] = ["# ours", "127.0.0.1\tUpdate.KNX.org # once", "10.0.0.1 secret.example"]
+            table = only(updates={"url": url})
+            variables = {"ets6_network_endpoints": table, "ets6_network_probe_timeout": 30}
+            members.append(fleet.Member(pc, "", "", "", ("", ""), variables, dialect=dialect))
+        return members
+
+    with Lab(build) as lab:
+        played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    for name in ("pc-5-1", "pc-7", "pc-model"):
+        finding = played.finding(name, "reach.updates")
+        assert finding["evidence"]["outcome"] == "hosts_file", name
+        reason = "The hosts file of this PC leads update.knx.org to 127.0.0.1, where it is not."
+        assert finding["reason"].startswith(reason)
+        assert finding["reason"].endswith(CONTACTS[Outcome.HOSTS_FILE])
+    assert "secret.example" not in (tmp_path / "report.json").read_text()

@@ -220,7 +220,7 @@ def test_a_script_over_http_sends_each_endpoint_its_own_way(
             Status.FAIL,
             "could not be fetched (HTTP 404), so Windows continues as if there were none",
         ),
-        ("broken.pac", Status.UNKNOWN, "Which proxy ETS6 uses could not be determined"),
+        ("broken.pac", Status.FAIL, "fails (JSRuntimeError: SyntaxError"),
         ("moved.pac", Status.UNKNOWN, "was moved (HTTP 302)"),
     ],
 )

@@ -99,7 +99,8 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def blobs(pc: Pc, wininet: str) -> dict[str, dict[str, bytes]]:
     """Return the blobs that stand in a PC's registry, WinINET's of one place in the place of Wine's user."""
     user = values(pc, wininet + r"\Connections")["DefaultConnectionSettings"][1]
-    machine = values(pc, WINHTTP_KEYS[0])["WinHttpSettings"][1]
+    # Wine knows version 0x18 alone, which netsh writes for 32-bit programs.
+    machine = values(pc, WINHTTP_KEYS[1])["WinHttpSettings"][1]
     return {
         HERE: {"DefaultConnectionSettings": base64.b64decode(user)},
         MACHINE: {"WinHttpSettings": base64.b64decode(machine)},

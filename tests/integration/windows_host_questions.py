@@ -241,11 +241,43 @@ def every_user_who_could_run_ets6(answer: Answer) -> None:
     assert hives == {
         USER: ("knx", "loaded", True),
         OTHER: ("other", "file", False),
-        THIRD: ("gone", "unavailable", False),
+        THIRD: ("gone", "missing", False),
         "default": ("", "file", False),
     }
     assert answer.key(rf"HKU\{OTHER}\{INTERNET}")["values"] == {"ProxyEnable": ["REG_DWORD", 1]}
     assert answer.paths(r"HKU\ETS6-") == []
+
+
+def _kiosk(pc: Pc) -> None:
+    pc.state["users"][0]["shell"] = "kiosk.exe"
+
+
+@question(pc=_kiosk, asked={"user_registry": [{"path": INTERNET}]})
+def a_user_without_explorer_is_logged_on(answer: Answer) -> None:
+    assert answer.user(USER)["logged_on"]
+
+
+def _addresses(pc: Pc) -> None:
+    pc.state["addresses"] = ["192.0.2.7", "10.1.2.3", "2001:db8::7"]
+
+
+@question(pc=_addresses, asked={})
+def the_pcs_own_addresses_are_read(answer: Answer) -> None:
+    assert answer.snapshot["addresses"] == ["192.0.2.7", "10.1.2.3", "2001:db8::7"]
+
+
+def _program_heads(pc: Pc) -> None:
+    pc.state["files"][r"C:\other\ETS6N.exe"] = {"version": "6.3.1.0", "size": 2, "head": "TVo="}
+
+
+@question(
+    pc=_program_heads,
+    asked={"files": [r"C:\other\ETS6N.exe", r"%ProgramFiles(x86)%\ETS6\ETS6N.exe"]},
+)
+def the_first_bytes_of_a_program_are_read(answer: Answer) -> None:
+    first, second = answer.snapshot["files"]
+    # The second one is in use.
+    assert (first["head"], second["head"], second["state"]) == ("TVo=", "", "present")
 
 
 def _left_over(pc: Pc) -> None:
@@ -613,10 +645,33 @@ def a_half_written_winhttp_proxy_that_stays_is_reported(answer: Answer) -> None:
     }
 )
 def winhttps_proxy_is_set_by_netsh(answer: Answer) -> None:
-    first, second = (answer.key(path)["values"]["WinHttpSettings"][1] for path in WINHTTP_KEYS)
+    first, second = (
+        base64.b64decode(answer.key(path)["values"]["WinHttpSettings"][1]) for path in WINHTTP_KEYS
+    )
     assert answer.states() == ["done", "done"]
-    assert first == second
-    assert b"other:8080" in base64.b64decode(first)
+    assert (first[0], second[0]) == (0x28, 0x18)
+    assert first[1:] == second[1:]
+    assert b"other:8080" in first
+
+
+def _old_netsh(pc: Pc) -> None:
+    pc.state["netsh"] = {"SOFTWARE": 0x18}
+    for key in WINHTTP_KEYS:
+        del pc.state["registry"][key]["values"]["WinHttpSettings"]
+
+
+@question(
+    pc=_old_netsh,
+    asked={
+        "operations": [{"do": "set_winhttp_proxy", "server": "other:8080", "bypass": ""}],
+        "registry": [{"path": path} for path in WINHTTP_KEYS],
+    },
+)
+def another_netsh_writes_other_keys_and_versions(answer: Answer) -> None:
+    first, second = (answer.key(path)["values"].get("WinHttpSettings") for path in WINHTTP_KEYS)
+    assert first is not None
+    assert base64.b64decode(first[1])[0] == 0x18
+    assert second is None
 
 
 @question(

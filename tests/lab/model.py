@@ -28,7 +28,6 @@ from tests.lab.pc import (
     POLICY,
     PROFILE_LIST,
     RULES,
-    WINHTTP_KEYS,
     Pc,
     winhttp_blob,
 )
@@ -98,6 +97,8 @@ class _Reading:
             "users": users,
             "files": files,
             "network": network,
+            "hosts_file": self._hosts(),
+            "addresses": list(self.state["addresses"]),
             "services": dict(self.state["services"]),
             "firewall_products": [
                 {
@@ -190,6 +191,7 @@ class _Reading:
             if not self.asked.get("user_registry"):
                 user["error"] = "no key was requested"
             elif root is None:
+                user["hive"] = "missing"
                 user["error"] = rf'Der Pfad "{profile}\NTUSER.DAT" kann nicht gefunden werden.'
             else:
                 user["hive"] = "loaded" if root.startswith("HKU") else "file"
@@ -228,11 +230,29 @@ class _Reading:
         found = []
         for lower, path in folded.items():
             file = known.get(lower)
-            record = {"path": path, "state": "missing", "version": "", "size": 0, "error": ""}
+            record = {"path": path, "state": "missing", "version": "", "size": 0, "error": "", "head": ""}
             if file is not None:
-                record |= {"state": "present", "version": file["version"], "size": file["size"]}
+                record |= {
+                    "state": "present",
+                    "version": file["version"],
+                    "size": file["size"],
+                    "head": file.get("head", ""),
+                }
             found.append(record)
         return found
+
+    def _hosts(self) -> list[str] | None:
+        """Return the lines of the hosts file that name a server to be probed."""
+        if self.state.get("hosts") is None:
+            self.errors["hosts_file"] = "Der Pfad kann nicht gefunden werden."
+            return None
+        names = {urlsplit(probe["url"]).hostname for probe in self.asked.get("probes") or ()}
+        lines = []
+        for line in self.state["hosts"]:
+            words = line.partition("#")[0].split()
+            if names.intersection(word.lower().rstrip(".") for word in words[1:]):
+                lines.append(" ".join(words))
+        return lines
 
     def _probes(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
         probes = [dict(probe) for probe in self.asked.get("probes") or ()]
@@ -316,7 +336,7 @@ def guess_proxies(
     """Return the distinct proxies for a URL as windows_host guesses them, from what was read of a PC."""
     keys = {path.lower(): key.get("values", {}) for path, key in registry.items()}
     policy = keys.get(INTERNET_POLICY.lower(), {}).get("ProxySettingsPerUser")
-    users = [user for user in users if user["hive"] != "unavailable"]
+    users = [user for user in users if user["hive"] in ("loaded", "file")]
     users = [user for user in users if user["sid"] != "default"] or users
     users = [user for user in users if user["logged_on"]] or users
     paths = [rf"HKU\{user['sid']}\{INTERNET}" for user in users]
@@ -441,10 +461,10 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
     elif do == "set_winhttp_proxy":
         if "netsh" in faults:
             raise OperationError("netsh winhttp failed with exit code 1")
-        for key in WINHTTP_KEYS:
-            registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = winhttp_blob(
-                step["server"], step["bypass"]
-            )
+        for view, version in state["netsh"].items():
+            key = rf"HKLM\{view}\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
+            blob = winhttp_blob(step["server"], step["bypass"], version)
+            registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = blob
     elif do == "set_firewall_rule":
         _set_rule(state, step["rule"])
     elif do == "remove_firewall_rule":

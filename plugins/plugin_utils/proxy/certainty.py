@@ -6,58 +6,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
-from ..formats.wininet import AUTODETECT
+from ..formats.wininet import AUTODETECT, PAC
 from ..text import sentence
-from .changes import is_consistent
+from .changes import agrees_with_plain_values
 from .context import ProxyContext
 from .lists import ListError, server_for, without_logins
 from .meaning import Meaning
 from .settings import (
+    MIGRATE,
     PER_USER,
     POLICY,
     POLICY_SETTINGS,
     DecidingLayer,
+    Layer,
     dial_up_connections,
     plain_meaning,
-    read_blobs,
     user_key,
 )
-from .users import DEFAULT_USER, name_of
+from .users import DEFAULT_USER, name_of, users_with_hive, users_without_hive
+from .winhttp_settings import WinHttpLayer
+
+NOT_READ = "system.net/defaultProxy in machine.config and in the .config file of ETS6"
+"""What would override the settings that are judged, and is in files that are not read."""
 
 
 def judge_certainty(context: ProxyContext) -> Judgement:
     """Judge whether it is certain which proxy ETS6 uses."""
     evidence: dict[str, Any] = {
         "ways": _route_evidence(context),
-        "winhttp": winhttp_evidence(context),
+        "winhttp": {layer.path: layer.evidence for layer in context.winhttp_layers},
+        "profiles_without_hive": users_without_hive(context.snapshot),
+        "program_bitness": context.program_bitness,
+        "not_read": NOT_READ,
     }
-    layers = context.pc_layers
-    if not layers:
-        cause = context.snapshot.errors.get("users", "no user's registry could be read")
-        return unknown(f"No user's proxy settings could be determined: {cause}.", evidence)
-    errors = [
-        f"{sentence(deciding.layer.title)}: {deciding.layer.error}."
-        for deciding in layers
-        if deciding.layer.error
-    ]
-    if errors:
-        return unknown(" ".join(errors), evidence)
-    summary = _summary(context)
+    obstacle = _obstacle(context)
+    if obstacle:
+        return unknown(obstacle, evidence)
     connections = _dial_up_connections(context)
-    evidence["connections"] = {key: meaning.to_wire() for key, _layer, meaning in connections}
-    for key, deciding, meaning in connections:
-        if meaning != deciding.layer.meaning:
-            name = key.partition(": ")[2]
-            summary += (
-                f" While the connection '{name}' is up, it is {meaning.describe()} instead (in "
-                f"{deciding.layer.title})."
-            )
+    evidence["connections"] = {
+        connection.key: connection.meaning.to_wire() for connection in connections
+    }
+    sentences = [_summary(context), *_notes(context, connections)]
     contradictions = _contradictions(context)
     if contradictions:
-        return failed(" ".join([*contradictions, summary]), evidence)
+        return failed(" ".join([*contradictions, *sentences]), evidence)
+    summary = " ".join(sentences)
     undetermined = _undetermined_reasons(context)
     if undetermined:
         return unknown(
@@ -67,29 +64,66 @@ def judge_certainty(context: ProxyContext) -> Judgement:
     return _judge_detection(context, summary, evidence)
 
 
-def winhttp_evidence(context: ProxyContext) -> dict[str, Any]:
-    """Return what WinHTTP has, by its keys."""
-    return {layer.path: layer.error or layer.meaning.to_wire() for layer in context.winhttp_layers}
+@dataclass(frozen=True)
+class _Connection:
+    """What a VPN or dial-up connection has, and the layer that it replaces while it is up."""
+
+    name: str
+    layer: Layer
+    meaning: Meaning
+
+    @property
+    def key(self) -> str:
+        """Its key in the evidence."""
+        return f"{self.layer.id}: {self.name}"
+
+
+def _obstacle(context: ProxyContext) -> str:
+    """Return why nothing can be judged; empty where it can."""
+    if not context.pc_layers:
+        cause = context.snapshot.errors.get("users", "no user's registry could be read")
+        return f"No user's proxy settings could be determined: {cause}."
+    sentences = []
+    for deciding in context.pc_layers:
+        if deciding.layer.error:
+            sentences.append(f"{sentence(deciding.layer.title)}: {deciding.layer.error}.")
+    return " ".join(sentences)
+
+
+def _notes(context: ProxyContext, connections: Iterable[_Connection]) -> Iterator[str]:
+    """Return sentences that belong to the summary, whatever the verdict."""
+    for deciding in context.pc_layers:
+        yield from deciding.layer.notes
+    for connection in connections:
+        if connection.layer.meanings != (connection.meaning,):
+            yield (
+                f"While the connection '{connection.name}' is up, it is "
+                f"{connection.meaning.describe()} instead (in {connection.layer.title})."
+            )
+    for layer in _differing_winhttp(context, with_script=True):
+        yield (
+            f"WinHTTP has {layer.meaning.describe()}: that is for services, ETS6 does not use it."
+        )
 
 
 def _judge_detection(context: ProxyContext, summary: str, evidence: dict[str, Any]) -> Judgement:
     """Judge the case in which nothing but automatic detection can make the proxy uncertain."""
-    detecting = [
-        deciding.layer
-        for deciding in context.pc_layers
-        if deciding.layer.meaning.flags & AUTODETECT
-    ]
+    detecting = []
+    for deciding in context.pc_layers:
+        if deciding.layer.uses(AUTODETECT):
+            detecting.append(deciding.layer)
     if not detecting:
         return passed(summary, evidence)
     if context.policy.proxy.mode == "autodetect":
         return not_applicable(
             f"Each network decides, as ets6_network_proxy asks for. {summary}", evidence
         )
-    urls = {layer.settings.detected_script for layer in detecting if layer.settings}
+    urls = {layer.blob.detected_script for layer in detecting if layer.blob}
     urls.discard("")
     history = "so far it never found a script"
     if urls:
-        history = f"the last script that it found is {without_logins(', '.join(sorted(urls)))}"
+        scripts = ", ".join(without_logins(url) for url in sorted(urls))
+        history = f"the last script that it found is {scripts}"
     return unknown(
         f"{summary} Whether a network answers automatic detection depends on the network, and cannot "
         f"be read from the PC ({history}). Where no network of yours uses it, set ets6_network_proxy "
@@ -117,13 +151,10 @@ def _summary(context: ProxyContext) -> str:
 
 
 def _usage(layers: Iterable[DecidingLayer]) -> str:
-    users_by_meaning: dict[Meaning, list[str]] = {}
+    users_by_usage: dict[str, list[str]] = {}
     for deciding in layers:
-        users_by_meaning.setdefault(deciding.layer.meaning, []).extend(deciding.users)
-    parts = [
-        f"{meaning.describe()} ({', '.join(users)})" for meaning, users in users_by_meaning.items()
-    ]
-    return "; ".join(parts)
+        users_by_usage.setdefault(deciding.layer.describe(), []).extend(deciding.users)
+    return "; ".join(f"{usage} ({', '.join(users)})" for usage, users in users_by_usage.items())
 
 
 def _undetermined_reasons(context: ProxyContext) -> list[str]:
@@ -133,29 +164,29 @@ def _undetermined_reasons(context: ProxyContext) -> list[str]:
     return sorted(reasons)
 
 
-def _dial_up_connections(context: ProxyContext) -> list[tuple[str, DecidingLayer, Meaning]]:
-    """Return what VPN and dial-up connections have, each with its key in the evidence."""
+def _dial_up_connections(context: ProxyContext) -> list[_Connection]:
     registry = context.snapshot.registry
     connections = []
     for deciding in context.pc_layers:
         layer = deciding.layer
         for name, meaning in dial_up_connections(registry, layer.path).items():
-            connections.append((f"{layer.id}: {name}", deciding, meaning))
+            connections.append(_Connection(name, layer, meaning))
     return connections
 
 
 def _contradictions(context: ProxyContext) -> list[str]:
-    """Return a sentence for each setting that names another proxy than the one ETS6 uses.
+    """Return a sentence for each setting that keeps ETS6 from its proxy, or misleads a reader.
 
-    An administrator who reads such a setting is misled.
+    The latter name another proxy than the one that ETS6 uses.
     """
     sources: Sequence[Callable[[ProxyContext], Iterator[str]]] = (
-        _inconsistent_layers,
+        _unreadable_lists,
+        _unused_plain_values,
         _different_users,
         _unused_machine_settings,
         _dead_policy_values,
         _different_winhttp,
-        _unfetched_scripts,
+        _failing_scripts,
     )
     sentences: list[str] = []
     for contradictions in sources:
@@ -163,14 +194,31 @@ def _contradictions(context: ProxyContext) -> list[str]:
     return sentences
 
 
-def _inconsistent_layers(context: ProxyContext) -> Iterator[str]:
+def _unreadable_lists(context: ProxyContext) -> Iterator[str]:
+    for deciding in context.pc_layers:
+        # Where there are several meanings, it is not certain that this one counts.
+        meanings = deciding.layer.meanings
+        if len(meanings) != 1 or not meanings[0].server:
+            continue
+        try:
+            server_for(meanings[0].server, "http")
+            server_for(meanings[0].server, "https")
+        except ListError as error:
+            yield f"{sentence(deciding.layer.title)}: {error}. Every request of ETS6 fails."
+
+
+def _unused_plain_values(context: ProxyContext) -> Iterator[str]:
+    """Yield plain values that Windows ignores, since MigrateProxy is 0."""
     registry = context.snapshot.registry
     for deciding in context.pc_layers:
         layer = deciding.layer
-        if read_blobs(registry, layer.path).settings and not is_consistent(registry, layer):
+        migrate = registry.value(layer.path, MIGRATE)
+        if migrate is None or migrate.data != 0:
+            continue
+        if layer.blob and not agrees_with_plain_values(registry, layer):
             yield (
                 f"In {layer.title} blobs and plain values contradict each other; "
-                "DefaultConnectionSettings decides."
+                f"DefaultConnectionSettings decides, since {MIGRATE} is 0."
             )
 
 
@@ -178,17 +226,18 @@ def _different_users(context: ProxyContext) -> Iterator[str]:
     if context.machine_wide:
         return
     layers = []
-    for user in context.snapshot.users or ():
+    for user in users_with_hive(context.snapshot):
         layer = context.user_layers[user.sid]
         if user.sid != DEFAULT_USER and not layer.error:
             layers.append(DecidingLayer(layer, (name_of(user),)))
-    if len({deciding.layer.meaning for deciding in layers}) > 1:
+    certain = [deciding for deciding in layers if len(deciding.layer.meanings) == 1]
+    if len({deciding.layer.meaning for deciding in certain}) > 1:
         yield f"The users of this PC have different proxies: {_usage(layers)}."
 
 
 def _unused_machine_settings(context: ProxyContext) -> Iterator[str]:
-    machine = context.machine_layer
-    if context.machine_wide or machine.error or not machine.meaning.flags:
+    machine = context.machine_layers[0]
+    if context.machine_wide or machine.blob is None or not machine.meaning.flags:
         return
     if _differs(machine.meaning, context):
         yield (
@@ -199,7 +248,7 @@ def _unused_machine_settings(context: ProxyContext) -> Iterator[str]:
 
 def _dead_policy_values(context: ProxyContext) -> Iterator[str]:
     paths = [POLICY]
-    paths += [user_key(user, POLICY_SETTINGS) for user in context.snapshot.users or ()]
+    paths += [user_key(user, POLICY_SETTINGS) for user in users_with_hive(context.snapshot)]
     for path in paths:
         meaning = plain_meaning(context.snapshot.registry, path)
         if meaning.flags and _differs(meaning, context):
@@ -209,26 +258,40 @@ def _dead_policy_values(context: ProxyContext) -> Iterator[str]:
 
 
 def _different_winhttp(context: ProxyContext) -> Iterator[str]:
+    for layer in _differing_winhttp(context, with_script=False)[:1]:
+        yield (
+            f"WinHTTP has {layer.meaning.describe()}, which ETS6 does not use: it is for "
+            "services. ETS6 uses WinINET's settings, see ets6_network_proxy."
+        )
+
+
+def _differing_winhttp(context: ProxyContext, *, with_script: bool) -> list[WinHttpLayer]:
+    """Return WinHTTP's settings that name another proxy than the settings of some user.
+
+    with_script: of the users with a script or automatic detection, which WinHTTP's setting cannot
+    hold; else of those without.
+    """
+    meanings: list[Meaning] = []
+    for deciding in context.pc_layers:
+        if deciding.layer.uses(PAC | AUTODETECT) == with_script:
+            meanings.extend(deciding.layer.meanings)
+    differing = []
     for layer in context.winhttp_layers:
-        proxies = _proxies(layer.meaning)
         if layer.error or not layer.meaning.server:
             continue
-        if any(_proxies(deciding.layer.meaning) != proxies for deciding in context.pc_layers):
-            yield (
-                f"WinHTTP has {layer.meaning.describe()}, which ETS6 does not use: it is for "
-                "services. ETS6 uses WinINET's settings, see ets6_network_proxy."
-            )
-            return
+        if any(_proxies(meaning) != _proxies(layer.meaning) for meaning in meanings):
+            differing.append(layer)
+    return differing
 
 
-def _unfetched_scripts(context: ProxyContext) -> Iterator[str]:
-    for error in context.unfetched_scripts:
-        yield f"{sentence(str(error))}, so Windows continues as if there were none."
+def _failing_scripts(context: ProxyContext) -> Iterator[str]:
+    for error in context.failing_scripts:
+        yield f"{sentence(error)}, so Windows continues as if there were none."
 
 
 def _differs(meaning: Meaning, context: ProxyContext) -> bool:
     """Return whether a meaning differs from what any user of ETS6 has."""
-    return any(deciding.layer.meaning != meaning for deciding in context.pc_layers)
+    return any(meaning not in deciding.layer.meanings for deciding in context.pc_layers)
 
 
 def _proxies(meaning: Meaning) -> tuple[str, str]:

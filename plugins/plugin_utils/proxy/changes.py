@@ -11,13 +11,27 @@ from ..finding import Change
 from ..formats import winhttp
 from ..formats.registry import binary, dword, text
 from ..formats.wininet import AUTODETECT, VALUES, ConnectionSettings
-from ..operations import RegistryChange, SetWinHttpProxy
+from ..operations import (
+    Operation,
+    RegistryChange,
+    SetRegistryValues,
+    SetWinHttpProxy,
+    winhttp_version,
+)
 from ..policy.proxy import ProxySetting
 from ..snapshot import Registry
 from .meaning import Meaning
-from .records import WINHTTP_UNIT, WININET_UNIT, differing, write_record
+from .records import (
+    WINHTTP_UNIT,
+    WININET_UNIT,
+    differing,
+    layer_record,
+    machine_record,
+    write_record,
+)
 from .settings import (
     AUTO_CONFIG_URL,
+    AUTO_DETECT,
     PER_USER,
     POLICY,
     PROXY_ENABLE,
@@ -25,8 +39,10 @@ from .settings import (
     PROXY_SERVER,
     Layer,
     plain_meaning,
-    read_blobs,
 )
+
+POLICY_RECORD = machine_record("policy")
+WINHTTP_RECORD = machine_record("winhttp")
 
 
 def required_meaning(setting: ProxySetting) -> Meaning:
@@ -41,28 +57,32 @@ def required_winhttp(setting: ProxySetting) -> Meaning:
     return Meaning.of_texts(setting.flags, setting.winhttp_server, ";".join(setting.bypass), "")
 
 
-def is_consistent(registry: Registry, layer: Layer) -> bool:
-    """Return whether both blobs are there and mean the same as the plain values."""
-    blobs = read_blobs(registry, layer.path)
-    if blobs.problems or len(blobs.settings) < len(VALUES):
-        return False
-    if any(Meaning.of_blob(blob) != layer.meaning for blob in blobs.settings.values()):
-        return False
-    # No plain value decides about automatic detection.
-    comparable = dataclasses.replace(layer.meaning, flags=layer.meaning.flags & ~AUTODETECT)
-    return plain_meaning(registry, layer.path) == comparable
+def agrees_with_plain_values(registry: Registry, layer: Layer) -> bool:
+    """Return whether the plain values of a layer mean the same as its blob.
+
+    The value AutoDetect counts only where it is there: Windows does not always write it.
+    """
+    autodetect = bool(layer.meaning.flags & AUTODETECT)
+    return plain_meaning(registry, layer.path, autodetect) == layer.meaning
 
 
 def set_layer(registry: Registry, layer: Layer, setting: ProxySetting) -> Change:
     """Return the change that makes a layer mean what the policy asks for."""
-    changes = [*_blob_changes(layer, setting), *_plain_changes(layer, setting)]
+    changes = [
+        *_blob_changes(layer, setting),
+        *_plain_changes(layer, setting),
+        *_autodetect_changes(registry, layer, setting),
+    ]
+    values = [(path, name) for path, name, _value in changes]
+    # Windows may write this value later on; removal then deletes it again.
+    values.append((layer.path, AUTO_DETECT))
     meaning = required_meaning(setting).to_wire()
     return Change(
         f"WinINET proxy, {layer.title}",
         layer.meaning.to_wire(),
         meaning,
         [
-            write_record(registry, layer.id, WININET_UNIT, changes, meaning),
+            write_record(registry, layer_record(layer.id), WININET_UNIT, values, meaning),
             *differing(registry, changes, WININET_UNIT),
         ],
     )
@@ -79,25 +99,35 @@ def set_per_user(registry: Registry, *, per_user: bool) -> Change:
         before,
         after,
         [
-            write_record(registry, "policy", WININET_UNIT, changes, after),
+            write_record(registry, POLICY_RECORD, WININET_UNIT, [(POLICY, PER_USER)], after),
             *differing(registry, changes, WININET_UNIT),
         ],
     )
 
 
 def set_winhttp(registry: Registry, before: Meaning, setting: ProxySetting) -> Change:
-    """Return the change of WinHTTP's proxy."""
+    """Return the change of WinHTTP's proxy.
+
+    netsh writes it. Whether that includes the value of 32-bit programs depends on Windows, so such a
+    value that is there is written afterwards.
+    """
     meaning = required_winhttp(setting).to_wire()
-    operation = SetWinHttpProxy(setting.winhttp_server, ";".join(setting.bypass), WINHTTP_UNIT)
-    blob = binary(winhttp.compose(operation.server, operation.bypass))
-    changes: list[RegistryChange] = [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
-    record = write_record(registry, "winhttp", WINHTTP_UNIT, changes, meaning)
-    return Change("WinHTTP proxy", before.to_wire(), meaning, [record, operation])
+    server, bypass = setting.winhttp_server, ";".join(setting.bypass)
+    values = [(path, winhttp.VALUE) for path in winhttp.KEYS]
+    operations: list[Operation] = [
+        write_record(registry, WINHTTP_RECORD, WINHTTP_UNIT, values, meaning),
+        SetWinHttpProxy(server, bypass, WINHTTP_UNIT),
+    ]
+    path = winhttp.KEYS[1]
+    if registry.value(path, winhttp.VALUE) is not None:
+        blob = binary(winhttp.compose(server, bypass, winhttp_version(registry, path)))
+        operations.append(SetRegistryValues(path, {winhttp.VALUE: blob}, WINHTTP_UNIT))
+    return Change("WinHTTP proxy", before.to_wire(), meaning, operations)
 
 
 def _blob_changes(layer: Layer, setting: ProxySetting) -> list[RegistryChange]:
     """Return both blobs. The texts of a mode that is off stay, as in Windows' own dialog."""
-    settings = layer.settings or ConnectionSettings(0)
+    settings = layer.blob or ConnectionSettings(0)
     proxy, bypass = settings.proxy, settings.bypass
     if setting.mode == "named":
         proxy, bypass = setting.server, ";".join(setting.bypass)
@@ -120,3 +150,16 @@ def _plain_changes(layer: Layer, setting: ProxySetting) -> list[RegistryChange]:
         changes.append((layer.path, PROXY_SERVER, text(setting.server)))
         changes.append((layer.path, PROXY_OVERRIDE, bypass))
     return changes
+
+
+def _autodetect_changes(
+    registry: Registry, layer: Layer, setting: ProxySetting
+) -> list[RegistryChange]:
+    """Return the plain value of automatic detection, where there is one.
+
+    Windows would take over a plain value that contradicts the blobs.
+    """
+    if registry.value(layer.path, AUTO_DETECT) is None:
+        return []
+    is_on = bool(setting.flags & AUTODETECT)
+    return [(layer.path, AUTO_DETECT, dword(int(is_on)))]

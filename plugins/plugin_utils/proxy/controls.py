@@ -9,16 +9,24 @@ from collections.abc import Iterable
 
 from ..declaration import Family, Judgement, passed
 from ..finding import Severity
-from ..formats import winhttp as winhttp_format
 from ..policy.variables import Policy
 from ..snapshot import Snapshot
 from ..text import join_words
+from . import switches
 from .certainty import judge_certainty
 from .context import ProxyContext
 from .login import judge_login
-from .records import RECORDS
+from .records import MACHINE_RECORDS, USER_RECORDS
 from .removal import winhttp_removed, wininet_removed
-from .settings import MACHINE, POLICY, POLICY_SETTINGS, SETTINGS, connections_key, user_key
+from .settings import (
+    MACHINE,
+    MACHINE_32,
+    POLICY,
+    POLICY_SETTINGS,
+    SETTINGS,
+    connections_key,
+    user_key,
+)
 from .users import name_of
 from .winhttp import judge_winhttp
 from .wininet import judge_wininet
@@ -32,8 +40,10 @@ VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 
 def request(_policy: Policy) -> dict[str, list[object]]:
     """Return what has to be read for the controls."""
-    keys = [MACHINE, connections_key(MACHINE), POLICY, RECORDS, winhttp_format.KEYS[1]]
-    user_keys = [SETTINGS, connections_key(SETTINGS), POLICY_SETTINGS, ENVIRONMENT]
+    keys = [POLICY, MACHINE_RECORDS, *switches.KEYS]
+    for path in (MACHINE, MACHINE_32):
+        keys += [path, connections_key(path)]
+    user_keys = [SETTINGS, connections_key(SETTINGS), POLICY_SETTINGS, ENVIRONMENT, USER_RECORDS]
     return {
         "registry": [{"path": path} for path in keys],
         "user_registry": [{"path": path} for path in user_keys],
@@ -77,7 +87,8 @@ def winhttp(context: ProxyContext) -> Judgement:
     headline="It is not certain which proxy ETS6 uses",
     severity=Severity.MEDIUM,
     rationale="Where settings contradict each other, one user gets the proxy and the next one does "
-    "not.",
+    "not. Two files that override all of this are not read: system.net/defaultProxy in "
+    "machine.config and in the .config file of ETS6.",
     remedy="Set ets6_network_proxy, or correct the setting that the finding names.",
 )
 def effective(context: ProxyContext) -> Judgement:

@@ -6,7 +6,8 @@
 .NET Framework takes the two texts from Windows and parses them itself (.NET reference source,
 WebProxyDataBuilder and WebProxy.IsBypassed). It differs from Windows in three ways: only semicolons
 separate, a list that cannot be parsed makes every request fail, and a port that is the default of
-the protocol does not count.
+the protocol does not count. Every entry of a list has to be a URI, but only that of the protocol which
+is asked for has to be an HTTP proxy.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ _PROXY = re.compile(
     rf"http://(?:[^/?#]*@)?(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}})?)?(?:[/?#].*)?",
     re.IGNORECASE,
 )
-_LOGIN = re.compile(r"((?:^|[;\s])(?:[A-Za-z]+=)?(?:[A-Za-z]+://)?)[^;\s]*@(?=[^;\s@/]+)")
+_URI = re.compile(
+    rf"[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?(?:{_HOST})(?::(?P<port>[0-9]*))?(?:[/?#].*)?",
+    re.IGNORECASE,
+)
+_LOGIN = re.compile(r"^((?:PROXY\s+|HTTPS?\s+|[A-Za-z]+=)?(?:[A-Za-z]+://)?).*@", re.DOTALL)
 
 
 class ListError(ETS6Error):
@@ -43,18 +48,19 @@ def split_list(text: str) -> list[str]:
     return [entry for entry in entries if entry]
 
 
-def bypass_entry(bypass_list: str, scheme: str, host: str, port: int) -> str:
+def bypass_entry(bypass_list: str, scheme: str, host: str, port: int, domain: str = "") -> str:
     """Return the entry that lets a server bypass the proxy; empty without any.
 
     It is LOOPBACK for the PC itself. ``*`` matches anything, protocol and port of an entry may be
-    left out, and ``<local>`` matches every name without a dot.
+    left out, and ``<local>`` matches every name without a dot and, where domain is the PC's own DNS
+    domain, every name one label below it.
     """
     if _is_loopback(host):
         return LOOPBACK
     name = f"[{host}]" if ":" in host else host
     for entry in split_list(bypass_list):
         if entry.lower() == LOCAL:
-            if _is_local(name):
+            if _is_local(name, domain):
                 return entry
         elif _matches(entry, scheme, name, port):
             return entry
@@ -72,17 +78,20 @@ def server_for(servers: str, scheme: str) -> str:
         return ""
     if "=" not in servers:
         return _proxy(servers, servers)
-    by_scheme: dict[str, str] = {}
+    address = ""
     for entry in split_list(servers):
-        protocol, *addresses = [part.strip() for part in entry.split("=")]
-        if not protocol or len(addresses) != 1 or not addresses[0]:
-            raise _unreadable(servers)
-        by_scheme[protocol.lower()] = _proxy(addresses[0], servers)
-    return by_scheme.get(scheme, "")
+        protocol, entry_address = _split_entry(entry, servers)
+        if protocol == scheme:
+            address = entry_address
+    return _proxy(address, servers) if address else ""
 
 
 def without_logins(text: str) -> str:
-    """Return servers or a URL as they may be shown: what precedes ``@`` in an address is left out."""
+    """Return servers or a URL as they may be shown: without a login.
+
+    A password may hold any character, blanks and semicolons included. So what precedes the last
+    ``@`` is left out, but for the protocol at the beginning.
+    """
     return _LOGIN.sub(r"\1…@", text)
 
 
@@ -118,8 +127,25 @@ def _like_any(pattern: str, texts: list[str]) -> bool:
     return any(_like(pattern, text) for text in texts)
 
 
+def _split_entry(entry: str, servers: str) -> tuple[str, str]:
+    """Return the protocol, in lower case, and the address of ``protocol=address``."""
+    protocol, _equals, address = (part.strip() for part in entry.partition("="))
+    if not protocol or "=" in address or not _is_uri(address):
+        raise _unreadable(servers)
+    return protocol.lower(), address
+
+
+def _is_uri(address: str) -> bool:
+    match = _URI.fullmatch(_uri(address))
+    return match is not None and int(match["port"] or 0) <= MAX_PORT
+
+
+def _uri(address: str) -> str:
+    return address if "://" in address else f"http://{address}"
+
+
 def _proxy(address: str, servers: str) -> str:
-    match = _PROXY.fullmatch(address if "://" in address else f"http://{address}")
+    match = _PROXY.fullmatch(_uri(address))
     if match is None:
         raise _unreadable(servers)
     port = int(match["port"] or _DEFAULT_PORTS["http"])
@@ -141,8 +167,11 @@ def _like(pattern: str, text: str) -> bool:
     return re.fullmatch(translate(literal), text, re.IGNORECASE) is not None
 
 
-def _is_local(name: str) -> bool:
-    return "." not in name and ":" not in name
+def _is_local(name: str, domain: str) -> bool:
+    if ":" in name:
+        return False
+    _label, dot, parent = name.partition(".")
+    return not dot or (bool(domain) and parent.lower() == domain.lower())
 
 
 def _is_loopback(host: str) -> bool:

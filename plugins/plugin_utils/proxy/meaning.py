@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..formats.winhttp import WinHttpSettings
 from ..formats.wininet import AUTODETECT, PAC, PROXY, ConnectionSettings
-from .lists import without_logins
+from .lists import split_list, without_logins
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Meaning:
         entries: tuple[str, ...] = ()
         if server:
             active |= PROXY
-            entries = tuple(sorted(set(filter(None, re.split(r"[;\s]+", bypass.lower())))))
+            entries = tuple(sorted(set(split_list(bypass.lower()))))
         if pac_url:
             active |= PAC
         return cls(active, server, entries, pac_url)
@@ -44,6 +45,11 @@ class Meaning:
     def of_blob(cls, blob: ConnectionSettings) -> Meaning:
         """Return the meaning of WinINET's blob."""
         return cls.of_texts(blob.flags, blob.proxy, blob.bypass, blob.pac_url)
+
+    @classmethod
+    def of_winhttp(cls, blob: WinHttpSettings) -> Meaning:
+        """Return the meaning of WinHTTP's blob, which has no script and no automatic detection."""
+        return cls.of_texts(blob.flags & PROXY, blob.server, blob.bypass, "")
 
     def describe(self) -> str:
         """Return it in words, for a sentence, without any login."""
@@ -67,3 +73,8 @@ class Meaning:
             "server": without_logins(self.server) or None,
             "bypass": ";".join(self.bypass) or None,
         }
+
+
+def describe_all(meanings: Iterable[Meaning]) -> str:
+    """Return several meanings in words, with ``or`` between them."""
+    return " or ".join(meaning.describe() for meaning in meanings)

@@ -3,21 +3,25 @@
 
 """Proxy scripts (PAC): fetched by the PC, since it may see another one than the controller, and run here.
 
-The PC fetches the script as a probe with a name of its own, directly, as Windows does. PyPAC runs it
-in a process that has no files, no network, little memory and a few seconds (pac_process). What the
-script asks about its surroundings is answered with what the PC's probes found: the addresses of the
-endpoints' names, and its own. Anything else is not known, and an answer that rests on it is not used.
+The PC fetches the script as a probe with a name of its own, directly, as Windows does. The script
+runs in a process that has no files, no network, little memory and a few seconds (pac_process). What
+it asks about its surroundings is answered with what the PC found: the addresses of the endpoints'
+names, and its own. Anything else is not known, and an answer that rests on it is not used.
+
+WinHTTP fetches scripts over http and https only. Windows runs them in an engine that is older than
+the one here, so an answer that rests on newer syntax is not used either.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,13 +37,26 @@ SECONDS = 3
 """How long a script may run for all endpoints together."""
 START_SECONDS = 5
 """How long the process that runs it may take to start."""
-MAX_SCRIPT = 64 * 1024 - 1
-"""A probe keeps 64 KB of a body: a script that fills them was cut off."""
+MAX_SCRIPT = 1024 * 1024
+"""Bytes of a script that the PC sends: one that fills them was cut off."""
 MAX_TEXT = 300
+MAX_OWN_ADDRESSES = 16
 DEFAULT_CLOCK = "2000-01-01T00:00:00Z"
 DEFAULT_PORT = 80
 
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+_ENGINE_LIMITS = re.compile("InternalError|Maximum call stack")
+"""What QuickJS' errors about its own limits say."""
+_NO_CODE = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""", re.DOTALL)
+"""Comments and texts of JavaScript."""
+_NEWER_SYNTAX = (
+    (re.compile(r"\?\?"), "the operator ??"),
+    (re.compile(r"\?\.(?![0-9])"), "the operator ?."),
+    (re.compile(r"=>"), "arrow functions"),
+    (re.compile(r"`"), "template literals"),
+    (re.compile(r"\.\.\."), "the spread operator"),
+    (re.compile(r"\b(?:let|const|class)\s+[A-Za-z_$\[{]"), "let, const or class"),
+)
 _HTTP_KEYWORDS = frozenset({"PROXY", "HTTP"})
 _KEYWORDS = _HTTP_KEYWORDS | {"SOCKS", "SOCKS4", "SOCKS5"}
 
@@ -47,12 +64,14 @@ _KEYWORDS = _HTTP_KEYWORDS | {"SOCKS", "SOCKS4", "SOCKS5"}
 class PacError(ETS6Error):
     """A script could not be fetched or run.
 
-    unfetched: the PC did not get it, so Windows continues without it.
+    is_unfetched: the PC did not get it, so Windows continues without it. is_empty: it does not work,
+    so .NET Framework continues as if it named no proxy.
     """
 
-    def __init__(self, text: str, *, unfetched: bool = False) -> None:
+    def __init__(self, text: str, *, is_unfetched: bool = False, is_empty: bool = False) -> None:
         super().__init__(text)
-        self.unfetched = unfetched
+        self.is_unfetched = is_unfetched
+        self.is_empty = is_empty
 
 
 class NotFetchedError(PacError):
@@ -63,16 +82,29 @@ class NotFetchedError(PacError):
 class Answer:
     """What a script answers for one URL.
 
-    unanswered are its questions that could not be answered: the text must not be used then.
+    unanswered are its questions that could not be answered, doubt is why Windows may get another
+    answer: the text must not be used then. error is what the script threw.
     """
 
     text: str
     unanswered: tuple[str, ...] = ()
+    error: str = ""
+    doubt: str = ""
+
+
+def is_fetchable(url: str) -> bool:
+    """Return whether a script is one that WinHTTP fetches, and so a probe."""
+    return url.lower().startswith(("http://", "https://"))
 
 
 def probe(url: str) -> dict[str, Any]:
     """Return the probe that fetches a script, as windows_host takes it."""
-    return {"name": _probe_name(url), "url": url, "ways": [DIRECT]}
+    return {"name": _probe_name(url), "url": url, "ways": [DIRECT], "max_body": MAX_SCRIPT}
+
+
+def failure(url: str, error: str) -> str:
+    """Return a clause on a script that does not work."""
+    return f"the script {without_logins(url)} fails ({error})"
 
 
 def is_fetched(snapshot: Snapshot, url: str) -> bool:
@@ -94,15 +126,21 @@ def answers(
     script_probe = _find_probe(snapshot, url)
     if script_probe is None:
         raise NotFetchedError(f"the script {title} was not fetched")
+    script = _script(script_probe, title)
     document = {
-        "script": _script(script_probe, title),
+        "script": script,
         "urls": list(servers),
         "names": {name: list(values) for name, values in addresses.items()},
-        "own": [script_probe.local] if script_probe.local else [],
+        "own": _own_addresses(snapshot, script_probe),
         "clock": str(snapshot.host.get("time") or DEFAULT_CLOCK),
         "seconds": SECONDS,
     }
-    return list(_run(json.dumps(document, sort_keys=True), title))
+    raw_answers = _run(json.dumps(document, sort_keys=True), url)
+    newer = newer_syntax(script)
+    if not newer:
+        return list(raw_answers)
+    doubt = f"it uses {newer}, which the engine of Windows may not know"
+    return [replace(answer, doubt=doubt) for answer in raw_answers]
 
 
 def resolved(snapshot: Snapshot, hosts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -167,22 +205,27 @@ def _script(script_probe: Probe, title: str) -> str:
         kind = script_probe.error.kind if script_probe.error else "closed"
         raise PacError(
             f"the script {title} could not be fetched ({kind} at {script_probe.stage})",
-            unfetched=True,
+            is_unfetched=True,
         )
     _refuse_status(answer, title)
     if script_probe.tls and script_probe.tls.policy_errors:
         raise PacError(
             f"the script {title} could not be fetched (the PC does not trust the server's "
             "certificate)",
-            unfetched=True,
+            is_unfetched=True,
         )
-    if len(answer.body) > MAX_SCRIPT:
-        raise PacError(f"the script {title} is longer than {MAX_SCRIPT} bytes, which are not read")
+    if len(answer.body) >= MAX_SCRIPT:
+        raise PacError(f"the script {title} has {MAX_SCRIPT} bytes or more, which are not read")
     return answer.body.decode("utf-8-sig", errors="replace")
 
 
 def _refuse_status(answer: HttpAnswer, title: str) -> None:
     """Raise PacError for a status other than 200."""
+    if answer.status == 401:
+        raise PacError(
+            f"the script {title} is behind a login (HTTP 401); Windows asks again with the user's, "
+            "which is not done here"
+        )
     if 300 <= answer.status < 400:
         raise PacError(
             f"the script {title} was moved (HTTP {answer.status}); Windows may follow, which is not "
@@ -190,13 +233,43 @@ def _refuse_status(answer: HttpAnswer, title: str) -> None:
         )
     if answer.status != 200:
         raise PacError(
-            f"the script {title} could not be fetched (HTTP {answer.status})", unfetched=True
+            f"the script {title} could not be fetched (HTTP {answer.status})", is_unfetched=True
         )
 
 
+def _own_addresses(snapshot: Snapshot, script_probe: Probe) -> list[str]:
+    """Return the addresses that the PC may give a script as its own; empty where they are not known.
+
+    A host that only probes has a place in the PCs' network, but not their addresses: the one that it
+    fetched the script from is taken for theirs.
+    """
+    addresses = snapshot.addresses
+    if addresses is None:
+        addresses = (script_probe.local,) if snapshot.vantage and script_probe.local else ()
+    usable = []
+    for text_address in addresses:
+        try:
+            address = ipaddress.ip_address(text_address.partition("%")[0])
+        except ValueError:
+            continue
+        if not address.is_loopback:
+            usable.append(str(address))
+    return usable[:MAX_OWN_ADDRESSES]
+
+
+def newer_syntax(script: str) -> str:
+    """Return what a script uses that ECMAScript 5 does not have; empty where nothing was found."""
+    code = _NO_CODE.sub(" ", script)
+    for pattern, name in _NEWER_SYNTAX:
+        if pattern.search(code):
+            return name
+    return ""
+
+
 @lru_cache(maxsize=64)
-def _run(document: str, title: str) -> tuple[Answer, ...]:
+def _run(document: str, url: str) -> tuple[Answer, ...]:
     """Run a script in a process of its own. Raises PacError."""
+    title = without_logins(url)
     try:
         process = subprocess.run(  # noqa: S603 - this collection's own file, by this interpreter
             [sys.executable, "-P", str(Path(__file__).with_name("pac_process.py"))],
@@ -219,22 +292,35 @@ def _run(document: str, title: str) -> tuple[Answer, ...]:
             "ended"
         ) from None
     if "error" in reply:
-        raise _script_error(one_line(str(reply["error"]), MAX_TEXT), title)
+        raise _script_error(one_line(str(reply["error"]), MAX_TEXT), url)
     return items(_parse_answer, reply.get("answers"), "answers")
 
 
-def _script_error(message: str, title: str) -> PacError:
+def _script_error(message: str, url: str) -> PacError:
+    """Return the error of a script that could not be read, or of the process itself."""
     if message.startswith("ModuleNotFoundError"):
         return PacError(
-            f"the script {title} fails: the controller lacks the Python package pypac ({message})"
+            f"the script {without_logins(url)} could not be run: the controller lacks a Python "
+            f"package of pypac ({message})"
         )
-    return PacError(f"the script {title} fails ({message})")
+    return PacError(failure(url, message), is_empty=_is_of_script(message))
+
+
+def _is_of_script(message: str) -> bool:
+    """Return whether an error is the script's own: what the engine here runs out of is not."""
+    return message.startswith("JSRuntimeError") and not _ENGINE_LIMITS.search(message)
 
 
 def _parse_answer(raw: Any, place: str) -> Answer:
     record = expect(dict, raw, place)
     unanswered = items(text, record.get("unanswered"), f"{place}.unanswered")
+    error = one_line(text(record.get("error"), f"{place}.error"), MAX_TEXT)
+    doubt = ""
+    if error and not _is_of_script(error):
+        doubt, error = f"the engine here gave up ({error})", ""
     return Answer(
         one_line(text(record.get("answer"), f"{place}.answer"), MAX_TEXT),
         tuple(one_line(question, MAX_TEXT) for question in unanswered),
+        error,
+        doubt,
     )

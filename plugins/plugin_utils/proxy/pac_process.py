@@ -5,9 +5,12 @@
 
 A script is a program of unknown origin, so it gets no files, no network, little time and memory. The
 process reads one JSON document from standard input and writes one to standard output, see pac.
-PyPAC brings the script's functions and a JavaScript engine (dukpy, which is QuickJS). Of the
+PyPAC brings the functions that a script may call, dukpy the JavaScript engine (QuickJS). Of the
 functions, those that ask the name service or the clock are replaced here, since the answers have to
 be the PC's and not the controller's.
+
+Where a script has FindProxyForURLEx, Windows calls that one, and only then are there the functions
+whose names end in Ex (Microsoft Learn, IPv6-aware proxy helper API definitions).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import os
 import resource
 import sys
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +30,23 @@ MEMORY = 512 * 1024 * 1024
 MAX_ANSWER = 2000
 MAX_UNANSWERED = 5
 MAX_NAME = 100
+MAX_ERROR = 300
+OWN_ADDRESS = "the PC's own address"
 
 
 class Surroundings:
-    """Answers what a script asks about its surroundings, and notes what could not be answered."""
+    """Answers what a script asks about its surroundings, and notes what could not be answered.
+
+    first is the index of the address that the PC gives as its own first: Windows does not say which
+    one of several that is.
+    """
 
     def __init__(self, names: dict[str, list[str]], own: list[str], clock: datetime) -> None:
         self._names = names
         self._own = own
         self._clock = clock
+        self.first = 0
+        self.uses_own = False
         self.unanswered: set[str] = set()
 
     def addresses(self, host: Any) -> list[str]:
@@ -48,9 +60,14 @@ class Surroundings:
 
     def own_addresses(self) -> list[str]:
         """Return the PC's own addresses."""
+        self.uses_own = True
         if not self._own:
-            self.unanswered.add("the PC's own address")
-        return self._own
+            self.unanswered.add(OWN_ADDRESS)
+        return self._own[self.first :] + self._own[: self.first]
+
+    def count_own(self) -> int:
+        """Return how many addresses the PC has."""
+        return len(self._own)
 
     def now(self, utc: bool = False) -> datetime:
         """Return the PC's time. Its time zone is not known."""
@@ -59,8 +76,16 @@ class Surroundings:
         return self._clock
 
 
-def functions(surroundings: Surroundings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the functions that replace PyPAC's, and those of the extended set."""
+@dataclass(frozen=True)
+class _Functions:
+    """Functions for scripts by name: those of every script, and those of a script with …Ex."""
+
+    basic: dict[str, Any]
+    extended: dict[str, Any]
+
+
+def _functions(surroundings: Surroundings) -> _Functions:
+    """Return the functions that replace PyPAC's."""
 
     def resolve(host: Any) -> str:
         return _first_ipv4(surroundings.addresses(host), "")
@@ -69,7 +94,10 @@ def functions(surroundings: Surroundings) -> tuple[dict[str, Any], dict[str, Any
         return bool(resolve(host))
 
     def my_address() -> str:
-        return _first_ipv4(surroundings.own_addresses(), "127.0.0.1")
+        address = _first_ipv4(surroundings.own_addresses(), "")
+        if not address:
+            surroundings.unanswered.add(OWN_ADDRESS)
+        return address or "127.0.0.1"
 
     def resolve_all(host: Any) -> str:
         return ";".join(surroundings.addresses(host))
@@ -90,12 +118,43 @@ def functions(surroundings: Surroundings) -> tuple[dict[str, Any], dict[str, Any
         "isResolvableEx": is_resolvable_at_all,
         "myIpAddressEx": my_addresses,
     }
-    return basic, extended
+    return _Functions(basic, extended)
+
+
+class Script:
+    """A script in the engine, with the functions that Windows gives it."""
+
+    def __init__(self, engine: Any, text: str, functions: _Functions) -> None:
+        self._engine = engine
+        for name, function in functions.basic.items():
+            self._add(name, function)
+        engine.evaljs(text)
+        self._entry = "FindProxyForURL"
+        if engine.evaljs(f"typeof {self._entry}Ex") == "function":
+            self._entry += "Ex"
+            for name, function in functions.extended.items():
+                self._add(name, function)
+
+    def answer(self, url: str, host: str) -> str:
+        """Return what the script answers, as text."""
+        call = f"{self._entry}(dukpy['url'], dukpy['host'])"
+        answer = self._engine.evaljs(call, url=url, host=host)
+        if answer is None:
+            return ""
+        return answer if isinstance(answer, str) else repr(answer)
+
+    def _add(self, name: str, function: Any) -> None:
+        self._engine.export_function(name, function)
+        self._engine.evaljs(
+            f"{name} = function () {{"
+            f" return call_python.apply(null, ['{name}'].concat([].slice.call(arguments))); }};"
+            " void 0;"
+        )
 
 
 def run(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Run the script for every URL, and return its answers."""
-    from pypac import parser, parser_functions, parser_functions_ex
+    from pypac import parser_functions, parser_functions_ex
 
     # The engine shows its environment to the script. It reads files of its own when it starts, so it
     # has to start before the limits are set; the same holds for PyPAC's late imports.
@@ -104,27 +163,47 @@ def run(document: dict[str, Any]) -> list[dict[str, Any]]:
     os.environ.clear()
     dukpy: Any = importlib.import_module("dukpy")
     engine = dukpy.JSInterpreter()
-    dukpy.JSInterpreter = lambda: engine
     clock = datetime.fromisoformat(document["clock"])
     surroundings = Surroundings(document["names"], document["own"], clock)
-    basic, extended = functions(surroundings)
-    _replace(parser_functions, basic)
-    _replace(parser_functions_ex, extended)
+    functions = _functions(surroundings)
+    _replace(parser_functions, functions.basic)
+    _replace(parser_functions_ex, functions.extended)
     parser_functions._now = surroundings.now
     _limit(int(document["seconds"]))
-    # PyPAC makes a first call with a URL of its own.
-    script: Any = parser.PACFile(document["script"])  # type: ignore[no-untyped-call]
-    answers = []
-    for url, host in document["urls"]:
-        surroundings.unanswered.clear()
-        answer = script.find_proxy_for_url(url, host)
-        answers.append(
-            {
-                "answer": _text(answer)[:MAX_ANSWER],
-                "unanswered": sorted(surroundings.unanswered)[:MAX_UNANSWERED],
-            }
-        )
-    return answers
+    script = Script(
+        engine,
+        document["script"],
+        _Functions(parser_functions.function_injections, parser_functions_ex.function_injections),
+    )
+    return [_ask(script, surroundings, url, host) for url, host in document["urls"]]
+
+
+def _ask(script: Script, surroundings: Surroundings, url: str, host: str) -> dict[str, Any]:
+    """Return the answer for a URL. What the script throws there costs no other URL its answer."""
+    surroundings.unanswered.clear()
+    surroundings.uses_own = False
+    surroundings.first = 0
+    answer, error = _call(script, url, host)
+    for first in range(1, surroundings.count_own()):
+        if not surroundings.uses_own:
+            break
+        surroundings.first = first
+        if _call(script, url, host) != (answer, error):
+            surroundings.unanswered.add(f"{OWN_ADDRESS}, of which it has several")
+            break
+    return {
+        "answer": answer[:MAX_ANSWER],
+        "error": error[:MAX_ERROR],
+        "unanswered": sorted(surroundings.unanswered)[:MAX_UNANSWERED],
+    }
+
+
+def _call(script: Script, url: str, host: str) -> tuple[str, str]:
+    """Return the answer and what was thrown."""
+    try:
+        return script.answer(url, host), ""
+    except Exception as error:  # noqa: BLE001 - whatever a script causes is reported, not raised
+        return "", f"{type(error).__name__}: {error}"
 
 
 def _replace(module: Any, replacements: dict[str, Any]) -> None:
@@ -151,18 +230,12 @@ def _first_ipv4(addresses: list[str], default: str) -> str:
     return default
 
 
-def _text(answer: Any) -> str:
-    if answer is None:
-        return ""
-    return answer if isinstance(answer, str) else repr(answer)
-
-
 def main() -> None:
     """Run the script of the document on standard input."""
     try:
         reply: dict[str, Any] = {"answers": run(json.load(sys.stdin))}
     except Exception as error:  # noqa: BLE001 - whatever a script causes is reported, not raised
-        reply = {"error": f"{type(error).__name__}: {error}"[:300]}
+        reply = {"error": f"{type(error).__name__}: {error}"[:MAX_ERROR]}
     json.dump(reply, sys.stdout)
 
 

@@ -11,70 +11,56 @@ from typing import Any
 
 from ..declaration import Judgement, failed, passed, unknown
 from ..finding import Change
-from ..formats import winhttp
+from ..formats import winhttp as winhttp_format
 from ..snapshot import Registry, State
 from ..text import join_words
+from .changes import POLICY_RECORD, WINHTTP_RECORD
 from .context import ProxyContext
 from .records import (
-    RECORDS,
     WINHTTP_UNIT,
     WININET_UNIT,
     ManagedSetting,
-    forget,
+    is_recorded,
+    layer_record,
     put_back,
 )
-from .settings import PER_USER, POLICY, Layer, read_layer, winhttp_layers
+from .settings import PER_USER, POLICY, Layer, read_layer
+from .winhttp_settings import winhttp_layers
 
 
 def wininet_removed(context: ProxyContext) -> Judgement:
     """Judge whether what was set of WinINET is put back."""
     settings = [_layer_setting(layer) for layer in context.layers]
     # Last, so that no user gets settings that are not put back yet.
-    settings.append(ManagedSetting("policy", PER_USER, WININET_UNIT, (POLICY,), _per_user_meaning))
-    return _judge(context, settings, _obsolete_records(context, settings))
+    settings.append(
+        ManagedSetting(PER_USER, WININET_UNIT, POLICY_RECORD, (POLICY,), _per_user_meaning)
+    )
+    return _judge(context.snapshot.registry, settings)
 
 
 def winhttp_removed(context: ProxyContext) -> Judgement:
     """Judge whether what was set of WinHTTP is put back."""
     setting = ManagedSetting(
-        "winhttp", "WinHTTP proxy", WINHTTP_UNIT, winhttp.KEYS, _winhttp_meaning
+        "WinHTTP proxy", WINHTTP_UNIT, WINHTTP_RECORD, winhttp_format.KEYS, _winhttp_meaning
     )
-    return _judge(context, [setting], [])
+    return _judge(context.snapshot.registry, [setting])
 
 
-def _obsolete_records(context: ProxyContext, settings: Sequence[ManagedSetting]) -> list[Change]:
-    """Return the changes that delete the records of users whose profile is gone."""
-    if context.snapshot.users is None:
-        return []
-    current = {setting.id.lower() for setting in settings} | {"winhttp"}
-    recorded = context.snapshot.registry.key(RECORDS).values
-    return [forget(name) for name in recorded if name.lower() not in current]
-
-
-def _judge(
-    context: ProxyContext, settings: Sequence[ManagedSetting], obsolete: Sequence[Change]
-) -> Judgement:
-    registry = context.snapshot.registry
-    records = registry.key(RECORDS)
-    if records.state is State.UNREADABLE:
-        return unknown(
-            "What was there before could not be determined: "
-            f"{RECORDS} could not be read: {records.error}."
-        )
+def _judge(registry: Registry, settings: Sequence[ManagedSetting]) -> Judgement:
     remedy: list[Change] = []
     unreadable: list[str] = []
     changed: list[str] = []
     for setting in settings:
-        if setting.id not in records.values:
+        recorded = is_recorded(registry, setting.location)
+        if recorded is False:
             continue
         change = put_back(registry, setting)
         if change is not None:
             remedy.append(change)
-        elif setting.read(registry) is None:
+        elif recorded is None or setting.read(registry) is None:
             unreadable.append(setting.title)
         else:
             changed.append(setting.title)
-    remedy.extend(obsolete)
     reason = _reason(remedy, unreadable, changed)
     if remedy:
         return failed(reason, remedy=remedy)
@@ -98,9 +84,13 @@ def _reason(remedy: Sequence[Change], unreadable: Sequence[str], changed: Sequen
 
 
 def _layer_setting(layer: Layer) -> ManagedSetting:
-    keys = (layer.path, layer.connections)
-    title = f"WinINET proxy, {layer.title}"
-    return ManagedSetting(layer.id, title, WININET_UNIT, keys, partial(_layer_meaning, layer))
+    return ManagedSetting(
+        f"WinINET proxy, {layer.title}",
+        WININET_UNIT,
+        layer_record(layer.id),
+        (layer.path, layer.connections),
+        partial(_layer_meaning, layer),
+    )
 
 
 def _layer_meaning(layer: Layer, registry: Registry) -> dict[str, Any] | None:

@@ -9,11 +9,12 @@ from typing import Any
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
 from ..formats.winhttp import KEYS
-from .certainty import winhttp_evidence
-from .changes import required_winhttp, set_winhttp
+from .changes import WINHTTP_RECORD, required_winhttp, set_winhttp
 from .context import ProxyContext
-from .settings import WinHttpLayer, winhttp_errors
-from .wininet import REPLACE, UNMANAGED
+from .meaning import Meaning
+from .records import was_reset
+from .winhttp_settings import WinHttpLayer
+from .wininet import REPLACE, RESET, UNMANAGED
 
 MODES = ("named", "direct")
 """The modes that WinHTTP's setting can hold."""
@@ -23,8 +24,7 @@ _BITNESS = dict(zip(KEYS, ("64-bit", "32-bit"), strict=True))
 def judge_winhttp(context: ProxyContext) -> Judgement:
     """Judge WinHTTP's settings."""
     setting = context.policy.proxy
-    layers = context.winhttp_layers
-    evidence: dict[str, Any] = winhttp_evidence(context)
+    evidence: dict[str, Any] = {layer.path: layer.evidence for layer in context.winhttp_layers}
     if setting.mode == "unmanaged":
         return not_applicable(UNMANAGED, evidence)
     if setting.mode not in MODES:
@@ -38,15 +38,17 @@ def judge_winhttp(context: ProxyContext) -> Judgement:
         return unknown(obstacle, evidence)
     required = required_winhttp(setting)
     evidence["wanted"] = required.to_wire()
-    differing = [layer for layer in layers if layer.error or layer.meaning != required]
+    differing = [layer for layer in context.winhttp_layers if _differs(layer, required)]
     if not differing:
         return passed(f"WinHTTP has {required.describe()}.", evidence)
     sentences = [_describe(layer) for layer in differing]
-    return failed(
-        f"{' '.join(sentences)} Required is {required.describe()}.",
-        evidence,
-        [set_winhttp(context.snapshot.registry, differing[0].meaning, setting)],
-    )
+    sentences.append(f"Required is {required.describe()}.")
+    registry = context.snapshot.registry
+    current = differing[0].meaning
+    if was_reset(registry, WINHTTP_RECORD, required.to_wire(), current.to_wire()):
+        sentences.append(RESET)
+    remedy = [set_winhttp(registry, current, setting)]
+    return failed(" ".join(sentences), evidence, remedy)
 
 
 def _obstacle(context: ProxyContext) -> str:
@@ -55,16 +57,20 @@ def _obstacle(context: ProxyContext) -> str:
     replace_malformed = context.policy.proxy.replace_malformed
     if not any(_is_obstacle(layer, replace_malformed) for layer in layers):
         return ""
-    reason = winhttp_errors(layers)
+    sentences = [f"{layer.error}." for layer in layers if layer.error]
     if any(layer.malformed for layer in layers):
-        reason += f" That is not overwritten. {REPLACE}"
-    return reason
+        sentences.append(f"That is not overwritten. {REPLACE}")
+    return " ".join(sentences)
 
 
 def _is_obstacle(layer: WinHttpLayer, replace_malformed: bool) -> bool:
     if layer.malformed and replace_malformed:
         return False
     return bool(layer.error)
+
+
+def _differs(layer: WinHttpLayer, required: Meaning) -> bool:
+    return bool(layer.error) or layer.meaning != required
 
 
 def _describe(layer: WinHttpLayer) -> str:

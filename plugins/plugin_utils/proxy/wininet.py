@@ -12,12 +12,25 @@ from ..declaration import Judgement, failed, not_applicable, passed, unknown
 from ..finding import Change
 from ..snapshot import State
 from ..text import sentence
-from .changes import is_consistent, required_meaning, set_layer, set_per_user
+from .changes import (
+    POLICY_RECORD,
+    agrees_with_plain_values,
+    required_meaning,
+    set_layer,
+    set_per_user,
+)
 from .context import ProxyContext
+from .records import layer_record, was_reset
 from .settings import PER_USER, POLICY, Layer
+from .users import users_without_hive
 
 UNMANAGED = "ets6_network_proxy leaves the proxy as it is (mode unmanaged)."
 REPLACE = "To have it replaced, set ets6_network_proxy.replace_malformed; removal puts the old bytes back."
+
+RESET = (
+    "This collection set it before, and something has changed it since: for example Group Policy, a "
+    "script, or a user. Change it there, too; else it comes back."
+)
 
 
 def judge_wininet(context: ProxyContext) -> Judgement:
@@ -32,7 +45,7 @@ def judge_wininet(context: ProxyContext) -> Judgement:
         return unknown(obstacle, evidence)
     for_machine = setting.scope == "machine"
     review = _Review(context)
-    for layer in [context.machine_layer] if for_machine else context.user_layers.values():
+    for layer in context.machine_layers if for_machine else context.user_layers.values():
         review.add_layer(layer)
     review.add_switch()
     reason = " ".join([*review.sentences, *review.unreplaced])
@@ -72,9 +85,15 @@ class _Review:
             self.unreplaced.append(f"{title}: {layer.error}; that is not overwritten.")
             return
         problem = self._problem(layer)
-        if problem:
-            self.sentences.append(f"{title}{problem}.")
-            self.remedy.append(set_layer(self.context.snapshot.registry, layer, setting))
+        if not problem:
+            return
+        registry = self.context.snapshot.registry
+        self.sentences.append(f"{title}{problem}.")
+        required = required_meaning(setting).to_wire()
+        current = layer.meaning.to_wire()
+        if was_reset(registry, layer_record(layer.id), required, current):
+            self.sentences.append(RESET)
+        self.remedy.append(set_layer(registry, layer, setting))
 
     def add_switch(self) -> None:
         """Compare whose settings count.
@@ -84,31 +103,39 @@ class _Review:
         for_machine = self.context.policy.proxy.scope == "machine"
         if self.context.machine_wide == for_machine:
             return
-        self.remedy.append(set_per_user(self.context.snapshot.registry, per_user=not for_machine))
+        registry = self.context.snapshot.registry
+        change = set_per_user(registry, per_user=not for_machine)
+        self.remedy.append(change)
         if for_machine:
             self.sentences.append(f"{PER_USER} is not 0, so each user's own settings count.")
         else:
             self.sentences.append(
                 f"{PER_USER} is 0, so the machine's settings count for every user."
             )
+        if was_reset(registry, POLICY_RECORD, change.after, change.before):
+            self.sentences.append(RESET)
 
     def _problem(self, layer: Layer) -> str:
         """Return what differs from the policy, to follow the layer's title."""
         required = required_meaning(self.context.policy.proxy)
         if layer.malformed:
             return f": {layer.malformed}; they are replaced"
-        if layer.meaning != required:
-            return f" say {layer.meaning.describe()}; required is {required.describe()}"
-        if not is_consistent(self.context.snapshot.registry, layer):
-            return " are inconsistent: a blob is missing, or blobs and plain values differ"
+        if layer.blob is None:
+            return f" have no DefaultConnectionSettings; required is {required.describe()}"
+        if layer.meanings != (required,):
+            return f" say {layer.describe()}; required is {required.describe()}"
+        if not agrees_with_plain_values(self.context.snapshot.registry, layer):
+            return " are inconsistent: blobs and plain values differ"
         return ""
 
 
 def _evidence(context: ProxyContext) -> dict[str, Any]:
     return {
         "machine_wide": context.machine_wide,
-        "machine": _layer_evidence(context.machine_layer),
+        "machine": _layer_evidence(context.machine_layers[0]),
+        **{layer.id: _layer_evidence(layer) for layer in context.machine_layers[1:]},
         "users": {sid: _layer_evidence(layer) for sid, layer in context.user_layers.items()},
+        "profiles_without_hive": users_without_hive(context.snapshot),
     }
 
 

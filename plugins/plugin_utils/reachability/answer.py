@@ -9,9 +9,9 @@ import hashlib
 import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from ..policy.endpoints import Endpoint
+from ..policy.endpoints import DEFAULT_PORTS, Endpoint
 from ..probes import Headers, HttpAnswer
 from ..proxy.login import NATIVE_SCHEMES, offered
 from ..text import one_line
@@ -37,6 +37,11 @@ HEADERS_IN_EVIDENCE = frozenset({
     "date",
 })  # fmt: skip
 """Headers that tell who answered. Cookies and the like stay out of reports."""
+WISPR = b"WISPAccessGatewayParam"
+"""What portals write for programs in their sign-in pages (WISPr)."""
+EMPTY_PAGE = "empty"
+"""The fingerprint of an empty answer begins with it."""
+MAX_TARGET = 1000
 MAX_HEADERS = 20
 MAX_HEADER = 200
 
@@ -49,13 +54,32 @@ def judge_answer(answer: HttpAnswer, where: str, route: str, endpoint: Endpoint)
     """
     if answer.status == 407:
         return login_verdict(answer, where, route)
+    verdict = _any_answer(answer, where, route, endpoint)
+    if verdict.outcome is Outcome.FINE and not answer.complete:
+        return Verdict(
+            Outcome.RESET,
+            f"{where} sends the beginning of an answer (HTTP {answer.status}, {len(answer.body)} "
+            "bytes), which ends before its announced length.",
+        )
+    return verdict
+
+
+def _any_answer(answer: HttpAnswer, where: str, route: str, endpoint: Endpoint) -> Verdict:
     if endpoint.scheme == "https":
         return _answer_over_tls(answer, where, endpoint)
+    return _plain_answer(answer, where, route, endpoint)
+
+
+def _plain_answer(answer: HttpAnswer, where: str, route: str, endpoint: Endpoint) -> Verdict:
     foreign = _foreign_answer(answer, where, route, endpoint)
     if foreign is not None:
         return foreign
     if answer.status >= 500:
-        return _server_error(answer, where)
+        return Verdict(
+            Outcome.ERROR_NOT_KNOWN,
+            f"{where} is answered by an error ({answer.status}). Over HTTP nothing proves who sent "
+            "it: the server, a proxy or a filter.",
+        )
     if has_document(endpoint):
         return _answer_for_document(answer, where, endpoint)
     return _answer_over_http(answer, where, endpoint)
@@ -65,20 +89,20 @@ def _answer_over_tls(answer: HttpAnswer, where: str, endpoint: Endpoint) -> Verd
     if answer.status >= 500 or answer.status == 451:
         return _server_error(answer, where)
     if has_document(endpoint) and not _is_redirect(answer):
-        if _is_document(answer, endpoint):
+        if is_document(answer, endpoint):
             return _document(where)
-        return _wrong_document(where)
+        return _wrong_document(where, answer.status)
     return Verdict(Outcome.FINE, f"{where} is reached (HTTP {answer.status}).")
 
 
 def _answer_for_document(answer: HttpAnswer, where: str, endpoint: Endpoint) -> Verdict:
-    if _is_document(answer, endpoint):
+    if is_document(answer, endpoint):
         return _document(where)
     if _is_redirect(answer):
         return Verdict(
             Outcome.PAGE_NOT_KNOWN,
-            f"{where} is answered by a redirect ({answer.status}) instead of the vendor's "
-            "document. Its sender could not be determined.",
+            f"{where} is answered by a redirect ({answer.status}) to {_shown_target(answer)} "
+            "instead of the vendor's document. Its sender could not be determined.",
         )
     if is_page(answer):
         return Verdict(
@@ -86,7 +110,7 @@ def _answer_for_document(answer: HttpAnswer, where: str, endpoint: Endpoint) -> 
             f"{where} is answered by a web page instead of the vendor's document: a filter or a "
             "sign-in page.",
         )
-    return _wrong_document(where)
+    return _wrong_document(where, answer.status)
 
 
 def _answer_over_http(answer: HttpAnswer, where: str, endpoint: Endpoint) -> Verdict:
@@ -120,15 +144,17 @@ def _foreign_answer(
 ) -> Verdict | None:
     """Return what an answer means that the server did not give, None where it may be the server's."""
     status = answer.status
-    target = ""
-    if _is_redirect(answer):
-        target = _other_site(_target(answer), endpoint.host)
-    if status == 511 or target:
-        page = one_line(target or str(status), MAX_HEADER)
+    if status == 511 or WISPR in answer.body:
         return Verdict(
             Outcome.CAPTIVE_PORTAL,
-            f"{where} is answered by a sign-in page ({page}): the network requires a login in the "
-            "browser first.",
+            f"{where} is answered by a sign-in page ({status}): the network requires a login in "
+            "the browser first.",
+        )
+    if _is_redirect(answer) and _other_site(_target(answer), endpoint.host):
+        return Verdict(
+            Outcome.SIGN_IN_OR_BLOCK,
+            f"{where} is answered by a redirect ({status}) to {_shown_target(answer)}: a sign-in "
+            "page of the network, or a page that blocks the server.",
         )
     if route:
         refused = _proxys_answer(answer, where, route, endpoint)
@@ -149,7 +175,7 @@ def _proxys_answer(
     """Return what a proxy answered by itself, None where that cannot be told."""
     status = answer.status
     is_squids = bool(answer.header("x-squid-error"))
-    if status in (502, 503, 504) or (status >= 500 and is_squids):
+    if status >= 500 and is_squids:
         return Verdict(
             Outcome.PROXY_CANNOT,
             f"The proxy {route} cannot reach {endpoint.host} (it answered {status}).",
@@ -173,10 +199,10 @@ def _document(where: str) -> Verdict:
     return Verdict(Outcome.FINE, f"{where} is reached, and sends the vendor's document.")
 
 
-def _wrong_document(where: str) -> Verdict:
+def _wrong_document(where: str, status: int) -> Verdict:
     return Verdict(
         Outcome.WRONG_CONTENT,
-        f"{where} is reached, and what it sends is not the vendor's document.",
+        f"{where} is reached, and what it sends is not the vendor's document (HTTP {status}).",
     )
 
 
@@ -185,7 +211,8 @@ def has_document(endpoint: Endpoint) -> bool:
     return (endpoint.host, endpoint.path) in DOCUMENTS
 
 
-def _is_document(answer: HttpAnswer, endpoint: Endpoint) -> bool:
+def is_document(answer: HttpAnswer, endpoint: Endpoint) -> bool:
+    """Return whether an answer is the document of an endpoint."""
     pattern = DOCUMENTS[(endpoint.host, endpoint.path)]
     return answer.status == 200 and bool(pattern.search(answer.body[:DOCUMENT_HEAD]))
 
@@ -196,6 +223,35 @@ def _is_redirect(answer: HttpAnswer) -> bool:
 
 def _target(answer: HttpAnswer) -> str:
     return answer.header("location").strip()
+
+
+def _shown_target(answer: HttpAnswer) -> str:
+    return one_line(_target(answer), MAX_HEADER) or "no address"
+
+
+def redirect_target(answer: HttpAnswer | None, endpoint: Endpoint) -> str:
+    """Return the URL that an endpoint with a known document redirects to, where it can be probed.
+
+    Empty for any other answer. The URL comes from the network: only a plain one is taken, without a
+    login.
+    """
+    if answer is None or not _is_redirect(answer) or not has_document(endpoint):
+        return ""
+    try:
+        target = urljoin(endpoint.url, _target(answer))
+        is_url = _is_plain_url(target)
+    except ValueError:
+        return ""
+    return target if is_url else ""
+
+
+def _is_plain_url(url: str) -> bool:
+    """Return whether a URL is one of HTTP, in ASCII, without a login. Raises ValueError."""
+    if not re.fullmatch("[!-~]+", url) or len(url) > MAX_TARGET:
+        return False
+    parts = urlsplit(url)
+    has_server = bool(parts.hostname) and parts.port != 0
+    return has_server and parts.scheme in DEFAULT_PORTS and parts.username is None
 
 
 def _other_site(target: str, host: str) -> str:
@@ -214,13 +270,27 @@ def _site(host: str) -> list[str]:
     return host.lower().rstrip(".").split(".")[-2:]
 
 
-def fingerprint(body: bytes) -> str:
-    """Return what tells one answer from another; empty for an empty one.
+def answer_id(answer: HttpAnswer) -> str:
+    """Return what an answer is, short enough for the evidence: hosts are compared by it."""
+    content = _shown_target(answer) if _is_redirect(answer) else fingerprint(answer)[:16]
+    return f"{answer.status} {content}"
 
-    Numbers and long words are left out, since pages have times and ids in them.
+
+def fingerprint(answer: HttpAnswer) -> str:
+    """Return what tells one answer from another; empty where it says too little for that.
+
+    Numbers and long words are left out, since pages have times and ids in them. Of an empty body only
+    a success tells something: a filter may answer every name by it.
     """
-    words = re.sub(rb"[0-9A-Za-z_=/+-]{20,}|[0-9]+", b"", body).strip()
-    return hashlib.sha256(words).hexdigest() if words else ""
+    words = re.sub(rb"[0-9A-Za-z_=/+-]{20,}|[0-9]+", b"", answer.body).strip()
+    if words:
+        return hashlib.sha256(words).hexdigest()
+    return f"{EMPTY_PAGE} {answer.status}" if 200 <= answer.status < 300 else ""
+
+
+def is_empty(page: str) -> bool:
+    """Return whether a fingerprint is that of an empty answer."""
+    return page.startswith(EMPTY_PAGE)
 
 
 def is_page(answer: HttpAnswer) -> bool:

@@ -16,8 +16,9 @@ from typing import TypeVar
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
-    from cryptography.x509.oid import AuthorityInformationAccessOID
+    from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 except ImportError:
     # ansible-core depends on it; only ansible-test's import check runs without it.
     SIGNING_KEYS: tuple[type, ...] = ()
@@ -111,6 +112,12 @@ def names_of(certificate: x509.Certificate) -> list[str]:
     return [*names.get_values_for_type(x509.DNSName), *addresses]
 
 
+def common_name(certificate: x509.Certificate) -> str:
+    """Return the common name of a certificate's subject; empty without one."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return an IP address, or None for any other text."""
     try:
@@ -127,7 +134,7 @@ def covers(name: str, host: str) -> bool:
     address = parse_address(host)
     if address is not None:
         return parse_address(name) == address
-    name, host = name.lower(), host.lower().rstrip(".")
+    name, host = name.lower().rstrip("."), host.lower().rstrip(".")
     if name.startswith("*."):
         return name[2:] == host.partition(".")[2]
     return name == host
@@ -139,11 +146,22 @@ def name_text(name: x509.Name) -> str:
 
 
 def issuer_key_id(certificate: x509.Certificate) -> str:
-    """Return what tells the issuer's key from others; its name where the certificate has no key id."""
+    """Return what tells the issuer's key from others; empty where the certificate does not say."""
     identifier = _extension(certificate, x509.AuthorityKeyIdentifier)
     if identifier is not None and identifier.key_identifier:
         return identifier.key_identifier.hex()
-    return name_text(certificate.issuer)
+    return ""
+
+
+def key_id(certificate: x509.Certificate) -> str:
+    """Return the hash of a certificate's own key (RFC 5280, 4.2.1.2, method 1)."""
+    return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest.hex()
+
+
+def thumbprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-1 by which Windows' stores name a certificate, in upper case."""
+    # It is a name here and proves nothing.
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303
 
 
 def timestamp_count(certificate: x509.Certificate) -> int:
@@ -167,9 +185,9 @@ def timestamp_count(certificate: x509.Certificate) -> int:
 def weak_signs(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return the signs, in words, that a certificate was made up. They prove nothing."""
     signs = []
-    days = (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days
+    days = _days(certificate)
     timestamps = timestamp_count(certificate)
-    required = 3 if days > 180 else 2
+    required = _required_timestamps(certificate)
     if timestamps < required:
         signs.append(
             f"{timestamps or 'no'} embedded signed certificate timestamps, browsers ask for "
@@ -181,6 +199,24 @@ def weak_signs(certificate: x509.Certificate) -> tuple[str, ...]:
     if days > limit:
         signs.append(f"valid for {days} days, public ones for {limit} at most")
     return tuple(signs)
+
+
+def resembles_public(certificate: x509.Certificate) -> bool:
+    """Return whether a certificate has what public authorities' have and inspectors' usually lack.
+
+    Enough timestamps, or an address of its issuer. An inspector can make up both.
+    """
+    is_logged = timestamp_count(certificate) >= _required_timestamps(certificate)
+    return is_logged or has_issuer_address(certificate)
+
+
+def _days(certificate: x509.Certificate) -> int:
+    return (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days
+
+
+def _required_timestamps(certificate: x509.Certificate) -> int:
+    """Return how many embedded timestamps browsers ask for (Chrome's CT policy)."""
+    return 3 if _days(certificate) > 180 else 2
 
 
 def has_issuer_address(certificate: x509.Certificate) -> bool:

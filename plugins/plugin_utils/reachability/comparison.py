@@ -15,16 +15,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..policy.endpoints import Endpoint
 from ..proxy.routes import Route
-from .answer import has_document
+from .answer import has_document, is_empty
 from .outcomes import Outcome, Verdict
 
-PAGES = frozenset({Outcome.BLOCK_PAGE, Outcome.CAPTIVE_PORTAL})
+PAGES = frozenset({Outcome.BLOCK_PAGE, Outcome.CAPTIVE_PORTAL, Outcome.SIGN_IN_OR_BLOCK})
+PORTALS = frozenset({Outcome.CAPTIVE_PORTAL, Outcome.SIGN_IN_OR_BLOCK})
 BEHIND_A_PORTAL = frozenset({
     Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.RESET, Outcome.RESET_AT_NAME, Outcome.NO_TLS,
     Outcome.TLS_FAILED, Outcome.WRONG_NAME, Outcome.INTERCEPTED, Outcome.UNTRUSTED,
     Outcome.SINKHOLED, Outcome.NOT_RESOLVED,
 })  # fmt: skip
 """Outcomes that a portal brings about as long as the user is not signed in."""
+
+DOUBTFUL = frozenset({
+    Outcome.BLOCK_PAGE, Outcome.PAGE_NOT_KNOWN, Outcome.ERROR_NOT_KNOWN,
+})  # fmt: skip
+
+ACCEPTED = frozenset({Outcome.FINE, Outcome.PAGE_NOT_KNOWN})
 
 RouteVerdict = tuple[Route, Verdict]
 Verdicts = Mapping[str, Sequence[RouteVerdict]]
@@ -37,16 +44,23 @@ class _Answers:
     def __init__(self, verdicts: Verdicts, endpoints: Mapping[str, Endpoint]) -> None:
         self._servers_pages: set[tuple[str, str]] = set()
         self.foreign_pages: dict[str, Outcome] = {}
+        self.wrong_documents: dict[str, str] = {}
         self.portal_routes: set[str | None] = set()
         for name, _route, verdict in _each(verdicts):
             if verdict.is_servers_page:
                 self._servers_pages.add((endpoints[name].host, verdict.page))
-        genuine = {page for _host, page in self._servers_pages}
-        for _name, route, verdict in _each(verdicts):
-            if verdict.page and verdict.outcome in PAGES and verdict.page not in genuine:
-                self.foreign_pages[verdict.page] = verdict.outcome
-            if verdict.outcome is Outcome.CAPTIVE_PORTAL:
+        genuine = {page for _host, page in self._servers_pages if not is_empty(page)}
+        for name, route, verdict in _each(verdicts):
+            if verdict.outcome in PORTALS:
                 self.portal_routes.add(route.proxy)
+            if verdict.page and verdict.page not in genuine:
+                self._add_page(name, verdict)
+
+    def _add_page(self, name: str, verdict: Verdict) -> None:
+        if verdict.outcome in PAGES:
+            self.foreign_pages[verdict.page] = verdict.outcome
+        if verdict.outcome is Outcome.WRONG_CONTENT and verdict.chain is None:
+            self.wrong_documents.setdefault(verdict.page, name)
 
     def is_servers_page(self, host: str, page: str) -> bool:
         """Return whether a server sends the same page over genuine TLS."""
@@ -72,27 +86,49 @@ def _each(verdicts: Verdicts) -> Iterator[tuple[str, Route, Verdict]]:
 
 
 def _compare(verdict: Verdict, route: Route, endpoint: Endpoint, answers: _Answers) -> Verdict:
-    outcome, page = verdict.outcome, verdict.page
-    if outcome in (Outcome.FINE, Outcome.PAGE_NOT_KNOWN) and page in answers.foreign_pages:
+    is_servers = answers.is_servers_page(endpoint.host, verdict.page)
+    if verdict.outcome in DOUBTFUL and is_servers:
+        return _corrected(
+            verdict,
+            "But the server answers the same over TLS, so it is its own.",
+            _own_outcome(verdict.outcome, endpoint),
+        )
+    if verdict.outcome in ACCEPTED and verdict.chain is None and not is_servers:
+        return _without_foreign_page(verdict, answers)
+    if verdict.outcome in BEHIND_A_PORTAL and route.proxy in answers.portal_routes:
+        return _corrected(
+            verdict,
+            "A sign-in or block page answers for another server: see its finding first, then probe "
+            "again.",
+            verdict.outcome,
+        )
+    return verdict
+
+
+def _without_foreign_page(verdict: Verdict, answers: _Answers) -> Verdict:
+    """Return the verdict on an answer over HTTP, corrected where another server has the same one."""
+    page = verdict.page
+    if page in answers.foreign_pages:
         return _corrected(
             verdict,
             "But the page is the same as that of another server: it is not the vendor's.",
             answers.foreign_pages[page],
         )
-    is_doubtful = outcome in (Outcome.BLOCK_PAGE, Outcome.PAGE_NOT_KNOWN)
-    if is_doubtful and answers.is_servers_page(endpoint.host, page):
+    if page in answers.wrong_documents:
         return _corrected(
             verdict,
-            "But the server answers the same over TLS, so it is its own.",
-            Outcome.WRONG_CONTENT if has_document(endpoint) else Outcome.FINE,
-        )
-    if outcome in BEHIND_A_PORTAL and route.proxy in answers.portal_routes:
-        return _corrected(
-            verdict,
-            "A sign-in page answers for another server, so sign in first, then probe again.",
-            outcome,
+            f"But it is the same answer as that to {answers.wrong_documents[page]}, which is not "
+            "the vendor's document. Its sender could not be determined.",
+            Outcome.PAGE_NOT_KNOWN,
         )
     return verdict
+
+
+def _own_outcome(outcome: Outcome, endpoint: Endpoint) -> Outcome:
+    """Return what a doubtful answer is once it is known to be the server's."""
+    if outcome is Outcome.ERROR_NOT_KNOWN:
+        return Outcome.SERVER_ERROR
+    return Outcome.WRONG_CONTENT if has_document(endpoint) else Outcome.FINE
 
 
 def _corrected(verdict: Verdict, sentence: str, outcome: Outcome) -> Verdict:

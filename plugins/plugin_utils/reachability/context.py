@@ -11,7 +11,6 @@ the verdicts by each other, and the controls judge what this context holds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from functools import cached_property
 
 from ..policy.endpoints import Endpoint
@@ -22,10 +21,10 @@ from ..proxy.routes import Route
 from ..snapshot import Snapshot
 from .certificate import CertificateError
 from .comparison import RouteVerdict, compare_verdicts
+from .observer import Observer
 from .outcomes import Outcome, Verdict
-from .probe_plan import other_name
-from .roots import public_roots
-from .verdict import Observer, judge_probe
+from .probe_plan import moved_name, moved_target, other_name
+from .verdict import FollowUps, judge_probe
 
 
 class ReachabilityContext:
@@ -40,7 +39,7 @@ class ReachabilityContext:
     def problem(self) -> str:
         """Why certificates cannot be judged; empty where they can."""
         try:
-            public_roots(self.policy.public_roots)
+            Observer.of_snapshot(self.snapshot, self.policy)
         except CertificateError as error:
             return str(error)
         return ""
@@ -55,8 +54,9 @@ class ReachabilityContext:
         return compare_verdicts(verdicts, self.policy.endpoints)
 
     @cached_property
-    def _observer(self) -> Observer:
-        return Observer(public_roots(self.policy.public_roots), _clock(self.snapshot))
+    def observer(self) -> Observer:
+        """What is known of the host beside its probes. Only where there is no problem."""
+        return Observer.of_snapshot(self.snapshot, self.policy)
 
     @cached_property
     def _probes(self) -> Mapping[tuple[str, str], Probe]:
@@ -73,19 +73,12 @@ class ReachabilityContext:
             reason = self.snapshot.errors.get("probes", "the PC's reply does not hold this probe")
             via = f"through {route.proxy}" if route.proxy else "directly"
             return Verdict(Outcome.NOT_PROBED, f"Not probed {via}: {reason}.")
+        return judge_probe(probe, endpoint, self.observer, self._follow_ups(endpoint, probe))
+
+    def _follow_ups(self, endpoint: Endpoint, probe: Probe) -> FollowUps:
         other_name_probe = None
-        if route.proxy == DIRECT:
+        if probe.route == DIRECT:
             other_name_probe = self._probes.get((other_name(endpoint), DIRECT))
-        return judge_probe(probe, endpoint, self._observer, other_name_probe)
-
-
-def _clock(snapshot: Snapshot) -> datetime | None:
-    """Return the host's own time, or None where the reply has none that can be read."""
-    text = snapshot.host.get("time")
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        target = moved_target(endpoint, probe)
+        moved_probe = self._probes.get((moved_name(endpoint, target), probe.route))
+        return FollowUps(other_name_probe, moved_probe, target)

@@ -15,6 +15,7 @@ from ..policy.variables import Policy
 from .context import ReachabilityContext
 from .endpoints import judge_endpoint
 from .interception import judge_interception
+from .observer import KEYS
 from .outcomes import is_vendor_host
 
 FAMILY: Family[ReachabilityContext] = Family(
@@ -33,10 +34,14 @@ CLOUD_NOTICE = (
 
 
 def request(policy: Policy) -> dict[str, list[object]]:
-    """Return the probes; nothing is probed where ets6_network_state is absent."""
+    """Return the probes and the registry keys that explain them.
+
+    Nothing is probed where ets6_network_state is absent.
+    """
     if policy.state == "absent":
         return {"probes": []}
-    return {"probes": [endpoint.to_wire() for endpoint in policy.endpoints]}
+    probes: list[object] = [endpoint.to_wire() for endpoint in policy.endpoints]
+    return {"probes": probes, "registry": [{"path": path, "depth": 0} for path in KEYS]}
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def _severity(subject: ProbedEndpoint) -> Severity:
     headline="{title}: {server} cannot be reached",
     severity=_severity,
     rationale="{rationale}",
-    remedy="The finding names the obstacle, and whom to contact.",
+    remedy="The finding names the obstacle, and whom to contact. It holds for the program that "
+    "probed: an agent or a virus scanner that exempts programs by their names may treat ETS6 "
+    "differently.",
 )
 def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement:
     """Judge whether ETS6 can reach an endpoint, over every route that it would take."""
@@ -105,7 +112,8 @@ def interception(context: ReachabilityContext) -> Judgement:
     """Judge the certificates of all endpoints together."""
     if context.problem:
         return unknown(context.problem)
-    return judge_interception(context.verdicts, context.policy.endpoints)
+    roots = context.observer.roots
+    return judge_interception(context.verdicts, context.policy.endpoints, roots)
 
 
 @FAMILY.control(

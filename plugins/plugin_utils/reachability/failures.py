@@ -8,14 +8,21 @@ The prober tells errors apart by exception types and numbers, never by texts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..policy.endpoints import Endpoint
-from ..probes import UNREADABLE, HttpAnswer, Probe
+from ..probes import UNREADABLE, HttpAnswer, Probe, ProbeError
+from ..text import join_words, one_line
 from .answer import login_verdict
 from .outcomes import Outcome, Verdict
 
 CUT_OFF = frozenset({"reset", "closed", "timeout"})
 """Errors that a filter of server names brings about, and a server that is down as well."""
 BEFORE_TLS = frozenset({UNREADABLE, "queue", "dns", "tcp", "connect"})
+NO_COMMON_ALGORITHM = frozenset({0x80090331, 0x80090331 - (1 << 32)})
+"""SEC_E_ALGORITHM_MISMATCH, unsigned and as .NET has it (Microsoft Learn, "Schannel Error Codes for TLS
+and SSL Alerts")."""
+MAX_TARGET = 200
 DESCRIPTIONS = {
     "timeout": "no answer in time",
     "refused": "refused",
@@ -95,11 +102,24 @@ def _tunnel_refused(answer: HttpAnswer, where: str, route: str, user: str) -> Ve
     status = answer.status
     if status == 407:
         return login_verdict(answer, where, route, user)
-    if status == 511 or 300 <= status < 400:
+    if status == 511:
         return Verdict(
             Outcome.CAPTIVE_PORTAL,
             f"The proxy {route} answers with a sign-in page ({status}): the network requires a "
             "login in the browser first.",
+        )
+    if 300 <= status < 400:
+        target = one_line(answer.header("location"), MAX_TARGET) or "no address"
+        return Verdict(
+            Outcome.SIGN_IN_OR_BLOCK,
+            f"The proxy {route} answers with a redirect ({status}) to {target}: a sign-in page of "
+            "the network, or a page that blocks the server.",
+        )
+    if status == 500:
+        return Verdict(
+            Outcome.ERROR_NOT_KNOWN,
+            f"The proxy {route} answers with an error (500): it cannot resolve or reach the server, "
+            "or is out of order itself. The number does not say which.",
         )
     if status >= 500:
         return Verdict(
@@ -112,13 +132,39 @@ def _tunnel_refused(answer: HttpAnswer, where: str, route: str, user: str) -> Ve
     )
 
 
+def no_common_tls(error: ProbeError, where: str, tls_off: Sequence[str]) -> Verdict | None:
+    """Return that this PC and the server have no TLS version in common, None where it is not that.
+
+    tls_off are the versions that the PC's settings switch off. The number alone says less: Windows has
+    it also for the alert insufficient_security of the other side.
+    """
+    is_local = error.code in NO_COMMON_ALGORITHM or error.kind == "no_common_tls"
+    if not is_local and not tls_off:
+        return None
+    if tls_off and error.kind not in CUT_OFF:
+        versions = join_words(tls_off)
+        return Verdict(
+            Outcome.TLS_OFF,
+            f"{where}: TLS fails, and this PC has {versions} switched off for clients in its "
+            "SCHANNEL settings.",
+        )
+    if is_local:
+        return Verdict(
+            Outcome.TLS_OFF,
+            f"{where}: TLS fails on this PC itself (SEC_E_ALGORITHM_MISMATCH or its like): it has "
+            "no version or cipher in common with the server. What the number means on a PC with "
+            "TLS switched off was not tried on a real one.",
+        )
+    return None
+
+
 def no_handshake(
     error: str, where: str, endpoint: Endpoint, other_name_gets_further: bool | None
 ) -> Verdict:
     """Return what it means that TLS failed.
 
-    other_name_gets_further: whether the same address accepts another name, None where that is not
-    known. Only that tells a filter of names from a server that is down.
+    other_name_gets_further: whether the same address finishes a handshake under another name, None
+    where that is not known. Only that tells a filter of names from a server that is down.
     """
     if error == "plain_http":
         return Verdict(
@@ -141,7 +187,8 @@ def no_handshake(
         return Verdict(
             Outcome.TIMED_OUT,
             f"{where} is connected, and silent when TLS begins with the name {endpoint.host}: "
-            f"{guess}.",
+            f"{guess}. Packets that are too long for a VPN or tunnel on the path (MTU) look the "
+            "same.",
         )
     return Verdict(
         Outcome.RESET, f"{where} is connected, and {_describe(error)} when TLS begins: {guess}."
@@ -149,14 +196,17 @@ def no_handshake(
 
 
 def gets_further(other_name_probe: Probe | None) -> bool | None:
-    """Return whether a probe under another name passed the point at which others are cut off.
+    """Return whether a probe under another name finished the handshake.
 
-    None where it did not come that far, or there was none.
+    False where it was cut off as well; None where neither is known. A server that refuses unknown
+    names does that by an alert, which proves nothing.
     """
     if other_name_probe is None or other_name_probe.stage in BEFORE_TLS:
         return None
+    if other_name_probe.tls is not None:
+        return True
     error = other_name_probe.error
-    return other_name_probe.stage != "tls" or error is None or error.kind not in CUT_OFF
+    return False if error is not None and error.kind in CUT_OFF else None
 
 
 def no_answer(error: str, where: str) -> Verdict:
@@ -171,3 +221,8 @@ def no_answer(error: str, where: str) -> Verdict:
         Outcome.RESET,
         f"{where} accepts the request and closes the connection ({_describe(error)}).",
     )
+
+
+def is_cut_off(probe: Probe) -> bool:
+    """Return whether TLS was cut off, as a filter of names does it."""
+    return probe.stage == "tls" and probe.error is not None and probe.error.kind in CUT_OFF

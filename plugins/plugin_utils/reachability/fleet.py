@@ -13,7 +13,7 @@ reached proves nothing about a single server.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from ..finding import Status
 from ..wire import SnapshotError, expect, items, optional, text
 from .outcomes import Outcome, is_vendor_host
+from .products import Place
 
 NAMES_IN_A_SENTENCE = 3
 NAMES_IN_EVIDENCE = 20
@@ -39,12 +40,20 @@ Point = tuple[str, str]
 """A vantage point: a route, and the network that it starts from; empty where that is not known."""
 
 
+UNCLEAR = frozenset({
+    Outcome.WRONG_CONTENT, Outcome.PAGE_NOT_KNOWN, Outcome.SIGN_IN_OR_BLOCK, Outcome.BLOCK_PAGE,
+    Outcome.ERROR_NOT_KNOWN,
+})  # fmt: skip
+"""Outcomes that the vendor brings about where it moves something, and a filter as well."""
+
+
 @dataclass(frozen=True)
 class _RouteOutcome:
-    """What an endpoint came to from one vantage point."""
+    """What an endpoint came to from one vantage point. answer tells the HTTP answer from others."""
 
     point: Point
     outcome: str
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,14 @@ class _Server:
     reached: dict[Point, list[str]] = field(default_factory=lambda: defaultdict(list))
     failed: dict[Point, list[str]] = field(default_factory=lambda: defaultdict(list))
     otherwise: int = 0
+    answers: dict[str, set[Point]] = field(default_factory=lambda: defaultdict(set))
+
+    @property
+    def points_of_answer(self) -> int:
+        """From how many vantage points the only answer came; 0 where there are several."""
+        if len(self.answers) != 1 or "" in self.answers or self.reached or self.failed:
+            return 0
+        return _count_points(*self.answers.values())
 
     @cached_property
     def reached_by(self) -> list[str]:
@@ -92,16 +109,24 @@ class _Server:
         Networks that are not known may be the same, and so may be one of IPv4 and one of IPv6. All
         networks that go through the same proxy are one vantage point.
         """
-        networks: dict[str, set[str]] = defaultdict(set)
-        for route, network in self.failed:
-            if self.vendor_servers.get((route, network), set()) - {self.name}:
-                networks[route].add(network if route == DIRECT else "")
-        return sum(_count_networks(route_networks) for route_networks in networks.values())
+        reaching = set()
+        for point in self.failed:
+            if self.vendor_servers.get(point, set()) - {self.name}:
+                reaching.add(point)
+        return _count_points(reaching)
 
     @property
     def is_out(self) -> bool:
         """Whether no host reaches it, from several vantage points, and all see an outage."""
         return not self.reached and not self.otherwise and self.points > 1
+
+
+def _count_points(points: Iterable[Point]) -> int:
+    """Return how many vantage points are different for certain."""
+    networks: dict[str, set[str]] = defaultdict(set)
+    for route, network in points:
+        networks[route].add(network if route == DIRECT else "")
+    return sum(_count_networks(route_networks) for route_networks in networks.values())
 
 
 def _count_networks(networks: set[str]) -> int:
@@ -150,6 +175,7 @@ def _add(
         server.failed[route.point].append(host)
     else:
         server.otherwise += 1
+        server.answers[route.answer].add(route.point)
 
 
 def _parse_endpoint(finding: Json) -> _EndpointFinding | None:
@@ -162,7 +188,8 @@ def _parse_endpoint(finding: Json) -> _EndpointFinding | None:
         routes = []
         for record in items(_parse_route, evidence.get("ways"), "ways"):
             if record is not None:
-                routes.append(_RouteOutcome((record[0], network), record[1]))
+                route, outcome, answer = record
+                routes.append(_RouteOutcome((route, network), outcome, answer))
         return _EndpointFinding(
             text(evidence.get("server"), "server"),
             finding["status"],
@@ -173,20 +200,36 @@ def _parse_endpoint(finding: Json) -> _EndpointFinding | None:
         return None
 
 
-def _parse_route(raw: Any, place: str) -> tuple[str, str] | None:
-    """Return route and outcome; None where it was not probed."""
+def _parse_route(raw: Any, place: str) -> tuple[str, str, str] | None:
+    """Return route, outcome and answer; None where it was not probed."""
     record = expect(dict, raw, place)
     if "way" not in record:
         return None
     route = text(record["way"], f"{place}.way")
-    return route, text(record.get("outcome"), f"{place}.outcome")
+    outcome = text(record.get("outcome"), f"{place}.outcome")
+    return route, outcome, text(record.get("answer", ""), f"{place}.answer")
 
 
 def _compare_endpoint(name: str, finding: Json, servers: Mapping[str, _Server]) -> Json:
     endpoint = _parse_endpoint(finding)
-    if endpoint is None or not endpoint.is_outage:
+    if endpoint is None:
         return finding
     server = servers[endpoint.server]
+    if endpoint.outcome in UNCLEAR and server.points_of_answer > 1:
+        return _same_answer(finding, server)
+    return _compare_outage(name, finding, endpoint, server) if endpoint.is_outage else finding
+
+
+def _same_answer(finding: Json, server: _Server) -> Json:
+    return _extended(
+        finding,
+        f"The same answer from {server.points_of_answer} vantage points, so it is not this host: "
+        "the vendor has moved or changed something, or one filter is on the path of all of them.",
+        {"vantage_points": server.points_of_answer, "vendor_outage": False},
+    )
+
+
+def _compare_outage(name: str, finding: Json, endpoint: _EndpointFinding, server: _Server) -> Json:
     same_point: list[str] = []
     for route in endpoint.routes:
         if route.outcome in OUTAGE:
@@ -261,18 +304,7 @@ class _Issuers:
         same = self._same_issuer(self._ids.get(name, frozenset()))
         if not same or judged < 2:
             return finding
-        if len(same) == judged:
-            sentence = (
-                f"The same issuer on all {judged} hosts that could be judged: that points to a "
-                "device of the network, and to no single PC."
-            )
-        elif len(same) > 1:
-            sentence = f"The same issuer on {len(same)} of {judged} hosts that could be judged."
-        else:
-            sentence = (
-                f"On none of the other {judged - 1} hosts that could be judged: look for it on "
-                "this host, for example a virus scanner."
-            )
+        sentence = _issuer_sentence(_place(finding), len(same), judged)
         others = _without(name, same)[:NAMES_IN_EVIDENCE]
         return _extended(finding, sentence, {"same_issuer": others, "judged": judged})
 
@@ -284,6 +316,35 @@ class _Issuers:
                 hosts.update(self._hosts_of[issuer_id])
             self._same[ids] = sorted(hosts)
         return self._same[ids]
+
+
+def _place(finding: Json) -> str:
+    """Return where the product runs that intercepts a host's TLS; empty where that is not known."""
+    try:
+        places = items(text, finding["evidence"].get("product_places", []), "product_places")
+    except SnapshotError:
+        return ""
+    return places[0] if len(places) == 1 else ""
+
+
+def _issuer_sentence(place: str, same: int, judged: int) -> str:
+    """Return what it means that hosts have an issuer in common. A known product outranks the count."""
+    extent = f"The same issuer on {same} of {judged} hosts that could be judged"
+    meaning = ""
+    if same == judged:
+        extent = f"The same issuer on all {judged} hosts that could be judged"
+        meaning = ": that points to a device of the network, and to no single PC"
+    if same == 1:
+        extent = f"On none of the other {judged - 1} hosts that could be judged"
+        meaning = ": look for it on this host, for example a virus scanner"
+    if place == Place.SCANNER:
+        meaning = (
+            f": it is a {place}, which may have a key of its own for each. Look on this host, or in "
+            "the management of that program"
+        )
+    if place in (Place.APPLIANCE, Place.CLOUD):
+        meaning = f": it is a {place}, so do not look for it on a single PC"
+    return f"{extent}{meaning}."
 
 
 def _parse_issuers(finding: Json) -> frozenset[str] | None:

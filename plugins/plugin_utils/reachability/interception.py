@@ -21,6 +21,7 @@ from ..text import join_words
 from .chain import ChainReport, Root
 from .comparison import Verdicts
 from .outcomes import Outcome, Verdict
+from .roots import RootList
 
 ALTERED = frozenset({Outcome.BLOCK_PAGE, Outcome.WRONG_CONTENT})
 
@@ -46,8 +47,17 @@ class _Evidence:
 
     @property
     def issuer_ids(self) -> list[str]:
-        """What tells the intercepting issuers apart."""
-        return sorted({chain.issuer_id for chain in self.intercepted.values()})
+        """The keys of the intercepting issuers, by which hosts are compared."""
+        ids: set[str] = set()
+        for chain in self.intercepted.values():
+            ids.update(chain.issuer_ids)
+        return sorted(ids)
+
+    @property
+    def places(self) -> list[str]:
+        """Where the products run whose names are known."""
+        products = [chain.product for chain in self.intercepted.values() if chain.product]
+        return sorted({product.place.value for product in products})
 
     def to_wire(self) -> dict[str, Any]:
         """Return the evidence of the finding."""
@@ -63,6 +73,7 @@ class _Evidence:
             "strong": strong,
             "weak": {name: list(chain.weak_signs) for name, chain in self.suspected.items()},
             "issuer_ids": self.issuer_ids,
+            "product_places": self.places,
             "another_server": self.another_server,
             "genuine": self.genuine,
             "not_judged": self.not_judged,
@@ -70,8 +81,10 @@ class _Evidence:
         }
 
 
-def judge_interception(verdicts: Verdicts, endpoints: Sequence[Endpoint]) -> Judgement:
-    """Judge the verdicts on all endpoints, by the endpoints' names."""
+def judge_interception(
+    verdicts: Verdicts, endpoints: Sequence[Endpoint], roots: RootList
+) -> Judgement:
+    """Judge the verdicts on all endpoints, by the endpoints' names. roots is the list that counted."""
     evidence = _collect(verdicts, endpoints)
     if evidence.intercepted:
         status, sentence = Status.FAIL, _interception(evidence)
@@ -83,7 +96,7 @@ def judge_interception(verdicts: Verdicts, endpoints: Sequence[Endpoint]) -> Jud
             f" The answer from {join_words(evidence.altered)} is not the vendor's own: something "
             "answers in its place."
         )
-    return Judgement(status, sentence, evidence.to_wire())
+    return Judgement(status, sentence, {**evidence.to_wire(), "roots": roots.to_wire()})
 
 
 def _collect(verdicts: Verdicts, endpoints: Sequence[Endpoint]) -> _Evidence:
@@ -122,7 +135,10 @@ def _classify(name: str, verdicts: Sequence[Verdict], evidence: _Evidence) -> No
 
 
 def _is_genuine(verdicts: Sequence[Verdict]) -> bool:
-    return all(verdict.chain and verdict.chain.is_public for verdict in verdicts)
+    return all(
+        verdict.chain and verdict.chain.is_public and verdict.outcome is not Outcome.UNTRUSTED
+        for verdict in verdicts
+    )
 
 
 def _first_chain(verdicts: Sequence[Verdict], outcome: Outcome) -> ChainReport | None:
@@ -160,7 +176,8 @@ def _interception(evidence: _Evidence) -> str:
         f"TLS is intercepted on the connections to {join_words(sorted(evidence.intercepted))} by "
         f"{'; '.join(issuers)}."
     )
-    if len(evidence.intercepted) > 1 and len(evidence.issuer_ids) == 1:
+    highest = {chain.issuer_ids[0] for chain in evidence.intercepted.values()}
+    if len(evidence.intercepted) > 1 and len(highest) == 1:
         sentence += " Everywhere by the same issuer."
     if not evidence.proven:
         sentence += (
@@ -171,7 +188,7 @@ def _interception(evidence: _Evidence) -> str:
 
 
 def _issuer(chain: ChainReport) -> str:
-    return f"{chain.issuer} ({chain.product})" if chain.product else chain.issuer
+    return f"{chain.issuer} ({chain.product.name})" if chain.product else chain.issuer
 
 
 def _no_interception(evidence: _Evidence) -> tuple[Status, str]:
@@ -190,8 +207,8 @@ def _doubts(evidence: _Evidence) -> list[str]:
     sentences = []
     if evidence.suspected:
         sentences.append(
-            f"The certificates of {join_words(sorted(evidence.suspected))} lead to no public "
-            "root, and that is no proof of interception, nor of its absence."
+            f"Who issued the certificates of {join_words(sorted(evidence.suspected))} could not be "
+            "determined, and that is no proof of interception, nor of its absence."
         )
     if evidence.another_server:
         sentences.append(

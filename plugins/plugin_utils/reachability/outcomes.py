@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     UNREADABLE = "unreadable"
     NOT_RESOLVED = "name_not_resolved"
     SINKHOLED = "name_sinkholed"
+    HOSTS_FILE = "hosts_file"
     REFUSED = "refused"
     TIMED_OUT = "timed_out"
     UNREACHABLE = "unreachable"
@@ -29,6 +30,7 @@ class Outcome(StrEnum):
     RESET_AT_NAME = "reset_at_server_name"
     NO_TLS = "answers_without_tls"
     TLS_FAILED = "tls_failed"
+    TLS_OFF = "tls_switched_off"
     PROXY_UNREACHABLE = "proxy_unreachable"
     PROXY_REFUSES = "proxy_refuses"
     PROXY_CANNOT = "proxy_cannot_reach"
@@ -36,6 +38,7 @@ class Outcome(StrEnum):
     PROXY_LOGIN_REFUSED = "proxy_does_not_take_the_users_login"
     PROXY_LOGIN_UNFIT = "proxy_wants_login_that_ets6_cannot_give"
     CAPTIVE_PORTAL = "captive_portal"
+    SIGN_IN_OR_BLOCK = "sign_in_or_block_page"
     BLOCK_PAGE = "block_page"
     PAGE_NOT_KNOWN = "page_not_known"
     INTERCEPTED = "tls_intercepted"
@@ -46,6 +49,7 @@ class Outcome(StrEnum):
     EXPIRED = "expired_certificate"
     WRONG_CLOCK = "wrong_clock"
     SERVER_ERROR = "server_error"
+    ERROR_NOT_KNOWN = "error_not_known"
     WRONG_CONTENT = "wrong_content"
 
 
@@ -59,6 +63,7 @@ CONTACTS = {
     Outcome.NOT_RESOLVED: "Ask the administrators of the PC's DNS servers.",
     Outcome.SINKHOLED: "Ask the administrators of the DNS servers, or of the filter in them, to "
     "resolve the name.",
+    Outcome.HOSTS_FILE: "Remove the line from the hosts file of this PC, or ask who manages it.",
     Outcome.REFUSED: _FIREWALL_OR_VENDOR,
     Outcome.TIMED_OUT: _FIREWALL_OR_VENDOR,
     Outcome.UNREACHABLE: "Ask the administrators of the network: gateway, VLAN or VPN of the PC.",
@@ -69,6 +74,8 @@ CONTACTS = {
     "answers.",
     Outcome.TLS_FAILED: "Ask the administrators of the firewall or the virus scanner; where every "
     "network has the same failure, the vendor.",
+    Outcome.TLS_OFF: "Switch on TLS 1.2 for clients on this PC (SCHANNEL registry values or Group "
+    "Policy); where they are on, ask the administrators of the firewall.",
     Outcome.PROXY_UNREACHABLE: "Ask the administrators of the proxy, or of the PC's proxy settings.",
     Outcome.PROXY_REFUSES: "Ask the administrators of the proxy to allow the server.",
     Outcome.PROXY_CANNOT: "Ask the administrators of the proxy: its DNS, or its own connection.",
@@ -79,6 +86,8 @@ CONTACTS = {
     "or NTLM, or to let the server through without a login.",
     Outcome.CAPTIVE_PORTAL: "Sign in with a browser, or ask the administrators of the network to "
     "let the PC through.",
+    Outcome.SIGN_IN_OR_BLOCK: "Open the address in a browser on the PC. Sign in where it asks for "
+    "that; where it says that the server is blocked, ask the administrators of the web filter.",
     Outcome.BLOCK_PAGE: "Ask the administrators of the web filter to allow the server.",
     Outcome.PAGE_NOT_KNOWN: "Open it in a browser on the PC: a filter's page says so.",
     Outcome.INTERCEPTED: "Ask the administrators of the TLS inspection, in the firewall or the "
@@ -94,6 +103,8 @@ CONTACTS = {
     Outcome.EXPIRED: "Ask the vendor: its certificate is genuine and its dates are wrong.",
     Outcome.WRONG_CLOCK: "Set the PC's clock, and look at its time service.",
     Outcome.SERVER_ERROR: "Wait, and ask the vendor.",
+    Outcome.ERROR_NOT_KNOWN: "Ask the administrators of the web filter or the proxy; where the "
+    "server has the same error over TLS, the vendor.",
     Outcome.WRONG_CONTENT: "Ask the administrators of the web filter or the proxy; where every "
     "network has the same failure, the vendor.",
 }

@@ -15,12 +15,13 @@ from ..proxy import pac
 from ..proxy.context import ProxyContext
 from ..proxy.routes import Route
 from ..snapshot import Snapshot
+from .answer import redirect_target
 from .certificate import parse_address
-from .failures import CUT_OFF
+from .failures import is_cut_off
 
 ROUNDS = 5
 """The most that can be needed: the script, a name for it, the endpoints, the script's other proxies,
-another name for those that were cut off."""
+another name for those that were cut off, or the target of a redirect."""
 OTHER_NAME = "probe.invalid"
 """A name that no server has (RFC 2606), for an address at which the right name is cut off."""
 OTHER_NAME_SECONDS = 3
@@ -33,7 +34,7 @@ def missing_probes(context: ProxyContext) -> list[dict[str, Any]]:
     fetched, then perhaps a name is resolved for it, then the endpoints are probed over the routes
     that it names, then, where the first of them is not reached, over the others. Where TLS was cut
     off, the same address is asked under another name, since only that tells a filter of names from
-    a server that is down.
+    a server that is down. Where a document is redirected, it is asked for once where that leads.
     """
     snapshot, policy = context.snapshot, context.policy
     if snapshot.offline or policy.state == "absent":
@@ -45,6 +46,7 @@ def missing_probes(context: ProxyContext) -> list[dict[str, Any]]:
         if routes:
             plan.append({**endpoint.to_wire(), "ways": routes})
         plan += _other_name_probes(endpoint, probes)
+        plan += _moved_probes(endpoint, probes)
     return plan
 
 
@@ -94,7 +96,7 @@ def _other_name_probes(
     """
     name = other_name(endpoint)
     probe = probes.get((endpoint.name, DIRECT))
-    if probe is None or not _is_cut_off(probe) or (name, DIRECT) in probes:
+    if probe is None or not is_cut_off(probe) or (name, DIRECT) in probes:
         return []
     # The address is the PC's word: no more than an address is taken from it.
     address = parse_address(probe.address.partition("%")[0])
@@ -111,5 +113,23 @@ def _other_name_probes(
     ]
 
 
-def _is_cut_off(probe: Probe) -> bool:
-    return probe.stage == "tls" and probe.error is not None and probe.error.kind in CUT_OFF
+def moved_name(endpoint: Endpoint, target: str) -> str:
+    """Return the name of the probe that asks for what an endpoint redirects to."""
+    return f"{endpoint.name} at {target}"
+
+
+def moved_target(endpoint: Endpoint, probe: Probe) -> str:
+    """Return the URL that a probe was redirected to, where it is to be probed; else empty."""
+    return redirect_target(probe.http, endpoint) if probe.tls is None else ""
+
+
+def _moved_probes(
+    endpoint: Endpoint, probes: Mapping[tuple[str, str], Probe]
+) -> list[dict[str, Any]]:
+    plan = []
+    for (name, route), probe in probes.items():
+        target = moved_target(endpoint, probe) if name == endpoint.name else ""
+        key = moved_name(endpoint, target), route
+        if target and key not in probes:
+            plan.append({"name": key[0], "url": target, "ways": [route]})
+    return plan

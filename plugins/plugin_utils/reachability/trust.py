@@ -1,42 +1,61 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether a chain of certificates is a reason not to go on, and whose."""
+"""Whether a chain of certificates is a reason not to go on, and whose.
+
+No list of roots is trusted blindly, and no product or network is blamed without proof. A root that
+counts as public makes a certificate genuine only where nothing contradicts it: an inspector's name, a
+certificate with neither timestamps nor an issuer's address, or a list that was changed. A root that
+does not count as public is proof of interception only where nothing speaks for a public authority that
+the list does not have.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from ..policy.endpoints import Endpoint
 from ..probes import TlsAnswer
 from .chain import ChainReport, Root
+from .observer import Observer, RootStore
 from .outcomes import Outcome, Verdict, is_vendor_host
+from .roots import Origin
 
-CLOCK_TOLERANCE = timedelta(days=1)
 MAX_ERRORS = 8
 """Errors of Windows that a sentence or the evidence names."""
+_NOT_TRIED = "where Windows keeps roots was not tried on a real PC"
 
 
 def chain_problem(
     chain: ChainReport,
     where: str,
     endpoint: Endpoint,
-    clock: datetime | None,
+    observer: Observer,
     server_time: datetime | None,
 ) -> Verdict | None:
     """Return what is wrong with the certificates, None where they are fine.
 
-    The issuer is judged first: an interceptor's dates and names say nothing. clock is the PC's.
+    The issuer is judged first: an interceptor's dates and names say nothing.
     """
     if chain.root is not Root.PUBLIC:
-        return _issuer_problem(chain, where, endpoint)
+        return _issuer_problem(chain, where, endpoint, observer)
+    if chain.product:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the certificate leads to a root of {observer.roots.title}, but its issuer "
+            f"has the name of an inspector ({chain.issuer_text}). That root was probably added to "
+            "the list, so it proves nothing; name an unchanged list in ets6_network_public_roots.",
+        )
     if not chain.name_matches:
         return Verdict(
             Outcome.WRONG_NAME,
             f"{where} presents a certificate for another name than {endpoint.host}.",
         )
+    doubt = _doubt(chain, observer) if is_vendor_host(endpoint.host) else ""
+    if doubt:
+        return Verdict(Outcome.UNTRUSTED, f"{where}: {doubt}")
     if chain.expired or chain.not_yet_valid:
-        return _date_problem(chain, where, clock, server_time)
+        return _date_problem(chain, where, observer.clock, server_time)
     if not chain.verified:
         return Verdict(
             Outcome.UNTRUSTED,
@@ -46,7 +65,35 @@ def chain_problem(
     return None
 
 
-def _issuer_problem(chain: ChainReport, where: str, endpoint: Endpoint) -> Verdict:
+def _doubt(chain: ChainReport, observer: Observer) -> str:
+    """Return why a root of the list does not prove that a certificate is the vendor's."""
+    roots, store = observer.roots, observer.store_of(chain.root_thumbprint)
+    if not chain.resembles_public:
+        return (
+            f"the certificate leads to a root of {roots.title} ({chain.issuer}), but has neither "
+            "timestamps of public logs nor an address of its issuer. An inspector whose root was "
+            "added to the list looks the same."
+        )
+    if roots.origin is Origin.MOZILLA or store is RootStore.PROGRAMME:
+        return ""
+    if roots.problem:
+        return (
+            f"the certificate leads to a root of the list ({chain.issuer}), but {roots.problem}. "
+            "Install the package certifi again, or name a file with public roots in "
+            "ets6_network_public_roots."
+        )
+    if store is RootStore.LOCAL:
+        return (
+            f"the certificate leads to a root of {roots.title} ({chain.issuer}), but this PC has "
+            "that root only where administrators and programs install roots, and not among those "
+            f"of Microsoft's programme ({_NOT_TRIED})."
+        )
+    return ""
+
+
+def _issuer_problem(
+    chain: ChainReport, where: str, endpoint: Endpoint, observer: Observer
+) -> Verdict:
     """Return what a chain means that does not lead to a public root."""
     issuer = chain.issuer_text
     if not is_vendor_host(endpoint.host):
@@ -56,6 +103,9 @@ def _issuer_problem(chain: ChainReport, where: str, endpoint: Endpoint) -> Verdi
             "your own server, have ets6_network_public_roots name a file with its root and the "
             "public ones. Otherwise TLS is intercepted.",
         )
+    if chain.product:
+        # The product outranks the server's name, which some inspectors leave out.
+        return _named_inspector(chain, where)
     if not chain.name_matches:
         return Verdict(
             Outcome.WRONG_NAME,
@@ -63,19 +113,60 @@ def _issuer_problem(chain: ChainReport, where: str, endpoint: Endpoint) -> Verdi
             f"and not public ({issuer}): a sign-in page, a filter of names, or a device of your "
             "own.",
         )
+    if chain.root is Root.ABSENT and not chain.issuer_seen:
+        return _absent_issuer(chain, where)
+    return _unknown_root(chain, where, observer)
+
+
+def _named_inspector(chain: ChainReport, where: str) -> Verdict:
+    issuer = chain.issuer_text
+    if chain.root is Root.PRIVATE:
+        reason = f"the certificate's root is not public ({issuer})"
+    else:
+        reason = f"the issuer is not public and has the name of an inspector ({issuer})"
+    return Verdict(
+        Outcome.INTERCEPTED,
+        f"TLS to {where} is intercepted: {reason}. The vendor forbids that; exempt the host from "
+        "the inspection.",
+    )
+
+
+def _unknown_root(chain: ChainReport, where: str, observer: Observer) -> Verdict:
+    """Return what a root means that the list does not have."""
+    issuer, roots = chain.issuer_text, observer.roots.title
+    store = observer.store_of(chain.root_thumbprint)
+    if store is RootStore.PROGRAMME:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the root of the certificate ({issuer}) is not in {roots}, and this PC has "
+            f"it among those of Microsoft's programme ({_NOT_TRIED}). It is probably a public "
+            "authority that the list does not have; update the package certifi.",
+        )
+    if chain.resembles_public:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the root of the certificate ({issuer}) is not in {roots}, and the "
+            "certificate has what those of public authorities have: a public authority that the "
+            "list does not have, or a careful inspector. Update the package certifi, and compare "
+            "with the issuer that a browser shows on another network.",
+        )
+    if observer.roots.is_old:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the root of the certificate ({issuer}) is not in {roots}, which is too old "
+            "to prove that it is not public. Update the package certifi.",
+        )
     if chain.root is Root.PRIVATE:
         return Verdict(
             Outcome.INTERCEPTED,
             f"TLS to {where} is intercepted: the certificate's root is not public ({issuer}). The "
             "vendor forbids that; exempt the host from the inspection.",
         )
-    if chain.product:
-        return Verdict(
-            Outcome.INTERCEPTED,
-            f"TLS to {where} is intercepted: the issuer is not public and has the name of an "
-            f"inspector ({issuer}). Exempt the host from the inspection.",
-        )
-    return _absent_issuer(chain, where)
+    return Verdict(
+        Outcome.UNTRUSTED,
+        f"{where}: the root of the certificate ({issuer}) was not sent and is not in {roots}. It "
+        f"may be interception ({'; '.join(chain.weak_signs)}); that is no proof.",
+    )
 
 
 def _absent_issuer(chain: ChainReport, where: str) -> Verdict:
@@ -103,13 +194,15 @@ def _absent_issuer(chain: ChainReport, where: str) -> Verdict:
 def _date_problem(
     chain: ChainReport, where: str, clock: datetime | None, server_time: datetime | None
 ) -> Verdict:
+    """Return whose dates are wrong: the PC's clock, going by the server's, or the certificate's."""
     problem = "expired" if chain.expired else "not yet valid"
+    source = "by the server's answer" if server_time else "by the controller"
     now = server_time or datetime.now(timezone.utc)
-    if clock is not None and abs(clock - now) > CLOCK_TOLERANCE:
+    if clock is not None and chain.is_valid_at(now):
         return Verdict(
             Outcome.WRONG_CLOCK,
-            f"The PC's clock says {clock:%Y-%m-%d %H:%M} UTC and it is {now:%Y-%m-%d %H:%M}, so "
-            f"every certificate looks {problem}; set the clock.",
+            f"The PC's clock says {clock:%Y-%m-%d %H:%M} UTC and {source} it is "
+            f"{now:%Y-%m-%d %H:%M}, so the certificate of {where} looks {problem}; set the clock.",
         )
     return Verdict(Outcome.EXPIRED, f"{where}: the certificate is {problem}.")
 

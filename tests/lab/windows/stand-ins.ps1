@@ -201,8 +201,10 @@ class LabDns {
     static [System.Threading.Tasks.Task[System.Net.IPAddress[]]] GetHostAddressesAsync([string]$name) {
         $task = [System.Threading.Tasks.TaskCompletionSource[System.Net.IPAddress[]]]::new()
         $literal = [System.Net.IPAddress]::None
-        $known = [LabPC]::State['names'][$name]
-        if ([System.Net.IPAddress]::TryParse($name, [ref]$literal)) { $task.SetResult(@($literal)) }
+        $known = if ($name) { [LabPC]::State['names'][$name] }
+        # An empty name is the PC itself.
+        if (-not $name) { $task.SetResult(@(foreach ($one in [LabPC]::State['addresses']) { [System.Net.IPAddress]::Parse($one.ToString()) })) }
+        elseif ([System.Net.IPAddress]::TryParse($name, [ref]$literal)) { $task.SetResult(@($literal)) }
         elseif ($name -eq 'localhost') { $task.SetResult(@([System.Net.IPAddress]::Loopback)) }
         elseif ($null -eq $known) { throw "the PC has no answer to the name $name" }
         elseif ($known.GetValueKind() -eq 'Number') { $task.SetException([System.Net.Sockets.SocketException]::new([int]$known.ToString())) }

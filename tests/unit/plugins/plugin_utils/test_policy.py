@@ -130,3 +130,13 @@ def test_no_two_controls_have_the_same_id() -> None:
 def test_letter_case_and_repetition_do_not_matter() -> None:
     policy = Policy.from_variables({"profiles": ["Domain", "domain", "PUBLIC"], "state": "Absent", "probe_timeout": "20"})
     assert (policy.profiles, policy.state, policy.probe_timeout) == (("domain", "public"), "absent", 20)
+
+
+@pytest.mark.parametrize("entry", [{}, {"enabled": True}])
+def test_optional_servers_of_the_vendor_are_off_until_they_are_named(entry: dict[str, Any]) -> None:
+    names = [endpoint.name for endpoint in Policy.from_variables({}).endpoints]
+    assert "my_knx" not in names
+    policy = Policy.from_variables({"endpoints": {"my_knx": entry}})
+    assert policy.endpoints[-1].url == "https://my.knx.org"
+    off = Policy.from_variables({"endpoints": {"my_knx": {"enabled": False}}})
+    assert off.endpoints == Policy.from_variables({}).endpoints

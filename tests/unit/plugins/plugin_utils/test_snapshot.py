@@ -17,7 +17,12 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry impo
     dword,
     text,
 )
-from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Registry, Snapshot, State
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
+    HostsEntry,
+    Registry,
+    Snapshot,
+    State,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.wire import SnapshotError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,3 +196,32 @@ def test_no_reply_whatever_it_holds_is_a_crash(raw: dict[str, Any]) -> None:
 def test_no_text_whatever_it_holds_is_a_crash(raw: str | None) -> None:
     with pytest.raises(SnapshotError):
         Snapshot.unpack(raw)
+
+
+def test_lines_of_the_hosts_file_are_addresses_and_names() -> None:
+    lines = ["127.0.0.1  Update.KNX.org. api # ours", "# 0.0.0.0 api", "", "::1"]
+    snapshot = Snapshot.from_wire(reply(hosts_file=lines, probes=[]))
+    assert snapshot.hosts_file == (HostsEntry("127.0.0.1", ("update.knx.org", "api")),)
+    more = Snapshot.from_wire(reply(hosts_file=["0.0.0.0 api.knx.org"], probes=[]))
+    merged = snapshot.with_probes(more).hosts_file or ()
+    assert [entry.address for entry in merged] == ["127.0.0.1", "0.0.0.0"]
+    assert Snapshot.from_wire(reply()).hosts_file is None
+
+
+@pytest.mark.parametrize(("headers", "body", "complete"), [
+    ([["Content-Length", "4"]], b"full", True),
+    ([["Content-Length", "9"]], b"half", False),
+    ([["Content-Length", "9000000"]], b"x" * 65536, True),
+    ([["Transfer-Encoding", "chunked"]], b"4\r\nfull\r\n0\r\n\r\n", True),
+    ([["Transfer-Encoding", "chunked"]], b"4\r\nfull\r\n", False),
+    ([["Transfer-Encoding", "chunked"]], b"4\r\nfu", False),
+    ([], b"anything", True),
+])  # fmt: skip
+def test_a_body_that_ends_before_its_announced_length_is_not_complete(
+    headers: list[list[str]], body: bytes, complete: bool
+) -> None:
+    http = {"status": 200, "headers": headers, "body": base64.b64encode(body).decode()}
+    record = {"name": "a", "way": "", "stage": "done", "http": http}
+    (probe,) = Snapshot.from_wire(reply(probes=[record])).probes or ()
+    assert probe.http is not None
+    assert probe.http.complete is complete

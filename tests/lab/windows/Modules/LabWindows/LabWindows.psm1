@@ -108,7 +108,7 @@ Function Stop-LabProgram {
     Write-Error $Text -ErrorAction $Cmdlet.GetVariableValue('ErrorActionPreference')
 }
 
-# netsh winhttp (Microsoft Learn): writes WinHttpSettings for 64-bit and for 32-bit programs.
+# netsh winhttp (Microsoft Learn). The keys that it writes, and the version in each, are in the state, since sources differ.
 Function netsh.exe {
     [CmdletBinding()]
     param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
@@ -120,20 +120,20 @@ Function netsh.exe {
         if ($word -like 'proxy-server=*') { $server = $word.Substring(13) }
         if ($word -like 'bypass-list=*') { $bypass = $word.Substring(12) }
     }
-    $blob = [System.IO.MemoryStream]::new()
-    $writer = [System.IO.BinaryWriter]::new($blob)
     $flags = if ($server) { 3 } else { 1 }
-    foreach ($number in 0x18, 0, $flags) { $writer.Write([uint32]$number) }
-    foreach ($text in $server, $bypass) {
-        $writer.Write([uint32]$text.Length)
-        $writer.Write([System.Text.Encoding]::ASCII.GetBytes($text))
-    }
     $base = [LabRegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
-    foreach ($view in 'SOFTWARE', 'SOFTWARE\WOW6432Node') {
-        if ($view -eq [LabPC]::Fault('netsh')) {
+    foreach ($view in [LabPC]::State['netsh']) {
+        if ($view.Key -eq [LabPC]::Fault('netsh')) {
             return Stop-LabProgram $PSCmdlet 1 'Fehler beim Schreiben der Proxyeinstellungen. (5) Zugriff verweigert'
         }
-        $base.CreateSubKey("$view\Microsoft\Windows\CurrentVersion\Internet Settings\Connections").SetValue('WinHttpSettings', $blob.ToArray(), 'Binary')
+        $blob = [System.IO.MemoryStream]::new()
+        $writer = [System.IO.BinaryWriter]::new($blob)
+        foreach ($number in [uint32]$view.Value.ToString(), 0, $flags) { $writer.Write([uint32]$number) }
+        foreach ($text in $server, $bypass) {
+            $writer.Write([uint32]$text.Length)
+            $writer.Write([System.Text.Encoding]::ASCII.GetBytes($text))
+        }
+        $base.CreateSubKey("$($view.Key)\Microsoft\Windows\CurrentVersion\Internet Settings\Connections").SetValue('WinHttpSettings', $blob.ToArray(), 'Binary')
     }
     'Aktuelle WinHTTP-Proxyeinstellungen:'
 }
@@ -177,9 +177,15 @@ Function Get-CimInstance {
     $fault = [LabPC]::Fault("cim:$ClassName")
     if ($fault) { return Write-LabError $PSCmdlet $fault 'Der RPC-Server ist nicht verfügbar.' ResourceUnavailable $null }
     switch ("$ClassName $Filter") {
-        "Win32_Process Name='explorer.exe'" {
+        # Each session has processes of the system. A user's first one is explorer.exe, or the program of a kiosk.
+        'Win32_Process SessionId<>0' {
+            $session = 0
             foreach ($user in [LabPC]::State['users']) {
-                if ([string]$user['logged_on'] -eq 'true') { [pscustomobject]@{ Owner = $user['sid'].ToString() } }
+                if ([string]$user['logged_on'] -ne 'true') { continue }
+                $session++
+                $shell = if ($null -ne $user['shell']) { $user['shell'].ToString() } else { 'explorer.exe' }
+                [pscustomobject]@{ Name = 'csrss.exe'; SessionId = $session; ProcessId = 10 * $session; Owner = 'S-1-5-18' }
+                [pscustomobject]@{ Name = $shell; SessionId = $session; ProcessId = 10 * $session + 1; Owner = $user['sid'].ToString() }
             }
         }
         'Win32_LogicalDisk DriveType=3' { foreach ($drive in [LabPC]::State['drives']) { [pscustomobject]@{ DeviceID = $drive.ToString() } } }
@@ -288,7 +294,22 @@ Function Get-Item {
         PSIsContainer = $false
         Length = [long]$file['size'].ToString()
         VersionInfo = [pscustomobject]@{ FileMajorPart = $major; FileMinorPart = $minor; FileBuildPart = $build; FilePrivatePart = $private }
+        Head = $file['head']
+    } | Add-Member -MemberType ScriptMethod -Name OpenRead -PassThru -Value {
+        if ($null -eq $this.Head) { throw [System.IO.IOException]::new('Der Prozess kann nicht auf die Datei zugreifen.') }
+        [System.IO.MemoryStream]::new([Convert]::FromBase64String($this.Head.ToString()))
     }
+}
+
+# Get-Content of the hosts file (Microsoft Learn): the lines, or an error where the file is missing.
+Function Get-Content {
+    [CmdletBinding()]
+    param ([string]$LiteralPath)
+
+    if ($LiteralPath -notlike '*\drivers\etc\hosts') { return Microsoft.PowerShell.Management\Get-Content @PSBoundParameters }
+    $hosts = [LabPC]::State['hosts']
+    if ($null -eq $hosts) { throw [System.Management.Automation.ItemNotFoundException]::new("Der Pfad `"$LiteralPath`" kann nicht gefunden werden.") }
+    foreach ($line in $hosts) { $line.ToString() }
 }
 
 #endregion
@@ -427,4 +448,4 @@ Function Set-Acl {
 
 #endregion
 
-Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item
+Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content

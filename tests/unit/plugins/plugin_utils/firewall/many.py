@@ -71,7 +71,7 @@ def internet(count: int, seed: int = 7) -> list[str]:
     """Return addresses of the internet, as a block list has them."""
     dice = random.Random(seed)
     first = (1, 5, 8, 23, 45, 61, 77, 91, 103, 118, 141, 156, 178, 185, 193, 203, 212, 221)
-    addresses = set()
+    addresses: set[str] = set()
     while len(addresses) < count:
         octets = [dice.choice(first), *(dice.randint(0, 255) for _octet in range(3))]
         addresses.add(".".join(map(str, octets)))

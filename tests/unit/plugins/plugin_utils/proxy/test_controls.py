@@ -15,9 +15,11 @@ from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables impo
 from ansible_collections.ets6.network.plugins.plugin_utils.probes import HttpAnswer
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.login import offered
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.switches import TCPIP
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
     MINE,
+    context,
     judge,
     pc_with_proxy,
     probe,
@@ -81,6 +83,7 @@ def test_who_uses_what_is_said() -> None:
 
 
 def plain_elsewhere(made: Pc) -> None:
+    made.set(MINE, MigrateProxy=["REG_DWORD", 0])
     made.set(MINE, ProxyEnable=["REG_DWORD", 1], ProxyServer=["REG_SZ", "plain:1"])
 
 
@@ -183,6 +186,7 @@ def test_a_connection_with_a_proxy_of_its_own_is_told() -> None:
     assert "Alike" not in finding.reason
     assert {name: found["server"] for name, found in finding.evidence["connections"].items()} == {
         f"{USER}: Alike": "p:1",
+        f"{USER}: Odd": None,
         f"{USER}: Office VPN": "vpn:2",
     }
 
@@ -242,7 +246,8 @@ def test_scripts() -> None:
     good = [script(SCRIPT, 'function FindProxyForURL() { return "PROXY p:1" }')]
     assert effective(made, good)[0] is Status.PASS
     bad = [script(SCRIPT, "function FindProxyForURL(")]
-    assert effective(made, bad)[0] is Status.UNKNOWN
+    status, reason = effective(made, bad)
+    assert (status, "fails (JSRuntimeError: SyntaxError" in reason) == (Status.FAIL, True), reason
     gone = [script(SCRIPT, "", 404)]
     status, reason = effective(made, gone)
     assert status is Status.FAIL
@@ -251,7 +256,7 @@ def test_scripts() -> None:
 
 def test_what_cannot_be_read_is_unknown() -> None:
     made = pc_with_proxy(1)
-    made.set(MINE + r"\Connections", DefaultConnectionSettings=["REG_BINARY", "AAAA"])
+    made.set(MINE + r"\Connections", DefaultConnectionSettings=["REG_SZ", "x"])
     assert effective(made)[0] is Status.UNKNOWN
     empty = Pc("pc")
     empty.state["users"] = []
@@ -371,6 +376,58 @@ def test_the_schemes_of_a_challenge(header: str, schemes: set[str]) -> None:
     assert offered(HttpAnswer(407, headers)) == schemes
 
 
+@pytest.mark.parametrize(
+    ("flags", "status"), [(5, Status.PASS), (9, Status.UNKNOWN), (3, Status.FAIL)]
+)
+def test_a_named_winhttp_proxy_contradicts_only_a_named_proxy(flags: int, status: Status) -> None:
+    made = pc_with_proxy(flags, "p:1", "", SCRIPT)
+    made.winhttp_proxy("services:1")
+    good = [script(SCRIPT, 'function FindProxyForURL() { return "PROXY services:1" }')]
+    found = effective(made, good)
+    assert found[0] is status
+    assert "WinHTTP has the proxy services:1" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("servers", "status"),
+    [
+        ("http=p:1;https=p:1;socks=socks5://s:1080", Status.PASS),
+        ("http=p:1;https=p:1;ftp=ftp://f:21", Status.PASS),
+        ("http=p:1 https=p:1", Status.FAIL),
+        ("p:1;q:2", Status.FAIL),
+        ("p:99999", Status.FAIL),
+    ],
+)
+def test_a_list_that_net_framework_refuses_makes_ets6_fail(servers: str, status: Status) -> None:
+    found = effective(pc_with_proxy(3, servers))
+    assert found[0] is status
+    assert ("Every request of ETS6 fails." in found[1]) == (status is Status.FAIL)
+
+
+def test_a_bypass_list_with_blanks_is_one_entry() -> None:
+    made = pc_with_proxy(3, "p:1", "*.knx.org 10.*")
+    policy = {"mode": "named", "server": "p:1", "bypass": ["*.knx.org", "10.*"], "scope": "users"}
+    assert judge(made, proxy=policy)["proxy.wininet"].status is Status.FAIL
+    assert context(made).routes["updates"][0].proxy == "p:1"
+    made.user_proxy(3, "p:1", "*.knx.org;10.*")
+    assert context(made).routes["updates"][0].proxy == ""
+
+
+@pytest.mark.parametrize("domain", [{"Domain": "knx.org"}, {"Domain": "", "DhcpDomain": "KNX.org"}])
+def test_local_covers_the_pcs_own_domain(domain: dict[str, str]) -> None:
+    made = pc_with_proxy(3, "p:1", "<local>")
+    assert context(made).routes["updates"][0].proxy == "p:1"
+    for name, value in domain.items():
+        made.set(TCPIP, **{name: ["REG_SZ", value]})
+    assert context(made).routes["updates"][0].proxy == ""
+
+
+def test_what_is_not_read_is_said() -> None:
+    finding = judge(pc_with_proxy(3, "p:1"))["proxy.effective"]
+    assert "machine.config" in finding.evidence["not_read"]
+    assert "machine.config" in finding.control.rationale
+
+
 @pytest.mark.parametrize("mode", ["unmanaged", "direct"])
 def test_a_login_in_the_pcs_settings_is_used_for_nothing_and_printed_nowhere(mode: str) -> None:
     made = pc_with_proxy(
@@ -381,6 +438,7 @@ def test_a_login_in_the_pcs_settings_is_used_for_nothing_and_printed_nowhere(mod
     made.set(
         INTERNET_POLICY, ProxyEnable=["REG_DWORD", 1], ProxyServer=["REG_SZ", "knx:s3cret@p:5"]
     )
+    made.set(MINE + r"\Connections", VPN=connection_blob(3, "http=knx:a s3cret;b@p:7"))
     for probes in (
         [],
         [

@@ -66,6 +66,21 @@ def test_local_is_every_name_without_a_dot() -> None:
     assert bypass_entry("<local>", "http", "2001:db8::1", 80) == ""
 
 
+@pytest.mark.parametrize(
+    ("host", "entry"),
+    [
+        ("intranet", "<local>"),
+        ("intranet.example.com", "<local>"),
+        ("INTRANET.Example.COM", "<local>"),
+        ("a.intranet.example.com", ""),
+        ("example.com", ""),
+        ("intranet.example.org", ""),
+    ],
+)
+def test_local_covers_one_label_below_the_pcs_own_domain(host: str, entry: str) -> None:
+    assert bypass_entry("<local>", "http", host, 80, "example.com") == entry
+
+
 def test_addresses_are_matched_as_text() -> None:
     assert bypass_entry("10.*", "http", "10.1.2.3", 80) == "10.*"
     assert bypass_entry("10.0.0.0/8", "http", "10.1.2.3", 80) == ""
@@ -105,6 +120,9 @@ def test_many_wildcards_cost_no_time() -> None:
         ("HTTPS=b:2", "b:2", ""),
         ("http=a:1", "", "a:1"),
         ("socks=s:1080", "", ""),
+        ("http=a:1;socks=socks5://s:1080;https=b:2", "b:2", "a:1"),
+        ("ftp=ftp://f:21/;https=b:2", "b:2", ""),
+        ("http=a:1;socks=s", "", "a:1"),
         ("http://p:8080/", "p:8080", "p:8080"),
         ("https=http://b:2", "b:2", ""),
         ("[2001:db8::1]:3128", "[2001:db8::1]:3128", "[2001:db8::1]:3128"),
@@ -121,7 +139,7 @@ def test_the_server_of_a_protocol(servers: str, https: str, http: str) -> None:
 
 @pytest.mark.parametrize("servers", [
     "http=a:1 https=b:2", "http=a:1;p:3", "p:1;q:2", "p:1 q:2", "https=user:a=b@p:8080", "http=;https=b:2", "=b:2", "p:80800", "https://p:1",
-    "https=https://p:1", ";;", "p:x", "user:s3/cret@p:1",
+    "https=https://p:1", "https=b:2;ftp=f:99999", "https=b:2;socks=s s:1", "https=b:2;gopher", ";;", "p:x", "user:s3/cret@p:1",
 ])  # fmt: skip
 def test_a_list_that_net_framework_does_not_read_is_refused(servers: str) -> None:
     with pytest.raises(ListError, match=r"\.NET Framework, and so ETS6, does not read") as refused:
@@ -139,6 +157,11 @@ def test_a_list_that_net_framework_does_not_read_is_refused(servers: str) -> Non
         ("http://u:s3cret@p/x.pac", "http://…@p/x.pac"),
         ("PROXY u:s3cret@p:1; DIRECT", "PROXY …@p:1; DIRECT"),
         ("http://p/x.pac", "http://p/x.pac"),
+        ("u:s3 cret@p:1", "…@p:1"),
+        ("http=u:s3;cret@p:1", "http=…@p:1"),
+        ("http=u:s3@ cr;et@p:1;https=q:2", "http=…@p:1;https=q:2"),
+        ("http=a:1;https=u:s3cret@q:2", "http=…@q:2"),
+        ("http://u:s3 cret;@p/x.pac", "http://…@p/x.pac"),
     ],
 )
 def test_a_login_is_never_shown(text: str, shown: str) -> None:

@@ -4,17 +4,27 @@
 
 from __future__ import annotations
 
+import base64
+import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.wininet import VALUES
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.routes import Route
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.probe_plan import (
     missing_probes,
 )
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
+    MINE,
+    OTHER,
     context,
+    fix,
+    judge,
     pc_with_proxy,
     probe,
     script,
@@ -22,7 +32,15 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc i
     snapshot,
 )
 
-from tests.lab.pc import INTERNET_POLICY, MACHINE_INTERNET, USER, Pc
+from tests.lab import model
+from tests.lab.pc import (
+    INTERNET_POLICY,
+    MACHINE_INTERNET,
+    MACHINE_INTERNET_32,
+    PROFILE_LIST,
+    Pc,
+    connection_blob,
+)
 
 POLICY = Policy()
 SCRIPT = "http://proxy.example.com/proxy.pac"
@@ -58,20 +76,174 @@ def test_flags_decide_and_not_what_is_left_in_the_texts() -> None:
     assert users_by_route(pc_with_proxy(5, "")) == {"": ("knx",)}
 
 
-def test_the_plain_values_count_only_where_there_is_no_blob() -> None:
-    made = pc_with_proxy(1)
-    made.set(
-        rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings",
-        ProxyEnable=["REG_DWORD", 1],
-    )
-    made.set(
-        rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings",
-        ProxyServer=["REG_SZ", "plain:1"],
-    )
-    assert users_by_route(made) == {"": ("knx",)}
-    key = rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
-    made.state["registry"][key]["values"].clear()
-    assert users_by_route(made) == {"plain:1": ("knx",)}
+@pytest.mark.parametrize(
+    ("blobs", "plain", "route"),
+    [
+        # What is newer, Windows may have taken over or not.
+        ((1, 1), {"ProxyEnable": 1, "ProxyServer": "plain:1"}, None),
+        ((1, 1), {"ProxyEnable": 1, "ProxyServer": "plain:1", "MigrateProxy": 1}, None),
+        ((1, 1), {"ProxyEnable": 1, "ProxyServer": "plain:1", "MigrateProxy": 0}, ""),
+        ((3, 3), {"ProxyEnable": 0, "ProxyServer": "p:1"}, None),
+        ((3, 3), {"ProxyEnable": 1, "ProxyServer": "P:1"}, "p:1"),
+        ((1, 1), {"AutoConfigURL": SCRIPT}, None),
+        # Equal to the second blob: not newer. Windows changes that one by itself.
+        ((3, 1), {"ProxyEnable": 0}, "p:1"),
+        ((3, 1), {"ProxyEnable": 1, "ProxyServer": "p:1"}, "p:1"),
+        # No blob: automatic detection, or the plain values.
+        ((None, None), {}, ""),
+        ((None, None), {"ProxyEnable": 0}, ""),
+        ((None, None), {"ProxyEnable": 1, "ProxyServer": "plain:1"}, None),
+        ((None, 3), {"ProxyEnable": 1, "ProxyServer": "p:1"}, ""),
+    ],
+)
+def test_the_blob_decides_unless_the_plain_values_may_be_newer(
+    blobs: tuple[int | None, int | None], plain: dict[str, Any], route: str | None
+) -> None:
+    made = Pc("pc")
+    for path in (MINE, MINE + r"\Connections"):
+        made.state["registry"][path]["values"].clear()
+    for name, flags in zip(VALUES, blobs, strict=True):
+        if flags is not None:
+            made.set(MINE + r"\Connections", **{name: connection_blob(flags, "p:1")})
+    for name, data in plain.items():
+        made.set(MINE, **{name: ["REG_SZ" if isinstance(data, str) else "REG_DWORD", data]})
+    found = only_route(made)
+    assert found.proxy == route
+    if route is None:
+        assert "docs/assumptions.md" in found.reason
+
+
+def test_no_blob_is_automatic_detection() -> None:
+    made = Pc("pc")
+    made.state["registry"][MINE + r"\Connections"]["values"].clear()
+    assert only_route(made).autodetect
+    made.set(INTERNET_POLICY, ProxySettingsPerUser=["REG_DWORD", 0])
+    assert only_route(made).autodetect, "nothing was ever set for the machine"
+
+
+def test_five_bytes_mean_direct() -> None:
+    made = pc_with_proxy(3, "p:1")
+    for path in (MINE, MINE + r"\Connections"):
+        made.state["registry"][path]["values"].clear()
+    five = ["REG_BINARY", "RgAAAAA="]
+    made.set(MINE + r"\Connections", DefaultConnectionSettings=five, SavedLegacySettings=five)
+    route = only_route(made)
+    assert (route.proxy, route.autodetect) == ("", False)
+
+
+PROGRAM = r"C:\Program Files (x86)\ETS6\ETS6N.exe"
+
+
+def pe_head(machine: int, cli_flags: int | None = None) -> str:
+    """Lay out the beginning of a program, as base64: with a CLI header where its flags are given."""
+    head = bytearray(1024)
+    head[0:2] = b"MZ"
+    struct.pack_into("<I", head, 0x3C, 0x80)
+    struct.pack_into("<4sHH", head, 0x80, b"PE\0\0", machine, 1)
+    struct.pack_into("<H", head, 0x80 + 20, 0xE0)
+    struct.pack_into("<H", head, 0x98, 0x10B)
+    if cli_flags is not None:
+        struct.pack_into("<I", head, 0x98 + 96 + 8 * 14, 0x2008)
+        struct.pack_into("<IIII", head, 0x98 + 0xE0 + 8, 0x1000, 0x2000, 0x1000, 0x200)
+        struct.pack_into("<I", head, 0x208 + 16, cli_flags)
+    return base64.b64encode(head).decode()
+
+
+@pytest.mark.parametrize(
+    ("head", "route"),
+    [
+        (pe_head(0x8664), "wide:64"),
+        (pe_head(0xAA64), "wide:64"),
+        (pe_head(0x14C), "narrow:32"),
+        (pe_head(0x14C, 0x1), "wide:64"),
+        (pe_head(0x14C, 0x3), "narrow:32"),
+        (pe_head(0x14C, 0x20003), "narrow:32"),
+        (pe_head(0x14C, 0x0), "narrow:32"),
+        (pe_head(0x200), None),
+        ("TVo=", None),
+        ("", None),
+    ],
+)
+def test_the_machine_has_two_views_and_the_program_decides(head: str, route: str | None) -> None:
+    made = Pc("pc")
+    made.machine_proxy("wide:64")
+    made._wininet(MACHINE_INTERNET_32, 3, "narrow:32", "", "")
+    made.state["files"] = {PROGRAM: {"version": "6.3.1.0", "size": 2, "head": head}}
+    asked = snapshot(made)
+    files = model.answer(made, {"files": [PROGRAM]})
+    with_files = replace(asked, files=Snapshot.unpack(files["snapshot"]).files)
+    (found,) = ProxyContext(with_files, POLICY).routes["updates"]
+    assert found.proxy == route
+    if route is None:
+        assert "a 64-bit and a 32-bit program read different machine-wide settings" in found.reason
+
+
+def test_both_views_agree_so_the_program_does_not_matter() -> None:
+    made = Pc("pc")
+    made.machine_proxy("p:1")
+    assert users_by_route(made) == {"p:1": ("knx",)}
+
+
+def test_32_bit_windows_has_one_view() -> None:
+    made = Pc("pc")
+    made.machine_proxy("p:1")
+    made.state["environment"].pop("ProgramFiles(x86)")
+    for path in list(made.state["registry"]):
+        if "WOW6432Node" in path:
+            del made.state["registry"][path]
+    assert users_by_route(made) == {"p:1": ("knx",)}
+
+
+@pytest.mark.parametrize(
+    ("flags", "switch", "route", "autodetect"),
+    [
+        (9, "wpad", "", False),
+        (11, "wpad", "p:1", False),
+        (13, "wpad", "script:1", False),
+        (9, "service", "", False),
+        (5, "service", "", False),
+        (3, "service", "p:1", False),
+        (7, "service", None, False),
+        (11, "service", None, False),
+    ],
+)
+def test_what_is_switched_off_on_the_pc(
+    flags: int, switch: str, route: str | None, autodetect: bool
+) -> None:
+    made = pc_with_proxy(flags, "p:1", "", SCRIPT)
+    if switch == "wpad":
+        made.set(MACHINE_INTERNET + r"\WinHttp", DisableWpad=["REG_DWORD", 1])
+    else:
+        service = r"HKLM\SYSTEM\CurrentControlSet\Services\WinHttpAutoProxySvc"
+        made.set(service, Start=["REG_DWORD", 4])
+    text = 'function FindProxyForURL() { return "PROXY script:1" }'
+    found = only_route(made, [script(SCRIPT, text)])
+    assert (found.proxy, found.autodetect) == (route, autodetect)
+
+
+@pytest.mark.parametrize("url", ["file://C:/proxy.pac", r"\\server\share\proxy.pac"])
+def test_a_script_that_is_no_web_page_is_not_probed_and_said(url: str) -> None:
+    made = pc_with_proxy(5, pac_url=url)
+    assert asked(made, []) == []
+    route = only_route(made)
+    assert route.proxy is None
+    assert "is not probed: only scripts over http and https are" in route.reason
+
+
+def test_profiles_that_are_gone_are_no_users_to_wait_for() -> None:
+    made = pc_with_proxy(3, "p:1")
+    made.state["users"][0]["logged_on"] = False
+    gone = OTHER
+    made.set(rf"{PROFILE_LIST}\{gone}", ProfileImagePath=["REG_SZ", r"C:\Users\gone"])
+    assert users_by_route(made) == {"p:1": ("knx",)}
+    finding = judge(made, proxy={"mode": "named", "server": "p:1", "scope": "users"})
+    assert finding["proxy.wininet"].evidence["profiles_without_hive"] == ["gone"]
+    fix(made, proxy={"mode": "named", "server": "p:1", "scope": "users"})
+    finding = judge(made, proxy={"mode": "named", "server": "p:1", "scope": "users"})
+    assert finding["proxy.wininet"].status is Status.PASS
+    assert judge(made, state="absent")["proxy.wininet"].status is Status.FAIL
+    fix(made, state="absent")
+    assert judge(made, state="absent")["proxy.wininet"].status is Status.PASS
 
 
 def test_users_with_different_ways_and_only_those_who_are_logged_on() -> None:
@@ -90,7 +262,8 @@ def test_users_with_different_ways_and_only_those_who_are_logged_on() -> None:
 
 def test_a_machine_proxy_counts_for_everybody_once_the_policy_says_so() -> None:
     made = pc_with_proxy(3, "mine:1")
-    made._wininet(MACHINE_INTERNET, 3, "machine:2", "", "")
+    for path in (MACHINE_INTERNET, MACHINE_INTERNET_32):
+        made._wininet(path, 3, "machine:2", "", "")
     assert users_by_route(made) == {"mine:1": ("knx",)}
     made.set(INTERNET_POLICY, ProxySettingsPerUser=["REG_DWORD", 1])
     assert users_by_route(made) == {"mine:1": ("knx",)}
@@ -108,11 +281,10 @@ def test_automatic_detection_is_not_taken_for_an_answer() -> None:
 
 def test_a_blob_that_cannot_be_read_leaves_the_way_open() -> None:
     made = pc_with_proxy(3, "p:1")
-    key = rf"HKU\{USER}\Software\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
-    made.state["registry"][key]["values"]["DefaultConnectionSettings"] = ["REG_BINARY", "RgAAAA=="]
+    made.set(MINE + r"\Connections", DefaultConnectionSettings=["REG_SZ", "x"])
     route = only_route(made)
     assert route.proxy is None
-    assert "4 bytes, at least 12 are needed" in route.reason
+    assert "DefaultConnectionSettings is REG_SZ" in route.reason
 
 
 def asked(made: Pc, probes: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -240,11 +412,39 @@ def test_a_script_that_asks_for_more_than_a_name_has_the_name_looked_up_all_the_
     assert (route.proxy, route.needs_address) == (None, False)
 
 
-@pytest.mark.parametrize("text", ["rubbish(", 'function FindProxyForURL() { return "SOCKS s:1" }'])
-def test_a_script_without_a_usable_answer_leaves_the_way_open(text: str) -> None:
+def test_a_script_whose_answer_net_framework_does_not_use_leaves_the_route_open() -> None:
+    text = 'function FindProxyForURL() { return "SOCKS s:1" }'
     made = pc_with_proxy(5, pac_url=SCRIPT)
     assert users_by_route(made, probes=[script(SCRIPT, text)]) == {None: ("knx",)}
     assert asked(made, [script(SCRIPT, text)]) == [], "nothing more can be asked"
+
+
+@pytest.mark.parametrize("text", ["rubbish(", "function FindProxyForURL() { return missing(); }"])
+def test_a_script_that_does_not_work_counts_as_one_that_names_no_proxy(text: str) -> None:
+    for flags, alternatives in ((5, ()), (7, ("p:1",))):
+        route = only_route(pc_with_proxy(flags, "p:1", "", SCRIPT), [script(SCRIPT, text)])
+        assert (route.proxy, route.alternatives) == ("", alternatives)
+        assert "so .NET Framework continues as if it named no proxy" in route.reason
+
+
+def test_one_branch_that_fails_costs_its_endpoint() -> None:
+    text = """function FindProxyForURL(url, host) {
+        if (host == "api.knx.org") return missing();
+        return "PROXY " + url.split("://")[1].split("/")[0].split(".")[1] + ":1";
+    }"""
+    made = pc_with_proxy(5, pac_url=SCRIPT)
+    assert users_by_route(made, "updates", [script(SCRIPT, text)]) == {"knx:1": ("knx",)}
+    assert users_by_route(made, "app_updates", [script(SCRIPT, text)]) == {"": ("knx",)}
+    finding = judge(made, [script(SCRIPT, text)])["proxy.effective"]
+    assert finding.status is Status.FAIL
+    assert "missing" in finding.reason
+
+
+def test_syntax_that_windows_may_not_know_leaves_the_route_open() -> None:
+    text = 'function FindProxyForURL(url, host) { return host ?? "", "PROXY p:1"; }'
+    route = only_route(pc_with_proxy(5, pac_url=SCRIPT), [script(SCRIPT, text)])
+    assert route.proxy is None
+    assert "it uses the operator ??, which the engine of Windows may not know" in route.reason
 
 
 def test_nothing_is_asked_of_an_image_or_of_a_pc_that_is_to_be_as_before() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import Endpoint
 from ansible_collections.ets6.network.plugins.plugin_utils.probes import parse_probe
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.observer import Observer
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes import Verdict
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.roots import RootList
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.verdict import (
-    Observer,
+    FollowUps,
     judge_probe,
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
@@ -30,6 +32,7 @@ NOW = datetime.now(timezone.utc)
 PUBLIC = Authority.root("Public Root")
 ISSUING = PUBLIC.intermediate("Issuing CA")
 ROOTS = (PUBLIC.certificate,)
+ROOT_LIST = RootList(ROOTS)
 UPDATES = Endpoint("updates", f"https://{NAME}")
 ERROR = {"kind": "timeout", "code": None, "text": ""}
 
@@ -72,13 +75,14 @@ def http(status: int = 200, body: bytes = b"", **headers: str) -> Json:
 
 def probe(**fields: Any) -> Json:
     """Return a probe as a target sends it: all is well, but for the given fields."""
+    addresses = fields.get("addresses", ["192.0.2.80"])
     return {
         "name": "updates",
         "way": "",
         "stage": "done",
         "error": None,
-        "addresses": ["192.0.2.80"],
-        "address": "192.0.2.80",
+        "addresses": addresses,
+        "address": (addresses or [None])[-1],
         "local": "192.0.2.7",
         "elapsed": {"dns": 1},
         "connect": None,
@@ -101,9 +105,9 @@ def judged(
     **observer: Any,
 ) -> Verdict:
     """Return the verdict on a probe."""
-    watcher = Observer(**{"roots": ROOTS, "clock": NOW, **observer})
-    other = parse_probe(other_name, "probes[1]") if other_name else None
-    return judge_probe(parse_probe(record, "probes[0]"), endpoint, watcher, other)
+    watcher = Observer(**{"roots": ROOT_LIST, "clock": NOW, **observer})
+    follow_ups = FollowUps(parse_probe(other_name, "probes[1]") if other_name else None)
+    return judge_probe(parse_probe(record, "probes[0]"), endpoint, watcher, follow_ups)
 
 
 def seen(*records: Json, **sections: Any) -> Snapshot:

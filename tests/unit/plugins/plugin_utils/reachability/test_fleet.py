@@ -221,3 +221,46 @@ def test_five_thousand_hosts_take_no_time() -> None:
     found = compare({f"pc-{number}": [inspected("aa")] for number in range(5000)})
     assert "on all 5000 hosts" in found["pc-1"][0]["reason"]
     assert time.monotonic() - since < 10
+
+
+def scanned(*ids: str, place: str = "virus scanner or filter on the PC") -> Json:
+    finding = inspected(*ids)
+    finding["evidence"]["product_places"] = [place]
+    return finding
+
+
+def test_a_scanner_with_a_key_of_its_own_on_each_pc_is_looked_for_there() -> None:
+    told, _elsewhere = said({"pc": scanned("aa"), "b": scanned("bb")})
+    assert "which may have a key of its own for each" in told
+    told, _elsewhere = said({"pc": scanned("aa"), "b": scanned("aa")})
+    assert "Look on this host" in told
+
+
+def test_a_known_appliance_is_not_looked_for_on_a_single_pc() -> None:
+    """Intermediates that live for days differ from PC to PC below one root."""
+    told, _elsewhere = said({"pc": scanned("aa", place="device of the network"), "b": inspected()})
+    assert "do not look for it on a single PC" in told
+
+
+def answered(answer: str, outcome: str = "wrong_content", **where: str) -> Json:
+    finding = endpoint(outcome, **where)
+    finding["evidence"]["ways"][0]["answer"] = answer
+    return finding
+
+
+def test_the_same_answer_from_everywhere_may_be_the_vendors() -> None:
+    hosts = {"pc": answered("404 aa"), "other": answered("404 aa", network="198.51.100.0/24")}
+    told, elsewhere = said(hosts)
+    assert "The same answer from 2 vantage points, so it is not this host" in told
+    assert elsewhere == {"vantage_points": 2, "vendor_outage": False}
+    assert said(hosts | {"third": answered("200 bb", network="203.0.113.0/24")}) == ("", {})
+    assert said(hosts | {"third": endpoint("fine", network="203.0.113.0/24")}) == ("", {})
+
+
+def test_errors_over_http_from_two_offices_do_not_acquit_the_network() -> None:
+    hosts = {
+        "pc": answered("503 aa", "error_not_known"),
+        "other": answered("503 bb", "error_not_known", network="198.51.100.0/24"),
+    }
+    told, elsewhere = said(hosts, beside="api.knx.org:443")
+    assert (told, elsewhere) == ("", {})

@@ -19,14 +19,13 @@ from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables impo
 from ansible_collections.ets6.network.plugins.plugin_utils.probes import Probe, ProbeError
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import session
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.observer import Observer
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes import (
     Outcome,
     Verdict,
 )
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability.verdict import (
-    Observer,
-    judge_probe,
-)
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.roots import RootList
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.verdict import judge_probe
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import User
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess_by_id
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
@@ -131,32 +130,31 @@ def test_what_was_not_answered_in_time_is_said() -> None:
 
 def test_of_a_certificate_that_windows_does_not_trust_is_known_what_it_is() -> None:
     root = Authority.root("Company Root")
-    leaf = base64.b64encode(
-        certificate_of(root, ["update.knx.org"])[0].public_bytes(Encoding.DER)
-    ).decode()
-    told = {
-        **FINE,
+    failure = {
         "status": 0,
         "headers": [],
         "error": "TrustFailure",
-        "leaf": leaf,
         "chain_status": ["PartialChain"],
     }
 
-    def judged(roots: Authority, *built: Authority) -> Verdict:
+    def judged(roots: Authority, *built: Authority, logged: bool = False) -> Verdict:
+        server = certificate_of(root, ["update.knx.org"], logged=logged)[0]
+        leaf = base64.b64encode(server.public_bytes(Encoding.DER)).decode()
         chain = [
             base64.b64encode(one.certificate.public_bytes(Encoding.DER)).decode() for one in built
         ]
-        (found,) = read({**told, "built": [leaf, *chain]})
+        (found,) = read({**FINE, **failure, "leaf": leaf, "built": [leaf, *chain]})
         return judge_probe(
-            found, VENDOR_ENDPOINTS[0], Observer((roots.certificate,), datetime.now(timezone.utc))
+            found,
+            VENDOR_ENDPOINTS[0],
+            Observer(RootList((roots.certificate,)), datetime.now(timezone.utc)),
         )
 
     assert judged(Authority.root("Another Root"), root).outcome is Outcome.INTERCEPTED
     unknown = judged(Authority.root("Another Root"))
     assert unknown.outcome is Outcome.UNTRUSTED
     assert unknown.evidence["tls"]["complete"] is None
-    here = judged(root, root)
+    here = judged(root, root, logged=True)
     assert here.outcome is Outcome.NOT_TRUSTED_HERE
     assert "TrustFailure, PartialChain" in here.sentence
 
@@ -174,7 +172,9 @@ def test_only_the_servers_own_certificate_is_seen_and_that_is_no_incomplete_chai
     def judged(*chain: str) -> Verdict:
         (found,) = read({**FINE, "leaf": leaf, "built": [leaf, *chain]})
         return judge_probe(
-            found, VENDOR_ENDPOINTS[0], Observer((root.certificate,), datetime.now(timezone.utc))
+            found,
+            VENDOR_ENDPOINTS[0],
+            Observer(RootList((root.certificate,)), datetime.now(timezone.utc)),
         )
 
     fine = judged(*built)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import Values, dword
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import (
     VENDOR_ENDPOINTS,
     Endpoint,
@@ -27,6 +28,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability import c
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.interception import (
     judge_interception,
 )
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.observer import TLS_KEYS
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes import (
     CONTACTS,
     Outcome,
@@ -36,7 +38,14 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability.probe_pl
     other_name,
     probe_seconds,
 )
-from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.products import PRODUCTS
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
+    HostsEntry,
+    Key,
+    Registry,
+    Snapshot,
+    State,
+)
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import (
     assess,
     assess_by_id,
@@ -44,6 +53,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess imp
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.reachability.build import (
     ISSUING,
     PUBLIC,
+    ROOT_LIST,
     encoded,
     failed,
     http,
@@ -127,8 +137,8 @@ def answered(endpoint: Endpoint, answer: dict[str, Any]) -> Outcome:
     (API, "", Outcome.PAGE_NOT_KNOWN),
     (API, "http://api.knx.org/login", Outcome.PAGE_NOT_KNOWN),
     (API, "https://api.knx.org/", Outcome.FINE),
-    (API, "https://portal.example/", Outcome.CAPTIVE_PORTAL),
-    (API, "http://[bad/", Outcome.CAPTIVE_PORTAL),
+    (API, "https://portal.example/", Outcome.SIGN_IN_OR_BLOCK),
+    (API, "http://[bad/", Outcome.SIGN_IN_OR_BLOCK),
     (MASTER, "/portal/login", Outcome.PAGE_NOT_KNOWN),
     (MASTER, "https://update.knx.org/", Outcome.PAGE_NOT_KNOWN),
 ])  # fmt: skip
@@ -184,7 +194,7 @@ def test_interception_passes_only_with_certificates_that_are_the_vendors_own(
     verdicts = {}
     for endpoint in encrypted:
         verdicts[endpoint.name] = [(route, judged(probe(tls=tls(*presented)), endpoint))]
-    judgement = judge_interception(verdicts, encrypted)
+    judgement = judge_interception(verdicts, encrypted, ROOT_LIST)
     assert judgement.status is Status.UNKNOWN
     assert words in judgement.reason
 
@@ -328,3 +338,135 @@ def test_the_documentation_names_every_outcome_and_its_contact() -> None:
     assert set(contacts) == set(Outcome)
     contacts.pop(Outcome.FINE)
     assert contacts == dict(CONTACTS.items())
+
+
+OFF = {TLS_KEYS["TLS 1.2"]: Key(State.PRESENT, Values([("Enabled", dword(0))]))}
+
+
+@pytest.mark.parametrize(("code", "keys", "outcome"), [
+    (-2146893007, {}, Outcome.TLS_OFF),
+    (0x80090331, {}, Outcome.TLS_OFF),
+    (-2146893018, {}, Outcome.TLS_FAILED),
+    (-2146893018, OFF, Outcome.TLS_OFF),
+])  # fmt: skip
+def test_tls_that_is_switched_off_on_the_pc_is_not_a_firewall(
+    code: int, keys: dict[str, Key], outcome: Outcome
+) -> None:
+    """SEC_E_ALGORITHM_MISMATCH comes from the PC, SEC_E_ILLEGAL_MESSAGE from the other side."""
+    record = failed("tls", "tls_alert")
+    record["error"]["code"] = code
+    verdict = judged(record, registry=Registry(keys))
+    assert verdict.outcome is outcome
+    if keys:
+        assert "TLS 1.2 switched off" in verdict.sentence
+
+
+def test_a_reset_stays_a_reset_where_tls_is_switched_off() -> None:
+    assert judged(failed("tls", "reset"), registry=Registry(OFF)).outcome is Outcome.RESET
+
+
+def test_a_dead_ipv6_address_before_one_that_works_is_a_remark() -> None:
+    verdict = judged(probe(addresses=["2001:db8::80", "192.0.2.80"]))
+    assert verdict.outcome is Outcome.FINE
+    assert "2001:db8::80, did not answer over IPv6" in verdict.sentence
+    assert "was not measured" in verdict.sentence
+    assert "IPv6" not in judged(probe(addresses=["192.0.2.80", "2001:db8::80"])).sentence
+
+
+@pytest.mark.parametrize(("address", "owner"), [
+    ("208.91.112.55", "Fortinet FortiGuard"),
+    ("146.112.61.106", "Cisco Umbrella"),
+    ("198.135.184.22", "Palo Alto Networks"),
+    ("::ffff:208.91.112.55", "Fortinet FortiGuard"),
+    ("2001:cdba::3257:9652", "Fortinet FortiGuard"),
+])  # fmt: skip
+def test_sinkholes_of_large_vendors_are_known(address: str, owner: str) -> None:
+    verdict = judged(failed("tcp", "refused", addresses=[address]))
+    assert verdict.outcome is Outcome.SINKHOLED
+    assert f"the sinkhole of {owner}" in verdict.sentence
+
+
+@pytest.mark.parametrize("address", ["::ffff:10.1.2.3", "224.0.0.1", "ff02::1", "239.1.2.3"])
+def test_mapped_private_and_multicast_addresses_have_no_server(address: str) -> None:
+    record = failed("tcp", "timeout", addresses=[address])
+    assert judged(record).outcome is Outcome.SINKHOLED
+
+
+@pytest.mark.parametrize("address", ["100.80.1.1", "198.18.0.5", "fd00::1", "10.1.2.3"])
+def test_what_arrives_outweighs_the_address(address: str) -> None:
+    document = http(200, b"<KNX><MasterData/></KNX>")
+    answer = {"addresses": [address], "tls": None}
+    assert judged(probe(**answer, http=document), MASTER).outcome is Outcome.FINE
+    assert judged(probe(**answer, http=http(200)), MASTER).outcome is Outcome.SINKHOLED
+    assert judged(probe(addresses=[address])).outcome is Outcome.FINE
+
+
+def test_the_address_that_was_connected_to_counts() -> None:
+    record = probe(addresses=["fd00::80", "192.0.2.80"], tls=None)
+    assert judged(record, API).outcome is Outcome.FINE
+
+
+def test_the_hosts_file_is_named() -> None:
+    hosts = (HostsEntry("127.0.0.1", ("update.knx.org",)),)
+    record = failed("tcp", "refused", addresses=["127.0.0.1"])
+    verdict = judged(record, hosts_file=hosts)
+    assert verdict.outcome is Outcome.HOSTS_FILE
+    assert "The hosts file of this PC leads update.knx.org to 127.0.0.1" in verdict.sentence
+    assert judged(record).outcome is Outcome.SINKHOLED
+    works = judged(probe(), hosts_file=(HostsEntry("192.0.2.80", ("update.knx.org",)),))
+    assert works.outcome is Outcome.FINE
+    assert "The hosts file of this PC leads update.knx.org to 192.0.2.80." in works.sentence
+
+
+def test_an_alert_under_another_name_is_no_proof_of_a_filter() -> None:
+    alert = failed("tls", "tls_alert")
+    assert judged(failed("tls", "reset"), other_name=alert).outcome is Outcome.RESET
+    finished = probe(http=None, error={"kind": "closed", "code": None})
+    verdict = judged(failed("tls", "reset"), other_name=finished)
+    assert verdict.outcome is Outcome.RESET_AT_NAME
+
+
+def test_silence_in_tls_names_mtu_and_vpn() -> None:
+    sentence = judged(failed("tls")).sentence
+    assert "MTU" in sentence
+    assert "VPN" in sentence
+
+
+@pytest.mark.parametrize(("target", "is_asked"), [
+    ("https://update.knx.org/new.xml", True),
+    ("http://cdn.example/knx_master.xml", True),
+    ("http://user@evil.example/", False),
+    ("file:///etc/passwd", False),
+    ("http://a b/", False),
+    ("", True),
+])  # fmt: skip
+def test_a_moved_document_is_asked_for_once_where_it_leads(target: str, is_asked: bool) -> None:
+    moved = probe(name="administrative_data", tls=None, http=http(301, Location=target))
+    plan = missing_probes(ProxyContext(seen(moved), POLICY))
+    extra = [entry for entry in plan if entry["name"].startswith("administrative_data at")]
+    assert bool(extra) is is_asked
+    if extra:
+        answered = probe(name=extra[0]["name"], tls=None, http=http(301, Location="http://x/"))
+        again = missing_probes(ProxyContext(seen(moved, answered), POLICY))
+        assert not [entry for entry in again if " at http" in entry["name"]]
+
+
+def test_the_products_of_the_documentation_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "reachability.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|`]+) \| ([^|`]+) \| `(.+)` \| ", text, re.MULTILINE)
+    documented = set()
+    for name, place, words in rows:
+        documented |= {(name, place, word) for word in words.split("`, `")}
+    assert documented == {(item.name, item.place.value, item.words) for item in PRODUCTS}
+
+
+def test_a_url_that_names_an_address_is_not_sinkholed() -> None:
+    record = probe(addresses=["127.0.0.1"], tls=None)
+    assert judged(record, Endpoint("mirror", "http://127.0.0.1:8080/")).outcome is Outcome.FINE
+
+
+def test_a_bare_500_in_place_of_a_tunnel_is_of_an_unknown_sender() -> None:
+    refused = failed("connect", "other", way="p:1", connect=http(500))
+    assert judged(refused).outcome is Outcome.ERROR_NOT_KNOWN
+    refused["connect"] = http(502)
+    assert judged(refused).outcome is Outcome.PROXY_CANNOT
