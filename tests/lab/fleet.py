@@ -116,6 +116,7 @@ def _public_profile(network: Network) -> Member:
     pc = Pc("pc-public-profile")
     pc.allow_all()
     pc.state["network"] = ["public"]
+    pc.state["networks"][0]["category"] = "public"
     because = ("firewall.active_profile", "fail")
     return Member(
         pc, "a network that is public, and rules that are not for it", "fail", "fail", because, _reach(network), https=True
@@ -190,6 +191,54 @@ def _broken_winrm(network: Network) -> Member:
     return Member(pc, "its answers are rubbish", "unknown", "unknown", because, _reach(network), fault="prints rubbish")
 
 
+def _block_list(network: Network) -> Member:
+    """Return a PC with a block list and hardening rules, none of which concerns ETS6."""
+    pc = Pc("pc-block-list")
+    pc.allow_all()
+    pc.rule(rules.block_list("{9D2A6E10-0F4B-4D0C-8E55-51B8B2C5A901}", 249))
+    remote_desktop = "v2.32|Action=Block|Active=TRUE|Dir=In|Protocol=6|LPort=3389|Name=Block RDP|"
+    pc.rule(("{9D2A6E10-0F4B-4D0C-8E55-51B8B2C5A902}", remote_desktop))
+    because = ("firewall.deliberate_blocks", "pass")
+    trouble = "a list of blocked internet addresses, which is no harm to ETS6"
+    return Member(pc, trouble, "pass", "pass", because, _reach(network))
+
+
+def _domain_isolation(network: Network) -> Member:
+    pc = Pc("pc-domain-isolation")
+    pc.allow_all()
+    isolation = "v2.32|Action=SecureServer|Active=TRUE|Name=Isolation|Auth1Set={1}|Crypto2Set={2}|"
+    pc.set(GROUP_POLICY + r"\ConSecRules", isolation=["REG_SZ", isolation])
+    because = ("firewall.inbound.ets6n.udp", "fail")
+    trouble = "domain isolation asks KNX devices for IPsec"
+    return Member(pc, trouble, "fail", "fail", because, _reach(network))
+
+
+def _intune_only(network: Network) -> Member:
+    """Return a PC whose MDM policy allows both programs, and ignores local rules."""
+    pc = Pc("pc-intune-only")
+    pc.allow_all()
+    for profile in ("DomainProfile", "StandardProfile"):
+        pc.set(rf"{POLICY}\Mdm\{profile}", AllowLocalPolicyMerge=["REG_DWORD", 0])
+    for program in PROGRAMS:
+        allow = rf"v2.32|Action=Allow|Active=TRUE|Dir=In|App={FOLDER}\{program}.exe|Name=ETS6|"
+        pc.set(rf"{POLICY}\Mdm\FirewallRules", **{program: ["REG_SZ", allow]})
+    because = ("firewall.inbound.ets6n.udp", "pass")
+    trouble = "only the rules of Intune count, and they allow ETS6"
+    return Member(pc, trouble, "pass", "pass", because, _reach(network))
+
+
+def _several_adapters(network: Network) -> Member:
+    pc = Pc("pc-several-adapters")
+    pc.allow_all()
+    pc.state["network"] = ["private", "public"]
+    pc.state["networks"].append(
+        {"interface": "Ethernet 2", "index": 9, "name": "Unidentified network", "category": "public"}
+    )
+    because = ("firewall.active_profile", "fail")
+    trouble = "a second adapter without a gateway, whose network is public"
+    return Member(pc, trouble, "fail", "fail", because, _reach(network))
+
+
 BUILDERS: tuple[Callable[[Network], Member], ...] = (
     _never_started,
     _prompt_cancelled,
@@ -207,6 +256,10 @@ BUILDERS: tuple[Callable[[Network], Member], ...] = (
     _not_installed,
     _unreachable,
     _broken_winrm,
+    _block_list,
+    _domain_isolation,
+    _intune_only,
+    _several_adapters,
 )
 ANSWERED_BY_SCRIPT = {"pc-never-started": "", "pc-prompt-cancelled": "5.1", "pc-already-right": "5.1", "pc-proxy-half": ""}
 """PCs that answer with the real script where there is a PowerShell, and in which dialect."""

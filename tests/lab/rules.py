@@ -90,3 +90,13 @@ def allow(program: str, stem: str, protocol: str, profiles: tuple[str, ...] = ("
         "Desc=Made by the Ansible collection ets6.network. Changes by hand do not last.|EmbedCtxt=KNX ETS6|"
     )
     return f"ETS6-{stem.upper()}-{protocol}-In", text
+
+
+def block_list(rule_id: str, count: int) -> tuple[str, str]:
+    """Return id and text of a rule that blocks addresses of the internet, as IPBan writes them."""
+    dice = random.Random(count)
+    addresses = "".join(
+        f"RA4={dice.choice((45, 91, 141, 185))}.{dice.randint(0, 255)}.{dice.randint(0, 255)}.7|"
+        for _address in range(count)
+    )
+    return rule_id, f"v2.32|Action=Block|Active=TRUE|Dir=In|{addresses}Name=IPBan_Block_0|"

@@ -59,7 +59,10 @@ class Block:
         if self.scope.conditions:
             text += f", for {'; '.join(self.scope.conditions)}"
         if self.pair:
-            text += f" (it belongs to the prompt's rule {self.pair}, which allows other profiles)"
+            text += (
+                f" (it belongs to the prompt's rule {self.pair}, which allows other profiles: see "
+                "docs/assumptions.md)"
+            )
         return text
 
     def to_wire(self) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def service(context: FirewallContext) -> Judgement:
         return passed(f"Both have {count(state.rules, 'local rule')}. {witness}", evidence)
     return unknown(
         f"The service has {count(state.rules, 'local rule')}, the registry {readable_values}. "
-        "Which of them counts is not documented; restart the PC, and both are the same. "
+        "Restart the PC, and both are the same; that they should be is an assumption "
+        "(docs/assumptions.md). "
         f"{witness}",
         evidence,
     )

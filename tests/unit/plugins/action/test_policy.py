@@ -63,6 +63,7 @@ class Target:
 
     def __init__(self, x: int | None, refuses: bool = False, loses: bool = False) -> None:
         self.x, self.refuses, self.loses = x, refuses, loses
+        self.error = "access denied"
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def __call__(self, module_name: str, module_args: dict[str, Any], **_others: Any) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class Target:
             if self.refuses and outcomes:
                 outcomes.append({"state": "not_done", "error": ""})
             elif self.refuses:
-                outcomes.append({"state": "failed", "error": "access denied"})
+                outcomes.append({"state": "failed", "error": self.error})
             else:
                 self.x = step["values"][0][2]
                 outcomes.append({"state": "done"})
@@ -237,6 +238,17 @@ def test_an_image_rehearses_in_check_mode_and_says_what_it_will_refuse() -> None
     assert "access denied" in refused["msg"]
 
 
+def test_a_rule_that_the_service_does_not_know_asks_for_a_restart_and_is_no_failure() -> None:
+    target = Target(7, refuses=True)
+    target.error = "Nicht gefunden [CmdletizationQuery_NotFound_InstanceID,Remove-NetFirewallRule]"
+    result = run(target)
+    assert (result["failed"], result["changed"]) == (False, False)
+    (finding,) = result["findings"]
+    assert finding["status"] == "fail"
+    assert "Restart the PC; the next run then changes it." in finding["reason"]
+    assert "Restart the PC" in result["msg"]
+
+
 def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [SetRegistryValues(KEY, {name: dword(1)}, "acme") for name in "xyz"]
     judgement = failed("No.", remedy=[Change("Acme", {"x": 0}, {"x": 1}, steps)])
@@ -252,6 +264,14 @@ def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPa
     [
         ({"failed": True, "msg": "Access is denied."}, "The PC could not be read: Access is denied."),
         ({"failed": True, "module_stderr": "boom"}, "The PC could not be read: boom"),
+        (
+            {"failed": True, "msg": "PowerShell runs in ConstrainedLanguage mode"},
+            "AppLocker or App Control for Business sets. Nothing was tried",
+        ),
+        (
+            {"module_stderr": "… MethodInvocationNotSupportedInConstrainedLanguage"},
+            "PowerShell runs in ConstrainedLanguage mode there",
+        ),
         ({"snapshot": "rubbish"}, "The PC sent a reply that cannot be used"),
     ],
 )

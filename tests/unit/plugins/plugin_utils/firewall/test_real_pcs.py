@@ -530,7 +530,7 @@ def test_a_service_with_other_rules_asks_for_a_restart() -> None:
     service = {"rules": 3, "values": 4, "modify_state": 1}
     finding = judge(perfect(firewall_service=service))["firewall.service"]
     assert finding.status is Status.UNKNOWN
-    assert "restart the PC" in finding.reason
+    assert "Restart the PC" in finding.reason
     assert finding.evidence["local_policy_modify_state"] == "Group Policy overrides local changes"
     silent = perfect(firewall_service=None, errors={"firewall_service": "no COM"})
     assert "no COM" in judge(silent)["firewall.service"].reason
