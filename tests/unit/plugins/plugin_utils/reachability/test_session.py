@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which probes a user's session makes, and what is read of its answer, which is nobody's word but the user's."""
+"""Which probes a user's session makes, and how its answer is read, which only that user vouches for."""
 
 from __future__ import annotations
 
