@@ -14,6 +14,7 @@ description:
   - 'Each probe goes from the name service over TCP, the proxy and TLS to the answer, and keeps what it met: addresses, the proxy''s answer, the
     presented certificates whatever their validity, status and headers, and the first 64 KB of the body.'
   - All probes run side by side. Each is one request, without credentials, cookies or anything else that identifies a user, and follows no redirect.
+  - Of the hosts file it returns the lines that name a probed server, and no others.
   - Unlike a PC's its probes know nothing of what Windows thinks of a certificate.
 requirements:
   - Nothing but Python. Before Python 3.13 other implementations than CPython see of a chain the server's own certificate only.

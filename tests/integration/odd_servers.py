@@ -54,7 +54,9 @@ KINDS: dict[str, Callable[[socket], None]] = {
     ),
     "garbage": saying(b"220 mail.example ESMTP\r\n\r\n"),
     "in parts": in_parts,
-    "line feeds": saying(b"HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\nContent-Length: 4\n\nfull"),
+    "line feeds": saying(
+        b"HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\nContent-Length: 4\n\nfull"
+    ),
     "long head": saying(OK + b"X: " + b"y" * 40000 + b"\r\n\r\n"),
     "no content": saying(b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\nmore"),
     "redirect": saying(
@@ -73,7 +75,7 @@ def start(stack: ExitStack) -> dict[str, str]:
         listener = Listener(behave)
         stack.callback(listener.stop)
         addresses[name] = listener.address
-    # The same port, but for the first address of two: there nobody is ever let in.
+    # The same port, but for the first address of two: there no connection is ever accepted.
     addresses["dropping"] = dropping(
         stack, "127.0.0.2", int(addresses["closing"].rpartition(":")[2])
     )

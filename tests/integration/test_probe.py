@@ -137,7 +137,7 @@ def test_a_name_service_that_hangs_does_not_keep_the_process_from_ending() -> No
 
 
 class Recorder:
-    """Keeps everything that servers and proxies are told."""
+    """Keeps everything that is sent to servers and proxies."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
@@ -202,9 +202,9 @@ def test_nothing_is_sent_that_identifies_anybody(
 ) -> None:
     """Also where the surroundings hold logins, as curl or requests would send them."""
     resolve_with(monkeypatch, {})
-    (tmp_path / ".netrc").write_text("default login somebody password secret\n")
+    (tmp_path / ".netrc").write_text("default login ada password secret\n")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, f"http://somebody:secret@{recorder.proxy}")
+        monkeypatch.setenv(name, f"http://ada:secret@{recorder.proxy}")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     proxy = {"mode": "named", "server": recorder.proxy} if proxied else {"mode": "direct"}
@@ -276,7 +276,9 @@ def test_only_lines_of_the_hosts_file_that_name_a_probed_server_are_kept(
     monkeypatch.setattr(endpoint_probe, "HOSTS_FILE", hosts)
     probes = [{"url": "https://update.knx.org/a"}]
     assert endpoint_probe.hosts_lines(probes) is None
-    hosts.write_text("127.0.0.1 localhost\n0.0.0.0\tUPDATE.knx.org. # no\n#0.0.0.0 update.knx.org\n")
+    hosts.write_text(
+        "127.0.0.1 localhost\n0.0.0.0\tUPDATE.knx.org. # no\n#0.0.0.0 update.knx.org\n"
+    )
     assert endpoint_probe.hosts_lines(probes) == ["0.0.0.0 update.knx.org."]
     assert endpoint_probe.snapshot([], ["0.0.0.0 update.knx.org."])["hosts_file"]
 

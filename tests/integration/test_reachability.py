@@ -43,7 +43,7 @@ MASTER = DOCUMENTS["update.knx.org", "/data/XML/project-23/knx_master.xml"]
 
 
 class Refusing(Handler):
-    """A proxy that allows nobody anything."""
+    """A proxy that refuses everything."""
 
     def do_CONNECT(self) -> None:
         """Refuse."""
@@ -122,7 +122,8 @@ def strict(connection: socket.socket) -> None:
 
 
 CUT = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % (2 * len(MASTER))
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n"
+    % (2 * len(MASTER))
 ) + MASTER
 LINE_FEEDS = b"HTTP/1.1 200 OK\nContent-Type: application/xml\n\n" + MASTER
 
@@ -137,7 +138,10 @@ class Street:
         issuing = network.public.intermediate("Lab Second CA")
         private = Authority.root("Company Root")
         names = list(VENDOR)
-        poisons = [Authority.root("Company Proxy CA"), Authority.root("FortiGate CA of the Company")]
+        poisons = [
+            Authority.root("Company Proxy CA"),
+            Authority.root("FortiGate CA of the Company"),
+        ]
         with network.roots.open("ab") as roots:
             roots.writelines(poison.pem() for poison in poisons)
         unlisted = Authority.root("Lab Unlisted Public Root")
@@ -165,7 +169,7 @@ class Street:
             "unwell_tls": self._tls(issuing, names, obstacles.Unwell, logged=True),
             "vendor": network.https.address,
             "vendor_http": network.http.address,
-            "nobody": network.closed,
+            "closed": network.closed,
             "inspected": network.inspected.address,
             "expired": self._tls(issuing, names, started=100, logged=True),
             "early": self._tls(issuing, names, started=-2, logged=True),
@@ -220,7 +224,9 @@ class Street:
     def _crossed(self, public: Authority) -> str:
         """Return a server below a root that is signed twice, once by itself; the dead end comes first."""
         young = Authority.root("Lab Young Root")
-        crossed, _key = certificate_of(public, [], authority=True, name="Lab Young Root", key=young.key)
+        crossed, _key = certificate_of(
+            public, [], authority=True, name="Lab Young Root", key=young.key
+        )
         chain = (young.certificate, crossed)
         issuing = Authority(young.certificate, young.key, chain)
         return self._tls(issuing, list(VENDOR), logged=True)
@@ -244,7 +250,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
 
 @dataclass(frozen=True)
 class Scene:
-    """Where a request ends, by which way, and what is to be said of it."""
+    """Where a request ends, by which way, and what is reported about it."""
 
     place: str
     wanted: Outcome
@@ -269,9 +275,9 @@ SCENES = {
     "no_name_server": Scene("", Outcome.NOT_RESOLVED, "no name server answered", names={"update.knx.org": socket.EAI_AGAIN}),
     "sinkholed": Scene("private", Outcome.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
     "sinkholed_http": Scene("block_page", Outcome.SINKHOLED, "resolves to 127.0.0.1", tls=False, names=HERE),
-    "sinkholed_and_refused": Scene("nobody", Outcome.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
+    "sinkholed_and_refused": Scene("closed", Outcome.SINKHOLED, "resolves to 127.0.0.1", names=HERE),
     "own_way_to_the_vendor": Scene("vendor", Outcome.FINE, "is reached", names=HERE),
-    "refused": Scene("nobody", Outcome.REFUSED, "refuses the connection"),
+    "refused": Scene("closed", Outcome.REFUSED, "refuses the connection"),
     "dropped": Scene("full", Outcome.TIMED_OUT, "a firewall that drops the packets", short=True),
     "silent_tls": Scene("silent", Outcome.TIMED_OUT, "silent when TLS begins", short=True, evidence={"other_name_gets_further": False}),
     "silent_http": Scene("silent", Outcome.TIMED_OUT, "does not answer in time", tls=False, short=True),
@@ -280,7 +286,7 @@ SCENES = {
     "reset_http": Scene("reset", Outcome.RESET, "closes the connection", tls=False),
     "no_tls": Scene("no_tls", Outcome.NO_TLS, "answers without TLS"),
     "alert": Scene("alert", Outcome.TLS_FAILED, "TLS alert"),
-    "proxy_gone": Scene("", Outcome.PROXY_UNREACHABLE, "is not reached (refused)", proxy="nobody"),
+    "proxy_gone": Scene("", Outcome.PROXY_UNREACHABLE, "is not reached (refused)", proxy="closed"),
     "proxy_silent": Scene("", Outcome.PROXY_UNREACHABLE, "does not answer", proxy="silent", short=True),
     "proxy_no_proxy": Scene("", Outcome.PROXY_UNREACHABLE, "not HTTP", proxy="garbage"),
     "proxy_refuses": Scene("", Outcome.PROXY_REFUSES, "allow the host there", proxy="refusing"),
@@ -315,9 +321,9 @@ SCENES = {
     "cross_signed": Scene("crossed", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}, by_windows=False),
     "two_hours_behind": Scene("today", Outcome.WRONG_CLOCK, "by the server's answer it is", ahead=timedelta(hours=-2)),
     "intercepted": Scene("inspected", Outcome.INTERCEPTED, "of the Lab, Fortinet FortiGate", evidence={**PRIVATE, "product": "Fortinet FortiGate"}),
-    "intercepted_by_nobody_known": Scene("private", Outcome.INTERCEPTED, "CN=Company Root", evidence={**PRIVATE, "product": None}),
+    "intercepted_by_unknown_product": Scene("private", Outcome.INTERCEPTED, "CN=Company Root", evidence={**PRIVATE, "product": None}),
     "intercepted_by_name": Scene("named_inspector", Outcome.INTERCEPTED, "has the name of an inspector", evidence={"root": "absent"}),
-    "who_issued_it": Scene("unknown_issuer", Outcome.UNTRUSTED, "that is no proof", evidence={"root": "absent", "certificate_timestamps": 0}),
+    "who_issued_it": Scene("unknown_issuer", Outcome.UNTRUSTED, "that does not prove it", evidence={"root": "absent", "certificate_timestamps": 0}),
     "incomplete": Scene("leaf_only", Outcome.INCOMPLETE, "does not send the certificate of its issuer", evidence={"root": "absent", "weak_signs": []}),
     "wrong_name": Scene("other_name", Outcome.WRONG_NAME, "for another name than update.knx.org", evidence={"root": "public", "name_matches": False}),
     "expired": Scene("expired", Outcome.EXPIRED, "expired", evidence={"root": "public", "expired": True, "verified": True}),
@@ -384,14 +390,14 @@ def test_every_outcome_has_a_scene_here_or_elsewhere() -> None:
 @pytest.mark.parametrize(("url", "denied", "wanted"), [
     ("https://update.knx.org", "update.knx.org", Outcome.PROXY_REFUSES),
     (DOCUMENT, "update.knx.org", Outcome.PROXY_REFUSES),
-    ("https://update.knx.org:{nobody}", "", Outcome.PROXY_CANNOT),
-    ("http://update.knx.org:{nobody}", "", Outcome.PROXY_CANNOT),
+    ("https://update.knx.org:{closed}", "", Outcome.PROXY_CANNOT),
+    ("http://update.knx.org:{closed}", "", Outcome.PROXY_CANNOT),
     ("https://update.knx.org:{vendor}", "", Outcome.FINE),
 ])  # fmt: skip
 def test_what_a_real_squid_says(street: Street, url: str, denied: str, wanted: Outcome) -> None:
     with Squid(need("squid", "squid"), denied=denied) as squid:
         proxy = {"mode": "named", "server": squid.address}
-        url = url.format(nobody=street.port("nobody"), vendor=street.port("vendor"))
+        url = url.format(closed=street.port("closed"), vendor=street.port("vendor"))
         finding = look(
             5,
             endpoints=only(updates={"url": url}),
@@ -407,7 +413,7 @@ def test_what_a_real_squid_says(street: Street, url: str, denied: str, wanted: O
 ])  # fmt: skip
 def test_what_a_real_tinyproxy_says(street: Street, url: str, wanted: Outcome) -> None:
     """In place of a tunnel it is the proxy that answers; over HTTP that cannot be told."""
-    with Tinyproxy(need("tinyproxy", "tinyproxy"), street.places["nobody"]) as tinyproxy:
+    with Tinyproxy(need("tinyproxy", "tinyproxy"), street.places["closed"]) as tinyproxy:
         proxy = {"mode": "named", "server": tinyproxy.address}
         roots = str(street.network.roots)
         findings = look(5, endpoints=only(updates={"url": url}), proxy=proxy, public_roots=roots)
@@ -479,7 +485,7 @@ def test_weak_signs_alone_are_no_verdict(street: Street) -> None:
         endpoints=everything(street, "unknown_issuer"), public_roots=str(street.network.roots)
     )["reach.interception"]
     assert finding.status is Status.UNKNOWN
-    assert "no proof of interception, nor of its absence" in finding.reason
+    assert "not proof of interception, nor of its absence" in finding.reason
     weak = finding.evidence["weak"]["updates"]
     assert weak[0].startswith("no embedded signed certificate timestamps")
     assert weak[-1].startswith("valid for 367 days")
@@ -545,7 +551,7 @@ def test_interception_passes_only_where_every_endpoint_over_tls_was_judged(stree
     roots = str(street.network.roots)
     every = look(endpoints=everything(street), public_roots=roots)["reach.interception"]
     assert (every.status, every.evidence["not_judged"]) == (Status.PASS, [])
-    some = look(endpoints=everything(street, updates="nobody"), public_roots=roots)[
+    some = look(endpoints=everything(street, updates="closed"), public_roots=roots)[
         "reach.interception"
     ]
     assert (some.status, some.evidence["not_judged"]) == (Status.UNKNOWN, ["updates"])
@@ -553,7 +559,7 @@ def test_interception_passes_only_where_every_endpoint_over_tls_was_judged(stree
         "The certificates of app_updates and cloud_licensing lead to public roots. No TLS came about with updates, so nothing can be said "
         "about interception there."
     )
-    none = look(endpoints=everything(street, https="nobody"), public_roots=roots)[
+    none = look(endpoints=everything(street, https="closed"), public_roots=roots)[
         "reach.interception"
     ]
     assert (none.status, none.evidence["genuine"]) == (Status.UNKNOWN, [])
@@ -676,7 +682,11 @@ def test_a_line_in_one_pcs_hosts_file_is_named_and_its_neighbour_is_fine(tmp_pat
             pc = Pc(name, rule_count=0)
             pc.allow_all()
             pc.state["names"] = {"update.knx.org": ["127.0.0.1"]}
-            pc.state["hosts"] = ["# ours", "127.0.0.1\tUpdate.KNX.org # once", "10.0.0.1 secret.example"]
+            pc.state["hosts"] = [
+                "# ours",
+                "127.0.0.1\tUpdate.KNX.org # once",
+                "10.0.0.1 secret.example",
+            ]
             table = only(updates={"url": url})
             variables = {"ets6_network_endpoints": table, "ets6_network_probe_timeout": 30}
             members.append(fleet.Member(pc, "", "", "", ("", ""), variables, dialect=dialect))

@@ -208,7 +208,7 @@ def _doubts(evidence: _Evidence) -> list[str]:
     if evidence.suspected:
         sentences.append(
             f"Who issued the certificates of {join_words(sorted(evidence.suspected))} could not be "
-            "determined, and that is no proof of interception, nor of its absence."
+            "determined, and that is not proof of interception, nor of its absence."
         )
     if evidence.another_server:
         sentences.append(

@@ -57,7 +57,7 @@ class Observer:
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot, policy: Policy) -> Observer:
-        """Return the host of a snapshot. Raises CertificateError where there is no list of roots."""
+        """Return the host of a snapshot. Raises CertificateError without a list of roots."""
         return cls(
             public_roots(policy.public_roots),
             _clock(snapshot),

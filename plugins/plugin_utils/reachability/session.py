@@ -153,6 +153,8 @@ def _parse_line(line: Any) -> _Answer:
             status,
             items(_parse_header, record.get("headers"), "headers"),
             data(record.get("body"), "body"),
+            # Windows read a part of the body before the error.
+            complete=error != "ReceiveFailure",
         )
     if record.get("leaf"):
         tls = TlsAnswer(

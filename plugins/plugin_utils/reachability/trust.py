@@ -165,7 +165,7 @@ def _unknown_root(chain: ChainReport, where: str, observer: Observer) -> Verdict
     return Verdict(
         Outcome.UNTRUSTED,
         f"{where}: the root of the certificate ({issuer}) was not sent and is not in {roots}. It "
-        f"may be interception ({'; '.join(chain.weak_signs)}); that is no proof.",
+        f"may be interception ({'; '.join(chain.weak_signs)}); that does not prove it.",
     )
 
 
@@ -175,8 +175,8 @@ def _absent_issuer(chain: ChainReport, where: str) -> Verdict:
         return Verdict(
             Outcome.UNTRUSTED,
             f"{where}: the issuer of the certificate ({issuer}) is not known, and its certificate "
-            f"was not sent. It may be interception ({'; '.join(chain.weak_signs)}); that is no "
-            "proof.",
+            f"was not sent. It may be interception ({'; '.join(chain.weak_signs)}); that does not "
+            "prove it.",
         )
     if chain.complete is None:
         return Verdict(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which probes a user's session makes, and what is read of its answer, which is nobody's word but the user's."""
+"""Which probes a user's session makes, and how its answer is read, which only that user vouches for."""
 
 from __future__ import annotations
 
@@ -239,3 +239,12 @@ def test_what_makes_no_sense_is_told_with_the_reason_and_hides_no_other_answer(
     fine = json.dumps({**FINE, "name": "app_updates", "leaf": "AA=="})
     found, why = session.read_results([*(lines or [None]), fine], KNX, probes)
     assert ([probe.name for probe in found], said in why) == (["app_updates"], True), why
+
+
+def test_a_body_that_breaks_off_is_not_fine() -> None:
+    plain = [{**PROBES[0], "url": "http://update.knx.org"}]
+    (whole,) = read(FINE, probes=plain)
+    (cut,) = read({**FINE, "error": "ReceiveFailure"}, probes=plain)
+    assert whole.http is not None
+    assert cut.http is not None
+    assert (whole.http.complete, cut.http.complete) == (True, False)

@@ -31,6 +31,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability.chain im
     Root,
     examine_chain,
 )
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.fleet import compare
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.interception import (
     judge_interception,
 )
@@ -339,3 +340,42 @@ def test_the_clock_is_wrong_only_where_the_servers_time_says_so(moment: datetime
     verdict = judge_probe(parse_probe(record, "probe"), UPDATES, watcher)
     expected = Outcome.WRONG_CLOCK if moment == NOW else Outcome.EXPIRED
     assert verdict.outcome is expected
+
+
+def intercepted(*issuers: Authority) -> dict[str, Any]:
+    """Return the finding about interception of a PC whose TLS these authorities intercept."""
+    server = certificate_of(issuers[0], [NAME])[0]
+    chain = [server, *(issuer.certificate for issuer in issuers)]
+    verdict = judge_probe(
+        parse_probe(probe(tls=tls(*chain)), "probe"), UPDATES, Observer(LISTS["clean"], NOW)
+    )
+    route = Route(DIRECT, (), "")
+    judgement = judge_interception({"updates": [(route, verdict)]}, [UPDATES], LISTS["clean"])
+    return {
+        "control": "reach.interception",
+        "status": judgement.status.value,
+        "reason": judgement.reason,
+        "evidence": judgement.evidence,
+    }
+
+
+def test_short_lived_intermediates_below_one_root_are_one_device() -> None:
+    """Zscaler's differ from PC to PC; on one the root is seen, on the other only below it."""
+    root = Authority.root("Zscaler Root CA")
+    above = root.intermediate("Zscaler Intermediate Root CA")
+    first, second = above.intermediate("Zscaler (t)", days=14), above.intermediate("Zscaler (t)")
+    hosts = {"a": [intercepted(first, above, root)], "b": [intercepted(second, above)]}
+    (compared,) = compare(hosts)["b"]
+    assert compared["evidence"]["elsewhere"]["same_issuer"] == ["a"]
+    assert "cloud service" in compared["reason"]
+    assert "do not look for it on a single PC" in compared["reason"]
+
+
+def test_scanners_with_a_key_of_their_own_are_looked_for_on_each_pc() -> None:
+    hosts = {
+        name: [intercepted(Authority.root("Avast Web/Mail Shield Root"))] for name in ("a", "b")
+    }
+    (compared,) = compare(hosts)["a"]
+    assert compared["evidence"]["elsewhere"]["same_issuer"] == []
+    assert "Look on this host" in compared["reason"]
+    assert "device of the network" not in compared["reason"]
