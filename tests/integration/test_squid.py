@@ -172,7 +172,7 @@ def test_a_login_that_windows_hands_over_opens_the_proxy(
 SCRIPT = """function FindProxyForURL(url, host) {
     if (url.substring(0, 5) == "http:") return "DIRECT";
     if (isInNet(dnsResolve(host), "127.0.0.0", "255.0.0.0")) return "PROXY %s; DIRECT";
-    return "PROXY nobody.invalid:1";
+    return "PROXY unused.invalid:1";
 }"""
 
 
