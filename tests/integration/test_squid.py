@@ -172,7 +172,7 @@ def test_a_login_that_windows_hands_over_opens_the_proxy(
 SCRIPT = """function FindProxyForURL(url, host) {
     if (url.substring(0, 5) == "http:") return "DIRECT";
     if (isInNet(dnsResolve(host), "127.0.0.0", "255.0.0.0")) return "PROXY %s; DIRECT";
-    return "PROXY nobody.invalid:1";
+    return "PROXY unused.invalid:1";
 }"""
 
 
@@ -180,7 +180,11 @@ SCRIPT = """function FindProxyForURL(url, host) {
 def scripted(squids: dict[str, Squid]) -> Iterator[Callable[[str], Pc]]:
     """Return a maker of PCs with a script of that name on a web server."""
     server = Documents(
-        {"/proxy.pac": SCRIPT % squids["basic"].address, "/broken.pac": "function FindProxyForURL("}
+        {
+            "/proxy.pac": SCRIPT % squids["basic"].address,
+            "/long.pac": SCRIPT % squids["basic"].address + "//" + "x" * 300_000,
+            "/broken.pac": "function FindProxyForURL(",
+        }
     )
 
     def make(name: str) -> Pc:
@@ -231,6 +235,15 @@ def test_a_script_over_http_that_says_nothing(
         "proxy.effective"
     ]
     assert (found.status, said in found.reason) == (status, True), found.reason
+
+
+def test_a_script_of_many_branches_is_fetched_as_a_whole(
+    squids: dict[str, Squid], network: Network, scripted: Callable[[str], Pc]
+) -> None:
+    findings = observed(scripted("long.pac"), endpoints=endpoints(network, direct=True))[1]
+    assert findings["proxy.effective"].status is Status.PASS
+    (route,) = findings["proxy.effective"].evidence["ways"]["updates"]
+    assert route["way"] == squids["basic"].address
 
 
 def test_the_real_powershell_asks_squid_too(squids: dict[str, Squid], tmp_path: Path) -> None:

@@ -230,7 +230,14 @@ class _Reading:
         found = []
         for lower, path in folded.items():
             file = known.get(lower)
-            record = {"path": path, "state": "missing", "version": "", "size": 0, "error": "", "head": ""}
+            record = {
+                "path": path,
+                "state": "missing",
+                "version": "",
+                "size": 0,
+                "error": "",
+                "head": "",
+            }
             if file is not None:
                 record |= {
                     "state": "present",

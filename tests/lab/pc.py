@@ -20,7 +20,9 @@ PROFILE_LIST = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList"
 INTERNET = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 MACHINE_INTERNET = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings"
 INTERNET_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings"
-MACHINE_INTERNET_32 = r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings"
+MACHINE_INTERNET_32 = (
+    r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings"
+)
 WINHTTP_KEYS = (MACHINE_INTERNET + r"\Connections", MACHINE_INTERNET_32 + r"\Connections")
 NETSH = {"SOFTWARE": 0x28, r"SOFTWARE\WOW6432Node": 0x18}
 """The keys that netsh winhttp writes, and the version of the blob in each.
@@ -53,7 +55,12 @@ Wire = list[Any]
 
 
 def connection_blob(
-    flags: int, proxy: str = "", bypass: str = "", pac_url: str = "", counter: int = 7, version: int = 0x46
+    flags: int,
+    proxy: str = "",
+    bypass: str = "",
+    pac_url: str = "",
+    counter: int = 7,
+    version: int = 0x46,
 ) -> Wire:
     """Return WinINET's blob, as REG_BINARY."""
     raw = struct.pack("<III", version, counter, flags)
@@ -97,13 +104,26 @@ class Pc:
             "names": {},
             "registry": {},
         }
-        self.set(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", CurrentBuildNumber=["REG_SZ", "22631"])
+        self.set(
+            r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion",
+            CurrentBuildNumber=["REG_SZ", "22631"],
+        )
         self.set(POLICY, PolicyVersion=["REG_DWORD", 0x0220])
-        self.set(RULES, **{key: ["REG_SZ", text] for key, text in rules.ordinary(rule_count, name).items()})
+        self.set(
+            RULES,
+            **{key: ["REG_SZ", text] for key, text in rules.ordinary(rule_count, name).items()},
+        )
         for profile in ("DomainProfile", "StandardProfile", "PublicProfile"):
-            self.set(rf"{POLICY}\{profile}", EnableFirewall=["REG_DWORD", 1], DisableNotifications=["REG_DWORD", 0])
+            self.set(
+                rf"{POLICY}\{profile}",
+                EnableFirewall=["REG_DWORD", 1],
+                DisableNotifications=["REG_DWORD", 0],
+            )
         self.set(PROFILE_LIST, Default=["REG_EXPAND_SZ", r"%SystemDrive%\Users\Default"])
-        self.set(rf"{PROFILE_LIST}\S-1-5-18", ProfileImagePath=["REG_EXPAND_SZ", r"%SystemRoot%\system32\config\systemprofile"])
+        self.set(
+            rf"{PROFILE_LIST}\S-1-5-18",
+            ProfileImagePath=["REG_EXPAND_SZ", r"%SystemRoot%\system32\config\systemprofile"],
+        )
         self.set(rf"{PROFILE_LIST}\{USER}", ProfileImagePath=["REG_EXPAND_SZ", r"C:\Users\knx"])
         self.user_proxy(flags=1)
         self.set(rf"FILE\C:\Users\Default\NTUSER.DAT\{INTERNET}", ProxyEnable=["REG_DWORD", 0])
@@ -124,7 +144,10 @@ class Pc:
     def install(self, folder: str) -> None:
         """Put ETS6's programs into a folder."""
         for program in PROGRAMS:
-            self.state["files"][rf"{folder}\{program}.exe"] = {"version": "6.3.1.0", "size": 12345678}
+            self.state["files"][rf"{folder}\{program}.exe"] = {
+                "version": "6.3.1.0",
+                "size": 12345678,
+            }
 
     def uninstall(self) -> None:
         """Take ETS6's programs away."""
@@ -134,12 +157,19 @@ class Pc:
         """Add a rule to the local store."""
         self.set(RULES, **{rule[0]: ["REG_SZ", rule[1]]})
 
-    def allow_all(self, folder: str = FOLDER, profiles: tuple[str, ...] = ("Domain", "Private")) -> None:
+    def allow_all(
+        self, folder: str = FOLDER, profiles: tuple[str, ...] = ("Domain", "Private")
+    ) -> None:
         """Add the four allow rules, for programs in a folder."""
         for program in PROGRAMS:
             for protocol in ("TCP", "UDP"):
                 self.rule(
-                    rules.allow(rf"{folder}\{program}.exe", program.upper() if program.isupper() else program, protocol, profiles)
+                    rules.allow(
+                        rf"{folder}\{program}.exe",
+                        program.upper() if program.isupper() else program,
+                        protocol,
+                        profiles,
+                    )
                 )
 
     def user_proxy(self, flags: int, proxy: str = "", bypass: str = "", pac_url: str = "") -> None:

@@ -28,7 +28,7 @@ from .settings import (
     user_key,
 )
 from .users import DEFAULT_USER, name_of, users_with_hive, users_without_hive
-from .winhttp_settings import WinHttpLayer
+from .winhttp_settings import WinHttpLayer, winhttp_evidence
 
 NOT_READ = "system.net/defaultProxy in machine.config and in the .config file of ETS6"
 """What would override the settings that are judged, and is in files that are not read."""
@@ -38,7 +38,7 @@ def judge_certainty(context: ProxyContext) -> Judgement:
     """Judge whether it is certain which proxy ETS6 uses."""
     evidence: dict[str, Any] = {
         "ways": _route_evidence(context),
-        "winhttp": {layer.path: layer.evidence for layer in context.winhttp_layers},
+        "winhttp": winhttp_evidence(context.winhttp_layers),
         "profiles_without_hive": users_without_hive(context.snapshot),
         "program_bitness": context.program_bitness,
         "not_read": NOT_READ,
@@ -47,9 +47,7 @@ def judge_certainty(context: ProxyContext) -> Judgement:
     if obstacle:
         return unknown(obstacle, evidence)
     connections = _dial_up_connections(context)
-    evidence["connections"] = {
-        connection.key: connection.meaning.to_wire() for connection in connections
-    }
+    evidence["connections"] = _connection_evidence(connections)
     sentences = [_summary(context), *_notes(context, connections)]
     contradictions = _contradictions(context)
     if contradictions:
@@ -76,6 +74,13 @@ class _Connection:
     def key(self) -> str:
         """Its key in the evidence."""
         return f"{self.layer.id}: {self.name}"
+
+
+def _connection_evidence(connections: Iterable[_Connection]) -> dict[str, Any]:
+    evidence = {}
+    for connection in connections:
+        evidence[connection.key] = connection.meaning.to_wire()
+    return evidence
 
 
 def _obstacle(context: ProxyContext) -> str:
@@ -135,10 +140,10 @@ def _judge_detection(context: ProxyContext, summary: str, evidence: dict[str, An
 def _route_evidence(context: ProxyContext) -> dict[str, list[dict[str, Any]]]:
     evidence: dict[str, list[dict[str, Any]]] = {}
     for name, routes in context.routes.items():
-        evidence[name] = [
-            {"way": route.proxy, "users": list(route.users), "reason": route.reason}
-            for route in routes
-        ]
+        evidence[name] = []
+        for route in routes:
+            users = list(route.users)
+            evidence[name].append({"way": route.proxy, "users": users, "reason": route.reason})
     return evidence
 
 
@@ -154,13 +159,18 @@ def _usage(layers: Iterable[DecidingLayer]) -> str:
     users_by_usage: dict[str, list[str]] = {}
     for deciding in layers:
         users_by_usage.setdefault(deciding.layer.describe(), []).extend(deciding.users)
-    return "; ".join(f"{usage} ({', '.join(users)})" for usage, users in users_by_usage.items())
+    parts = []
+    for usage, users in users_by_usage.items():
+        parts.append(f"{usage} ({', '.join(users)})")
+    return "; ".join(parts)
 
 
 def _undetermined_reasons(context: ProxyContext) -> list[str]:
     reasons: set[str] = set()
     for routes in context.routes.values():
-        reasons.update(route.reason for route in routes if route.proxy is None)
+        for route in routes:
+            if route.proxy is None:
+                reasons.add(route.reason)
     return sorted(reasons)
 
 
@@ -230,8 +240,11 @@ def _different_users(context: ProxyContext) -> Iterator[str]:
         layer = context.user_layers[user.sid]
         if user.sid != DEFAULT_USER and not layer.error:
             layers.append(DecidingLayer(layer, (name_of(user),)))
-    certain = [deciding for deciding in layers if len(deciding.layer.meanings) == 1]
-    if len({deciding.layer.meaning for deciding in certain}) > 1:
+    meanings = set()
+    for deciding in layers:
+        if len(deciding.layer.meanings) == 1:
+            meanings.add(deciding.layer.meaning)
+    if len(meanings) > 1:
         yield f"The users of this PC have different proxies: {_usage(layers)}."
 
 

@@ -9,7 +9,7 @@ import dataclasses
 
 from ..finding import Change
 from ..formats import winhttp
-from ..formats.registry import binary, dword, text
+from ..formats.registry import Value, binary, dword, text
 from ..formats.wininet import AUTODETECT, VALUES, ConnectionSettings
 from ..operations import (
     Operation,
@@ -140,16 +140,23 @@ def _blob_changes(layer: Layer, setting: ProxySetting) -> list[RegistryChange]:
 
 def _plain_changes(layer: Layer, setting: ProxySetting) -> list[RegistryChange]:
     is_named = setting.mode == "named"
-    pac_url = text(setting.pac_url) if setting.pac_url else None
+    pac_url = _text_or_none(setting.pac_url)
     changes: list[RegistryChange] = [
         (layer.path, PROXY_ENABLE, dword(int(is_named))),
         (layer.path, AUTO_CONFIG_URL, pac_url),
     ]
     if is_named:
-        bypass = text(";".join(setting.bypass)) if setting.bypass else None
+        bypass = _text_or_none(";".join(setting.bypass))
         changes.append((layer.path, PROXY_SERVER, text(setting.server)))
         changes.append((layer.path, PROXY_OVERRIDE, bypass))
     return changes
+
+
+def _text_or_none(content: str) -> Value | None:
+    """Return a REG_SZ; None, which deletes the value, for an empty text."""
+    if not content:
+        return None
+    return text(content)
 
 
 def _autodetect_changes(

@@ -65,8 +65,10 @@ class ProxyContext:
     @cached_property
     def user_layers(self) -> dict[str, Layer]:
         """The settings of each user whose profile is on the PC, by SID, and the default profile's."""
-        registry = self.snapshot.registry
-        return {user.sid: user_layer(registry, user) for user in users_with_hive(self.snapshot)}
+        layers = {}
+        for user in users_with_hive(self.snapshot):
+            layers[user.sid] = user_layer(self.snapshot.registry, user)
+        return layers
 
     @property
     def layers(self) -> list[Layer]:
@@ -81,11 +83,10 @@ class ProxyContext:
     @cached_property
     def program_bitness(self) -> int | None:
         """Whether ETS6's programs run as 32-bit or 64-bit processes; None where that is not clear."""
-        bitnesses = {
-            pe.bitness_on_64_bit_windows(file.head)
-            for file in self.snapshot.files.values()
-            if file.state is State.PRESENT
-        }
+        bitnesses = set()
+        for file in self.snapshot.files.values():
+            if file.state is State.PRESENT:
+                bitnesses.add(pe.bitness_on_64_bit_windows(file.head))
         return bitnesses.pop() if len(bitnesses) == 1 else None
 
     @cached_property
@@ -164,10 +165,8 @@ class ProxyContext:
         Without any where no user's settings could be read.
         """
         domain = dns_domain(self.snapshot.registry)
-        return {
-            endpoint.name: routes.routes_to(
-                routes.Target(endpoint, domain, self.script_answers, self.snapshot),
-                self.deciding_layers,
-            )
-            for endpoint in self.policy.endpoints
-        }
+        routes_by_name = {}
+        for endpoint in self.policy.endpoints:
+            target = routes.Target(endpoint, domain, self.script_answers, self.snapshot)
+            routes_by_name[endpoint.name] = routes.routes_to(target, self.deciding_layers)
+        return routes_by_name

@@ -44,8 +44,7 @@ class ListError(ETS6Error):
 
 def split_list(text: str) -> list[str]:
     """Return the entries of a list, without the blanks around them and without empty ones."""
-    entries = [entry.strip() for entry in text.split(";")]
-    return [entry for entry in entries if entry]
+    return list(filter(None, map(str.strip, text.split(";"))))
 
 
 def bypass_entry(bypass_list: str, scheme: str, host: str, port: int, domain: str = "") -> str:
@@ -57,7 +56,9 @@ def bypass_entry(bypass_list: str, scheme: str, host: str, port: int, domain: st
     """
     if _is_loopback(host):
         return LOOPBACK
-    name = f"[{host}]" if ":" in host else host
+    name = host
+    if ":" in host:
+        name = f"[{host}]"
     for entry in split_list(bypass_list):
         if entry.lower() == LOCAL:
             if _is_local(name, domain):
@@ -104,10 +105,11 @@ def _matches(entry: str, scheme: str, name: str, port: int) -> bool:
         return False
     if match["scheme"] and not _like(match["scheme"], f"{scheme}://"):
         return False
-    spellings = _spellings(
-        "" if match["scheme"] else scheme, name, "" if match["port"] else port_text
-    )
-    return _like_any(match["host"], spellings)
+    if match["scheme"]:
+        scheme = ""
+    if match["port"]:
+        port_text = ""
+    return _like_any(match["host"], _spellings(scheme, name, port_text))
 
 
 def _spellings(scheme: str, name: str, port_text: str) -> list[str]:
@@ -141,7 +143,9 @@ def _is_uri(address: str) -> bool:
 
 
 def _uri(address: str) -> str:
-    return address if "://" in address else f"http://{address}"
+    if "://" in address:
+        return address
+    return f"http://{address}"
 
 
 def _proxy(address: str, servers: str) -> str:

@@ -59,8 +59,11 @@ def offered(answer: HttpAnswer) -> set[str]:
 
 def _judge_without_proxy(context: ProxyContext) -> Judgement:
     for routes in context.routes.values():
-        if any(route.proxy is None for route in routes):
-            return unknown("Which proxy ETS6 uses could not be determined, see proxy.effective.")
+        for route in routes:
+            if route.proxy is None:
+                return unknown(
+                    "Which proxy ETS6 uses could not be determined, see proxy.effective."
+                )
     return not_applicable("No endpoint is reached through a proxy.")
 
 
@@ -138,7 +141,9 @@ def _problem(answers: _ProxyAnswers, proxies: Iterable[str]) -> Judgement | None
 
 def _success(answers: _ProxyAnswers, context: ProxyContext) -> Judgement:
     if answers.schemes:
-        offers = [f"{proxy}: {', '.join(found)}" for proxy, found in answers.evidence.items()]
+        offers = []
+        for proxy, schemes in answers.evidence.items():
+            offers.append(f"{proxy}: {', '.join(schemes)}")
         return passed(
             "The proxy asks for a login and offers what Windows can answer "
             f"({'; '.join(offers)}). It works only if the proxy's user is the PC's user; this "
@@ -159,7 +164,9 @@ def _proxies_in_use(context: ProxyContext) -> set[tuple[str, str]]:
     """Return the proxies of all routes, each with the name of its endpoint."""
     in_use: set[tuple[str, str]] = set()
     for name, routes in context.routes.items():
-        in_use.update((name, route.proxy) for route in routes if route.proxy)
+        for route in routes:
+            if route.proxy:
+                in_use.add((name, route.proxy))
     return in_use
 
 

@@ -181,9 +181,11 @@ def differing(
     registry: Registry, changes: Sequence[RegistryChange], unit: str
 ) -> list[SetRegistryValues]:
     """Return the operations that write those of the values that differ from what is there."""
-    return by_key(
-        [change for change in changes if change[2] != registry.value(change[0], change[1])], unit
-    )
+    necessary = []
+    for path, name, value in changes:
+        if registry.value(path, name) != value:
+            necessary.append((path, name, value))
+    return by_key(necessary, unit)
 
 
 def _recorded_changes(

@@ -84,8 +84,11 @@ class Target:
 
 def ask_script(snapshot: Snapshot, url: str, endpoints: Sequence[Endpoint]) -> ScriptAnswers:
     """Return what the script at url answers for each endpoint."""
-    servers = [(_script_url(endpoint), endpoint.host) for endpoint in endpoints]
-    hosts = [(endpoint.name, endpoint.host) for endpoint in endpoints]
+    servers = []
+    hosts = []
+    for endpoint in endpoints:
+        servers.append((_script_url(endpoint), endpoint.host))
+        hosts.append((endpoint.name, endpoint.host))
     try:
         answers = pac.answers(snapshot, url, servers, pac.resolved(snapshot, hosts))
     except pac.PacError as error:
@@ -112,7 +115,9 @@ def routes_to(target: Target, layers: Sequence[DecidingLayer]) -> list[Route]:
 
 def _script_url(endpoint: Endpoint) -> str:
     # Windows gives a script the whole URL, with the path / where there is none.
-    return endpoint.url if urlsplit(endpoint.url).path else f"{endpoint.url}/"
+    if urlsplit(endpoint.url).path:
+        return endpoint.url
+    return f"{endpoint.url}/"
 
 
 def _route(deciding: DecidingLayer, target: Target) -> Route:

@@ -35,7 +35,11 @@ def users_with_hive(snapshot: Snapshot) -> list[User]:
 
 def users_without_hive(snapshot: Snapshot) -> list[str]:
     """Return the names of the users whose profile is not on the PC."""
-    return [name_of(user) for user in snapshot.users or () if user.hive == MISSING]
+    names = []
+    for user in snapshot.users or ():
+        if user.hive == MISSING:
+            names.append(name_of(user))
+    return names
 
 
 def relevant_users(snapshot: Snapshot) -> Sequence[User]:
@@ -50,5 +54,13 @@ def relevant_users(snapshot: Snapshot) -> Sequence[User]:
     logged_on = [user for user in users if user.logged_on]
     if logged_on:
         return logged_on
-    readable = [user for user in users if user.hive != UNAVAILABLE]
-    return [user for user in readable if user.sid != DEFAULT_USER] or readable
+    people = []
+    defaults = []
+    for user in users:
+        if user.hive == UNAVAILABLE:
+            continue
+        if user.sid == DEFAULT_USER:
+            defaults.append(user)
+        else:
+            people.append(user)
+    return people or defaults

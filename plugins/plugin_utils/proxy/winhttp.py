@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
 from ..formats.winhttp import KEYS
 from .changes import WINHTTP_RECORD, required_winhttp, set_winhttp
 from .context import ProxyContext
 from .meaning import Meaning
 from .records import was_reset
-from .winhttp_settings import WinHttpLayer
+from .winhttp_settings import WinHttpLayer, winhttp_evidence
 from .wininet import REPLACE, RESET, UNMANAGED
 
 MODES = ("named", "direct")
@@ -24,7 +22,7 @@ _BITNESS = dict(zip(KEYS, ("64-bit", "32-bit"), strict=True))
 def judge_winhttp(context: ProxyContext) -> Judgement:
     """Judge WinHTTP's settings."""
     setting = context.policy.proxy
-    evidence: dict[str, Any] = {layer.path: layer.evidence for layer in context.winhttp_layers}
+    evidence = winhttp_evidence(context.winhttp_layers)
     if setting.mode == "unmanaged":
         return not_applicable(UNMANAGED, evidence)
     if setting.mode not in MODES:

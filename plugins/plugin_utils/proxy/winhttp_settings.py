@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,14 @@ def winhttp_layers(registry: Registry) -> list[WinHttpLayer]:
     if second.settings is None and not second.error:
         return [first]
     return [first, second]
+
+
+def winhttp_evidence(layers: Iterable[WinHttpLayer]) -> dict[str, Any]:
+    """Return what the layers come to, by their keys."""
+    evidence = {}
+    for layer in layers:
+        evidence[layer.path] = layer.evidence
+    return evidence
 
 
 def _read(registry: Registry, path: str) -> WinHttpLayer:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""ets6_network_proxy: what is accepted, and what is said of anything else."""
+"""ets6_network_proxy: what is accepted, and what the error reports about anything else."""
 
 from __future__ import annotations
 
