@@ -108,7 +108,7 @@ class ActionModule(ControllerAction):
             raise AnsibleConnectionFailure(
                 "The PC ended the connection before it had answered."
             ) from None
-        if module == SESSION_PROBE:
+        if module in (SESSION_PROBE, WindowsImage.module):
             for warning in reply.get("warnings") or ():
                 display.warning(one_line(f"{host}: {warning}", MAX_WARNING))
         return reply

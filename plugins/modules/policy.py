@@ -159,6 +159,11 @@ options:
       index:
         type: str
         description: Number or name of the image in a WIM or ESD that holds several.
+      programs:
+        type: list
+        elements: str
+        default: []
+        description: Windows paths of programs that count as installed, though the image does not hold them.
   apply:
     type: bool
     default: true
