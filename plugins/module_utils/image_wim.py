@@ -204,7 +204,7 @@ class Wim:
     def read(self, path: str, most: int | None = None) -> bytes | None:
         """Return a file's content. Files other than hives are unpacked only when they are read."""
         if path.lower() == "hiberfil.sys":
-            # A captured image is applied and starts anew: nothing resumes.
+            # A captured image is applied and starts afresh: nothing resumes.
             return None
         content = _unpacked(self._hives, path, most)
         if content is None and not _is_hive(path):
