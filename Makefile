@@ -37,6 +37,7 @@ demo: setup ## show the whole thing on simulated PCs: what is wrong, what is don
 lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changelog, documentation, workflows, issue forms
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(RUN) python -m tests.words
 	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
 	$(RUN) mypy tests/lab bench tests/compat.py
 	$(RUN) ansible-lint

@@ -13,7 +13,9 @@ import sys
 import time
 
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import judge_firewall
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import many_rules
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import (
+    many_rules,
+)
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import pc
 
 ROUNDS = 7

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..plugin_utils.action import ControllerAction
-from ..plugin_utils.report import json, reading
+from ..plugin_utils.report import reading
+from ..plugin_utils.report.formats import report_json
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -28,7 +29,7 @@ class ActionModule(ControllerAction):
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the packed report as a custom statistic of the run."""
         arguments = self.arguments(ARGUMENTS)
-        report = reading.read(Path(arguments["report_dir"]) / json.FILE)
+        report = reading.read(Path(arguments["report_dir"]) / report_json.FILE)
         statistics = {
             "data": {arguments["name"]: reading.pack(report)},
             "per_host": False,

@@ -9,29 +9,29 @@ It ends as ets6.network.report does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ansible import context
 from ansible.errors import AnsibleActionFail
 
-from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.policy.run import ARTIFACT
-from ..plugin_utils.report import document, ending, json, merging, origin, reading
+from ..plugin_utils.report import files, merging, reading
+from ..plugin_utils.report.formats import report_json
+from ..plugin_utils.report.hosts import plain
+from ..plugin_utils.report.model import Report
+from ..plugin_utils.report_action import ReportAction
 
-ARGUMENTS = {
-    **ending.ARGUMENTS,
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "reports": {"type": "list", "elements": "path", "default": []},
     "expected": {"type": "list", "elements": "str", "default": []},
 }
 NOTHING_TO_MERGE = (
-    "There is nothing to merge. Name the reports: files, or folders that contain report.json; in "
-    f"AWX, have this job follow the jobs whose artifacts begin with {ARTIFACT}."
+    "There is nothing to merge. Name the reports: files, or directories that contain report.json; "
+    f"in AWX, have this job follow the jobs whose artifacts begin with {ARTIFACT}."
 )
 
 
-class ActionModule(ControllerAction):
+class ActionModule(ReportAction):
     """Make one report of several, and fail the run where their hosts do not comply."""
 
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,35 +39,36 @@ class ActionModule(ControllerAction):
 
         Fails where a report cannot be used.
         """
-        arguments, problems = ending.settle(self.arguments(ARGUMENTS))
-        reports: list[document.Json] = []
+        arguments, problems = self.report_arguments(ARGUMENTS)
+        reports: list[Report] = []
         if not problems:
-            target = Path(arguments["report_dir"]) / json.FILE
+            target = Path(arguments["report_dir"]) / report_json.FILE
             reports, unusable = _read(arguments["reports"], target, variables)
             if unusable:
-                # A report in the place of the merged one would still be green.
-                reports, problems = [], ["Nothing was merged.", *unusable]
-        ended = datetime.now(timezone.utc).strftime(origin.TIME)
-        run = document.plain(origin.run("merge", ended, context.CLIARGS, variables))
+                # Otherwise an older report that complies would stay.
+                reports = []
+                problems = plain(["Nothing was merged.", *unusable])
+        run = self.run_record("merge", variables)
         expected = arguments["expected"]
-        report = merging.merge(
-            reports, run, expected, arguments["fail_on"], document.plain(problems)
-        )
-        merged = {name: report["merged"][name] for name in ("conflicts", "missing")}
-        return merged | ending.end(report, arguments, expected)
+        report = merging.merge(reports, run, expected, arguments["fail_on"], problems)
+        result = self.finish(report, arguments, expected)
+        if report["merged"]:
+            result["conflicts"] = report["merged"]["conflicts"]
+            result["missing"] = report["merged"]["missing"]
+        return result
 
 
 def _read(
     paths: list[str], target: Path, variables: Mapping[str, Any]
-) -> tuple[list[document.Json], list[str]]:
-    """Return the reports in files, folders and artifacts, and what is wrong with any of them.
+) -> tuple[list[Report], list[str]]:
+    """Return the reports in files, directories and artifacts, and what is wrong with any of them.
 
     Raises AnsibleActionFail where one of them would be written over.
     """
-    reports: list[document.Json] = []
+    reports: list[Report] = []
     problems: list[str] = []
     for path in paths:
-        for file in reading.find(Path(path)):
+        for file in files.find(Path(path), report_json.FILE):
             _refuse_overwriting(file, target)
             try:
                 reports.append(reading.read(file))
@@ -87,6 +88,6 @@ def _read(
 def _refuse_overwriting(file: Path, target: Path) -> None:
     if target.exists() and file.exists() and file.samefile(target):
         raise AnsibleActionFail(
-            f"Nothing was merged, since {file} would be written over: name another folder for the "
-            "merged report (ets6_network_report_dir)."
+            f"Nothing was merged, since {file} would be written over: name another directory for "
+            "the merged report (ets6_network_report_dir)."
         )

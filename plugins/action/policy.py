@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import connection, operations
+from ..plugin_utils import connection, operations, origin
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
@@ -21,8 +21,7 @@ from ..plugin_utils.policy.parsing import flag
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
-from ..plugin_utils.reachability import session, ways
-from ..plugin_utils.report import origin
+from ..plugin_utils.reachability import probe_plan, session
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
     NOT_DETERMINED,
@@ -108,20 +107,27 @@ class ActionModule(ControllerAction):
             raise AnsibleConnectionFailure(
                 "The PC ended the connection before it had answered."
             ) from None
-        if module in (SESSION_PROBE, WindowsImage.module):
-            for warning in reply.get("warnings") or ():
-                display.warning(one_line(f"{host}: {warning}", MAX_WARNING))
+        # Not under "warnings": ansible-core 2.21 prints those itself, without the host.
+        notes: Sequence[str] = ()
+        if module == SESSION_PROBE:
+            notes = reply.get("remaining") or ()
+        elif module == WindowsImage.module:
+            notes = reply.get("notes") or ()
+        for note in notes:
+            display.warning(one_line(f"{host}: {note}", MAX_WARNING))
         return reply
 
     def _changed(self, target: Target, snapshot: Snapshot, changes: Sequence[Change]) -> Outcome:
         """Return what became of the changes, in check mode what would become of them."""
         if not changes:
             return Outcome(snapshot, (), ())
-        steps = [operation for change in changes for operation in change.operations]
+        steps: list[operations.Operation] = []
+        for change in changes:
+            steps.extend(change.operations)
         predicted = snapshot.change(operations.predict(steps, snapshot.registry))
         if self._task.check_mode and not target.rehearses:
             return Outcome(predicted, changes, ())
-        probes = ways.not_yet_probed(Assessment(predicted, target.policy).proxy)
+        probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
         try:
             outcome = target.change(
                 changes, snapshot.registry, {**request(target.policy), "probes": probes}
@@ -158,7 +164,7 @@ class ActionModule(ControllerAction):
             "run": current_run(self._variables),
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
-            "variables": origin.shown(self._task.args),
+            "variables": origin.without_secrets(self._task.args),
             "changed": bool(outcome.made),
             "failed": bool(outcome.failures),
             "msg": message,
@@ -170,12 +176,12 @@ class ActionModule(ControllerAction):
 
 def _probed(target: Target, snapshot: Snapshot, policy: Policy) -> Snapshot:
     """Return the snapshot with the probes that only follow from what the first ones showed."""
-    for _round in range(ways.ROUNDS):
-        probes = ways.not_yet_probed(Assessment(snapshot, policy).proxy)
+    for _round in range(probe_plan.ROUNDS):
+        probes = probe_plan.missing_probes(Assessment(snapshot, policy).proxy)
         if not probes:
             break
         snapshot = snapshot.with_probes(target.observe({"probes": probes}))
-    for user, user_probes in session.wanted(Assessment(snapshot, policy).proxy):
+    for user, user_probes in session.user_probes(Assessment(snapshot, policy).proxy):
         snapshot = target.observe_as_user(user, user_probes, snapshot)
     return snapshot
 

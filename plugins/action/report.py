@@ -4,8 +4,8 @@
 """The action plugin ets6.network.report: the play's last task, once, on the controller.
 
 It is a task and not a callback or a play of its own because only a task is run with --limit, with
-serial, and when every host is dead. The play ignores unreachable
-hosts and the errors of the policy task, so this task is what fails the run.
+serial, and when every host is dead. The play ignores unreachable hosts and the errors of the policy
+task, so this task is what fails the run.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timezone
-from typing import Any
+from datetime import date
+from typing import Any, cast
 
-from ansible import context
 from ansible.errors import AnsibleError
 
-from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import catalogue
 from ..plugin_utils.policy.parsing import PREFIX
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import PARSERS, Policy, PolicyError
 from ..plugin_utils.reachability import fleet
-from ..plugin_utils.report import document, ending, origin, waivers
+from ..plugin_utils.report import document, waivers
+from ..plugin_utils.report.hosts import HostResult, common_variables, plain
+from ..plugin_utils.report.model import Control, Finding, Json
+from ..plugin_utils.report_action import ReportAction
 
 RESULT = "ets6_network_result"
 """The variable in which the role registers the result of ets6.network.policy."""
-ARGUMENTS = {
-    **ending.ARGUMENTS,
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "mode": {
         "type": "str",
         "choices": ["enforce", "verify", "remove", "image"],
@@ -40,46 +40,36 @@ ARGUMENTS = {
 }
 
 
-class ActionModule(ControllerAction):
+class ActionModule(ReportAction):
     """Write the reports of all hosts of the play, and fail the run where they do not comply."""
 
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the verdict and the files.
 
-        The task has failed once the last host is done and what fail_on names came to pass.
+        The task has failed once the last host is done and what fail_on names is the case.
         """
-        arguments, problems = ending.settle(self.arguments(ARGUMENTS))
+        arguments, problems = self.report_arguments(ARGUMENTS)
         play = _Play(variables, arguments["hosts"])
+        run = self.run_record(self._mode(arguments["mode"]), variables)
         # Where the run was wrong from the beginning, registered results are an earlier run's.
         results = play.results(registered=not problems)
         catalogues = [*results.values(), *play.unasked(results)]
-        default = [control.to_wire() for control in catalogue(Policy())]
+        default = [cast(Control, control.to_wire()) for control in catalogue(Policy())]
         controls = document.controls_of(catalogues, default)
-
-        ended = datetime.now(timezone.utc).strftime(origin.TIME)
-        hosts = []
-        for name in sorted(results):
-            groups = play.hostvars[name].get("group_names") or ()
-            hosts.append(document.Host.of(name, results[name], controls, groups, ended))
-        compared = fleet.compare({host.name: host.findings for host in hosts})
-        hosts = [dataclasses.replace(host, findings=compared[host.name]) for host in hosts]
-        common = document.in_common(hosts)
-        records = [host.to_wire(common) for host in hosts]
+        hosts = play.hosts_of(results, controls, run["ended"])
+        common = common_variables(hosts)
+        records = [host.to_record(common) for host in hosts]
         inventory = (variables.get("groups") or {}).get("all") or ()
-        run = {
-            **origin.run(self._mode(arguments["mode"]), ended, context.CLIARGS, variables),
-            "pending": play.pending,
-            "variables": common,
-        }
+        today = date.fromisoformat(run["ended"][:10])
         report = document.build(
-            document.plain(run),
+            {**run, "pending": plain(play.pending), "variables": common},
             controls,
             records,
-            waivers.of(catalogues, records, inventory, date.fromisoformat(ended[:10])),
+            waivers.records(catalogues, records, inventory, today),
             arguments["fail_on"],
-            problems=document.plain(problems),
+            problems=problems,
         )
-        return ending.end(report, arguments, inventory, first=play.is_first_batch())
+        return self.finish(report, arguments, inventory, is_first_batch=play.is_first_batch())
 
     def _mode(self, mode: str) -> str:
         return "check" if self._task.check_mode and mode != "verify" else mode
@@ -114,6 +104,18 @@ class _Play:
             if name not in self.pending:
                 results[name] = self._result(name) if registered else None
         return results
+
+    def hosts_of(
+        self, results: Mapping[str, Any], controls: Sequence[Control], ended: str
+    ) -> list[HostResult]:
+        """Return the hosts, with what their findings say of each other."""
+        hosts = []
+        for name in sorted(results):
+            groups = self.hostvars[name].get("group_names") or ()
+            hosts.append(HostResult.from_task(name, results[name], controls, groups, ended))
+        findings = {host.name: cast(Sequence[Json], host.findings) for host in hosts}
+        compared = cast(Mapping[str, Sequence[Finding]], fleet.compare(findings))
+        return [dataclasses.replace(host, findings=compared[host.name]) for host in hosts]
 
     def unasked(self, results: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return controls and waivers of hosts whose policy task never began, by their variables.

@@ -113,7 +113,7 @@ class Family(Generic[ContextT]):
             checks.extend(declaration(policy))
         return checks
 
-    def control(
+    def control(  # noqa: PLR0913 - the words of a control, by keyword only
         self,
         *,
         control_id: str,
@@ -135,7 +135,7 @@ class Family(Generic[ContextT]):
 
         return declare
 
-    def control_for_each(
+    def control_for_each(  # noqa: PLR0913 - the same
         self,
         subjects: Callable[[Policy], Iterable[SubjectT]],
         *,

@@ -69,7 +69,7 @@ class Registry:
         return (path for path, _key in self._keys.values())
 
     def key(self, path: str) -> Key:
-        """Return a key; one that the reply does not hold is unreadable, so that nobody takes it for missing."""
+        """Return a key; one that the reply does not contain is unreadable, and not missing."""
         return self._keys.get(fold(path), ("", NOT_READ))[1]
 
     def value(self, path: str, name: str) -> Value | None:
@@ -83,7 +83,10 @@ class Registry:
             return self
         copy = Registry({})
         copy._keys = dict(self._keys)
-        copy._keys[fold(path)] = (known, dataclasses.replace(key, state=State.PRESENT, values=key.values.changed(name, value)))
+        copy._keys[fold(path)] = (
+            known,
+            dataclasses.replace(key, state=State.PRESENT, values=key.values.changed(name, value)),
+        )
         return copy
 
 
@@ -103,7 +106,7 @@ class User:
     r"""A user who could run ETS6, or (sid ``default``) the profile that new users start from.
 
     hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``unavailable`` (error says why).
-    Keys stand in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
+    Keys are in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
     """
 
     sid: str

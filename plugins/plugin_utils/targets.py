@@ -21,7 +21,7 @@ from .finding import Change
 from .policy.variables import Policy
 from .probes import Probe
 from .proxy.context import ProxyContext
-from .reachability import session, ways
+from .reachability import probe_plan, session
 from .snapshot import Registry, Snapshot, User
 from .wire import SnapshotError
 
@@ -112,7 +112,7 @@ class Target(ABC):
         results: Sequence[Probe] = ()
         error = _message(reply)
         if "lines" in reply:
-            results, error = session.results(reply["lines"], user, probes)
+            results, error = session.read_results(reply["lines"], user, probes)
         errors = dict(snapshot.errors)
         if error:
             errors["session"] = "; ".join(filter(None, [errors.get("session", ""), error]))
@@ -139,7 +139,7 @@ class Target(ABC):
     def _probe_timeout(self, request: Request) -> int:
         """Return the seconds that the probes of a request may take."""
         probes = request.get("probes")
-        return ways.seconds(probes, self.policy) if probes else self.policy.probe_timeout
+        return probe_plan.probe_seconds(probes, self.policy) if probes else self.policy.probe_timeout
 
 
 class WindowsPC(Target):
@@ -162,7 +162,7 @@ class ProbingHost(Target):
     def first_request(self, request: Request) -> Request:
         """Return the probes with explicit proxies: the host has no proxy settings of its own."""
         context = ProxyContext(PROBING_HOST, self.policy)
-        return {"probes": ways.not_yet_probed(context)}
+        return {"probes": probe_plan.missing_probes(context)}
 
     def options(self, request: Request) -> dict[str, Any]:
         """Return the options of endpoint_probe."""

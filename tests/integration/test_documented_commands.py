@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 
 from tests.integration.debian import need
 from tests.integration.documents import (
@@ -42,9 +42,9 @@ from tests.unit.plugins.plugin_utils.report.samples import build, result
 
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
 TYPED_ELSEWHERE = {"bash", "ps1", "powershell", "sh", "shell"}
-"""Languages of what somebody types where no test can: blocks of theirs say why they are not run."""
+"""Languages of what users type where no test can: blocks of theirs say why they are not run."""
 NO_COMMANDS = {"python", "text", "yaml"}
-"""Languages of what nobody types. The Python is a program that test_report_by_hand.py runs."""
+"""Languages of what is not typed. The Python is a program that test_report_by_hand.py runs."""
 FIRST_PC = "pc-1.example.com"
 """The PC of the inventory that the README has under Start."""
 PCS = ("pc-17", "pc-18", FIRST_PC)
@@ -127,11 +127,11 @@ def clone(into: Path) -> Path:
 
 def furnish(folder: Path, lab: Lab) -> Path:
     (folder / "inventory").symlink_to(lab.inventory)
-    report = json_format.render(build(**{"pc-17": result("pass", "pass", "pass")}))
+    report = report_json.render(build(**{"pc-17": result("pass", "pass", "pass")}))
     (folder / "report.json").write_text(report, encoding="utf-8")
     for name, pcs in {"site north": PCS[:1], "site south": PCS[1:], "sites/north": PCS[:1], "sites/south": PCS[1:]}.items():
         (folder / name).mkdir(parents=True)
-        report = json_format.render(build(**{pc: result("pass", "pass", "pass") for pc in pcs}))
+        report = report_json.render(build(**{pc: result("pass", "pass", "pass") for pc in pcs}))
         (folder / name / "report.json").write_text(report, encoding="utf-8")
     return folder
 
@@ -205,7 +205,7 @@ def test_a_block_is_run_or_says_why_not() -> None:
             assert commands(block), f"{block.place} has no command"
         else:
             assert block.language in NO_COMMANDS, f"{block.place}: whether {block.language} is run is not known"
-            assert not block.reason, f"{block.place}: nobody would run {block.language}"
+            assert not block.reason, f"{block.place}: {block.language} is not run anyway"
 
 
 def is_start(section: list[Block]) -> bool:

@@ -50,7 +50,7 @@ NAME = "the name is not resolved"
 CERTIFICATE = "the certificate is not trusted"
 LOGIN = "user or password is wrong"
 REFUSED = "the connection is refused"
-SILENT = "it takes the connection and does not answer"
+SILENT = "it accepts the connection and does not answer"
 AWAY = "switched off, or not in this network"
 ENDED = "the connection ended half-way"
 
@@ -68,7 +68,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """Ports that refuse, take no connection any more, say nothing, and hang up; and one of a real SSH server that lets nobody in."""
+    """Ports that refuse, take no connection any more, say nothing, and hang up; and one of a real SSH server that refuses every login."""
     with contextlib.ExitStack() as stack:
         full, silent, hangs_up = (stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0)) for _ in range(3))
         silent.listen(64)
@@ -80,7 +80,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
             with contextlib.suppress(BlockingIOError):
                 waiting.connect(full.getsockname())
         threading.Thread(target=_hang_up, args=(hangs_up,), daemon=True).start()
-        # Bound, so that it is nobody else's; but it does not listen.
+        # Bound, so that no other program takes it; but it does not listen.
         closed = stack.enter_context(socket.socket())
         closed.bind(("127.0.0.1", 0))
         named = {"closed": closed, "full": full, "silent": silent, "hangs up": hangs_up}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.report import drift, merging
-from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 
 from tests.integration.debian import need
 from tests.integration.documents import blocks, commands
@@ -26,7 +26,12 @@ from tests.unit.plugins.plugin_utils.report.samples import (
 )
 
 (PROGRAM,) = (block.text for block in blocks("docs/reports.md") if block.language == "python")
-(SHELL,) = (one.text for block in blocks("docs/reports.md") if "jq " in block.text for one in commands(block))
+(SHELL,) = (
+    one.text
+    for block in blocks("docs/reports.md")
+    if "jq " in block.text
+    for one in commands(block)
+)
 
 
 @pytest.fixture
@@ -40,8 +45,15 @@ def report() -> dict[str, Any]:
 
 def check(report: dict[str, Any], folder: Path) -> tuple[int, str]:
     (folder / "check.py").write_text(PROGRAM, encoding="utf-8")
-    (folder / "report.json").write_text(json_format.render(report), encoding="utf-8")
-    command = [sys.executable, "-I", "-X", "utf8", str(folder / "check.py"), str(folder / "report.json")]
+    (folder / "report.json").write_text(report_json.render(report), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-I",
+        "-X",
+        "utf8",
+        str(folder / "check.py"),
+        str(folder / "report.json"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     return done.returncode, done.stderr.strip()
 
@@ -55,11 +67,15 @@ def test_the_program_finds_what_was_altered(report: dict[str, Any], tmp_path: Pa
     assert check(report, tmp_path) == (1, "Altered: the report itself")
 
 
-def test_jq_and_sha256sum_give_the_sum_that_stands_in_the_report(report: dict[str, Any], tmp_path: Path) -> None:
+def test_jq_and_sha256sum_give_the_sum_that_stands_in_the_report(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
     need("jq", "jq")
-    (tmp_path / "report.json").write_text(json_format.render(report), encoding="utf-8")
+    (tmp_path / "report.json").write_text(report_json.render(report), encoding="utf-8")
     for host in report["hosts"]:
         line = SHELL.replace('"pc-17"', "$name").replace("jq -cjS", 'jq --arg name "$1" -cjS')
         command = ["sh", "-c", line, "sh", host["name"]]
-        told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        told = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
         assert told.split()[0] == host["sha256"], json.dumps(host["name"])

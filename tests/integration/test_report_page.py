@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import html
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -62,34 +62,58 @@ def show(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Show]:
 
     def opened(fleet: dict[str, Any]) -> None:
         file = tmp_path / "report.html"
-        file.write_text(html.render(build(**fleet)), encoding="utf-8")
+        file.write_text(report_html.render(build(**fleet)), encoding="utf-8")
         browser.get_log("performance")
         browser.get_log("browser")
         browser.get(file.as_uri())
 
     yield opened
     assert browser.get_log("browser") == []
-    asked = [entry["message"] for entry in browser.get_log("performance") if "Network.requestWillBeSent" in entry["message"]]
+    asked = [
+        entry["message"]
+        for entry in browser.get_log("performance")
+        if "Network.requestWillBeSent" in entry["message"]
+    ]
     assert [one for one in asked if '"url":"http' in one] == []
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
 def mixed() -> dict[str, Any]:
-    change = {"subject": "firewall rule ETS6", "before": {"enabled": False}, "after": {"enabled": True}}
+    change = {
+        "subject": "firewall rule ETS6",
+        "before": {"enabled": False},
+        "after": {"enabled": True},
+    }
     rule = {"name": "Block ETS6", "rule": "{1}", "store": "local", "reason": "It blocks."}
-    evidence = {"traffic": {"program": "ETS6.exe", "profile": "public", "outcome": "blocked", "decided_by": [rule]}}
+    evidence = {
+        "traffic": {
+            "program": "ETS6.exe",
+            "profile": "public",
+            "outcome": "blocked",
+            "decided_by": [rule],
+        }
+    }
     wrong = [
-        finding(CONTROLS[0]["id"], "fail", "A rule blocks it.", evidence=evidence, changes=[change]),
+        finding(
+            CONTROLS[0]["id"], "fail", "A rule blocks it.", evidence=evidence, changes=[change]
+        ),
         finding(CONTROLS[1]["id"], "unknown", "Nobody knows."),
         finding(CONTROLS[2]["id"]),
     ]
     right = {f"pc-{number}": result("pass", "pass", "not_applicable") for number in range(4)}
-    return {**right, "pc-wrong": {**result("fail", "fail", "pass"), "findings": wrong}, "pc-away": AWAY}
+    return {
+        **right,
+        "pc-wrong": {**result("fail", "fail", "pass"), "findings": wrong},
+        "pc-away": AWAY,
+    }
 
 
 def rows(browser: webdriver.Chrome) -> list[str]:
-    return [cell.text.split(" ", 1)[1] for cell in browser.find_elements(By.CSS_SELECTOR, "#matrix tbody th")]
+    return [
+        cell.text.split(" ", 1)[1]
+        for cell in browser.find_elements(By.CSS_SELECTOR, "#matrix tbody th")
+    ]
 
 
 def cell(browser: webdriver.Chrome, label: str) -> WebElement:
@@ -103,7 +127,9 @@ def dialog(browser: webdriver.Chrome, wanted: str) -> WebElement:
     return opened
 
 
-def test_what_is_wrong_comes_before_the_matrix_and_the_worst_host_first(browser: webdriver.Chrome, show: Show) -> None:
+def test_what_is_wrong_comes_before_the_matrix_and_the_worst_host_first(
+    browser: webdriver.Chrome, show: Show
+) -> None:
     show(mixed())
     assert "2 of 6 hosts do not comply" in browser.find_element(By.TAG_NAME, "h1").text
     titles = [title.text for title in browser.find_elements(By.TAG_NAME, "h2") if title.text]
@@ -112,7 +138,9 @@ def test_what_is_wrong_comes_before_the_matrix_and_the_worst_host_first(browser:
     assert rows(browser)[:2] == ["pc-away", "pc-wrong"]
 
 
-def test_search_and_filters_narrow_the_matrix_and_stay_in_the_address(browser: webdriver.Chrome, show: Show) -> None:
+def test_search_and_filters_narrow_the_matrix_and_stay_in_the_address(
+    browser: webdriver.Chrome, show: Show
+) -> None:
     show(mixed())
     browser.find_element(By.ID, "filter-text").send_keys("pc-2")
     assert rows(browser) == ["pc-2"]
@@ -125,7 +153,9 @@ def test_search_and_filters_narrow_the_matrix_and_stay_in_the_address(browser: w
     assert rows(browser) == ["pc-wrong"]
 
 
-def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(browser: webdriver.Chrome, show: Show) -> None:
+def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(
+    browser: webdriver.Chrome, show: Show
+) -> None:
     show(mixed())
     cell(browser, "pc-wrong, firewall").click()
     told = dialog(browser, "A rule blocks it.").text
@@ -135,8 +165,28 @@ def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(browser: 
     assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
 
 
-def test_a_host_that_broke_half_way_tells_its_reason_and_its_findings(browser: webdriver.Chrome, show: Show) -> None:
-    show({"pc": result("fail", "pass", "pass", failed=True, msg="Not everything could be changed."), "away": AWAY})
+def test_a_failing_control_has_its_headline_and_any_other_its_title(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    show(mixed())
+    cell(browser, "pc-wrong, firewall").click()
+    assert dialog(browser, CONTROLS[0]["headline"]).text.count(CONTROLS[0]["title"]) == 0
+    browser.execute_script("document.getElementById('dialog').close()")
+    cell(browser, "pc-1, firewall").click()
+    assert CONTROLS[0]["headline"] not in dialog(browser, CONTROLS[0]["title"]).text
+
+
+def test_a_host_that_broke_half_way_tells_its_reason_and_its_findings(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    show(
+        {
+            "pc": result(
+                "fail", "pass", "pass", failed=True, msg="Not everything could be changed."
+            ),
+            "away": AWAY,
+        }
+    )
     cell(browser, "pc, fails").click()
     told = dialog(browser, "Not everything could be changed.").text
     assert "firewall.rule.ets6n.tcp found 2026-11-24T09:59:58Z" in told
@@ -149,11 +199,17 @@ def test_the_keyboard_goes_everywhere(browser: webdriver.Chrome, show: Show) -> 
     show(mixed())
     first = browser.find_element(By.CSS_SELECTOR, "#matrix tbody button")
     browser.execute_script("arguments[0].focus()", first)
-    webdriver.ActionChains(browser).send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ENTER).perform()
+    webdriver.ActionChains(browser).send_keys(
+        Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ENTER
+    ).perform()
     dialog(browser, "A rule blocks it.")
     webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
-    WebDriverWait(browser, 5).until(lambda _browser: not browser.find_element(By.ID, "dialog").is_displayed())
-    assert (browser.switch_to.active_element.get_attribute("aria-label") or "").startswith("pc-wrong, firewall")
+    WebDriverWait(browser, 5).until(
+        lambda _browser: not browser.find_element(By.ID, "dialog").is_displayed()
+    )
+    assert (browser.switch_to.active_element.get_attribute("aria-label") or "").startswith(
+        "pc-wrong, firewall"
+    )
 
 
 def test_markup_from_hosts_stays_text(browser: webdriver.Chrome, show: Show) -> None:
@@ -162,13 +218,17 @@ def test_markup_from_hosts_stays_text(browser: webdriver.Chrome, show: Show) -> 
     assert any("<script>alert(1)</script>" in name for name in rows(browser))
     for button in browser.find_elements(By.CSS_SELECTOR, "#matrix tbody button")[:8]:
         browser.execute_script("arguments[0].click()", button)
-        WebDriverWait(browser, 5).until(lambda _browser: len(browser.find_element(By.ID, "dialog").text) > 20)
+        WebDriverWait(browser, 5).until(
+            lambda _browser: len(browser.find_element(By.ID, "dialog").text) > 20
+        )
         assert "\u202e" not in browser.find_element(By.ID, "dialog").text
         browser.execute_script("document.getElementById('dialog').close()")
     assert browser.execute_script("return document.scripts.length") == 3
 
 
-def test_without_script_a_plain_table_names_every_host(browser: webdriver.Chrome, show: Show) -> None:
+def test_without_script_a_plain_table_names_every_host(
+    browser: webdriver.Chrome, show: Show
+) -> None:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     show(mixed())
     table = browser.find_element(By.ID, "plain").text
@@ -177,7 +237,9 @@ def test_without_script_a_plain_table_names_every_host(browser: webdriver.Chrome
     assert browser.find_elements(By.ID, "matrix") == []
 
 
-def test_two_thousand_hosts_are_shown_and_searched_at_once(browser: webdriver.Chrome, show: Show) -> None:
+def test_two_thousand_hosts_are_shown_and_searched_at_once(
+    browser: webdriver.Chrome, show: Show
+) -> None:
     started = time.monotonic()
     show(large(2_000))
     assert len(rows(browser)) == 100
@@ -198,7 +260,9 @@ def test_dark_where_the_system_is_dark(browser: webdriver.Chrome, show: Show) ->
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
         show(mixed())
-        colors.append(browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"))
+        colors.append(
+            browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
+        )
     assert colors == ["rgba(255, 255, 255, 1)", "rgba(15, 19, 24, 1)"]
 
 

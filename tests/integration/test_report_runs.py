@@ -16,15 +16,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document, reading
-from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
+from ansible_collections.ets6.network.plugins.plugin_utils.report import hashes, reading, validation
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 
 from tests.lab import fleet
 from tests.lab.lab import Lab
 from tests.lab.play import ROOT, Played, run
 from tests.lab.play import play as lab_play
 
-SCHEMA = json.loads(Path(document.__file__).with_name("schema.json").read_text(encoding="utf-8"))
+SCHEMA = validation.schema()
 
 
 def play(lab: Lab, folder: Path, playbook: str, *words: str) -> Played:
@@ -65,7 +65,9 @@ def test_verify_reports_on_every_host_and_changes_nothing(lab: Lab, tmp_path: Pa
     assert {file.name for file in tmp_path.iterdir()} == {"report.json", "junit.xml", "report.html"}
     assert "pc-never-started" in (tmp_path / "report.html").read_text(encoding="utf-8")
     failing = next(host for host in run.report["hosts"] if host["name"] == "pc-never-started")
-    changes = [change["subject"] for finding in failing["findings"] for change in finding["changes"]]
+    changes = [
+        change["subject"] for finding in failing["findings"] for change in finding["changes"]
+    ]
     assert changes, "what enforcing would change is said"
     assert not any(finding["changed"] for finding in failing["findings"])
 
@@ -80,7 +82,15 @@ def test_only_a_fleet_that_complies_ends_with_zero(lab: Lab, tmp_path: Path) -> 
 def test_all_hosts_dead_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
     run = play(lab, tmp_path, "verify", "--limit", "pc-unreachable")
     assert (run.code, run.statuses()) == (2, {"pc-unreachable": "unreachable"})
-    never = play(lab, tmp_path, "verify", "--limit", "pc-unreachable", "-e", '{"ets6_network_fail_on": ["never"]}')
+    never = play(
+        lab,
+        tmp_path,
+        "verify",
+        "--limit",
+        "pc-unreachable",
+        "-e",
+        '{"ets6_network_fail_on": ["never"]}',
+    )
     assert (never.code, never.report["run"]["complies"]) == (0, False)
 
 
@@ -92,7 +102,14 @@ def test_no_host_matched_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
             ["-e", "ets6_network_hosts=pc-unreachable", "--limit", "pc-never-started"],
         )
     ):
-        run = play(lab, tmp_path / str(number), "verify", *words, "-e", '{"ets6_network_fail_on": ["never"]}')
+        run = play(
+            lab,
+            tmp_path / str(number),
+            "verify",
+            *words,
+            "-e",
+            '{"ets6_network_fail_on": ["never"]}',
+        )
         assert run.code == 2
         assert run.report["hosts"] == []
         assert run.report["run"]["verdict"] == "no host was judged"
@@ -100,7 +117,9 @@ def test_no_host_matched_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
 
 def test_remove_takes_away_and_nothing_else(lab: Lab, tmp_path: Path) -> None:
     before = lab.registries()
-    run = play(lab, tmp_path, "remove", "--limit", "pc-never-started", "-e", "ets6_network_state=present")
+    run = play(
+        lab, tmp_path, "remove", "--limit", "pc-never-started", "-e", "ets6_network_state=present"
+    )
     assert run.code == 2
     assert "ets6_network_state: remove takes settings away" in run.output
     assert lab.registries() == before
@@ -124,22 +143,33 @@ def test_check_mode_predicts_and_the_run_does_it(lab: Lab, tmp_path: Path) -> No
     done = play(lab, tmp_path / "done", "ets6-network", *words)
     assert (done.code, done.statuses()) == (0, {"pc-never-started": "fixed"}), done.output
     pairs = [
-        [(one["control"], one["changes"]) for one in run.report["hosts"][0]["findings"] if one["changed"]]
+        [
+            (one["control"], one["changes"])
+            for one in run.report["hosts"][0]["findings"]
+            if one["changed"]
+        ]
         for run in (predicted, done)
     ]
     assert pairs[0] == pairs[1] != []
 
 
-def test_a_second_run_on_the_same_state_says_the_same_but_for_the_times(lab: Lab, tmp_path: Path) -> None:
-    runs = [play(lab, tmp_path / name, "verify", "--limit", "pc-already-right,pc-zz,pc-unreachable") for name in ("a", "b")]
-    first, second = (json_format.render(document.without(run.report, document.TIMES)) for run in runs)
+def test_a_second_run_on_the_same_state_says_the_same_but_for_the_times(
+    lab: Lab, tmp_path: Path
+) -> None:
+    runs = [
+        play(lab, tmp_path / name, "verify", "--limit", "pc-already-right,pc-zz,pc-unreachable")
+        for name in ("a", "b")
+    ]
+    first, second = (report_json.render(hashes.without(run.report, hashes.TIMES)) for run in runs)
     assert first == second
     assert '"sha256"' in first
 
 
 def test_verify_cannot_be_talked_into_changing_something(lab: Lab, tmp_path: Path) -> None:
     before = lab.registries()
-    run = play(lab, tmp_path, "verify", "--limit", "pc-never-started", "-e", "ets6_network_apply=true")
+    run = play(
+        lab, tmp_path, "verify", "--limit", "pc-never-started", "-e", "ets6_network_apply=true"
+    )
     assert run.code == 2
     assert "ets6_network_apply: verify changes nothing" in run.output
     assert lab.registries() == before
@@ -147,13 +177,25 @@ def test_verify_cannot_be_talked_into_changing_something(lab: Lab, tmp_path: Pat
 
 def test_a_host_of_any_name_is_reported_and_is_no_markup(lab: Lab, tmp_path: Path) -> None:
     """Ansible takes such names from an inventory; nobody answers under them."""
-    names = ["<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "=cmd()|x", "pc\u202eevil\x1b"]
-    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_connection": "winrm", "ansible_winrm_scheme": "http"}
+    names = [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(2)>",
+        "=cmd()|x",
+        "pc\u202eevil\x1b",
+    ]
+    nobody = {
+        "ansible_host": "127.0.0.1",
+        "ansible_port": 9,
+        "ansible_connection": "winrm",
+        "ansible_winrm_scheme": "http",
+    }
     hosts = {name: {**nobody, "ansible_user": "x", "ansible_password": "x"} for name in names}
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     formats = json.dumps({"ets6_network_formats": ["junit", "html", "markdown", "sarif", "csv"]})
-    run = play(lab, tmp_path / "out", "verify", "-i", str(inventory), "-e", formats, "--limit", "!pcs")
+    run = play(
+        lab, tmp_path / "out", "verify", "-i", str(inventory), "-e", formats, "--limit", "!pcs"
+    )
     assert run.code == 2
     assert "Connection refused" in run.report["hosts"][0]["reason"]
     assert run.statuses() == dict.fromkeys(names, "unreachable"), run.output
@@ -161,15 +203,22 @@ def test_a_host_of_any_name_is_reported_and_is_no_markup(lab: Lab, tmp_path: Pat
         text = (tmp_path / "out" / name).read_text(encoding="utf-8")
         assert "<script>alert" not in text
         assert "<img" not in text
-    assert not any(line.startswith("=") for line in (tmp_path / "out" / "report.csv").read_text(encoding="utf-8").splitlines())
+    assert not any(
+        line.startswith("=")
+        for line in (tmp_path / "out" / "report.csv").read_text(encoding="utf-8").splitlines()
+    )
 
 
-def test_an_exception_holds_on_its_last_day_and_the_control_fails_on_the_day_after(lab: Lab, tmp_path: Path) -> None:
+def test_a_waiver_holds_on_its_last_day_and_the_control_fails_on_the_day_after(
+    lab: Lab, tmp_path: Path
+) -> None:
     today = datetime.now(timezone.utc).date()
     control = {**CONTROL, "expression": "host.name == 'another'"}
     for expires, code, status in ((today, 0, "waived"), (today - timedelta(days=1), 2, "fail")):
         waiver = {**WAIVER, "control": "custom.known_name", "expires": expires.isoformat()}
-        variables = json.dumps({"ets6_network_controls": [control], "ets6_network_waivers": [waiver]})
+        variables = json.dumps(
+            {"ets6_network_controls": [control], "ets6_network_waivers": [waiver]}
+        )
         run = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", variables)
         if datetime.now(timezone.utc).date() != today:
             pytest.skip("It is midnight.")
@@ -187,37 +236,78 @@ def test_reports_of_two_sites_become_one(lab: Lab, tmp_path: Path) -> None:
         inventory = ("-i", str(lab.inventory), "-e", "reports=sites")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
-            return run(str(ROOT / "playbooks" / "merge.yml"), *inventory, *words, reports=tmp_path / "all", folder=tmp_path)
+            return run(
+                str(ROOT / "playbooks" / "merge.yml"),
+                *inventory,
+                *words,
+                reports=tmp_path / "all",
+                folder=tmp_path,
+            )
 
     missing = ["pc-never-started", "pc-prints-rubbish", "pc-unreachable"]
     whole = merge()
     jsonschema.Draft202012Validator(SCHEMA).validate(whole.report)
     assert (whole.code, whole.report["merged"]["missing"]) == (2, missing), whole.output
-    assert whole.statuses() == {"pc-already-right": "pass", "pc-zz": "pass", **dict.fromkeys(missing, "unknown")}
+    assert whole.statuses() == {
+        "pc-already-right": "pass",
+        "pc-zz": "pass",
+        **dict.fromkeys(missing, "unknown"),
+    }
     told = merge("--limit", "pc-zz", "-e", '{"expected": ["pc-already-right", "pc-zz"]}')
     assert (told.code, told.report["merged"]["missing"]) == (0, []), told.output
     (tmp_path / "sites" / "two" / "report.json").write_text("{}")
     wrong = merge()
     assert (wrong.code, set(wrong.statuses().values())) == (2, {"unknown"})
-    assert f"{tmp_path}/sites/two/report.json is no report of ets6.network" in wrong.output
+    assert f"{tmp_path}/sites/two/report.json is not a report of ets6.network" in wrong.output
 
 
-def test_blanks_in_the_names_of_folders_are_kept_in_json_and_refused_elsewhere(lab: Lab, tmp_path: Path) -> None:
+def test_blanks_in_the_names_of_folders_are_kept_in_json_and_refused_elsewhere(
+    lab: Lab, tmp_path: Path
+) -> None:
     for site, host in (("site north", "pc-already-right"), ("site south", "pc-zz")):
         written = play(lab, tmp_path / site, "verify", "--limit", host)
         assert (written.code, written.statuses()) == (0, {host: "pass"}), written.output
 
     sites = {"reports": [str(tmp_path / "site north"), str(tmp_path / "site south")]}
-    merged = play(lab, tmp_path / "all", "merge", "-e", json.dumps({**sites, "expected": ["pc-already-right", "pc-zz"]}))
-    assert (merged.code, merged.statuses()) == (0, {"pc-already-right": "pass", "pc-zz": "pass"}), merged.output
+    merged = play(
+        lab,
+        tmp_path / "all",
+        "merge",
+        "-e",
+        json.dumps({**sites, "expected": ["pc-already-right", "pc-zz"]}),
+    )
+    assert (merged.code, merged.statuses()) == (0, {"pc-already-right": "pass", "pc-zz": "pass"}), (
+        merged.output
+    )
 
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "report.json").write_bytes((tmp_path / "site south" / "report.json").read_bytes())
-    cut = play(lab, tmp_path / "cut", "merge", "-e", f"reports={tmp_path}/site north", "-e", '{"expected": ["pc-zz"]}')
-    assert (cut.code, cut.statuses()) == (2, {"pc-zz": "unknown"}), "the report of another site is not taken"
-    assert """-e reports: Ansible ends a value at the first blank""" in cut.report["run"]["fails_because"][0]
+    (tmp_path / "site" / "report.json").write_bytes(
+        (tmp_path / "site south" / "report.json").read_bytes()
+    )
+    cut = play(
+        lab,
+        tmp_path / "cut",
+        "merge",
+        "-e",
+        f"reports={tmp_path}/site north",
+        "-e",
+        '{"expected": ["pc-zz"]}',
+    )
+    assert (cut.code, cut.statuses()) == (2, {"pc-zz": "unknown"}), (
+        "the report of another site is not taken"
+    )
+    assert (
+        """-e reports: Ansible ends a value at the first blank"""
+        in cut.report["run"]["fails_because"][0]
+    )
     executions = sum(traffic.executions for traffic in lab.endpoint.traffic.values())
-    cut = play(lab, tmp_path / "cut", "enforce", "-e", f"ets6_network_public_roots={lab.network.roots} of the lab")
+    cut = play(
+        lab,
+        tmp_path / "cut",
+        "enforce",
+        "-e",
+        f"ets6_network_public_roots={lab.network.roots} of the lab",
+    )
     assert (cut.code, set(cut.statuses().values())) == (2, {"unknown"})
     assert sum(traffic.executions for traffic in lab.endpoint.traffic.values()) == executions
 
@@ -239,12 +329,26 @@ def test_who_ran_what_is_said_and_no_secret(lab: Lab, tmp_path: Path) -> None:
     extra.write_text(
         f"{sealed}\nets6_network_proxy: {{mode: named, server: 'proxy.example:3128', bypass: ['{{{{ hidden }}}}']}}\n"
     )
-    run = play(lab, tmp_path / "out", "verify", "--limit", "pc-zz", "-e", f"@{extra}", "--vault-password-file", str(vault))
+    run = play(
+        lab,
+        tmp_path / "out",
+        "verify",
+        "--limit",
+        "pc-zz",
+        "-e",
+        f"@{extra}",
+        "--vault-password-file",
+        str(vault),
+    )
     assert run.report, run.output
     assert run.report["run"]["user"]
     assert run.report["run"]["playbook"] == "playbooks/verify.yml"
     variables = run.report["run"]["variables"]
-    assert variables["proxy"] == {"mode": "named", "server": "proxy.example:3128", "bypass": ["(left out)"]}
+    assert variables["proxy"] == {
+        "mode": "named",
+        "server": "proxy.example:3128",
+        "bypass": ["(left out)"],
+    }
     assert variables["apply"] is False
 
 
@@ -253,17 +357,31 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
         [
             ({"ets6_network_bloks": "x"}, "did you mean ets6_network_blocks?"),
             ({"ets6_network_controls": [{**CONTROL, "expression": "host.name ="}]}, "expression: "),
-            ({"ets6_network_waivers": [{**WAIVER, "control": "firewall.program"}]}, "did you mean firewall.programs?"),
-            ({"ets6_network_waivers": [{**WAIVER, "expires": "soon"}]}, "ets6_network_waivers: entry 1.expires: 'soon'"),
-            ({"ets6_network_fail_on": ["lowest"]}, "ets6_network_fail_on: 'lowest' is not accepted"),
-            ({"ets6_network_previous_report": "/no/such"}, "ets6_network_previous_report: there is no file /no/such"),
+            (
+                {"ets6_network_waivers": [{**WAIVER, "control": "firewall.program"}]},
+                "did you mean firewall.programs?",
+            ),
+            (
+                {"ets6_network_waivers": [{**WAIVER, "expires": "soon"}]},
+                "ets6_network_waivers: entry 1.expires: 'soon'",
+            ),
+            (
+                {"ets6_network_fail_on": ["lowest"]},
+                "ets6_network_fail_on: 'lowest' is not accepted",
+            ),
+            (
+                {"ets6_network_previous_report": "/no/such"},
+                "ets6_network_previous_report: the file /no/such does not exist",
+            ),
             ({"ets6_network_formats": "pdf"}, "ets6_network_formats: 'pdf' is not accepted"),
             ({"ets6_network_serial": "many"}, "ets6_network_serial: 'many' is not accepted"),
             ({"ets6_network_public_roots": "/no/such"}, "ets6_network_public_roots: /no/such: "),
         ]
     ):
         (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / "junit.xml").write_text('<testsuites name="ets6.network" failures="0"/>')
+        (tmp_path / str(number) / "junit.xml").write_text(
+            '<testsuites name="ets6.network" failures="0"/>'
+        )
         executions = sum(traffic.executions for traffic in lab.endpoint.traffic.values())
         run = play(lab, tmp_path / str(number), "verify", "-e", json.dumps(variables))
         assert run.code == 2
@@ -274,7 +392,12 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
         assert 'errors="0"' not in (tmp_path / str(number) / "junit.xml").read_text()
 
 
-CONTROL = {"id": "known_name", "title": "The PC has a name", "severity": "low", "message": "It has none."}
+CONTROL = {
+    "id": "known_name",
+    "title": "The PC has a name",
+    "severity": "low",
+    "message": "It has none.",
+}
 WAIVER = {
     "control": "firewall.programs",
     "hosts": ["pc-zz"],
@@ -284,7 +407,7 @@ WAIVER = {
 }
 
 
-def test_exceptions_and_own_controls_and_what_changed(lab: Lab, tmp_path: Path) -> None:
+def test_waivers_and_custom_controls_and_what_changed(lab: Lab, tmp_path: Path) -> None:
     words = ["--limit", "pc-already-right,pc-zz"]
     first = play(lab, tmp_path, "verify", *words)
     assert first.report["drift"] is None
@@ -293,48 +416,95 @@ def test_exceptions_and_own_controls_and_what_changed(lab: Lab, tmp_path: Path) 
             {**CONTROL, "expression": "host.name == 'pc-zz'"},
             {**CONTROL, "id": "broken", "expression": "host.no_such != 'x'"},
         ],
-        "ets6_network_waivers": [{**WAIVER, "control": "custom.broken", "hosts": [], "groups": ["pcs"]}],
+        "ets6_network_waivers": [
+            {**WAIVER, "control": "custom.broken", "hosts": [], "groups": ["pcs"]}
+        ],
     }
-    (tmp_path / "variables.yml").write_text(json.dumps(variables).replace('"2999-12-31"', "2999-12-31"))
+    (tmp_path / "variables.yml").write_text(
+        json.dumps(variables).replace('"2999-12-31"', "2999-12-31")
+    )
     second = play(lab, tmp_path, "verify", *words, "-e", f"@{tmp_path / 'variables.yml'}")
     assert second.statuses() == {"pc-already-right": "fail", "pc-zz": "waived"}, second.output
-    found = {item["control"]: item for host in second.report["hosts"] for item in host["findings"] if host["name"] == "pc-zz"}
+    found = {
+        item["control"]: item
+        for host in second.report["hosts"]
+        for item in host["findings"]
+        if host["name"] == "pc-zz"
+    }
     assert found["custom.known_name"]["status"] == "pass"
     assert found["custom.broken"]["status"] == "waived"
     assert found["custom.broken"]["waiver"]["status"] == "unknown"
     assert found["custom.broken"]["waiver"]["expires"] == "2999-12-31"
-    assert [(one["state"], one["findings"]) for one in second.report["waivers"]] == [("in_force", 2)]
+    assert [(one["state"], one["findings"]) for one in second.report["waivers"]] == [
+        ("in_force", 2)
+    ]
     assert second.report["drift"]["since"] == first.report["run"]["ended"]
     assert second.report["drift"]["failing"] == [
         {"host": "pc-already-right", "control": "custom.known_name", "was": None, "is": "fail"}
     ]
     assert "newly failing 1 (pc-already-right)" in second.output
     third = play(lab, tmp_path, "verify", *words, "-e", "ets6_network_serial=1")
-    assert third.report["drift"]["since"] == second.report["run"]["ended"], "not since the run's own first batch"
+    assert third.report["drift"]["since"] == second.report["run"]["ended"], (
+        "not since the run's own first batch"
+    )
     assert json.loads((tmp_path / "previous.json").read_text()) == second.report
-    given = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", f"ets6_network_previous_report={tmp_path}/previous.json")
+    given = play(
+        lab,
+        tmp_path,
+        "verify",
+        "--limit",
+        "pc-zz",
+        "-e",
+        f"ets6_network_previous_report={tmp_path}/previous.json",
+    )
     assert given.report["drift"]["since"] == second.report["run"]["ended"]
     assert given.report["drift"]["gone_hosts"] == [], "who was left out by --limit is not gone"
 
 
-def test_the_documented_own_controls_can_be_decided_on_a_pc(lab: Lab, tmp_path: Path) -> None:
+def test_the_documented_custom_controls_can_be_decided_on_a_pc(lab: Lab, tmp_path: Path) -> None:
     text = (ROOT / "docs" / "custom-controls.md").read_text(encoding="utf-8")
-    examples = [control for block in re.findall(r"```yaml\n(- id: .*?)```", text, re.DOTALL) for control in yaml.safe_load(block)]
+    examples = [
+        control
+        for block in re.findall(r"```yaml\n(- id: .*?)```", text, re.DOTALL)
+        for control in yaml.safe_load(block)
+    ]
     assert len(examples) == 10
-    run = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", json.dumps({"ets6_network_controls": examples}))
-    found = {item["control"]: item for item in run.host("pc-zz")["findings"] if item["control"].startswith("custom.")}
-    assert {name: item["reason"] for name, item in found.items() if item["status"] not in ("pass", "fail")} == {}
+    run = play(
+        lab,
+        tmp_path,
+        "verify",
+        "--limit",
+        "pc-zz",
+        "-e",
+        json.dumps({"ets6_network_controls": examples}),
+    )
+    found = {
+        item["control"]: item
+        for item in run.host("pc-zz")["findings"]
+        if item["control"].startswith("custom.")
+    }
+    assert {
+        name: item["reason"]
+        for name, item in found.items()
+        if item["status"] not in ("pass", "fail")
+    } == {}
 
 
 @pytest.mark.parametrize(("playbook", "code"), [("verify", 0), ("merge", 2), ("image", 2)])
-def test_tags_make_no_run_that_does_nothing_and_looks_like_a_success(lab: Lab, tmp_path: Path, playbook: str, code: int) -> None:
-    run = play(lab, tmp_path, playbook, "--limit", "localhost,pc-already-right", "--tags", "firewall")
+def test_tags_make_no_run_that_does_nothing_and_looks_like_a_success(
+    lab: Lab, tmp_path: Path, playbook: str, code: int
+) -> None:
+    run = play(
+        lab, tmp_path, playbook, "--limit", "localhost,pc-already-right", "--tags", "firewall"
+    )
     assert run.code == code, run.output
     assert playbook == "image" or run.report
 
 
 @pytest.mark.parametrize("image", ["", " ", ["a.wim", ""]])
 def test_a_run_without_an_image_says_how_to_name_one(tmp_path: Path, image: object) -> None:
-    done = run(str(ROOT / "playbooks" / "image.yml"), "-e", json.dumps({"image": image}), reports=tmp_path)
+    done = run(
+        str(ROOT / "playbooks" / "image.yml"), "-e", json.dumps({"image": image}), reports=tmp_path
+    )
     assert done.code == 2
     assert "Say which image: -e image=win11.wim" in done.output.replace("\n", " ")

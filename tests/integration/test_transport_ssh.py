@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ets6.network.plugins.plugin_utils.report.document import TIMES, without
+from ansible_collections.ets6.network.plugins.plugin_utils.report.hashes import TIMES, without
 
 from tests.integration.debian import need
 from tests.lab import fleet

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report.document import TIMES, without
+from ansible_collections.ets6.network.plugins.plugin_utils.report.hashes import TIMES, without
 from pypsrp.powershell import RunspacePool
 from pypsrp.wsman import WSMan
 

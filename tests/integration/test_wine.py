@@ -51,7 +51,9 @@ class Reader:
             # No question about Mono or Gecko, which would be fetched from the Internet.
             "WINEDLLOVERRIDES": "mscoree,mshtml=",
         }
-        subprocess.run([compiler, "-o", self._program, SOURCE, "-lwinhttp"], check=True, timeout=SECONDS)
+        subprocess.run(
+            [compiler, "-o", self._program, SOURCE, "-lwinhttp"], check=True, timeout=SECONDS
+        )
         self._run(regedit, "-i")
 
     def read(self, blobs: dict[str, dict[str, bytes]]) -> dict[str, str]:
@@ -73,7 +75,14 @@ class Reader:
     def _run(self, *command: str) -> str:
         # Files and no pipes: Wine's own processes live on for a while, and hold a pipe open.
         with (self._folder / "output").open("w+b") as output:
-            done = subprocess.run(command, env=self._environment, stdout=output, stderr=output, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+                timeout=SECONDS,
+                check=False,
+            )
             output.seek(0)
             told = output.read().decode("utf-8", errors="replace").replace("\r", "")
         assert done.returncode == 0, (command, done.returncode, told)
@@ -118,7 +127,13 @@ def test_a_named_proxy(wine: Reader, scope: str, server: str, bypass: list[str])
     }
 
 
-DIRECT = {"machine.access": NO_PROXY, "machine.proxy": "", "machine.bypass": "", "user.proxy": "", "user.bypass": ""}
+DIRECT = {
+    "machine.access": NO_PROXY,
+    "machine.proxy": "",
+    "machine.bypass": "",
+    "user.proxy": "",
+    "user.bypass": "",
+}
 
 
 def test_direct_after_a_named_proxy(wine: Reader) -> None:
@@ -129,8 +144,12 @@ def test_direct_after_a_named_proxy(wine: Reader) -> None:
     assert wine.read(blobs(pc, MINE)) == DIRECT != named
 
 
-@pytest.mark.parametrize("wanted", [{"mode": "pac", "pac_url": "http://p.example.com/x.pac"}, {"mode": "autodetect"}])
-def test_no_named_proxy_is_left_behind_a_script_or_detection(wine: Reader, wanted: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wanted", [{"mode": "pac", "pac_url": "http://p.example.com/x.pac"}, {"mode": "autodetect"}]
+)
+def test_no_named_proxy_is_left_behind_a_script_or_detection(
+    wine: Reader, wanted: dict[str, Any]
+) -> None:
     pc = Pc("pc")
     fix(pc, proxy={"mode": "named", "server": "old:1", "scope": "users"})
     fix(pc, proxy={**wanted, "scope": "users"})
@@ -147,4 +166,8 @@ def test_removal_brings_back_what_winhttp_said_before(wine: Reader) -> None:
     assert wine.read(blobs(pc, MINE)) == DIRECT
     fix(pc, state="absent")
     assert wine.read(blobs(pc, MINE)) == before
-    assert (before["user.proxy"], before["machine.proxy"], before["machine.bypass"]) == ("before:1", "before:2", "<local>")
+    assert (before["user.proxy"], before["machine.proxy"], before["machine.bypass"]) == (
+        "before:1",
+        "before:2",
+        "<local>",
+    )

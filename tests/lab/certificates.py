@@ -113,7 +113,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def stamps(*logs: tuple[bytes, datetime]) -> x509.UnrecognizedExtension:
-    """Return signed certificate timestamps (RFC 6962, 3.3) of logs and times. Their signatures are no logs': nobody here has a log's key."""
+    """Return signed certificate timestamps (RFC 6962, 3.3) of logs and times. Their signatures are not a log's, whose key the lab does not have."""
     entries = b""
     for log, at in logs:
         signature = b"\x04\x03" + struct.pack(">H", 8) + bytes(8)

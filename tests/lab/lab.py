@@ -105,7 +105,7 @@ class Lab:
                 **self._connections[member.transport](member),
             }
             if member.away:
-                reached["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
+                reached["ansible_port"] = int(self.network.closed.rpartition(":")[2])
             _write(self.inventory / "host_vars" / f"{name}.yml", {**reached, **member.variables})
             hosts[name] = None
         _write(self.inventory / "hosts.yml", {"pcs": {"hosts": hosts}})

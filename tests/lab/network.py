@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The network around the PCs, on loopback: the vendor's servers, proxies, and somebody who opens TLS on the way."""
+"""The network around the PCs, on loopback: the vendor's servers, proxies, and an interceptor of TLS."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Server(ThreadingHTTPServer):
         return f"127.0.0.1:{self.port}"
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands in the connection's own thread, so that a silent client keeps nobody waiting."""
+        """Shake hands in the connection's own thread, so that a silent client keeps no other waiting."""
         request.settimeout(30)
         if self.context is not None:
             try:
@@ -156,7 +156,7 @@ def proxy_handler(upstream: Callable[[str, int], str | None], login: str = "") -
 
 
 def relay(near: socket.socket, far: socket.socket) -> None:
-    """Carry bytes both ways until one side ends or nobody says anything for half a minute."""
+    """Carry bytes both ways until one side ends or both are silent for half a minute."""
     while True:
         readable, _w, _x = select.select([near, far], [], [], 30)
         for one in readable:
@@ -190,10 +190,10 @@ class Network:
         self.proxy = Server(proxy_handler(self._upstream))
         self.negotiate_proxy = Server(proxy_handler(self._upstream, "Negotiate"))
         self.basic_proxy = Server(proxy_handler(self._upstream, 'Basic realm="lab"'))
-        # Bound and not listening: nobody answers there, and nobody else can take the port meanwhile.
+        # Bound and not listening: no answer comes from there, and no other program can take the port.
         self._closed = socket.socket()
         self._closed.bind(("127.0.0.1", 0))
-        self.nobody = f"127.0.0.1:{self._closed.getsockname()[1]}"
+        self.closed = f"127.0.0.1:{self._closed.getsockname()[1]}"
         self._servers = (self.https, self.http, self.inspected, self.proxy, self.negotiate_proxy, self.basic_proxy)
 
     def _upstream(self, host: str, port: int) -> str | None:
@@ -208,7 +208,7 @@ class Network:
         table = {name: {"address": https or self.https.address} for name in secure}
         table |= {name: {"address": self.http.address} for name in plain}
         if down:
-            table[down] = {"address": self.nobody}
+            table[down] = {"address": self.closed}
         return table
 
     def stop(self) -> None:

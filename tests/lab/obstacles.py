@@ -57,10 +57,10 @@ class Unwell(Handler):
 
 
 class Altering(Handler):
-    """Somebody who sends another document in the place of the vendor's."""
+    """A server that sends another document instead of the vendor's."""
 
     def do_GET(self) -> None:
-        """Answer with a document that nobody asked for."""
+        """Answer with another document."""
         self.answer(200, {"Content-Type": "application/xml"}, b'<?xml version="1.0"?><Other/>')
 
 
@@ -91,7 +91,7 @@ class Listener:
 
 
 def dropping(stack: contextlib.ExitStack, host: str = "127.0.0.1", port: int = 0) -> str:
-    """Return an address at which nobody is let in any more: Linux drops what asks for it, as a firewall does."""
+    """Return an address that accepts no more connections: Linux drops what asks for it, as a firewall does."""
     listening = stack.enter_context(contextlib.closing(socket.create_server((host, port), backlog=0)))
     for _caller in range(3):
         caller = stack.enter_context(contextlib.closing(socket.socket()))

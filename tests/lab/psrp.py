@@ -91,7 +91,7 @@ class Engine:
             self._ask(line, pipeline, f"<{line} PSGuid='{pipeline}' />")
 
     def take(self, where: str, seconds: float) -> list[str]:
-        """Return the fragments of the pool or a pipeline that nobody has taken yet, in base64; none where none came in that time.
+        """Return the fragments of the pool or a pipeline that are not taken yet, in base64; none where none came in that time.
 
         Raises EngineError where none will come any more.
         """

@@ -31,7 +31,7 @@ START_SECONDS = 20.0
 class Squid:
     """A squid process on a free port, with all its files in a folder of its own. The vendor's names lead to loopback.
 
-    denied is a server's name that it lets nobody reach.
+    denied is a server's name that it denies to every client.
     """
 
     def __init__(self, program: str, schemes: Iterable[str] = (), denied: str = "") -> None:
@@ -86,7 +86,7 @@ class Squid:
         lines = [
             f"http_port {self.address}",
             f"hosts_file {folder}/hosts",
-            "dns_nameservers 127.0.0.1",  # the names that are not in the file are asked of nobody outside
+            "dns_nameservers 127.0.0.1",  # the names that are not in the file are not asked anywhere
             "dns_timeout 1 seconds",
             "pid_filename none",
             "logformat short %rm %ru %>Hs",

@@ -5,13 +5,24 @@
 
 from __future__ import annotations
 
-from ..declaration import Family, Judgement
-from ..finding import Severity
-from ..formats.firewall_rule import Direction
-from . import rules, traffic
-from .context import FirewallContext
-from .store import request
-from .subjects import ProgramTraffic, program_traffic
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from ..declaration import Family, Judgement, failed, not_applicable, passed, unknown
+from ..finding import Change, Severity
+from ..formats.firewall_rule import PROFILES, Direction, Rule
+from ..operations import AllowMulticastAnswers, FirewallRule
+from ..text import count, join_words, sentence
+from . import managed_rules
+from .blocks import Block, blocks_evidence
+from .context import FirewallContext, join_causes
+from .preconditions import decided_by_windows, readable, readable_and_installed
+from .programs import Program
+from .store import Setting, request
+from .subjects import PROTOCOLS, ProgramTraffic, program_traffic
+from .traffic_judgement import judge_traffic, traffic_status
+from .verdict import MAX_LISTED, TrafficOutcome, Verdict
 
 __all__ = ["FAMILY", "request"]
 
@@ -37,7 +48,7 @@ def in_charge(context: FirewallContext) -> Judgement:
             {"name": product.name, "enabled": product.enabled} for product in products
         ],
     }
-    return Judgement(context.charge.status, context.charge.reason, evidence)
+    return Judgement(context.active.status, context.active.reason, evidence)
 
 
 @FAMILY.control(
@@ -50,12 +61,61 @@ def in_charge(context: FirewallContext) -> Judgement:
     remedy="Install ETS6, or add its folder to ets6_network_paths.",
 )
 def programs(context: FirewallContext) -> Judgement:
-    """Judge whether the programs were found."""
-    return rules.programs(context)
+    """Judge whether the programs are installed where the policy or a rule says."""
+    evidence = {}
+    installed, unreadable, missing, ignored = [], [], [], []
+    for program in context.programs:
+        evidence[program.name] = {
+            "found": list(program.paths),
+            "set_aside": list(program.ignored),
+        }
+        if program.paths:
+            installed.append(f"{program.name} is installed in {join_words(program.paths)}.")
+        if program.unreadable:
+            problems = join_words(program.unreadable)
+            unreadable.append(f"{program.name} could not be looked up: {problems}.")
+        elif not program.paths:
+            missing.append(
+                f"{program.name} was not found in {join_words(context.policy.paths)}, nor where a "
+                "firewall rule names it."
+            )
+        if program.ignored:
+            ignored.append(
+                f"{join_words(program.ignored)} is ignored, since ordinary users can put programs "
+                "there. If it is intended, add the folder to ets6_network_paths."
+            )
+    reason = " ".join([*installed, *unreadable, *missing, *ignored])
+    if missing:
+        return failed(reason, evidence)
+    if unreadable:
+        return unknown(reason, evidence)
+    return passed(reason, evidence)
 
 
-def _managed_rule_removed(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
-    return rules.removed(context, context.program(subject), subject.protocol, Direction.IN)
+def _removed(context: FirewallContext, subject: ProgramTraffic, direction: Direction) -> Judgement:
+    """Judge whether the managed rules of a program are removed."""
+    if (judgement := readable(context)) is not None:
+        return judgement
+    rules = []
+    for rule in context.firewall.local_rules:
+        is_subject = managed_rules.is_for(rule.id, subject.program, subject.protocol, direction)
+        if is_subject and managed_rules.is_managed(rule):
+            rules.append(rule)
+    if not rules:
+        return passed("No managed rule exists, as intended.")
+    verb = "exists" if len(rules) == 1 else "exist"
+    evidence = {
+        "rules": [{"id": rule.id, "program": rule.app, "as_wanted": False} for rule in rules]
+    }
+    return failed(
+        f"{join_words(rule.id for rule in rules)} still {verb}.",
+        evidence,
+        [managed_rules.removal(rule) for rule in rules],
+    )
+
+
+def _inbound_rule_removed(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
+    return _removed(context, subject, Direction.IN)
 
 
 @FAMILY.control_for_each(
@@ -68,11 +128,92 @@ def _managed_rule_removed(context: FirewallContext, subject: ProgramTraffic) -> 
     "(KNX support article 4403452514066).",
     remedy="Creates the rule, corrects it where a field differs, and moves it to the folder of "
     "ETS6.",
-    absent=_managed_rule_removed,
+    absent=_inbound_rule_removed,
 )
 def managed_rule(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
-    """Judge whether the managed inbound rules of a program are present and right."""
-    return rules.managed_rule(context, context.program(subject), subject.protocol)
+    """Judge whether the managed inbound rules of a program, one for each path, are right."""
+    program = context.program(subject)
+    if (judgement := readable_and_installed(context, [program])) is not None:
+        return judgement
+    rules = context.managed_rules(program, subject.protocol, Direction.IN)
+    drifts = _drifts(context, rules)
+    evidence = {"rules": [_rule_evidence(rule, rule.id not in drifts) for rule in rules]}
+    effective, causes = _effective_rules(context, rules, Direction.IN)
+    if not drifts:
+        reason = f"{join_words(rule.id for rule in rules)} {_be(rules)} present and right."
+        if causes:
+            reason += f" Without effect: {join_causes(causes)}"
+        return passed(reason, evidence)
+    problem = " ".join(map(_drift_sentence, drifts.values()))
+    changes = [drifts[rule.id] for rule in effective if rule.id in drifts]
+    if changes:
+        return failed(problem, evidence, changes)
+    return _not_written(context, rules, f"{problem} It is not written", causes, evidence)
+
+
+def _effective_rules(
+    context: FirewallContext, rules: Sequence[FirewallRule], direction: Direction
+) -> tuple[list[FirewallRule], list[str]]:
+    """Return the rules that would have an effect, and why others would have none."""
+    effective, causes = [], []
+    for rule in rules:
+        cause = context.causes_without_effect(rule, direction)
+        if cause:
+            causes.append(cause)
+        else:
+            effective.append(rule)
+    return effective, causes
+
+
+def _not_written(
+    context: FirewallContext,
+    rules: Sequence[FirewallRule],
+    problem: str,
+    causes: Sequence[str],
+    evidence: dict[str, Any],
+) -> Judgement:
+    """Return the judgement where no rule that is missing or differs would have an effect."""
+    without_effect = join_causes(causes)
+    if not context.active.rules_help:
+        return unknown(f"{problem}: {without_effect}", evidence)
+    if all(context.is_allowed_by_policy(rule, Direction.IN) for rule in rules):
+        return not_applicable(
+            "An administrator's policy allows the traffic, and a local rule would have no effect. "
+            f"{without_effect}",
+            evidence,
+        )
+    return failed(
+        f"{problem}, since it would have no effect. {without_effect} Change that where it is set.",
+        evidence,
+    )
+
+
+def _drifts(context: FirewallContext, rules: Sequence[FirewallRule]) -> dict[str, Change]:
+    """Return what makes managed rules right, by the ids of those that are not."""
+    drifts = {}
+    for rule in rules:
+        change = managed_rules.drift(rule, context.firewall, context.paths)
+        if change is not None:
+            drifts[rule.id] = change
+    return drifts
+
+
+def _rule_evidence(rule: FirewallRule, is_right: bool) -> dict[str, Any]:
+    return {"id": rule.id, "program": rule.program, "as_wanted": is_right}
+
+
+def _drift_sentence(change: Change) -> str:
+    rule_id = change.subject.removeprefix("firewall rule ")
+    if all(value is None for value in change.before.values()):
+        return f"{rule_id} is missing."
+    if change.before["enabled"] is None:
+        return f"{rule_id} exists, but cannot be read as a rule."
+    differing = [name for name in change.before if change.before[name] != change.after[name]]
+    return f"{rule_id} differs in {join_words(differing)}."
+
+
+def _be(items: Sequence[object]) -> str:
+    return "is" if len(items) == 1 else "are"
 
 
 @FAMILY.control(
@@ -86,7 +227,28 @@ def managed_rule(context: FirewallContext, subject: ProgramTraffic) -> Judgement
 )
 def prompt_blocks(context: FirewallContext) -> Judgement:
     """Judge whether cancelled prompts left blocking rules."""
-    return rules.prompt_blocks(context)
+    if (judgement := readable_and_installed(context, context.programs)) is not None:
+        return judgement
+    blocks = [block for block in context.blocks if block.by_prompt]
+    if not blocks:
+        return passed("No prompt of Windows left a blocking rule.")
+    evidence = blocks_evidence(blocks)
+    reason = (
+        f"{_block_sentences(blocks)}: the prompt of Windows was cancelled, or the user had no "
+        "right to answer it."
+    )
+    if not context.active.rules_help:
+        return unknown(f"{reason} {context.active.reason}", evidence)
+    if context.policy.blocks == "none":
+        return failed(
+            f"{reason} The rules are not removed, since ets6_network_blocks is none.", evidence
+        )
+    changes = [managed_rules.removal(block.stored.rule) for block in blocks]
+    return failed(reason, evidence, changes)
+
+
+def _block_sentences(blocks: Sequence[Block]) -> str:
+    return sentence("; ".join(block.sentence() for block in blocks))
 
 
 @FAMILY.control(
@@ -101,7 +263,38 @@ def prompt_blocks(context: FirewallContext) -> Judgement:
 )
 def deliberate_blocks(context: FirewallContext) -> Judgement:
     """Judge whether other rules block a program in a wanted profile."""
-    return rules.deliberate_blocks(context)
+    if (judgement := readable_and_installed(context, context.programs)) is not None:
+        return judgement
+    blocks = [block for block in context.blocks if _is_deliberate(context, block)]
+    if not blocks:
+        return passed(f"No other rule blocks ETS6 in {join_words(context.policy.profiles)}.")
+    evidence = blocks_evidence(blocks)
+    reason = f"{_block_sentences(blocks)}."
+    if not context.active.rules_help:
+        return unknown(f"{reason} {context.active.reason}", evidence)
+    if context.policy.blocks == "all":
+        return _removal_of(blocks, reason)
+    if all(context.evaluation.scope(block.stored).doubts for block in blocks):
+        return unknown(f"Whether it counts could not be determined. {reason}", evidence)
+    return failed(f"{reason} It is not removed, since ets6_network_blocks is not all.", evidence)
+
+
+def _is_deliberate(context: FirewallContext, block: Block) -> bool:
+    if block.by_prompt or block.stored.rule.id.lower() in context.managed_ids:
+        return False
+    return not set(context.policy.profiles).isdisjoint(block.profiles)
+
+
+def _removal_of(blocks: Sequence[Block], reason: str) -> Judgement:
+    """Return the judgement that removes the blocks that can be removed."""
+    changes = [managed_rules.removal(block.stored.rule) for block in blocks if block.removable]
+    remaining = [block.stored.rule.id for block in blocks if not block.removable]
+    if remaining:
+        reason += (
+            " Only local rules for one program are removed. These are not: "
+            f"{join_words(remaining)}."
+        )
+    return failed(reason, blocks_evidence(blocks), changes)
 
 
 @FAMILY.control_for_each(
@@ -117,11 +310,14 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
 )
 def inbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
     """Judge what a program can receive."""
-    return traffic.inbound(context, context.program(subject), subject.protocol)
+    program = context.program(subject)
+    if (judgement := decided_by_windows(context, [program])) is not None:
+        return judgement
+    return judge_traffic(context, program, subject.protocol, Direction.IN)
 
 
 def _outbound_rule_removed(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
-    return rules.removed(context, context.program(subject), subject.protocol, Direction.OUT)
+    return _removed(context, subject, Direction.OUT)
 
 
 @FAMILY.control_for_each(
@@ -139,7 +335,24 @@ def _outbound_rule_removed(context: FirewallContext, subject: ProgramTraffic) ->
 )
 def outbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
     """Judge what a program can send, and the managed outbound rules where they are needed."""
-    return traffic.outbound(context, context.program(subject), subject.protocol)
+    program = context.program(subject)
+    if (judgement := decided_by_windows(context, [program])) is not None:
+        return judgement
+    judgement = judge_traffic(context, program, subject.protocol, Direction.OUT)
+    rules = context.needed_outbound_rules(program, subject.protocol)
+    drifts = _drifts(context, rules)
+    drifted = [rule for rule in rules if rule.id in drifts]
+    effective, causes = _effective_rules(context, drifted, Direction.OUT)
+    changes = [drifts[rule.id] for rule in effective]
+    if changes:
+        subjects = join_words(change.subject for change in changes)
+        return failed(f"{judgement.reason} Needed: {subjects}.", judgement.evidence, changes)
+    if causes:
+        reason = (
+            f"{judgement.reason} A local allow rule would have no effect. {join_causes(causes)}"
+        )
+        return dataclasses.replace(judgement, reason=reason)
+    return judgement
 
 
 @FAMILY.control(
@@ -154,7 +367,76 @@ def outbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
 )
 def active_profile(context: FirewallContext) -> Judgement:
     """Judge the profiles that are active on the PC."""
-    return traffic.active_profile(context)
+    network = context.snapshot.network
+    if network is None:
+        cause = context.snapshot.errors.get("network", "no reason was given")
+        return unknown(f"The active profile could not be determined: {cause}.")
+    active = _known_profiles(network)
+    evidence: dict[str, Any] = {"active": active, "wanted": list(context.policy.profiles)}
+    if not active:
+        return not_applicable("The PC is not connected to a network.", evidence)
+    if (judgement := decided_by_windows(context, context.programs)) is not None:
+        return dataclasses.replace(judgement, evidence=evidence)
+    incomplete = {profile: _incomplete(context, profile) for profile in PROFILES}
+    outcomes = evidence["outcomes"] = {}
+    sentences = []
+    verdicts: list[Verdict] = []
+    inactive = []
+    for profile in PROFILES:
+        outcomes[profile] = _first_outcome(incomplete[profile])
+        if profile in active:
+            sentences.append(_active_sentence(context, profile, incomplete[profile]))
+            verdicts += incomplete[profile].values()
+        elif incomplete[profile]:
+            inactive.append(profile)
+    if inactive:
+        sentences.append(
+            f"On a {join_words(inactive, 'or')} network, which is not active now, ETS6 could not "
+            "receive everything."
+        )
+    return Judgement(traffic_status(verdicts), " ".join(sentences), evidence)
+
+
+def _known_profiles(network: Sequence[str]) -> list[str]:
+    """Return the active profiles that the firewall has, in its order."""
+    names = {name.lower() for name in network}
+    return [profile for profile in PROFILES if profile in names]
+
+
+def _incomplete(context: FirewallContext, profile: str) -> dict[str, Verdict]:
+    """Return the verdicts where a program does not receive everything in a profile.
+
+    They are by program and protocol: ``ETS6N.exe (TCP)``.
+    """
+    verdicts: dict[str, Verdict] = {}
+    for program, rule in context.managed_rules_of(Direction.IN):
+        verdict = context.verdict(rule, Direction.IN, profile)
+        if verdict.outcome is not TrafficOutcome.ALLOWED:
+            verdicts.setdefault(f"{program.name} ({rule.protocol})", verdict)
+    return verdicts
+
+
+def _first_outcome(verdicts: dict[str, Verdict]) -> str:
+    for verdict in verdicts.values():
+        return verdict.outcome.value
+    return TrafficOutcome.ALLOWED.value
+
+
+def _active_sentence(context: FirewallContext, profile: str, incomplete: dict[str, Verdict]) -> str:
+    is_wanted = profile in context.policy.profiles
+    network = f"The PC is on a {profile} network now"
+    for name, verdict in incomplete.items():
+        text = f"{network}, where ETS6 does not receive everything; {name}: {verdict.sentence()}."
+        if not is_wanted:
+            text += (
+                f" {sentence(profile)} is not in ets6_network_profiles: add it if ETS6 is to "
+                "receive there."
+            )
+        return text
+    text = f"{network}, where ETS6's programs can receive TCP and UDP"
+    if not is_wanted:
+        text += f", although {profile} is not in ets6_network_profiles"
+    return f"{text}."
 
 
 @FAMILY.control(
@@ -168,7 +450,117 @@ def active_profile(context: FirewallContext) -> Judgement:
 )
 def multicast_answers(context: FirewallContext) -> Judgement:
     """Judge whether unicast answers to a multicast are let in."""
-    return traffic.multicast_answers(context)
+    if (judgement := readable(context)) is not None:
+        return judgement
+    if not context.active.verdicts_hold:
+        return unknown(context.active.reason)
+    dropping, all_blocked = _dropping_profiles(context)
+    evidence: dict[str, dict[str, bool]] = {"dropped": {}, "all_blocked": {}}
+    for profile in context.policy.profiles:
+        settings = context.firewall.profiles[profile]
+        evidence["dropped"][profile] = bool(settings.no_multicast_answers)
+        evidence["all_blocked"][profile] = profile in all_blocked
+    sentences = []
+    if all_blocked:
+        source = next(iter(all_blocked.values())).source
+        sentences.append(
+            f"In {join_words(all_blocked)} all inbound traffic is blocked, answers to discovery "
+            f"included: {source}."
+        )
+    changes: list[Change] = []
+    if context.policy.multicast_answers == "allow":
+        sentences += _dropping_sentences(dropping)
+        for profile, setting in dropping.items():
+            if not setting.by_policy:
+                changes.append(_answers_allowed(profile))
+    else:
+        sentences += _closed_sentences(context, dropping)
+    if sentences:
+        return failed(" ".join(sentences), evidence, changes)
+    if dropping:
+        return passed(
+            f"Answers are dropped in {join_words(dropping)} unless a rule lets them in, and rules "
+            "do.",
+            evidence,
+        )
+    return passed(
+        f"Unicast answers to a multicast are let in (for some seconds) in "
+        f"{join_words(context.policy.profiles)}.",
+        evidence,
+    )
+
+
+def _dropping_profiles(
+    context: FirewallContext,
+) -> tuple[dict[str, Setting], dict[str, Setting]]:
+    """Return the settings that drop answers, and those that block everything, by wanted profile.
+
+    Where everything is blocked, the setting that drops answers changes nothing.
+    """
+    dropping: dict[str, Setting] = {}
+    all_blocked: dict[str, Setting] = {}
+    for profile in context.policy.profiles:
+        settings = context.firewall.profiles[profile]
+        if not settings.enabled:
+            continue
+        if settings.block_all_inbound:
+            all_blocked[profile] = settings.block_all_inbound
+        elif settings.no_multicast_answers:
+            dropping[profile] = settings.no_multicast_answers
+    return dropping, all_blocked
+
+
+def _closed_sentences(context: FirewallContext, dropping: dict[str, Setting]) -> list[str]:
+    """Return where answers are dropped and no rule lets them in."""
+    closed = [profile for profile in dropping if not _receives_udp(context, profile)]
+    if not closed:
+        return []
+    return [
+        f"Answers to discovery are dropped in {join_words(closed)}: {dropping[closed[0]].source}, "
+        "and no rule lets all of them in. With ets6_network_multicast_answers allow the setting "
+        "is changed."
+    ]
+
+
+def _receives_udp(context: FirewallContext, profile: str) -> bool:
+    """Return whether rules let in everything that the programs need over UDP."""
+    verdicts = []
+    for _program, rule in context.managed_rules_of(Direction.IN):
+        if rule.protocol == "UDP":
+            verdicts.append(context.verdict(rule, Direction.IN, profile))
+    if not verdicts:
+        return False
+    return all(verdict.outcome is TrafficOutcome.ALLOWED for verdict in verdicts)
+
+
+def _dropping_sentences(dropping: dict[str, Setting]) -> list[str]:
+    if not dropping:
+        return []
+    sources = "; ".join(setting.source for setting in dropping.values())
+    sentences = [f"Answers to a multicast are dropped in {join_words(dropping)}: {sources}."]
+    by_policy = [profile for profile, setting in dropping.items() if setting.by_policy]
+    if by_policy:
+        sentences.append(
+            f"A policy decides in {join_words(by_policy)}, so a local change would have no effect "
+            "there."
+        )
+    return sentences
+
+
+def _answers_allowed(profile: str) -> Change:
+    return Change(
+        f"firewall profile {profile}",
+        {"unicast answers to multicast": "blocked"},
+        {"unicast answers to multicast": "allowed"},
+        [AllowMulticastAnswers(profile.capitalize())],
+    )
+
+
+def _stale_rules_removed(context: FirewallContext) -> Judgement:
+    """Judge what is left beside the rules of the programs, which have controls of their own."""
+    if (judgement := readable(context)) is not None:
+        return judgement
+    return _left_over_judgement(_left_over(context, [], context.programs))
 
 
 @FAMILY.control(
@@ -179,11 +571,71 @@ def multicast_answers(context: FirewallContext) -> Judgement:
     rationale="Rules for a folder that ETS6 has left, for programs that are no longer wanted, or "
     "copies of managed rules confuse whoever reads the rules.",
     remedy="Removes them.",
-    absent=rules.stale_rules,
+    absent=_stale_rules_removed,
 )
 def stale_rules(context: FirewallContext) -> Judgement:
     """Judge whether managed rules are left that the policy does not call for."""
-    return rules.stale_rules(context)
+    if (judgement := readable(context)) is not None:
+        return judgement
+    needed: list[FirewallRule] = []
+    not_looked_up = []
+    for program in context.programs:
+        if program.unreadable:
+            not_looked_up.append(program)
+            continue
+        for protocol in PROTOCOLS:
+            needed += context.managed_rules(program, protocol, Direction.IN)
+            needed += context.needed_outbound_rules(program, protocol)
+    judgement = _left_over_judgement(_left_over(context, needed, not_looked_up))
+    if judgement.remedy and not context.active.rules_help:
+        reason = f"{judgement.reason} Not removed: {context.active.reason}"
+        return failed(reason, judgement.evidence)
+    return judgement
+
+
+def _left_over_judgement(rules: Sequence[Rule]) -> Judgement:
+    if not rules:
+        return passed("No managed rule is left over.")
+    names = join_words(f"{rule.id} ({rule.app or 'any program'})" for rule in rules)
+    return failed(
+        f"{names} {_be(rules)} no longer needed.",
+        {"rules": [rule.id for rule in rules]},
+        [managed_rules.removal(rule) for rule in rules],
+    )
+
+
+def _left_over(
+    context: FirewallContext, needed: Sequence[FirewallRule], excluded: Sequence[Program]
+) -> list[Rule]:
+    """Return the managed rules that are not needed, and copies of those that are.
+
+    Rules for the excluded programs are left alone.
+    """
+    needed_ids = {rule.id.lower() for rule in needed}
+    rules = []
+    for rule in context.firewall.local_rules:
+        is_copy = any(managed_rules.is_copy(rule, other, context.paths) for other in needed)
+        if is_copy or (
+            managed_rules.is_managed(rule)
+            and rule.id.lower() not in needed_ids
+            and not _is_for_any(rule, excluded)
+        ):
+            rules.append(rule)
+    return rules
+
+
+def _is_for_any(rule: Rule, programs_: Sequence[Program]) -> bool:
+    """Return whether the id is that of a managed rule for one of these programs."""
+    for program in programs_:
+        for protocol in PROTOCOLS:
+            for direction in Direction:
+                if managed_rules.is_for(rule.id, program.name, protocol, direction):
+                    return True
+    return False
+
+
+def _malformed_rules(context: FirewallContext) -> Judgement:
+    return malformed_rules(context)
 
 
 @FAMILY.control(
@@ -194,8 +646,19 @@ def stale_rules(context: FirewallContext) -> Judgement:
     rationale="Windows ignores a rule that does not follow its grammar (MS-GPFAS 2.2.2), and this "
     "collection cannot judge it.",
     remedy="Remove or repair the rules that the finding names.",
-    absent=rules.malformed_rules,
+    absent=_malformed_rules,
 )
 def malformed_rules(context: FirewallContext) -> Judgement:
     """Judge whether every rule can be read."""
-    return rules.malformed_rules(context)
+    if (judgement := readable(context)) is not None:
+        return judgement
+    malformed = context.firewall.malformed
+    if not malformed:
+        return passed(f"All {len(context.firewall.rules)} rules can be read.")
+    problems = [f"{item.problem} ({item.store.value})" for item in malformed]
+    number = count(len(problems), "value is not a rule", "values are not rules")
+    evidence = {
+        "problems": problems[:MAX_LISTED],
+        "not_listed": max(0, len(problems) - MAX_LISTED),
+    }
+    return failed(f"{number}. First: {problems[0]}.", evidence)

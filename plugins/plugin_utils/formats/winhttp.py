@@ -49,7 +49,11 @@ class WinHttpSettings:
 
     def write(self) -> bytes:
         """Return the blob. Raises BlobError where a text is not ASCII."""
-        return _HEAD.pack(VERSION, self.reserved, self.flags) + write_texts(self.server, self.bypass) + self.tail
+        return (
+            _HEAD.pack(VERSION, self.reserved, self.flags)
+            + write_texts(self.server, self.bypass)
+            + self.tail
+        )
 
 
 def compose(server: str, bypass: str) -> bytes:

@@ -53,7 +53,9 @@ class ConnectionSettings:
         version, counter, flags = _HEAD.unpack_from(raw)
         if version not in (0x3C, VERSION):
             raise BlobError(f"offset 0: version 0x{version:x} is not known")
-        (proxy, bypass, pac_url), at = read_texts(raw, _HEAD.size, ("proxy", "bypass list", "PAC URL"))
+        (proxy, bypass, pac_url), at = read_texts(
+            raw, _HEAD.size, ("proxy", "bypass list", "PAC URL")
+        )
         return cls(flags, proxy, bypass, pac_url, counter, version, raw[at:])
 
     def write(self) -> bytes:
@@ -72,7 +74,9 @@ class ConnectionSettings:
     def changed(self, flags: int, proxy: str, bypass: str, pac_url: str) -> ConnectionSettings:
         """Return the settings that Windows would write next: the counter is one up, version and tail stay."""
         counter = (self.counter + 1) & 0xFFFFFFFF
-        return dataclasses.replace(self, flags=flags, proxy=proxy, bypass=bypass, pac_url=pac_url, counter=counter)
+        return dataclasses.replace(
+            self, flags=flags, proxy=proxy, bypass=bypass, pac_url=pac_url, counter=counter
+        )
 
 
 def read_texts(raw: bytes, at: int, names: tuple[str, ...]) -> tuple[list[str], int]:
@@ -84,7 +88,9 @@ def read_texts(raw: bytes, at: int, names: tuple[str, ...]) -> tuple[list[str], 
         (length,) = _LENGTH.unpack_from(raw, at)
         at += _LENGTH.size
         if length > len(raw) - at:
-            raise BlobError(f"offset {at}: the {name} should have {length} bytes, {len(raw) - at} are left")
+            raise BlobError(
+                f"offset {at}: the {name} should have {length} bytes, {len(raw) - at} are left"
+            )
         texts.append(raw[at : at + length].decode("latin-1"))
         at += length
     return texts, at

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..expression import Expression, UndecidedError, compile_expression
+from ..errors import UndecidedError
+from ..expression import Expression, compile_expression
 from ..finding import Control, Finding, Severity, Status
 from ..text import shorten
 from .parsing import NotAcceptedError, dictionary, not_accepted
@@ -52,7 +53,7 @@ class CustomControl:
                 return Finding(self.control, Status.NOT_APPLICABLE, reason, evidence)
             self._check_required(view)
             if self.evidence is not None:
-                evidence["found"] = _bounded(self.evidence.on(view))
+                evidence["found"] = _bounded(self.evidence.evaluate(view))
             is_met = self.expression.decide(view, "the expression")
         except UndecidedError as error:
             reason = f"It could not be determined: {error}."
@@ -63,8 +64,8 @@ class CustomControl:
 
     def _check_required(self, view: Mapping[str, Any]) -> None:
         for path in self.require:
-            data = path.on(view)
-            if data is None or (data == [] and path.picks):
+            data = path.evaluate(view)
+            if data is None or (data == [] and path.selects):
                 raise UndecidedError(
                     f"{path.text} is required and not there{_section_error(path.text, view)}"
                 )

@@ -102,7 +102,7 @@ def _parse_image_programs(value: Any) -> list[str]:
 
 def _parse_previous_report(value: Any) -> str:
     if value and not Path(str(value)).is_file():
-        raise NotAcceptedError(f"there is no file {value}")
+        raise NotAcceptedError(f"the file {value} does not exist")
     return str(value)
 
 

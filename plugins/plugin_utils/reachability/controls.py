@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..declaration import Family, Judgement, not_applicable
+from ..declaration import Family, Judgement, not_applicable, unknown
 from ..finding import Severity
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
 from .context import ReachabilityContext
-from .endpoints import INTERCEPTION
-from .kinds import of_vendor
+from .endpoints import judge_endpoint
+from .interception import judge_interception
+from .outcomes import is_vendor_host
 
 FAMILY: Family[ReachabilityContext] = Family(
     "reach",
@@ -26,7 +27,7 @@ CLOUD_LICENSING = "openapi.knx.org"
 CLOUD_NOTICE = (
     "The vendor's notice: with cloud licensing ETS6 sends user information (login, computer and "
     "software information) encrypted to the license server, which keeps the IP address of the user "
-    "who asked for the license for one year. Who does not use it can disable this endpoint in "
+    "who asked for the license for one year. If you do not use it, disable this endpoint in "
     "ets6_network_endpoints; it is then neither probed nor required."
 )
 
@@ -48,7 +49,7 @@ class ProbedEndpoint:
     def words(self) -> Mapping[str, str]:
         """The values of the placeholders."""
         rationale = "Added in ets6_network_endpoints."
-        if of_vendor(self.endpoint.host):
+        if is_vendor_host(self.endpoint.host):
             rationale = (
                 "The vendor's table lists what ETS6 needs of a network (KNX support article "
                 "4403452514066)."
@@ -79,11 +80,14 @@ def _severity(subject: ProbedEndpoint) -> Severity:
     headline="{title}: {server} cannot be reached",
     severity=_severity,
     rationale="{rationale}",
-    remedy="The finding names what is in the way, and whom to contact.",
+    remedy="The finding names the obstacle, and whom to contact.",
 )
 def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement:
-    """Judge whether ETS6 can reach an endpoint, over every way that it would take."""
-    return context.judgements[subject.endpoint.name]
+    """Judge whether ETS6 can reach an endpoint, over every route that it would take."""
+    if context.problem:
+        return unknown(context.problem)
+    verdicts = context.verdicts[subject.endpoint.name]
+    return judge_endpoint(subject.endpoint, verdicts, context.snapshot)
 
 
 @FAMILY.control(
@@ -99,7 +103,9 @@ def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement
 )
 def interception(context: ReachabilityContext) -> Judgement:
     """Judge the certificates of all endpoints together."""
-    return context.judgements[INTERCEPTION]
+    if context.problem:
+        return unknown(context.problem)
+    return judge_interception(context.verdicts, context.policy.endpoints)
 
 
 @FAMILY.control(

@@ -1,72 +1,100 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What changed since an earlier report: findings that fail now and did not, or that are mended, and hosts that came and went."""
+"""What changed since an earlier report: findings that fail now or are resolved, and hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from .document import OPEN, Json, digest, seal
+from .hashes import digest, seal
+from .hosts import repeats_reason
+from .model import OPEN, Drift, Host, Report, StatusChange
 
-MENDED = frozenset({"pass", "fixed"})
+RESOLVED = frozenset({"pass", "fixed"})
 
 
-def baseline(last: Json, older: Json | None, inventory: Collection[str]) -> Json:
-    """Return the last report with what the baseline before it says of hosts that were not judged then.
+def baseline(last: Report, older: Report | None, inventory: Collection[str]) -> Report:
+    """Return the last report, completed by what the baseline before it says of unjudged hosts.
 
-    Without that a run over a part of the fleet (``--limit``), one that a wrong variable ended, or a PC that was off for a day would
-    make news of everything, or of nothing. A host that is in neither the last report nor the inventory is left out.
+    Without that a run over a part of the fleet (``--limit``), one that a wrong variable ended, or a
+    PC that was off for a day would make everything news, or nothing. A host that is in neither the
+    last report nor the inventory is left out.
     """
-    known = {host["name"]: host for host in older["hosts"]} if older else {}
-    hosts = {name: host for name, host in known.items() if name in inventory}
+    earlier = _by_name(older) if older else {}
+    hosts = {name: host for name, host in earlier.items() if name in inventory}
     for host in last["hosts"]:
         name = host["name"]
-        if not _judged(host) and name in known:
-            # It was away, and so much as was found before that is still the last that is known.
-            host = {**host, "findings": known[name]["findings"]}
+        if name in earlier and not _judged_statuses(host):
+            # What was found before the host was away is still the last that is known of it.
+            host = {**host, "findings": earlier[name]["findings"]}
             host["sha256"] = digest(host)
         hosts[name] = host
     return seal({**last, "hosts": [hosts[name] for name in sorted(hosts)]})
 
 
-def between(earlier: Json, now: Json, inventory: Collection[str]) -> Json:
-    """Return the drift: lists of {host, control, was, is} and of hosts, each sorted as the report is.
+def between(earlier: Report, now: Report, inventory: Collection[str]) -> Drift:
+    """Return what changed between two reports; every list is sorted as the report is.
 
-    A host that could not be judged is no news control by control: it is lost as a whole, and found again, and then compared with
-    what was found the last time. A host that is in the inventory and not in this run is not gone: nobody looked (``--limit``).
+    A host that could not be judged is one piece of news and not one for each control: it is lost,
+    later found again, and then compared with what was found the last time. A host of the inventory
+    that is not in this run is not gone: the run left it out (``--limit``).
     """
     missing = now["merged"]["missing"] if now["merged"] else []
-    was = {host["name"]: host for host in earlier["hosts"]}
-    is_ = {host["name"]: host for host in now["hosts"]}
-    failing, fixed, lost, found = [], [], [], []
-    for name, host in is_.items():
-        if name not in was:
-            continue
-        if host["reason"] and not was[name]["reason"]:
-            lost.append(name)
-        elif was[name]["reason"] and not host["reason"]:
-            found.append(name)
-        before = _judged(was[name])
-        for control, status in _judged(host).items() if before else ():
-            change = {"host": name, "control": control, "was": before.get(control), "is": status}
-            if status in OPEN and before.get(control) not in OPEN:
-                failing.append(change)
-            elif status in MENDED and before.get(control) in OPEN:
-                fixed.append(change)
-    return {
+    earlier_hosts = _by_name(earlier)
+    drift: Drift = {
         "since": earlier["run"]["ended"],
-        "failing": failing,
-        "fixed": fixed,
-        "new_hosts": [name for name in is_ if name not in was and name not in missing],
-        "gone_hosts": sorted(set(was) - set(is_) - set(inventory) - set(now["run"]["pending"])),
-        "lost_hosts": lost,
-        "found_hosts": found,
+        "failing": [],
+        "fixed": [],
+        "new_hosts": [],
+        "gone_hosts": _gone_hosts(earlier, now, inventory),
+        "lost_hosts": [],
+        "found_hosts": [],
     }
+    for host in now["hosts"]:
+        earlier_host = earlier_hosts.get(host["name"])
+        if earlier_host is not None:
+            _compare(earlier_host, host, drift)
+        elif host["name"] not in missing:
+            drift["new_hosts"].append(host["name"])
+    return drift
 
 
-def _judged(host: Json) -> dict[str, str]:
-    """Return the status of every control that was judged: a finding that repeats the host's own reason was not."""
-    return {
-        item["control"]: item["status"] for item in host["findings"] if not host["reason"] or item["reason"] != host["reason"]
-    }
+def _gone_hosts(earlier: Report, now: Report, inventory: Collection[str]) -> list[str]:
+    present = {*_by_name(now), *now["run"]["pending"], *inventory}
+    return sorted(set(_by_name(earlier)) - present)
+
+
+def _by_name(report: Report) -> dict[str, Host]:
+    return {host["name"]: host for host in report["hosts"]}
+
+
+def _compare(earlier: Host, now: Host, drift: Drift) -> None:
+    """Add to the drift how a host differs from what it was."""
+    if now["reason"] and not earlier["reason"]:
+        drift["lost_hosts"].append(now["name"])
+    elif earlier["reason"] and not now["reason"]:
+        drift["found_hosts"].append(now["name"])
+    _compare_findings(earlier, now, drift)
+
+
+def _compare_findings(earlier: Host, now: Host, drift: Drift) -> None:
+    before = _judged_statuses(earlier)
+    if not before:
+        return
+    for control, status in _judged_statuses(now).items():
+        was = before.get(control)
+        change: StatusChange = {"host": now["name"], "control": control, "was": was, "is": status}
+        if status in OPEN and was not in OPEN:
+            drift["failing"].append(change)
+        elif status in RESOLVED and was in OPEN:
+            drift["fixed"].append(change)
+
+
+def _judged_statuses(host: Host) -> dict[str, str]:
+    """Return the status of every control that was judged on the host."""
+    statuses = {}
+    for finding in host["findings"]:
+        if not repeats_reason(host, finding):
+            statuses[finding["control"]] = finding["status"]
+    return statuses

@@ -3,228 +3,314 @@
 
 """Several reports made one: of job slices, of sites, of PCs and images.
 
-Of each host and control the newest finding counts. The order of the reports does not matter, nor does it whether one is given
-twice or was merged before. What hosts say of each other's network stays as each run found it: what was seen at another time
-proves nothing of now.
+For each host and control the newest finding counts. The order of the reports does not matter, nor
+does it whether one is given twice or was merged before. What findings say of other hosts stays as
+each run found it, since what was seen at another time does not describe the network of this one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
 
+from ..text import first_words
 from . import waivers
-from .document import (
+from .document import build, controls_of
+from .hosts import HostResult, common_variables, control_key, plain, repeats_reason, worst_status
+from .model import (
     UNREACHABLE,
     WORST_FIRST,
+    Finding,
     Host,
-    Json,
-    build,
-    control_key,
-    controls_of,
-    in_common,
-    plain,
-    worst,
+    Merged,
+    MergedReport,
+    Report,
+    Run,
 )
-from .words import first
 
-MISSING = "It was expected, and no report holds it."
-MOST_NAMES = 3
-
+MISSING = "It was expected, and is in no report."
+MAX_DIFFERENCES = 3
+"""Differences of a host that a conflict names."""
+JUDGED = "judged"
+OUTCOMES = (JUDGED, "unknown", UNREACHABLE)
+"""What can become of a host, from the best on."""
 
 Rank = tuple[str, int, str]
-"""When something was found, how bad it is, and its text: the greatest counts. What is newest counts, of the same second the
-worst, so that nothing turns green by the order of files; the text decides where neither does."""
+"""When something was found, how bad it is, and its text; the greatest counts.
+
+The newest counts, and of the same second the worst, so that nothing turns green by the order of the
+files. The text decides where neither does.
+"""
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A finding of one report, and when it was found."""
+class _DatedFinding:
+    """A finding of one report, and when it was made.
 
-    since: str
-    item: Json
-    stands_in: bool
-    """Whether it only repeats why the host was not judged."""
+    is_placeholder: it only repeats why the host was not judged.
+    """
+
+    time: str
+    finding: Finding
+    is_placeholder: bool
 
     @property
     def rank(self) -> Rank:
-        return self.since, -WORST_FIRST.index(self.item["status"]), _text(self.item)
+        return self.time, -WORST_FIRST.index(self.finding["status"]), _text(self.finding)
 
 
 @dataclass(frozen=True)
-class _Record:
-    """A host of one report."""
+class _HostVersion:
+    """A host as one report has it. outcome is one of OUTCOMES."""
 
     at: str
     outcome: str
-    """judged, unknown or unreachable."""
     reason: str
     groups: Sequence[str]
     variables: Mapping[str, Any]
-    findings: Sequence[_Found]
+    findings: Sequence[_DatedFinding]
 
     @classmethod
-    def of(cls, host: Json, shared: Mapping[str, Any], today: date) -> _Record:
-        """Read a host of a report, whose hosts share these variables; as it counts today."""
-        at, reason = host["at"], host["reason"]
-        judged = not reason or any(item["reason"] != reason for item in host["findings"] if "at" not in item)
-        found = [
-            _Found(
-                item.get("at", at),
-                _still_waived({key: value for key, value in item.items() if key != "at"}, today),
-                not judged and "at" not in item,
-            )
-            for item in host["findings"]
-        ]
-        variables = {**shared, **host["variables"]} if judged else {}
-        outcome = "judged" if judged else UNREACHABLE if host["status"] == UNREACHABLE else "unknown"
-        return cls(at, outcome, reason, host["groups"], variables, found)
+    def from_record(cls, host: Host, shared: Mapping[str, Any], today: date) -> _HostVersion:
+        """Read a host. shared: the variables of all hosts of its report."""
+        judged = _was_judged(host)
+        findings = []
+        for finding in host["findings"]:
+            time = finding.get("at", host["at"])
+            is_placeholder = not judged and "at" not in finding
+            undated = finding.copy()
+            undated.pop("at", None)
+            findings.append(_DatedFinding(time, _expire(undated, today), is_placeholder))
+        variables: Mapping[str, Any] = {}
+        outcome = UNREACHABLE if host["status"] == UNREACHABLE else "unknown"
+        if judged:
+            outcome = JUDGED
+            variables = {**shared, **host["variables"]}
+        return cls(host["at"], outcome, host["reason"], host["groups"], variables, findings)
 
     @property
     def rank(self) -> Rank:
-        """Findings have no part in it: they are chosen one by one."""
-        worse = ("judged", "unknown", UNREACHABLE).index(self.outcome)
-        return self.at, worse, _text([self.reason, self.groups, self.variables])
+        """Findings have no part in it, since they are chosen one by one."""
+        content = [self.reason, self.groups, self.variables]
+        return self.at, OUTCOMES.index(self.outcome), _text(content)
+
+
+Versions = Mapping[str, Sequence[_HostVersion]]
+"""By the name of a host, what each report says of it."""
 
 
 def merge(
-    reports: Iterable[Json],
-    run: Mapping[str, Any],
+    reports: Iterable[Report],
+    run: Run,
     expected: Collection[str],
     fail_on: Sequence[str],
     problems: Sequence[str] = (),
-) -> Json:
-    """Return the document made of these, which reading.py has checked.
+) -> Report:
+    """Return the report made of these, which reading.py has checked.
 
-    run says who merged them (origin.run). expected are hosts that must be there; hosts whose turn had not come in one of the
-    reports are expected as well. problems are what was wrong with this run.
+    run says who merged them. expected are hosts that must be there; hosts that were still pending
+    in one of the reports are expected as well. problems are what was wrong with this run.
     """
-    unique = {_text(report): report for report in reports}
-    sources = [unique[text] for text in sorted(unique, key=lambda text: (unique[text]["run"]["ended"], text))]
-    ended, today = run["ended"], date.fromisoformat(run["ended"][:10])
-    records = _records(sources, today)
+    sources = _unique(reports)
+    ended = run["ended"]
+    today = date.fromisoformat(ended[:10])
+    versions = _versions(sources, today)
     wanted = {*plain(sorted(expected)), *_expected_before(sources)}
-    missing = sorted(wanted - set(records))
+    missing = sorted(wanted.difference(versions))
     controls = controls_of(reversed(sources), ())
-    hosts = [_newest(name, found) for name, found in records.items()]
-    hosts += [Host.unjudged(name, "unknown", MISSING, controls, (), ended) for name in missing]
+    hosts = []
+    for name, host_versions in versions.items():
+        hosts.append(_newest(name, host_versions))
+    for name in missing:
+        hosts.append(HostResult.not_judged(name, "unknown", MISSING, controls, (), ended))
     hosts.sort(key=lambda host: host.name)
-    common = in_common(hosts)
-    wires = [host.to_wire(common) for host in hosts]
-    merged = {"reports": _reports(sources), "conflicts": _conflicts(sources, records), "missing": missing}
-    merged_waivers = waivers.of(sources, wires, wanted, today)
-    return build({**run, "pending": [], "variables": common}, controls, wires, merged_waivers, fail_on, merged, problems)
+    common = common_variables(hosts)
+    records = [host.to_record(common) for host in hosts]
+    merged: Merged = {
+        "reports": _merged_reports(sources),
+        "conflicts": _conflicts(sources, versions),
+        "missing": missing,
+    }
+    merged_run: Run = {**run, "pending": [], "variables": common}
+    merged_waivers = waivers.records(sources, records, wanted, today)
+    return build(merged_run, controls, records, merged_waivers, fail_on, merged, problems)
 
 
-def _records(sources: Iterable[Json], today: date) -> dict[str, list[_Record]]:
-    """Return what the reports know of each host; a host that one only says is missing is not known by it."""
-    records: dict[str, list[_Record]] = {}
+def _unique(reports: Iterable[Report]) -> list[Report]:
+    """Return the reports, each once, the oldest first."""
+    unique = {_text(report): report for report in reports}
+    return sorted(unique.values(), key=lambda report: (report["run"]["ended"], _text(report)))
+
+
+def _versions(sources: Iterable[Report], today: date) -> dict[str, list[_HostVersion]]:
+    """Return what the reports say of each host, but for those that only say that it is missing."""
+    versions: dict[str, list[_HostVersion]] = {}
     for report in sources:
-        lacking = set(report["merged"]["missing"]) if report["merged"] else set()
+        missing = report["merged"]["missing"] if report["merged"] else []
+        shared = report["run"]["variables"]
         for host in report["hosts"]:
-            if host["name"] not in lacking:
-                records.setdefault(host["name"], []).append(_Record.of(host, report["run"]["variables"], today))
-    return records
+            if host["name"] not in missing:
+                version = _HostVersion.from_record(host, shared, today)
+                versions.setdefault(host["name"], []).append(version)
+    return versions
 
 
-def _merged(sources: Iterable[Json]) -> list[Json]:
-    return [report["merged"] for report in sources if report["merged"] is not None]
+def _was_judged(host: Host) -> bool:
+    if not host["reason"]:
+        return True
+    undated = [finding for finding in host["findings"] if "at" not in finding]
+    return not all(repeats_reason(host, finding) for finding in undated)
 
 
-def _expected_before(sources: Iterable[Json]) -> set[str]:
-    """Return the hosts that the reports themselves say are lacking."""
-    return {name for report in sources for name in report["run"]["pending"]} | {
-        name for merged in _merged(sources) for name in merged["missing"]
-    }
+def _expected_before(sources: Iterable[Report]) -> set[str]:
+    """Return the hosts that the reports themselves say are missing or pending."""
+    names: set[str] = set()
+    for report in sources:
+        names.update(report["run"]["pending"])
+        if report["merged"]:
+            names.update(report["merged"]["missing"])
+    return names
 
 
-def _reports(sources: Iterable[Json]) -> list[Json]:
-    """Return the run and the hash of each report, the oldest first; of one that was merged those that it was made of."""
-    found = {
-        _text(one): one
-        for report in sources
-        for one in (report["merged"]["reports"] if report["merged"] else [{"run": report["run"], "sha256": report["sha256"]}])
-    }
-    return sorted(found.values(), key=lambda one: (one["run"]["ended"], _text(one)))
+def _merged_reports(sources: Iterable[Report]) -> list[MergedReport]:
+    """Return run and hash of each report, the oldest first; for a merged one those of its parts."""
+    reports: dict[str, MergedReport] = {}
+    for source in sources:
+        parts: list[MergedReport] = [{"run": source["run"], "sha256": source["sha256"]}]
+        if source["merged"]:
+            parts = source["merged"]["reports"]
+        for part in parts:
+            reports[_text(part)] = part
+    return sorted(reports.values(), key=lambda part: (part["run"]["ended"], _text(part)))
 
 
-def _newest(name: str, records: Sequence[_Record]) -> Host:
-    """Return the host as the newest record has it, with findings of older ones where it has none of that control."""
-    newest = max(records, key=lambda record: record.rank)
-    chosen: dict[str, _Found] = {}
-    for found in (found for record in records for found in record.findings):
-        control = found.item["control"]
-        chosen[control] = max(chosen.get(control, found), found, key=lambda one: one.rank)
+def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
+    """Return the host as the newest version has it, with older findings of controls it lacks."""
+    newest = max(versions, key=lambda version: version.rank)
+    chosen: dict[str, _DatedFinding] = {}
+    for dated in _all_findings(versions):
+        control = dated.finding["control"]
+        chosen[control] = max(chosen.get(control, dated), dated, key=lambda entry: entry.rank)
     findings = []
     for control in sorted(chosen, key=control_key):
-        found = chosen[control]
-        own = found.since == newest.at and found.stands_in == (newest.outcome != "judged")
-        item = {**found.item, "reason": newest.reason} if own and found.stands_in else found.item
-        # What another run found says when, so that it is told from what this one did.
-        findings.append(item if own else {**item, "at": found.since})
-    status = UNREACHABLE if newest.outcome == UNREACHABLE else worst(findings)
-    return Host(name, status, newest.at, newest.reason, newest.groups, newest.variables, findings)
+        dated = chosen[control]
+        finding = dated.finding
+        is_newest = dated.time == newest.at and dated.is_placeholder == (newest.outcome != JUDGED)
+        if is_newest and dated.is_placeholder:
+            finding = {**finding, "reason": newest.reason}
+        elif not is_newest:
+            # What another run found has its time, which tells it from what this one found.
+            finding = {**finding, "at": dated.time}
+        findings.append(finding)
+    status = UNREACHABLE if newest.outcome == UNREACHABLE else worst_status(findings)
+    return HostResult(
+        name, status, newest.at, newest.reason, newest.groups, newest.variables, findings
+    )
 
 
-def _still_waived(item: Json, today: date) -> Json:
-    """Return a finding as it counts today: one whose exception has ended since it was made fails again."""
-    waiver = item.get("waiver")
-    if item["status"] != "waived" or waiver is None or date.fromisoformat(waiver["expires"]) >= today:
-        return item
-    return {**item, "status": waiver["status"], "waiver": {**waiver, "expired": True}}
+def _all_findings(versions: Iterable[_HostVersion]) -> Iterator[_DatedFinding]:
+    for version in versions:
+        yield from version.findings
 
 
-def _conflicts(sources: Sequence[Json], records: Mapping[str, Sequence[_Record]]) -> list[str]:
+def _expire(finding: Finding, today: date) -> Finding:
+    """Return a finding as it counts today: it fails again where its waiver has expired since."""
+    waiver = finding.get("waiver")
+    if finding["status"] != "waived" or waiver is None:
+        return finding
+    if date.fromisoformat(waiver["expires"]) >= today:
+        return finding
+    return {**finding, "status": waiver["status"], "waiver": {**waiver, "expired": True}}
+
+
+def _conflicts(sources: Sequence[Report], versions: Versions) -> list[str]:
     """Return what does not fit together, a sentence each."""
-    told = {line for merged in _merged(sources) for line in merged["conflicts"]}
-    versions = sorted({one["run"]["collection"] for one in _reports(sources)})
-    if len(versions) > 1:
-        told.add(f"The reports were written by several versions of the collection: {', '.join(versions)}.")
+    conflicts = set(_control_conflicts(sources))
+    for report in sources:
+        if report["merged"]:
+            conflicts.update(report["merged"]["conflicts"])
+    collections = sorted({part["run"]["collection"] for part in _merged_reports(sources)})
+    if len(collections) > 1:
+        conflicts.add(
+            "The reports were written by several versions of the collection: "
+            f"{', '.join(collections)}."
+        )
+    for name, host_versions in versions.items():
+        conflict = _host_conflict(name, host_versions)
+        if conflict:
+            conflicts.add(conflict)
+    return sorted(conflicts)
+
+
+def _control_conflicts(sources: Iterable[Report]) -> Iterator[str]:
     definitions: dict[str, str] = {}
-    for control in (control for report in sources for control in report["controls"]):
-        if definitions.setdefault(control["id"], _text(control)) != _text(control):
-            told.add(f"{control['id']} is not the same control in all reports; the newest definition is shown.")
-    told.update(line for name, found in records.items() for line in _host_conflicts(name, found))
-    return sorted(told)
+    for report in sources:
+        for control in report["controls"]:
+            if definitions.setdefault(control["id"], _text(control)) != _text(control):
+                yield (
+                    f"{control['id']} is not the same control in all reports; the newest "
+                    "definition is shown."
+                )
 
 
-def _host_conflicts(name: str, records: Sequence[_Record]) -> list[str]:
-    """Return in what the reports differ on a host: whether it was judged, by which variables, and what was found."""
-    differences = []
-    outcomes = {(record.at, record.outcome) for record in records}
-    if {"judged"} < {outcome for _at, outcome in outcomes}:
-        differences.append(f"the host ({_turns(outcomes)})")
-    judged = [record.variables for record in records if record.outcome == "judged"]
-    names = {name for variables in judged for name in variables}
-    variables = sorted(name for name in names if len({_text(one.get(name)) for one in judged}) > 1)
-    if variables:
-        differences.append(f"the variables {', '.join(variables)}")
-    statuses: dict[str, set[tuple[str, str]]] = {}
-    for found in (found for record in records for found in record.findings if not found.stands_in):
-        statuses.setdefault(found.item["control"], set()).add((found.since, found.item["status"]))
-    for control in sorted(statuses, key=control_key):
-        if len({status for _since, status in statuses[control]}) > 1:
-            differences.append(f"{control} ({_turns(statuses[control])})")
+def _host_conflict(name: str, versions: Sequence[_HostVersion]) -> str:
+    """Return what the reports differ in about a host; empty where they do not.
+
+    It is whether the host was judged, by which variables, and what was found.
+    """
+    differences = _outcome_differences(versions)
+    differences += _variable_differences(versions)
+    differences += _finding_differences(versions)
     if not differences:
-        return []
-    told = f"{name} differs in {first(differences, MOST_NAMES)}"
-    times = {record.at for record in records}
-    return [
-        f"{told}: what was found last counts, at {max(times)}."
-        if len(times) > 1
-        else f"{told}, all of the same second: what is worse counts."
-    ]
+        return ""
+    text = f"{name} differs in {first_words(differences, MAX_DIFFERENCES)}"
+    times = {version.at for version in versions}
+    if len(times) > 1:
+        return f"{text}: what was found last counts, at {max(times)}."
+    return f"{text}, all of the same second: what is worse counts."
 
 
-def _turns(found: Iterable[tuple[str, str]]) -> str:
-    """Return what was found at which time as words, the oldest first: ``fail, then pass``."""
-    return ", then ".join(word for word, _same in groupby(word for _at, word in sorted(found)))
+def _outcome_differences(versions: Iterable[_HostVersion]) -> list[str]:
+    dated = {(version.at, version.outcome) for version in versions}
+    outcomes = {version.outcome for version in versions}
+    if JUDGED in outcomes and len(outcomes) > 1:
+        return [f"the host ({_sequence(dated)})"]
+    return []
 
 
-def _text(content: Any) -> str:
+def _variable_differences(versions: Iterable[_HostVersion]) -> list[str]:
+    judged = [version.variables for version in versions if version.outcome == JUDGED]
+    differing = []
+    for name in sorted(set().union(*judged)):
+        if len({_text(variables.get(name)) for variables in judged}) > 1:
+            differing.append(name)
+    return [f"the variables {', '.join(differing)}"] if differing else []
+
+
+def _finding_differences(versions: Iterable[_HostVersion]) -> list[str]:
+    by_control: dict[str, set[tuple[str, str]]] = {}
+    for dated in _all_findings(versions):
+        if not dated.is_placeholder:
+            entry = (dated.time, dated.finding["status"])
+            by_control.setdefault(dated.finding["control"], set()).add(entry)
+    differences = []
+    for control in sorted(by_control, key=control_key):
+        statuses = {status for _time, status in by_control[control]}
+        if len(statuses) > 1:
+            differences.append(f"{control} ({_sequence(by_control[control])})")
+    return differences
+
+
+def _sequence(dated: Iterable[tuple[str, str]]) -> str:
+    """Return words with their times as a text, the oldest first: ``fail, then pass``."""
+    words = [word for _time, word in sorted(dated)]
+    return ", then ".join(word for word, _repeated in groupby(words))
+
+
+def _text(content: object) -> str:
     """Return JSON data as a text that is the same for the same data."""
     return json.dumps(content, sort_keys=True, ensure_ascii=False)

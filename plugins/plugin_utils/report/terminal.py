@@ -8,105 +8,143 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from .document import Json, open_findings
-from .unreachable import groups, is_away
-from .waivers import ending, today
-from .words import cut, first, visible
+from ..text import count, first_words, printable, shorten
+from .hosts import open_findings
+from .model import Drift, Merged, Report, StatusChange
+from .unreachable import groups, not_judged
+from .waivers import EXPIRED, UNUSED, ending_soon
 
-MOST_LINES = 12
-MOST_CONTROLS = 5
-MOST_HOSTS = 4
-MOST_REASONS = 4
-MOST_REASON = 66
-"""Letters of a reason, so that hosts have room beside it."""
+MAX_LINES = 12
+MAX_CONTROLS = 5
+MIN_CONTROL_LINES = 2
+"""Lines that the controls have at least, where any fail."""
+MAX_HOSTS = 4
+MAX_DRIFT_HOSTS = 2
+MAX_REASONS = 4
+MAX_REASON = 66
+"""Characters of a reason, so that there is room for hosts beside it."""
+MAX_WAIVERS = 3
 WIDTH = 110
 
 
-def lines(document: Json, files: Sequence[str]) -> list[str]:
+def lines(report: Report, files: Sequence[str]) -> list[str]:
     """Return the lines.
 
-    The verdict, hosts by status, those not reached by reason, the controls that fail most with
-    their first hosts, and where the files are.
+    They are the verdict with the hosts by status, those not reached by reason, the controls that
+    fail on most hosts with their first hosts, and the paths of the files.
     """
-    run = document["run"]
-    counts = ", ".join(f"{count} {status}" for status, count in run["hosts"].items())
-    head = [f"ets6.network: {run['verdict']}" + (f" ({counts})" if counts else "")]
-    unjudged = [host["name"] for host in document["hosts"] if host["reason"] and not is_away(host)]
+    head = [_verdict(report)]
+    unjudged = [host["name"] for host in not_judged(report)]
     if unjudged:
-        head.append(f"not judged: {first(unjudged, MOST_HOSTS)}")
-    tail = [*_merged(document["merged"]), *_drift(document["drift"]), *_waivers(document)]
-    if run["fails_because"]:
-        tail.append("the run fails: " + " ".join(run["fails_because"]))
-    # The path stays whole, however long it is: people copy it.
-    where = visible(f"report: {os.path.dirname(files[0])} ({', '.join(os.path.basename(file) for file in files)})")
-    room = MOST_LINES - len(head) - len(tail) - 1
-    # Two lines at least are the controls', where any fail.
-    failing = _failing(document, 2)
-    head += _away(document, min(MOST_REASONS, room - len(failing)))
-    room = MOST_LINES - len(head) - len(tail) - 1
-    return [*(_cut(line) for line in (*head, *_failing(document, room), *tail)), where]
+        head.append(f"not judged: {first_words(unjudged, MAX_HOSTS)}")
+    tail = _merged(report["merged"]) + _drift(report["drift"]) + _waivers(report)
+    if report["run"]["fails_because"]:
+        tail.append("the run fails: " + " ".join(report["run"]["fails_because"]))
+    room = MAX_LINES - len(head) - len(tail) - 1
+    failing = _failing_controls(report, MIN_CONTROL_LINES)
+    head += _away(report, min(MAX_REASONS, room - len(failing)))
+    room = MAX_LINES - len(head) - len(tail) - 1
+    body = [*head, *_failing_controls(report, room), *tail]
+    return [*(shorten(printable(line), WIDTH) for line in body), _files(files)]
 
 
-def _away(document: Json, room: int) -> list[str]:
-    """Return the hosts that were not reached, a line a reason; where there is no room for all, the last line has the rest."""
-    found = [(group.title, list(group.hosts)) for group in groups(document)]
-    if len(found) > room:
-        rest = [host for _title, hosts in found[room - 1 :] for host in hosts]
-        found = [*found[: room - 1], ("other reasons" if room > 1 else "several reasons", rest)]
-    return [f"not reached, {cut(title, MOST_REASON)}: {len(hosts)} ({first(hosts, MOST_HOSTS)})" for title, hosts in found]
+def _verdict(report: Report) -> str:
+    run = report["run"]
+    text = f"ets6.network: {run['verdict']}"
+    if run["hosts"]:
+        counts = [f"{number} {status}" for status, number in run["hosts"].items()]
+        text += f" ({', '.join(counts)})"
+    return text
 
 
-def _failing(document: Json, room: int) -> list[str]:
+def _files(files: Sequence[str]) -> str:
+    """Return the line with the paths, which is never cut, since people copy it."""
+    names = [os.path.basename(file) for file in files]
+    return printable(f"report: {os.path.dirname(files[0])} ({', '.join(names)})")
+
+
+def _away(report: Report, room: int) -> list[str]:
+    """Return the hosts that were not reached, a line a reason; the last line has what is left."""
+    by_reason = [(group.title, list(group.hosts)) for group in groups(report)]
+    if len(by_reason) > room:
+        rest: list[str] = []
+        for _title, hosts in by_reason[room - 1 :]:
+            rest += hosts
+        title = "other reasons" if room > 1 else "several reasons"
+        by_reason = [*by_reason[: room - 1], (title, rest)]
+    away = []
+    for title, hosts in by_reason:
+        names = first_words(hosts, MAX_HOSTS)
+        away.append(f"not reached, {shorten(title, MAX_REASON)}: {len(hosts)} ({names})")
+    return away
+
+
+def _failing_controls(report: Report, room: int) -> list[str]:
     """Return the controls that fail on most hosts, in as many lines as there is room."""
     failing: dict[str, list[str]] = {}
-    for host in document["hosts"]:
+    for host in report["hosts"]:
         for finding in open_findings(host):
             failing.setdefault(finding["control"], []).append(host["name"])
-    ranked = sorted(failing.items(), key=lambda item: (-len(item[1]), item[0]))
-    most = min(MOST_CONTROLS, room if len(ranked) <= room else room - 1)
-    told = [f"{control}: {len(hosts)} ({first(hosts, MOST_HOSTS)})" for control, hosts in ranked[:most]]
-    more = len(ranked) - most
-    return [*told, f"and {more} more {'control' if more == 1 else 'controls'}"] if more > 0 else told
+    ranked = sorted(failing.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    shown = min(MAX_CONTROLS, room)
+    if len(ranked) > room:
+        shown = min(MAX_CONTROLS, room - 1)
+    controls = []
+    for control, hosts in ranked[:shown]:
+        controls.append(f"{control}: {len(hosts)} ({first_words(hosts, MAX_HOSTS)})")
+    if len(ranked) > shown:
+        controls.append(f"and {count(len(ranked) - shown, 'more control')}")
+    return controls
 
 
-def _merged(merged: Json | None) -> list[str]:
+def _merged(merged: Merged | None) -> list[str]:
     if merged is None:
         return []
-    told = []
+    merged_lines = []
     if merged["missing"]:
-        told.append(f"in no report: {first(merged['missing'], MOST_HOSTS)}")
-    if merged["conflicts"]:
-        told.append(f"conflicts: {len(merged['conflicts'])}, such as {merged['conflicts'][0]}")
-    return told
+        merged_lines.append(f"in no report: {first_words(merged['missing'], MAX_HOSTS)}")
+    conflicts = merged["conflicts"]
+    if conflicts:
+        merged_lines.append(f"conflicts: {len(conflicts)}, for example {conflicts[0]}")
+    return merged_lines
 
 
-def _drift(drift: Json | None) -> list[str]:
+def _drift(drift: Drift | None) -> list[str]:
     if drift is None:
         return []
-    parts = []
-    for name, key in (("newly failing", "failing"), ("mended", "fixed")):
-        hosts = list(dict.fromkeys(change["host"] for change in drift[key]))
+    parts = _changed_findings("newly failing", drift["failing"])
+    parts += _changed_findings("resolved", drift["fixed"])
+    for name, hosts in (
+        ("new hosts", drift["new_hosts"]),
+        ("gone hosts", drift["gone_hosts"]),
+        ("lost hosts", drift["lost_hosts"]),
+        ("found hosts", drift["found_hosts"]),
+    ):
         if hosts:
-            parts.append(f"{name} {len(drift[key])} ({first(hosts, 2)})")
-    for name in ("new", "gone", "lost", "found"):
-        hosts = drift[f"{name}_hosts"]
-        if hosts:
-            parts.append(f"{name} hosts {len(hosts)} ({first(hosts, 2)})")
+            parts.append(f"{name} {len(hosts)} ({first_words(hosts, MAX_DRIFT_HOSTS)})")
     return [f"since {drift['since']}: {', '.join(parts) or 'no change'}"]
 
 
-def _waivers(document: Json) -> list[str]:
-    told = []
-    soon = ending(document["waivers"], today(document))
-    over = [one for one in document["waivers"] if one["state"] == "expired"]
-    ends = [f"{one['control']} {'ended' if one in over else 'ends'} {one['expires']} ({one['owner']})" for one in (*over, *soon)]
+def _changed_findings(name: str, changes: Sequence[StatusChange]) -> list[str]:
+    hosts = list(dict.fromkeys(change["host"] for change in changes))
+    if not hosts:
+        return []
+    return [f"{name} {len(changes)} ({first_words(hosts, MAX_DRIFT_HOSTS)})"]
+
+
+def _waivers(report: Report) -> list[str]:
+    ends, unused = [], []
+    for waiver in report["waivers"]:
+        control, owner = waiver["control"], waiver["owner"]
+        if waiver["state"] == EXPIRED:
+            ends.append(f"{control} ended {waiver['expires']} ({owner})")
+        elif waiver["state"] == UNUSED:
+            unused.append(f"{control} ({owner})")
+    for waiver in ending_soon(report):
+        ends.append(f"{waiver['control']} ends {waiver['expires']} ({waiver['owner']})")
+    waiver_lines = []
     if ends:
-        told.append(f"exceptions: {first(ends, 3)}")
-    unused = [f"{one['control']} ({one['owner']})" for one in document["waivers"] if one["state"] == "unused"]
+        waiver_lines.append(f"waivers: {first_words(ends, MAX_WAIVERS)}")
     if unused:
-        told.append(f"exceptions that match nothing: {first(unused, 3)}")
-    return told
-
-
-def _cut(line: str) -> str:
-    return cut(visible(line), WIDTH)
+        waiver_lines.append(f"waivers that match nothing: {first_words(unused, MAX_WAIVERS)}")
+    return waiver_lines

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What came of the exceptions (waivers) in a run: which hold, which have ended, and which match nothing."""
+"""What became of the waivers in a run: which hold, which have expired, and which match nothing."""
 
 from __future__ import annotations
 
@@ -10,63 +10,105 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from .document import Json, control_key, plain
+from .hosts import control_key, plain
+from .model import Host, Report, Waiver, WaiverRecord
 
-STATES = ("in_force", "expired", "unused", "not_judged")
-"""in_force: it waives a finding. expired: its last day is over. unused: nothing that it is meant for fails. not_judged: no
-host that it is meant for was judged in this run, so nobody knows."""
+IN_FORCE = "in_force"
+"""It waives a finding."""
+EXPIRED = "expired"
+"""Its last day is over."""
+UNUSED = "unused"
+"""Nothing that it is for fails."""
+NOT_JUDGED = "not_judged"
+"""No host that it is for was judged in this run, so it is not known whether it is still needed."""
 SOON = timedelta(days=30)
 
-_OWN = ("control", "hosts", "groups", "reason", "owner", "expires", "ticket")
+_KEYS = ("control", "hosts", "groups", "reason", "owner", "expires", "ticket")
 
 
-def of(results: Iterable[Any], hosts: Sequence[Json], inventory: Collection[str], today: date) -> list[Json]:
-    """Return the exceptions that hosts' results or reports name, each once, with what came of it.
+def records(
+    results: Iterable[Any], hosts: Sequence[Host], inventory: Collection[str], today: date
+) -> list[WaiverRecord]:
+    """Return the waivers that results of hosts or reports name, each once, with what became of it.
 
-    hosts are in their wire form; inventory names hosts that are known though they are not in this run.
+    inventory names hosts that are known though they are not in this run.
     """
-    found: dict[str, Json] = {}
+    waivers: dict[str, Waiver] = {}
     for result in results:
-        for waiver in (result.get("waivers") or ()) if isinstance(result, Mapping) else ():
-            found.setdefault(_key(waiver), plain({name: waiver[name] for name in _OWN}))
-    told = [{**waiver, **_state(waiver, hosts, inventory, today)} for waiver in found.values()]
-    return sorted(told, key=lambda waiver: (waiver["expires"], control_key(waiver["control"]), _key(waiver)))
+        if isinstance(result, Mapping):
+            for waiver in result.get("waivers") or ():
+                waivers.setdefault(_key(waiver), plain({name: waiver[name] for name in _KEYS}))
+    judged = [_record(waiver, hosts, inventory, today) for waiver in waivers.values()]
+    return sorted(judged, key=_order)
 
 
-def today(document: Json) -> date:
-    """Return the day on which the document was made, by which exceptions hold or not."""
-    return date.fromisoformat(document["run"]["ended"][:10])
+def day_of(report: Report) -> date:
+    """Return the day of the report, in UTC. It decides which waivers hold."""
+    return date.fromisoformat(report["run"]["ended"][:10])
 
 
-def ending(waivers: Sequence[Json], today: date) -> list[Json]:
-    """Return the exceptions in force that end within SOON."""
-    return [one for one in waivers if one["state"] == "in_force" and date.fromisoformat(one["expires"]) - today <= SOON]
+def ending_soon(report: Report) -> list[WaiverRecord]:
+    """Return the waivers in force that end within SOON."""
+    last = day_of(report) + SOON
+    soon = []
+    for waiver in report["waivers"]:
+        if waiver["state"] == IN_FORCE and date.fromisoformat(waiver["expires"]) <= last:
+            soon.append(waiver)
+    return soon
 
 
-def _state(waiver: Json, hosts: Sequence[Json], inventory: Collection[str], today: date) -> Json:
-    findings = sum(_key(item.get("waiver") or {}) == _key(waiver) for host in hosts for item in host["findings"])
-    meant = [
-        host
-        for host in hosts
-        if host["name"] in waiver["hosts"] or "all" in waiver["groups"] or not set(waiver["groups"]).isdisjoint(host["groups"])
-    ]
-    judged = [
-        host for host in meant if any(item["control"] == waiver["control"] for item in host["findings"]) and not host["reason"]
-    ]
+def _record(
+    waiver: Waiver, hosts: Sequence[Host], inventory: Collection[str], today: date
+) -> WaiverRecord:
+    findings = sum(_count_waived(waiver, host) for host in hosts)
+    state, note = IN_FORCE, ""
     if date.fromisoformat(waiver["expires"]) < today:
-        state, note = "expired", "Its last day is over."
-    elif findings:
-        state, note = "in_force", ""
-    elif meant and not judged:
-        state, note = "not_judged", "No host that it is meant for could be judged."
-    elif judged:
-        state, note = "unused", "The control does not fail on any host that it is meant for."
-    elif set(waiver["hosts"]) & set(inventory):
-        state, note = "not_judged", "The hosts that it is meant for are not in this run."
-    else:
-        state, note = "unused", "There is no such host or group."
-    return {"state": state, "note": note, "findings": findings}
+        state, note = EXPIRED, "Its last day is over."
+    elif not findings:
+        state, note = _why_not_in_force(waiver, hosts, inventory)
+    return {**waiver, "state": state, "note": note, "findings": findings}
+
+
+def _why_not_in_force(
+    waiver: Waiver, hosts: Sequence[Host], inventory: Collection[str]
+) -> tuple[str, str]:
+    """Return the state of a waiver that covers no finding, and a note that says why."""
+    covered = [host for host in hosts if _is_for(waiver, host)]
+    if any(_was_judged(waiver, host) for host in covered):
+        return UNUSED, "The control does not fail on any host that it is for."
+    if covered:
+        return NOT_JUDGED, "No host that it is for could be judged."
+    if set(waiver["hosts"]).intersection(inventory):
+        return NOT_JUDGED, "The hosts that it is for are not in this run."
+    return UNUSED, "There is no such host or group."
+
+
+def _is_for(waiver: Waiver, host: Host) -> bool:
+    if host["name"] in waiver["hosts"] or "all" in waiver["groups"]:
+        return True
+    return not set(waiver["groups"]).isdisjoint(host["groups"])
+
+
+def _was_judged(waiver: Waiver, host: Host) -> bool:
+    if host["reason"]:
+        return False
+    return any(finding["control"] == waiver["control"] for finding in host["findings"])
+
+
+def _count_waived(waiver: Waiver, host: Host) -> int:
+    key = _key(waiver)
+    waived = 0
+    for finding in host["findings"]:
+        applied = finding.get("waiver")
+        if applied and _key(applied) == key:
+            waived += 1
+    return waived
+
+
+def _order(waiver: WaiverRecord) -> tuple[str, tuple[int, str], str]:
+    return waiver["expires"], control_key(waiver["control"]), _key(waiver)
 
 
 def _key(waiver: Mapping[str, Any]) -> str:
-    return json.dumps([waiver.get(name) for name in _OWN], ensure_ascii=False)
+    """Return what tells waivers apart."""
+    return json.dumps([waiver.get(name) for name in _KEYS], ensure_ascii=False)

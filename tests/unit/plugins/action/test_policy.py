@@ -89,7 +89,7 @@ def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "PROXY", Family("proxy"))
     monkeypatch.setattr(controls, "REACHABILITY", Family("reach"))
     monkeypatch.setattr(module, "request", lambda policy: REQUEST)
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: [])
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
 
 def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def test_an_error_of_the_controllers_own_files_is_not_laid_on_the_connection() -
 def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     more = [{"name": "first", "ways": ["proxy:3128"]}]
     rounds = iter([more, []])
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: next(rounds))
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: next(rounds))
     target = Target(1)
     result = run(target, check=True)
     assert [asked["probes"] for _name, asked in target.asked] == [[{"name": "first"}], more]
@@ -212,10 +212,10 @@ def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeyp
 
 def test_a_pc_that_leaves_questions_open_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     more = [{"name": "pac http://proxy.example.com/x.pac", "ways": [""]}]
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: more)
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: more)
     target = Target(1)
     run(target)
-    assert len(target.asked) == 1 + module.ways.ROUNDS
+    assert len(target.asked) == 1 + module.probe_plan.ROUNDS
 
 
 def test_an_image_is_given_registry_values() -> None:

@@ -12,14 +12,9 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.ets6.network.plugins.action import report as module
-from ansible_collections.ets6.network.plugins.plugin_utils.report import ending
+from ansible_collections.ets6.network.plugins.plugin_utils import report_action
 
-CONTROL = {"id": "firewall.one", "title": "One", "headline": "Not one", "severity": "medium", "rationale": "Because.", "remedy": "Set it."}
-
-
-def result(status: str, **more: Any) -> dict[str, Any]:
-    finding = {"control": CONTROL["id"], "status": status, "reason": "So.", "evidence": {}, "changed": False, "changes": []}
-    return {"findings": [finding], "controls": [CONTROL], "at": "2026-11-24T10:00:00Z", "variables": {}, **more}
+from ..plugin_utils.report.samples import single_result as result
 
 
 class Play:
@@ -35,8 +30,12 @@ class Play:
         self.variables: dict[str, Any] = {}
 
     def report(self, **arguments: Any) -> dict[str, Any]:
-        task = SimpleNamespace(args={"report_dir": str(self.folder), **arguments}, check_mode=self.check, async_val=0)
-        action = module.ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None)
+        task = SimpleNamespace(
+            args={"report_dir": str(self.folder), **arguments}, check_mode=self.check, async_val=0
+        )
+        action = module.ActionModule(
+            task, SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)), None, None, None, None
+        )
         hostvars = {
             name: {
                 "group_names": ["pcs"],
@@ -62,11 +61,15 @@ class Play:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(ending.Display, "display", lambda _self, line, **_how: lines.append(line))
+    monkeypatch.setattr(
+        report_action.Display, "display", lambda _self, line, **_how: lines.append(line)
+    )
     return lines
 
 
-def test_what_an_earlier_run_of_the_same_ansible_playbook_found_is_not_this_ones(tmp_path: Path) -> None:
+def test_what_an_earlier_run_of_the_same_ansible_playbook_found_is_not_this_ones(
+    tmp_path: Path,
+) -> None:
     play = Play(tmp_path, one=result("pass", run="this"), two=result("pass", run="earlier"))
     play.run = "this"
     assert play.report()["complies"] is False
@@ -75,14 +78,30 @@ def test_what_an_earlier_run_of_the_same_ansible_playbook_found_is_not_this_ones
     assert play.report()["complies"] is True
 
 
-def test_exceptions_and_own_controls_are_there_though_no_host_could_be_asked(tmp_path: Path) -> None:
-    waiver = {"control": "firewall.programs", "hosts": ["one"], "reason": "So.", "owner": "jane", "expires": "2020-01-01"}
-    own = {"id": "known", "title": "Known", "severity": "low", "message": "It is not.", "expression": "host.name == 'x'"}
+def test_waivers_and_custom_controls_are_there_though_no_host_could_be_asked(
+    tmp_path: Path,
+) -> None:
+    waiver = {
+        "control": "firewall.programs",
+        "hosts": ["one"],
+        "reason": "So.",
+        "owner": "jane",
+        "expires": "2020-01-01",
+    }
+    own = {
+        "id": "known",
+        "title": "Known",
+        "severity": "low",
+        "message": "It is not.",
+        "expression": "host.name == 'x'",
+    }
     play = Play(tmp_path, one={"unreachable": True, "msg": "away"})
     play.variables = {"ets6_network_waivers": [waiver], "ets6_network_controls": [own]}
     play.report()
     assert [one["state"] for one in play.written["waivers"]] == ["expired"]
-    assert "custom.known" in {finding["control"] for finding in play.written["hosts"][0]["findings"]}
+    assert "custom.known" in {
+        finding["control"] for finding in play.written["hosts"][0]["findings"]
+    }
 
 
 def test_hosts_that_comply(tmp_path: Path, told: list[str]) -> None:
@@ -90,7 +109,9 @@ def test_hosts_that_comply(tmp_path: Path, told: list[str]) -> None:
     outcome = play.report()
     assert (outcome["failed"], outcome["complies"]) == (False, True)
     assert outcome["hosts"] == {"fixed": 1, "pass": 1}
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(Path(file).name for file in outcome["files"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        Path(file).name for file in outcome["files"]
+    )
     assert told[0] == outcome["msg"] == "ets6.network: all 2 hosts comply (1 fixed, 1 pass)"
     assert [host["groups"] for host in play.written["hosts"]] == [["pcs"], ["pcs"]]
 
@@ -119,7 +140,10 @@ def test_one_host_that_does_not_comply_fails_the_run_after_the_report_is_written
 
 def test_fail_on_decides_on_failing_and_not_on_complying(tmp_path: Path, told: list[str]) -> None:
     play = Play(tmp_path, one=result("fail"), two={"unreachable": True})
-    assert [play.report(fail_on=one)["failed"] for one in (["never"], ["high"], "medium", ["high", "unreachable"])] == [
+    assert [
+        play.report(fail_on=one)["failed"]
+        for one in (["never"], ["high"], "medium", ["high", "unreachable"])
+    ] == [
         False,
         False,
         True,
@@ -165,7 +189,9 @@ def test_the_last_host_may_have_dropped_out(tmp_path: Path, told: list[str]) -> 
     assert play.written["run"]["pending"] == []
 
 
-def test_what_an_earlier_play_left_is_not_taken_for_a_later_batch(tmp_path: Path, told: list[str]) -> None:
+def test_what_an_earlier_play_left_is_not_taken_for_a_later_batch(
+    tmp_path: Path, told: list[str]
+) -> None:
     play = Play(tmp_path, a=result("pass"), b=result("pass"))
     play.batch = ["a"]
     play.report()
@@ -196,7 +222,9 @@ def test_a_wrong_argument_leaves_a_red_report_and_no_older_green_one(
     outcome = Play(tmp_path, a=result("pass")).report(**arguments)
     written = Play(tmp_path).written
     assert (outcome["failed"], written["run"]["complies"]) == (True, False)
-    assert [one["status"] for one in written["hosts"]] == ["unknown"], "what stands there is an earlier play's"
+    assert [one["status"] for one in written["hosts"]] == ["unknown"], (
+        "what stands there is an earlier play's"
+    )
     assert written["run"]["fails_because"][0].startswith(said)
     assert len([one for one in written["run"]["fails_because"] if "ets6_network_" in one]) == 1
     assert said in outcome["msg"]
@@ -207,20 +235,28 @@ def test_an_argument_that_there_is_not_is_refused(tmp_path: Path, told: list[str
         Play(tmp_path, a=result("pass")).report(reports="x")
 
 
-def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(tmp_path: Path, told: list[str]) -> None:
+def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(
+    tmp_path: Path, told: list[str]
+) -> None:
     play = Play(tmp_path, a=result("pass"))
     play.report(formats=["json", "junit", "html", "markdown", "sarif", "csv"])
     assert len(list(tmp_path.iterdir())) == 6
     play.report(formats=["html"])
-    assert {one.name for one in tmp_path.iterdir()} == {"report.json", "report.html", "previous.json"}
+    assert {one.name for one in tmp_path.iterdir()} == {
+        "report.json",
+        "report.html",
+        "previous.json",
+    }
     foreign = ("junit.xml", "summary.md", "report.csv", "report.sarif")
     for name in foreign:
-        (tmp_path / name).write_text("<testsuites name='pytest'/>, somebody else's")
+        (tmp_path / name).write_text("<testsuites name='pytest'/>, another program's")
     play.report(formats=["html"])
     assert {one.name for one in tmp_path.iterdir()} >= set(foreign)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, told: list[str]) -> None:
     (tmp_path / "taken").touch()
-    with pytest.raises(AnsibleActionFail, match=r"ets6_network_report_dir: .*/taken/report.json cannot be written"):
+    with pytest.raises(
+        AnsibleActionFail, match=r"ets6_network_report_dir: .*/taken/report.json cannot be written"
+    ):
         Play(tmp_path / "taken", a=result("pass")).report()

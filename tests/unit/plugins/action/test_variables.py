@@ -116,7 +116,7 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: 
         ("image", {"file": "x"}, "'file' is not accepted; accepted are path, index"),
         ("image", {"index": 1}, "{'index': 1} is not accepted"),
         ("image", "x.wim", "'x.wim' is not accepted"),
-        ("previous_report", "/no/such", "there is no file /no/such"),
+        ("previous_report", "/no/such", "the file /no/such does not exist"),
         ("serial", 0, "0 is not accepted; a number of hosts such as 10, a percentage such as 20%"),
         ("serial", "many", "'many' is not accepted"),
         ("serial", ["1", "120%"], "'120%' is not accepted"),

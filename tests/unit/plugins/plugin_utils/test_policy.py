@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Variables: what is accepted, and what a user is told who wrote something else."""
+"""Variables: what is accepted, and what the error says about anything else."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# The commands of a simulated PC: the firewall's, CIM's, netsh and reg, over the state that ../../stand-ins.ps1 holds.
+# The commands of a simulated PC: firewall, CIM, netsh, reg, scheduled tasks, over the state in ../../stand-ins.ps1. Each names the source
+# of its behaviour. Texts are German, since Windows localizes them; error ids are the real ones.
 
 using namespace System.Text.Json.Nodes
 
@@ -49,7 +50,7 @@ Function New-NetFirewallRule {
         return Write-LabError $PSCmdlet 'Windows System Error 183' 'Eine Datei kann nicht erstellt werden, wenn sie bereits vorhanden ist.' ResourceExists $null
     }
     $version = [uint32][LabPC]::Key($script:Policy)['values']['PolicyVersion'][1].ToString() -band 0xFF
-    # What is not given is absent, and the order of the tokens is that of the rules that administrators pasted.
+    # MS-GPFAS 2.2.2.19: a parameter that is not set has no token. The order of the tokens is that of published rules.
     $text = "v2.$version|Action=$Action|Active=$($Enabled.ToUpperInvariant())|Dir=$(@{ Inbound = 'In'; Outbound = 'Out' }[$Direction])"
     if ($Protocol -ne 'Any') { $text += "|Protocol=$(@{ TCP = 6; UDP = 17 }[$Protocol])" }
     # The enum's numbers are flags, so Windows writes them in this order.
@@ -68,7 +69,7 @@ Function Remove-NetFirewallRule {
     [CmdletBinding()]
     param ([string[]]$Name)
 
-    # Without a selector every local rule goes.
+    # Without a selector it removes every local rule (windows-powershell-docs).
     foreach ($rule in @(Get-NetFirewallRule -Name $(if ($Name) { $Name } else { '*' }))) {
         $fault = [LabPC]::Fault("remove_firewall_rule:$($rule.Name)")
         if ($fault) { Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
@@ -98,8 +99,8 @@ Function Set-NetFirewallProfile {
 #endregion
 #region Programs
 
-# What goes wrong is written to the error stream: there 5.1 makes an error record of it where the stream is redirected, and does with it
-# what the caller wants to be done with errors.
+# A program writes to the error stream. Windows PowerShell 5.1 makes error records of that if the stream is redirected, and applies the
+# caller's ErrorActionPreference (PowerShell issue 3996).
 Function Stop-LabProgram {
     param ($Cmdlet, [int]$Code, [string]$Text)
 
@@ -107,7 +108,7 @@ Function Stop-LabProgram {
     Write-Error $Text -ErrorAction $Cmdlet.GetVariableValue('ErrorActionPreference')
 }
 
-# netsh winhttp (Microsoft Learn): writes the key of 64-bit and of 32-bit programs.
+# netsh winhttp (Microsoft Learn): writes WinHttpSettings for 64-bit and for 32-bit programs.
 Function netsh.exe {
     [CmdletBinding()]
     param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
@@ -137,8 +138,8 @@ Function netsh.exe {
     'Aktuelle WinHTTP-Proxyeinstellungen:'
 }
 
-# reg load and unload: a hive file becomes a key below HKEY_USERS and goes again. A file that is loaded already is in use, and one
-# that is not there is made (Microsoft Learn, RegLoadKey).
+# reg load and unload (Microsoft Learn): load a hive file as a key below HKEY_USERS, and unload it. A loaded file is in use, and a
+# missing one is created (Microsoft Learn, RegLoadKey).
 Function reg.exe {
     [CmdletBinding()]
     param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
@@ -183,7 +184,7 @@ Function Get-CimInstance {
         }
         'Win32_LogicalDisk DriveType=3' { foreach ($drive in [LabPC]::State['drives']) { [pscustomobject]@{ DeviceID = $drive.ToString() } } }
         'FirewallProduct ' {
-            # Windows Server has no Security Center: "Invalid namespace".
+            # WBEM_E_INVALID_NAMESPACE (Microsoft Learn): Windows Server has no Security Center.
             if ($null -eq [LabPC]::State['firewall_products']) {
                 return Write-LabError $PSCmdlet 'HRESULT 0x8004100e' 'Ungültiger Namespace' InvalidArgument $null
             }
@@ -195,7 +196,7 @@ Function Get-CimInstance {
     }
 }
 
-# Win32_Process.GetOwnerSid and GetOwner (Microsoft Learn): a process that has ended in between is not found.
+# Win32_Process.GetOwnerSid and GetOwner (Microsoft Learn): a process that has ended is not found.
 Function Invoke-CimMethod {
     [CmdletBinding()]
     param ($InputObject, [string]$MethodName, [uint32]$OperationTimeoutSec)
@@ -207,6 +208,7 @@ Function Invoke-CimMethod {
     [pscustomobject]@{ Sid = $InputObject.Owner; ReturnValue = 0 }
 }
 
+# Get-Service (Microsoft Learn): an error for each name that is not found.
 Function Get-Service {
     [CmdletBinding()]
     param ([string[]]$Name)
@@ -232,7 +234,7 @@ Function New-Object {
     Microsoft.PowerShell.Utility\New-Object @PSBoundParameters
 }
 
-# The FileSystem provider (Microsoft Learn): a drive, a folder or a file that is not there are different errors.
+# Get-Item of the FileSystem provider (Microsoft Learn): a missing drive and a missing file are different errors.
 Function Get-Item {
     [CmdletBinding()]
     param ([string]$LiteralPath, [switch]$Force)
@@ -261,7 +263,8 @@ Function Get-Item {
 
 #endregion
 
-#region ScheduledTasks (windows-powershell-docs): a task with an interactive logon runs in the session of its user
+#region ScheduledTasks (windows-powershell-docs; results: Microsoft Learn, Task Scheduler Error and Success Constants)
+# A task with an interactive logon runs in the session of its user.
 
 $script:Tasks = @{}
 
@@ -340,13 +343,13 @@ Function Unregister-ScheduledTask {
 }
 
 #endregion
-#region Jobs and access control (Microsoft Learn): a job's process is a runspace here, and rights are kept for who looks
+#region Jobs and access control (Microsoft Learn): a job's process is a runspace here; access rights are only recorded
 
 Function Start-LabShell {
     param ([string]$Text, [object[]]$Words)
 
     $shell = [Management.Automation.PowerShell]::Create()
-    # PowerShell has commands of these names, so that the module would not be loaded for them.
+    # The engine has commands of these names, so they do not load the module on demand.
     $first = [System.Management.Automation.PowerShell]::Create()
     $first.Runspace = $shell.Runspace
     $null = $first.AddScript('Import-Module LabWindows').Invoke()

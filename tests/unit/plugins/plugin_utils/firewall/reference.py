@@ -61,10 +61,24 @@ DEFAULTS = {
 
 def setting(machine: Machine, profile: str, name: str) -> int:
     """Return what is in force."""
-    policy_key = {"domain": "DomainProfile", "private": "PrivateProfile", "public": "PublicProfile"}[profile]
-    local_key = {"domain": "DomainProfile", "private": "StandardProfile", "public": "PublicProfile"}[profile]
-    if profile != "domain" and "PrivateProfile" not in machine.policy_settings and "PublicProfile" not in machine.policy_settings:
-        policy_key = "StandardProfile" if name in ("EnableFirewall", "DoNotAllowExceptions") else "nothing"
+    policy_key = {
+        "domain": "DomainProfile",
+        "private": "PrivateProfile",
+        "public": "PublicProfile",
+    }[profile]
+    local_key = {
+        "domain": "DomainProfile",
+        "private": "StandardProfile",
+        "public": "PublicProfile",
+    }[profile]
+    if (
+        profile != "domain"
+        and "PrivateProfile" not in machine.policy_settings
+        and "PublicProfile" not in machine.policy_settings
+    ):
+        policy_key = (
+            "StandardProfile" if name in ("EnableFirewall", "DoNotAllowExceptions") else "nothing"
+        )
     group_policy = machine.policy_settings.get(policy_key, {}).get(name)
     mdm = machine.mdm_settings.get(local_key, {}).get(name)
     local = machine.local_settings.get(local_key, {}).get(name)
@@ -78,17 +92,30 @@ def setting(machine: Machine, profile: str, name: str) -> int:
     raise AssertionError
 
 
-def rules_for(machine: Machine, profile: str, way: str, protocol: int) -> list[dict[str, list[str]]]:
+def rules_for(
+    machine: Machine, profile: str, way: str, protocol: int
+) -> list[dict[str, list[str]]]:
     """Return the rules in force that are for the program's traffic in a profile, whatever else they ask of a packet."""
-    rules = {rule_id: text for rule_id, text in machine.local.items() if setting(machine, profile, "AllowLocalPolicyMerge")}
+    rules = {
+        rule_id: text
+        for rule_id, text in machine.local.items()
+        if setting(machine, profile, "AllowLocalPolicyMerge")
+    }
     rules |= machine.mdm
     rules |= machine.policy
-    return [tokens for tokens in map(read, rules.values()) if concerns(tokens, profile, way, protocol)]
+    return [
+        tokens for tokens in map(read, rules.values()) if concerns(tokens, profile, way, protocol)
+    ]
 
 
 def concerns(tokens: dict[str, list[str]], profile: str, way: str, protocol: int) -> bool:
     """Tell whether a rule is for the program's traffic at all."""
-    if tokens.get("Active") != ["TRUE"] or tokens["Dir"] != [way] or "Svc" in tokens or "AppPkgId" in tokens:
+    if (
+        tokens.get("Active") != ["TRUE"]
+        or tokens["Dir"] != [way]
+        or "Svc" in tokens
+        or "AppPkgId" in tokens
+    ):
         return False
     if "Protocol" in tokens and tokens["Protocol"] != [str(protocol)]:
         return False
@@ -102,9 +129,13 @@ def concerns(tokens: dict[str, list[str]], profile: str, way: str, protocol: int
 
 def matches(tokens: dict[str, list[str]], packet: Packet) -> bool:
     """Tell whether a rule that is for the program's traffic is for this packet."""
-    if "LPort" in tokens and not any(in_ports(value, packet.local_port) for value in tokens["LPort"]):
+    if "LPort" in tokens and not any(
+        in_ports(value, packet.local_port) for value in tokens["LPort"]
+    ):
         return False
-    if "RPort" in tokens and not any(in_ports(value, packet.remote_port) for value in tokens["RPort"]):
+    if "RPort" in tokens and not any(
+        in_ports(value, packet.remote_port) for value in tokens["RPort"]
+    ):
         return False
     if "RA4" in tokens or "RA6" in tokens:
         family = "RA4" if "." in packet.remote else "RA6"
@@ -170,7 +201,17 @@ INTERFACES = ["Lan", "Wireless", "RemoteAccess"]
 
 def packets(way: str, protocol: int, more_ports: Collection[int]) -> Iterator[Packet]:
     """Return one packet of every kind that the conditions above (or more ports) tell apart, of the traffic that ETS6 needs."""
-    remotes = ["10.1.2.3", "10.9.9.9", "192.168.1.5", "8.8.8.8", "203.0.113.9", "fd12::7", "fd00::1", "fe80::9", "2001:db8::1"]
+    remotes = [
+        "10.1.2.3",
+        "10.9.9.9",
+        "192.168.1.5",
+        "8.8.8.8",
+        "203.0.113.9",
+        "fd12::7",
+        "fd00::1",
+        "fe80::9",
+        "2001:db8::1",
+    ]
     local_ports = sorted({3671, 5000, 50000} | {port for port in more_ports if port >= 1024})
     remote_ports = sorted(
         {80, 443, 3671, 5000} | {port for port in more_ports if port >= 1024}
@@ -186,10 +227,14 @@ def packets(way: str, protocol: int, more_ports: Collection[int]) -> Iterator[Pa
         ("S-1-5-21-1", "S-1-5-21-2"),
         (False, True),
     ):
-        yield Packet(way, protocol, remote, local_port, remote_port, interface, near, user, authenticated)
+        yield Packet(
+            way, protocol, remote, local_port, remote_port, interface, near, user, authenticated
+        )
 
 
-def fates(machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int]) -> Iterator[bool]:
+def fates(
+    machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int]
+) -> Iterator[bool]:
     """Return for one packet after the other whether it passes."""
     if not setting(machine, profile, "EnableFirewall"):
         yield True
@@ -198,13 +243,25 @@ def fates(machine: Machine, profile: str, way: str, protocol: int, more_ports: C
         yield False
         return
     rules = rules_for(machine, profile, way, protocol)
-    default = not setting(machine, profile, "DefaultInboundAction" if way == "In" else "DefaultOutboundAction")
+    default = not setting(
+        machine, profile, "DefaultInboundAction" if way == "In" else "DefaultOutboundAction"
+    )
     for packet in packets(way, protocol, more_ports):
         actions = {tokens["Action"][0] for tokens in rules if matches(tokens, packet)}
-        yield True if "ByPass" in actions else False if "Block" in actions else True if "Allow" in actions else default
+        yield (
+            True
+            if "ByPass" in actions
+            else False
+            if "Block" in actions
+            else True
+            if "Allow" in actions
+            else default
+        )
 
 
-def outcome(machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int] = ()) -> str:
+def outcome(
+    machine: Machine, profile: str, way: str, protocol: int, more_ports: Collection[int] = ()
+) -> str:
     """Return allowed, blocked, or partial."""
     every = fates(machine, profile, way, protocol, more_ports)
     first = next(every)

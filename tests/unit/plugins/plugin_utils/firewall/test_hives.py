@@ -43,7 +43,12 @@ def test_every_rule_comes_back_byte_for_byte(name: str) -> None:
         rule = Rule.parse(rule_id, text)
         assert rule.write() == text, (key, rule_id)
         assert not rule.unknown, (key, rule_id)
-        for matched in (rule.remote_addresses, rule.local_addresses, rule.local_ports, rule.remote_ports):
+        for matched in (
+            rule.remote_addresses,
+            rule.local_addresses,
+            rule.local_ports,
+            rule.remote_ports,
+        ):
             assert bool(matched) is bool(matched.spans or matched.words)
 
 
@@ -74,11 +79,17 @@ def simple_programs(name: str) -> list[str]:
         simple = {token for token, _value in rule.tokens} <= SIMPLE and not words
         path = expanded(rule.app)
         by_program[path] = by_program.get(path, True) and simple
-    return sorted(path for path, simple in by_program.items() if simple and path.endswith(".exe") and "%" not in path)
+    return sorted(
+        path
+        for path, simple in by_program.items()
+        if simple and path.endswith(".exe") and "%" not in path
+    )
 
 
 @pytest.mark.parametrize("name", hives.HIVES)
-def test_both_judges_agree_on_the_programs_of_a_real_pc(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_judges_agree_on_the_programs_of_a_real_pc(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     programs = simple_programs(name)
     assert len(programs) >= 10
     found = hives.local_rules(name)
@@ -87,7 +98,9 @@ def test_both_judges_agree_on_the_programs_of_a_real_pc(name: str, monkeypatch: 
     for path in dice.sample(programs, 6):
         monkeypatch.setattr(reference, "PROGRAM", path)
         monkeypatch.setattr(
-            reference, "FOLDERS", {f"%{variable.lower()}%": value.lower() for variable, value in ENVIRONMENT.items()}
+            reference,
+            "FOLDERS",
+            {f"%{variable.lower()}%": value.lower() for variable, value in ENVIRONMENT.items()},
         )
         folder, _backslash, program = path.rpartition("\\")
         findings = judge(pc(found, files=[path]), programs=[program], paths=[folder])
@@ -97,12 +110,21 @@ def test_both_judges_agree_on_the_programs_of_a_real_pc(name: str, monkeypatch: 
             if "App=" not in text or expanded(text.split("App=")[1].split("|")[0]) == path
         }
         machine = Machine(mine, {}, {}, {}, {}, {})
-        ports = {int(port) for text in mine.values() if path in expanded(text) for port in re.findall(r"[LR]Port=(\d+)", text)}
+        ports = {
+            int(port)
+            for text in mine.values()
+            if path in expanded(text)
+            for port in re.findall(r"[LR]Port=(\d+)", text)
+        }
         for way in ("inbound", "outbound"):
             for protocol, number in (("tcp", 6), ("udp", 17)):
-                for entry in findings[f"firewall.{way}.{program.removesuffix('.exe')}.{protocol}"].evidence["traffic"]:
+                for entry in findings[
+                    f"firewall.{way}.{program.removesuffix('.exe')}.{protocol}"
+                ].evidence["traffic"]:
                     compared += entry["outcome"] != "blocked"
-                    second = reference.outcome(machine, entry["profile"], way[:-5].capitalize(), number, ports)
+                    second = reference.outcome(
+                        machine, entry["profile"], way[:-5].capitalize(), number, ports
+                    )
                     assert entry["outcome"] == second, (path, way, protocol, entry)
     assert compared > 12
 
@@ -112,9 +134,15 @@ def test_both_judges_agree_on_the_programs_of_a_real_pc(name: str, monkeypatch: 
 def test_both_judges_agree_on_ets6_among_the_rules_of_a_real_pc(name: str, seed: int) -> None:
     found = {**hives.local_rules(name), **rules(random.Random(seed), 5)}
     findings = judge(pc(found))
-    near = {rule_id: text for rule_id, text in found.items() if "App=" not in text or "ets6" in text.lower()}
+    near = {
+        rule_id: text
+        for rule_id, text in found.items()
+        if "App=" not in text or "ets6" in text.lower()
+    }
     machine = Machine(near, {}, {}, {}, {}, {})
     for way, protocol, number in (("inbound", "udp", 17), ("outbound", "tcp", 6)):
         for entry in findings[f"firewall.{way}.ets6n.{protocol}"].evidence["traffic"]:
             assert entry["program"] == N
-            assert entry["outcome"] == reference.outcome(machine, entry["profile"], way[:-5].capitalize(), number)
+            assert entry["outcome"] == reference.outcome(
+                machine, entry["profile"], way[:-5].capitalize(), number
+            )

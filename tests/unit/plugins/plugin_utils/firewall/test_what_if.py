@@ -48,20 +48,41 @@ def rule(dice: random.Random) -> str:
         tokens.append(("Protocol", protocol))
     tokens += [
         ("Profile", name)
-        for name in dice.choice([[], [], ["Domain"], ["Private"], ["Domain", "Private"], ["Public"], ["Private", "Public"]])
+        for name in dice.choice(
+            [
+                [],
+                [],
+                ["Domain"],
+                ["Private"],
+                ["Domain", "Private"],
+                ["Public"],
+                ["Private", "Public"],
+            ]
+        )
     ]
     conditions = dice.choices(
-        ["", "LPort", "RPort", "remote", "IFType", "LUOwn", "Svc"], [9, 1, 1, 5, 1, 1, 1], k=dice.choice([1, 1, 1, 2])
+        ["", "LPort", "RPort", "remote", "IFType", "LUOwn", "Svc"],
+        [9, 1, 1, 5, 1, 1, 1],
+        k=dice.choice([1, 1, 1, 2]),
     )
     for condition in dict.fromkeys(conditions):
         if condition in ("LPort", "RPort") and protocol in ("6", "17"):
             pool = reference.LOCAL_PORTS if condition == "LPort" else reference.REMOTE_PORTS
             tokens += [(condition, value) for value in dice.sample(pool, dice.choice([1, 2]))]
         elif condition == "remote":
-            tokens += [("RA4", value) for value in dice.sample(reference.ADDRESSES, dice.choice([0, 1, 2, 6]))]
-            tokens += [("RA6", value) for value in dice.sample(reference.ADDRESSES6, dice.choice([0, 1, 2, 5]))]
+            tokens += [
+                ("RA4", value)
+                for value in dice.sample(reference.ADDRESSES, dice.choice([0, 1, 2, 6]))
+            ]
+            tokens += [
+                ("RA6", value)
+                for value in dice.sample(reference.ADDRESSES6, dice.choice([0, 1, 2, 5]))
+            ]
         elif condition == "IFType":
-            tokens += [("IFType", value) for value in dice.sample(reference.INTERFACES, dice.choice([1, 2]))]
+            tokens += [
+                ("IFType", value)
+                for value in dice.sample(reference.INTERFACES, dice.choice([1, 2]))
+            ]
         elif condition == "LUOwn":
             tokens.append(("LUOwn", "S-1-5-21-1"))
         elif condition == "Svc":
@@ -79,13 +100,22 @@ def rules(dice: random.Random, most: int) -> dict[str, str]:
 
 
 def settings(dice: random.Random, keys: list[str], likely: float) -> dict[str, dict[str, int]]:
-    names = ["EnableFirewall", "DoNotAllowExceptions", "DefaultInboundAction", "DefaultOutboundAction", "AllowLocalPolicyMerge"]
+    names = [
+        "EnableFirewall",
+        "DoNotAllowExceptions",
+        "DefaultInboundAction",
+        "DefaultOutboundAction",
+        "AllowLocalPolicyMerge",
+    ]
     usual = {"EnableFirewall": 1, "DoNotAllowExceptions": 0}
     found: dict[str, dict[str, int]] = {}
     for key in keys:
         if dice.random() < likely:
             chosen = [name for name in names if dice.random() < 0.4]
-            found[key] = {name: usual.get(name, 1) if dice.random() < 0.7 else dice.choice([0, 1]) for name in chosen}
+            found[key] = {
+                name: usual.get(name, 1) if dice.random() < 0.7 else dice.choice([0, 1])
+                for name in chosen
+            }
     return found
 
 
@@ -95,7 +125,9 @@ def machine(seed: int) -> Machine:
         local=rules(dice, 6),
         local_settings=settings(dice, ["DomainProfile", "StandardProfile", "PublicProfile"], 0.6),
         policy=rules(dice, 2),
-        policy_settings=settings(dice, ["DomainProfile", "PrivateProfile", "PublicProfile", "StandardProfile"], 0.25),
+        policy_settings=settings(
+            dice, ["DomainProfile", "PrivateProfile", "PublicProfile", "StandardProfile"], 0.25
+        ),
         mdm=rules(dice, 1),
         mdm_settings=settings(dice, ["DomainProfile", "StandardProfile", "PublicProfile"], 0.15),
     )
@@ -128,12 +160,18 @@ def judged(found: Machine) -> dict[tuple[str, str, str], str]:
 def test_both_judges_agree(seed: int) -> None:
     found = machine(seed)
     for (way, protocol, profile), outcome in judged(found).items():
-        second = reference.outcome(found, profile, way[:-5].capitalize(), {"tcp": 6, "udp": 17}[protocol])
+        second = reference.outcome(
+            found, profile, way[:-5].capitalize(), {"tcp": 6, "udp": 17}[protocol]
+        )
         assert outcome == second, (way, protocol, profile, found)
 
 
 def test_the_matrix_holds_every_kind() -> None:
-    kinds = Counter((key[0], outcome) for seed in range(MACHINES) for key, outcome in judged(machine(seed)).items())
+    kinds = Counter(
+        (key[0], outcome)
+        for seed in range(MACHINES)
+        for key, outcome in judged(machine(seed)).items()
+    )
     for way in ("inbound", "outbound"):
         for outcome in ("allowed", "blocked", "partial"):
             assert kinds[way, outcome] >= 50, kinds
@@ -154,7 +192,9 @@ def test_one_run_settles_whatever_it_finds(seed: int) -> None:
     assert fix(after, **policy)[1] == []
     findings = judge(after, **policy)
     for control, finding in judge(before, **policy).items():
-        if finding.remedy and control.startswith(("firewall.rule.", "firewall.prompt_blocks", "firewall.stale_rules")):
+        if finding.remedy and control.startswith(
+            ("firewall.rule.", "firewall.prompt_blocks", "firewall.stale_rules")
+        ):
             assert findings[control].status is Status.PASS, (control, findings[control].reason)
     # And it takes back what it did, and only that.
     gone, _changes = fix(after, state="absent")

@@ -24,9 +24,13 @@ WORDS = st.integers(0, 0xFFFFFFFF)
 TEXTS = st.binary(max_size=60)
 
 
-def blob(version: int, counter: int, flags: int, texts: tuple[bytes, bytes, bytes], tail: bytes) -> bytes:
+def blob(
+    version: int, counter: int, flags: int, texts: tuple[bytes, bytes, bytes], tail: bytes
+) -> bytes:
     """Lay a blob out by the published description, without the code under test."""
-    head = version.to_bytes(4, "little") + counter.to_bytes(4, "little") + flags.to_bytes(4, "little")
+    head = (
+        version.to_bytes(4, "little") + counter.to_bytes(4, "little") + flags.to_bytes(4, "little")
+    )
     return head + b"".join(len(text).to_bytes(4, "little") + text for text in texts) + tail
 
 
@@ -50,18 +54,33 @@ def test_the_script_that_detection_found_last_is_read_from_a_real_blob() -> None
     found = ConnectionSettings.parse(raw).detected_script
     assert found.startswith("http://")
     assert found.endswith("/wpad.dat")
-    assert ConnectionSettings.parse(user_hives.blobs("win10-clean")[VALUES[0]]).detected_script == ""
+    assert (
+        ConnectionSettings.parse(user_hives.blobs("win10-clean")[VALUES[0]]).detected_script == ""
+    )
 
 
-@given(st.sampled_from([0x3C, 0x46]), WORDS, WORDS, st.tuples(TEXTS, TEXTS, TEXTS), st.binary(max_size=80))
+@given(
+    st.sampled_from([0x3C, 0x46]),
+    WORDS,
+    WORDS,
+    st.tuples(TEXTS, TEXTS, TEXTS),
+    st.binary(max_size=80),
+)
 def test_any_blob_comes_back_byte_for_byte(
     version: int, counter: int, flags: int, texts: tuple[bytes, bytes, bytes], tail: bytes
 ) -> None:
     raw = blob(version, counter, flags, texts, tail)
     settings = ConnectionSettings.parse(raw)
     assert settings.write() == raw
-    assert (settings.proxy, settings.bypass, settings.pac_url) == tuple(text.decode("latin-1") for text in texts)
-    assert (settings.version, settings.counter, settings.flags, settings.tail) == (version, counter, flags, tail)
+    assert (settings.proxy, settings.bypass, settings.pac_url) == tuple(
+        text.decode("latin-1") for text in texts
+    )
+    assert (settings.version, settings.counter, settings.flags, settings.tail) == (
+        version,
+        counter,
+        flags,
+        tail,
+    )
 
 
 @given(st.sampled_from([SMALLEST, NAMED]), st.integers(0, 23 + 21))
@@ -86,7 +105,10 @@ def test_no_bytes_at_all_raise_anything_else(raw: bytes) -> None:
     [
         (b"", "0 bytes, at least 12 are needed"),
         (b"\x47" + SMALLEST[1:], "offset 0: version 0x47 is not known"),
-        (NAMED[:12] + b"\xff\xff\xff\xff" + NAMED[16:], "offset 16: the proxy should have 4294967295 bytes, 61 are left"),
+        (
+            NAMED[:12] + b"\xff\xff\xff\xff" + NAMED[16:],
+            "offset 16: the proxy should have 4294967295 bytes, 61 are left",
+        ),
         (NAMED[:26], "offset 26: the length of the bypass list is missing"),
         (NAMED[:43], "offset 41: the length of the PAC URL is missing"),
     ],

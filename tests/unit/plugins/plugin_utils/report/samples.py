@@ -9,6 +9,11 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils.report import document, waivers
+from ansible_collections.ets6.network.plugins.plugin_utils.report.hosts import (
+    HostResult,
+    common_variables,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.report.model import Report
 
 ENDED = "2026-11-24T10:00:00Z"
 HOSTILE = "<script>alert(1)</script>\x1b[2J]]>\u202e\ud800|`'\""
@@ -22,7 +27,14 @@ CONTROLS = [
         "rationale": "Devices answer.",
         "remedy": "Make the rule.",
     },
-    {"id": "proxy.wininet", "title": "The users' proxy", "headline": "The users have another proxy", "severity": "medium", "rationale": "ETS6 uses it.", "remedy": "Set it."},
+    {
+        "id": "proxy.wininet",
+        "title": "The users' proxy",
+        "headline": "The users have another proxy",
+        "severity": "medium",
+        "rationale": "ETS6 uses it.",
+        "remedy": "Set it.",
+    },
     {
         "id": "reach.updates",
         "title": "Updates are reached",
@@ -47,14 +59,46 @@ RUN = {
 }
 
 
-def finding(control: str, status: str = "pass", reason: str = "It is so.", **more: Any) -> dict[str, Any]:
-    return {"control": control, "status": status, "reason": reason, "evidence": {}, "changed": False, "changes": [], **more}
+def finding(
+    control: str, status: str = "pass", reason: str = "It is so.", **more: Any
+) -> dict[str, Any]:
+    return {
+        "control": control,
+        "status": status,
+        "reason": reason,
+        "evidence": {},
+        "changed": False,
+        "changes": [],
+        **more,
+    }
 
 
 def result(*statuses: str, at: str = "2026-11-24T09:59:58Z", **more: Any) -> dict[str, Any]:
     """Return what the policy task registers: findings of these statuses, for the controls in their order."""
-    findings = [finding(control["id"], status) for control, status in zip(CONTROLS, statuses, strict=True)]
-    return {"changed": False, "findings": findings, "controls": CONTROLS, "at": at, "variables": {"state": "present"}, **more}
+    findings = [
+        finding(control["id"], status) for control, status in zip(CONTROLS, statuses, strict=True)
+    ]
+    return {
+        "changed": False,
+        "findings": findings,
+        "controls": CONTROLS,
+        "at": at,
+        "variables": {"state": "present"},
+        **more,
+    }
+
+
+def single_result(status: str, **more: Any) -> dict[str, Any]:
+    """Return what the policy task registers for a host with one control of medium severity."""
+    control = CONTROLS[1]
+    return {
+        "changed": False,
+        "findings": [finding(control["id"], status)],
+        "controls": [control],
+        "at": "2026-11-24T09:59:58Z",
+        "variables": {},
+        **more,
+    }
 
 
 AWAY = {"unreachable": True, "msg": "no route\nto host"}
@@ -70,19 +114,29 @@ def hostile() -> dict[str, Any]:
     ]
     changes = [{"subject": HOSTILE, "before": {HOSTILE: None}, "after": {HOSTILE: HOSTILE}}]
     bad[0]["changes"] = changes
-    return {"findings": bad, "controls": CONTROLS, "at": "2026-11-24T09:59:58Z", "variables": {"name": HOSTILE}}
+    return {
+        "findings": bad,
+        "controls": CONTROLS,
+        "at": "2026-11-24T09:59:58Z",
+        "variables": {"name": HOSTILE},
+    }
 
 
 def large(count: int) -> dict[str, Any]:
     """Return a fleet in which no two PCs have the same reason and evidence."""
-    controls = [{**CONTROLS[number % 3], "id": f"custom.control-{number:02}"} for number in range(25)]
+    controls = [
+        {**CONTROLS[number % 3], "id": f"custom.control-{number:02}"} for number in range(25)
+    ]
     statuses = ("pass", "fail", "pass", "unknown", "pass", "would_fix")
 
     def found(host: int, number: int) -> dict[str, Any]:
         told = hashlib.sha256(f"{host} {number}".encode()).hexdigest()
         status = statuses[(host + number) % len(statuses)]
         return finding(
-            controls[number]["id"], status, f"The PC {host} has {told[:8]}.", evidence={"seen": told, "number": number}
+            controls[number]["id"],
+            status,
+            f"The PC {host} has {told[:8]}.",
+            evidence={"seen": told, "number": number},
         )
 
     return {
@@ -97,12 +151,17 @@ def large(count: int) -> dict[str, Any]:
 
 
 def build(
-    fail_on: tuple[str, ...] = ("low", "unreachable"), groups: dict[str, list[str]] | None = None, **results: Any
-) -> document.Json:
+    fail_on: tuple[str, ...] = ("low", "unreachable"),
+    groups: dict[str, list[str]] | None = None,
+    **results: Any,
+) -> Report:
     """Return the document of a run over these hosts, by name: each one's result of the policy task."""
-    hosts = [document.Host.of(name, results[name], CONTROLS, (groups or {}).get(name, []), ENDED) for name in sorted(results)]
-    common = document.in_common(hosts)
-    wires = [host.to_wire(common) for host in hosts]
-    states = waivers.of(results.values(), wires, [], date.fromisoformat(ENDED[:10]))
+    hosts = [
+        HostResult.from_task(name, results[name], CONTROLS, (groups or {}).get(name, []), ENDED)
+        for name in sorted(results)
+    ]
+    common = common_variables(hosts)
+    wires = [host.to_record(common) for host in hosts]
+    states = waivers.records(results.values(), wires, [], date.fromisoformat(ENDED[:10]))
     controls = document.controls_of(results.values(), CONTROLS)
     return document.build({**RUN, "variables": common}, controls, wires, states, fail_on)

@@ -7,21 +7,26 @@ from __future__ import annotations
 import copy
 import json
 import random
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document
-from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
+from ansible_collections.ets6.network.plugins.plugin_utils.report import (
+    document,
+    hashes,
+    validation,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
+from ansible_collections.ets6.network.plugins.plugin_utils.report.hosts import MAX_REASON, plain
+from ansible_collections.ets6.network.plugins.plugin_utils.report.model import Report
 
 from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result
 
-SCHEMA = json.loads(Path(document.__file__).with_name("schema.json").read_text(encoding="utf-8"))
+SCHEMA = validation.schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
-def host(report: document.Json, name: str) -> dict[str, Any]:
+def host(report: Report, name: str) -> dict[str, Any]:
     return next(one for one in report["hosts"] if one["name"] == name)
 
 
@@ -35,12 +40,14 @@ FLEET: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("fleet", [FLEET, {}, {"pc-away": AWAY}], ids=["all kinds", "nobody", "all away"])
+@pytest.mark.parametrize(
+    "fleet", [FLEET, {}, {"pc-away": AWAY}], ids=["all kinds", "nobody", "all away"]
+)
 def test_every_report_is_as_its_schema_says(fleet: dict[str, Any]) -> None:
     VALIDATOR.check_schema(SCHEMA)
-    written = json.loads(json_format.render(build(**fleet)))
+    written = json.loads(report_json.render(build(**fleet)))
     VALIDATOR.validate(written)
-    assert [one["name"] for one in written["hosts"]] == sorted(document.plain(name) for name in fleet)
+    assert [one["name"] for one in written["hosts"]] == sorted(plain(name) for name in fleet)
 
 
 def test_the_schema_refuses_what_it_does_not_know() -> None:
@@ -64,7 +71,13 @@ def test_a_host_has_the_worst_status_of_its_findings() -> None:
     assert statuses["pc-b"] == "fixed"
     assert statuses["pc-away"] == "unreachable"
     assert statuses["pc-broken"] == statuses["pc-never"] == "unknown"
-    assert report["run"]["hosts"] == {"unreachable": 1, "fail": 1, "unknown": 2, "would_fix": 1, "fixed": 1}
+    assert report["run"]["hosts"] == {
+        "unreachable": 1,
+        "fail": 1,
+        "unknown": 2,
+        "would_fix": 1,
+        "fixed": 1,
+    }
     assert report["run"]["verdict"] == "5 of 6 hosts do not comply"
 
 
@@ -89,7 +102,9 @@ def test_nothing_to_judge_is_not_green() -> None:
 
 
 def test_a_host_whose_change_failed_does_not_comply_even_if_all_passes() -> None:
-    report = build(pc=result("pass", "pass", "pass", failed=True, msg="Not everything could be changed."))
+    report = build(
+        pc=result("pass", "pass", "pass", failed=True, msg="Not everything could be changed.")
+    )
     assert not report["run"]["complies"]
     assert report["run"]["fails_because"]
 
@@ -121,7 +136,9 @@ def test_what_fails_a_run_is_the_users_to_say(fail_on: tuple[str, ...], fails: l
         report = build(fail_on, **{name: found})
         expected = name in fails or ("low" in fail_on and name in ("proxy", "ended"))
         assert bool(report["run"]["fails_because"]) is expected, name
-        assert report["run"]["complies"] is (name == "fine"), "what complies is not what fail_on says"
+        assert report["run"]["complies"] is (name == "fine"), (
+            "what complies is not what fail_on says"
+        )
 
 
 def test_a_report_between_two_batches_does_not_comply() -> None:
@@ -141,9 +158,9 @@ def test_the_same_state_gives_the_same_bytes_but_for_the_times() -> None:
             found["at"] = "2026-12-01T00:00:00Z"
             found["findings"].reverse()
     second = build(**fleet)
-    assert json_format.render(first) != json_format.render(second), "the times differ"
-    assert json_format.render(document.without(first, document.TIMES)) == json_format.render(
-        document.without(second, document.TIMES)
+    assert report_json.render(first) != report_json.render(second), "the times differ"
+    assert report_json.render(hashes.without(first, hashes.TIMES)) == report_json.render(
+        hashes.without(second, hashes.TIMES)
     )
     assert first["sha256"] == second["sha256"]
 
@@ -160,11 +177,15 @@ def test_a_hash_covers_whatever_a_report_says() -> None:
         lambda one: one["variables"].update(x=1),
     ):
         forged = copy.deepcopy(host(report, "pc-a"))
-        assert document.digest(forged) == forged["sha256"]
+        assert hashes.digest(forged) == forged["sha256"]
         change(forged)
-        assert document.digest(forged) != forged["sha256"]
-    report["merged"] = {"reports": [{"run": report["run"], "sha256": report["sha256"]}], "conflicts": [], "missing": []}
-    report = document.seal(report)
+        assert hashes.digest(forged) != forged["sha256"]
+    report["merged"] = {
+        "reports": [{"run": report["run"], "sha256": report["sha256"]}],
+        "conflicts": [],
+        "missing": [],
+    }
+    report = hashes.seal(report)
     for change in (
         lambda one: one["run"].update(user="nobody"),
         lambda one: one["controls"][0].update(severity="low"),
@@ -173,9 +194,9 @@ def test_a_hash_covers_whatever_a_report_says() -> None:
         lambda one: one["merged"]["reports"][0].update(sha256="0" * 64),
     ):
         forged = copy.deepcopy(report)
-        assert document.seal(forged)["sha256"] == report["sha256"]
+        assert hashes.seal(forged)["sha256"] == report["sha256"]
         change(forged)
-        assert document.seal(forged)["sha256"] != report["sha256"]
+        assert hashes.seal(forged)["sha256"] != report["sha256"]
 
 
 def test_how_long_something_took_is_no_part_of_the_hash() -> None:
@@ -200,13 +221,17 @@ def test_variables_that_all_hosts_share_stand_once() -> None:
 
 def test_what_no_reader_could_take_is_made_harmless() -> None:
     found = result("pass", "pass", "pass")
-    found["findings"][0] = finding(CONTROLS[0]["id"], "fail", HOSTILE, evidence={"number": float("nan"), HOSTILE: HOSTILE})
-    text = json_format.render(build(pc=found))
+    found["findings"][0] = finding(
+        CONTROLS[0]["id"], "fail", HOSTILE, evidence={"number": float("nan"), HOSTILE: HOSTILE}
+    )
+    text = report_json.render(build(pc=found))
     text.encode("utf-8")
     parsed = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert "<script>" in parsed["hosts"][0]["findings"][0]["reason"], "escaping is a matter of each format"
+    assert "<script>" in parsed["hosts"][0]["findings"][0]["reason"], (
+        "escaping is a matter of each format"
+    )
 
 
 def test_an_endless_message_is_cut() -> None:
     report = build(pc={"failed": True, "msg": "x" * 1_000_000})
-    assert len(host(report, "pc")["reason"]) == document.MAX_REASON + len("The host could not be judged: ")
+    assert len(host(report, "pc")["reason"]) == MAX_REASON + len("The host could not be judged: ")

@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.report import (
-    document,
     drift,
-    json,
+    hashes,
     reading,
     terminal,
 )
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
+from ansible_collections.ets6.network.plugins.plugin_utils.report.model import Report
 
 from .samples import AWAY, BROKEN, CONTROLS, build, result
 
 IDS = [control["id"] for control in CONTROLS]
 
 
-def between(earlier: dict[str, Any], now: dict[str, Any], inventory: tuple[str, ...] = ()) -> document.Json:
+def between(
+    earlier: dict[str, Any], now: dict[str, Any], inventory: tuple[str, ...] = ()
+) -> Report:
     return drift.between(build(**earlier), build(**now), inventory)
 
 
@@ -31,7 +34,7 @@ def test_nothing_changed() -> None:
     assert not any(found.values())
 
 
-def test_newly_failing_and_mended() -> None:
+def test_newly_failing_and_resolved() -> None:
     found = between(
         {"a": result("pass", "fail", "unknown"), "b": result("fail", "waived", "not_applicable")},
         {"a": result("would_fix", "fixed", "pass"), "b": result("waived", "unknown", "fail")},
@@ -44,7 +47,7 @@ def test_newly_failing_and_mended() -> None:
     assert found["fixed"] == [
         {"host": "a", "control": IDS[1], "was": "fail", "is": "fixed"},
         {"host": "a", "control": IDS[2], "was": "unknown", "is": "pass"},
-    ], "what is waived is not mended"
+    ], "what is waived is not resolved"
 
 
 def test_a_new_control_that_fails_is_news() -> None:
@@ -63,10 +66,12 @@ def test_hosts_come_and_go() -> None:
     )
     assert (found["new_hosts"], found["gone_hosts"]) == (["new"], ["gone"])
     assert (found["lost_hosts"], found["found_hosts"]) == (["broke", "lost"], ["found"])
-    assert found["failing"] == found["fixed"] == [], "an unreachable host is one piece of news and not one for each control"
+    assert found["failing"] == found["fixed"] == [], (
+        "an unreachable host is one piece of news and not one for each control"
+    )
 
 
-def baseline(*runs: dict[str, Any], inventory: tuple[str, ...] = ()) -> document.Json:
+def baseline(*runs: dict[str, Any], inventory: tuple[str, ...] = ()) -> Report:
     """Return what is known after these runs, the oldest first."""
     known = None
     for run in runs:
@@ -79,7 +84,7 @@ def test_a_run_over_a_part_makes_no_news_of_the_rest() -> None:
     fleet = {"a": result("fail", "pass", "pass"), "b": result("pass", "pass", "pass")}
     known = baseline(fleet, {"a": result("fail", "pass", "pass")}, inventory=("a", "b"))
     assert [host["name"] for host in known["hosts"]] == ["a", "b"]
-    assert reading.check(json.render(known), "previous.json") == known
+    assert reading.check(report_json.render(known), "previous.json") == known
     now = build(a=fleet["a"], b=result("pass", "fail", "pass"))
     found = drift.between(known, now, ("a", "b"))
     assert (found["new_hosts"], [one["host"] for one in found["failing"]]) == ([], ["b"])
@@ -88,16 +93,26 @@ def test_a_run_over_a_part_makes_no_news_of_the_rest() -> None:
 def test_a_host_that_left_the_inventory_is_gone_once() -> None:
     fleet = {"a": result("pass", "pass", "pass"), "b": result("pass", "pass", "pass")}
     rest = {"a": fleet["a"]}
-    assert drift.between(baseline(fleet, inventory=("a",)), build(**rest), ("a",))["gone_hosts"] == ["b"]
-    assert drift.between(baseline(fleet, rest, inventory=("a",)), build(**rest), ("a",))["gone_hosts"] == []
+    assert drift.between(baseline(fleet, inventory=("a",)), build(**rest), ("a",))[
+        "gone_hosts"
+    ] == ["b"]
+    assert (
+        drift.between(baseline(fleet, rest, inventory=("a",)), build(**rest), ("a",))["gone_hosts"]
+        == []
+    )
 
 
 @pytest.mark.parametrize("away", [AWAY, BROKEN, None])
 def test_a_host_that_comes_back_is_compared_with_what_was_found_the_last_time(away: Any) -> None:
-    known = baseline({"a": result("pass", "fail", "pass")}, {"a": away}, {"a": away}, inventory=("a",))
+    known = baseline(
+        {"a": result("pass", "fail", "pass")}, {"a": away}, {"a": away}, inventory=("a",)
+    )
     found = drift.between(known, build(a=result("fail", "pass", "pass")), ("a",))
     assert found["found_hosts"] == ["a"]
-    assert [(one["control"], one["was"]) for one in (*found["failing"], *found["fixed"])] == [(IDS[0], "pass"), (IDS[1], "fail")]
+    assert [(one["control"], one["was"]) for one in (*found["failing"], *found["fixed"])] == [
+        (IDS[0], "pass"),
+        (IDS[1], "fail"),
+    ]
     still = drift.between(known, build(a=away), ("a",))
     still.pop("since")
     assert not any(still.values()), "that it is away was said the first time"
@@ -113,11 +128,14 @@ def test_it_is_told_on_the_terminal() -> None:
     report = build(a=result("fail", "fail", "pass"), new=result("pass", "pass", "pass"))
     report["drift"] = drift.between(build(a=result("pass", "pass", "fail"), gone=AWAY), report, ())
     assert (
-        "since 2026-11-24T10:00:00Z: newly failing 2 (a), mended 1 (a), new hosts 1 (new), gone hosts 1 (gone)"
+        "since 2026-11-24T10:00:00Z: newly failing 2 (a), resolved 1 (a), new hosts 1 (new), gone hosts 1 (gone)"
         in terminal.lines(report, ["/r/report.json"])
     )
 
 
 def test_it_is_no_part_of_the_hash() -> None:
     report = build(a=result("pass", "pass", "pass"))
-    assert document.seal({**report, "drift": drift.between(report, report, ())})["sha256"] == report["sha256"]
+    assert (
+        hashes.seal({**report, "drift": drift.between(report, report, ())})["sha256"]
+        == report["sha256"]
+    )

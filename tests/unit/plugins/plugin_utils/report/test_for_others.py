@@ -12,14 +12,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import (
-    csv,
-    document,
-    formats,
-    junit,
-    markdown,
-    sarif,
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, formats
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import (
+    junit_xml,
+    report_csv,
+    report_sarif,
+    summary_md,
 )
+from ansible_collections.ets6.network.plugins.plugin_utils.report.hosts import NOT_YET
 
 from .samples import AWAY, CONTROLS, HOSTILE, RUN, build, finding, hostile, large, result
 
@@ -32,24 +32,32 @@ def test_the_same_state_gives_the_same_bytes(name: str) -> None:
 
 
 def test_the_summary_has_the_worst_first_and_nothing_that_passes() -> None:
-    text = markdown.render(build(one=result("pass", "fail", "pass"), two=result("fail", "pass", "pass"), away=AWAY))
+    text = summary_md.render(
+        build(one=result("pass", "fail", "pass"), two=result("fail", "pass", "pass"), away=AWAY)
+    )
     assert text.startswith("# ets6.network: 3 of 3 hosts do not comply\n")
-    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith(("| one", "| two", "| away"))]
+    rows = [
+        line.split(" | ")[0]
+        for line in text.splitlines()
+        if line.startswith(("| one", "| two", "| away"))
+    ]
     assert rows == ["| away", "| two", "| one"]
     assert "reach.updates" not in text
 
 
 def test_the_summary_stays_below_what_github_drops_and_says_how_many_are_left_out() -> None:
-    text = markdown.render(build(**large(1_000)))
+    text = summary_md.render(build(**large(1_000)))
     assert len(text.encode()) <= 1024 * 1024
     shown = sum(line.startswith("| pc-") for line in text.splitlines())
     (more,) = re.findall(r"^and (\d+) more$", text, re.MULTILINE)
-    total = sum(item["status"] != "pass" for host in large(1_000).values() for item in host["findings"])
+    total = sum(
+        item["status"] != "pass" for host in large(1_000).values() for item in host["findings"]
+    )
     assert shown + int(more) == total
 
 
 def test_text_that_looks_like_an_entity_makes_no_column_and_no_link() -> None:
-    text = markdown.render(build(one={**AWAY, "msg": "a |1; b `2; c WWW.evil.example"}))
+    text = summary_md.render(build(one={**AWAY, "msg": "a |1; b `2; c WWW.evil.example"}))
     (row,) = [line for line in text.splitlines() if line.startswith("| one")]
     assert len(re.findall(r"(?<!\\)\|", row)) == 7
     assert ("\\`2;" in row, "WWW." in row) == (True, False)
@@ -57,25 +65,44 @@ def test_text_that_looks_like_an_entity_makes_no_column_and_no_link() -> None:
 
 def test_a_run_that_was_broken_off_between_batches_is_green_for_nobody() -> None:
     hosts = build(one=result("pass", "pass", "pass"))["hosts"]
-    report = document.build({**RUN, "variables": {}, "pending": ["later"]}, CONTROLS, hosts, [], ["low"])
-    (suite,) = [one for one in ElementTree.fromstring(junit.render(report)) if one.get("name") == "later"]
-    assert (suite.get("errors"), suite.find("testcase/error").get("message")) == ("1", document.NOT_YET)  # type: ignore[union-attr]
-    assert json.loads(sarif.render(report))["runs"][0]["invocations"][0]["executionSuccessful"] is False
-    assert [row[0] for row in reader.reader(io.StringIO(csv.render(report)))].count("later") == 1
+    report = document.build(
+        {**RUN, "variables": {}, "pending": ["later"]}, CONTROLS, hosts, [], ["low"]
+    )
+    (suite,) = [
+        one
+        for one in ElementTree.fromstring(junit_xml.render(report))
+        if one.get("name") == "later"
+    ]
+    assert (suite.get("errors"), suite.find("testcase/error").get("message")) == ("1", NOT_YET)  # type: ignore[union-attr]
+    assert (
+        json.loads(report_sarif.render(report))["runs"][0]["invocations"][0]["executionSuccessful"]
+        is False
+    )
+    assert [row[0] for row in reader.reader(io.StringIO(report_csv.render(report)))].count(
+        "later"
+    ) == 1
 
 
 def test_no_host_puts_markup_into_the_summary() -> None:
-    text = markdown.render(build(**{HOSTILE: hostile(), "a|b\n# c": {**AWAY, "msg": "@all https://evil.example [x](y)"}}))
+    text = summary_md.render(
+        build(
+            **{HOSTILE: hostile(), "a|b\n# c": {**AWAY, "msg": "@all https://evil.example [x](y)"}}
+        )
+    )
     assert "<" not in text
     assert "@all" not in text
     assert "://" not in text
     assert "[x]" not in text.replace("\\[", "").replace("\\]", "")
-    table = [line for line in text.splitlines() if line.startswith("| ") and "Hosts" not in line and line.count("|") > 4]
+    table = [
+        line
+        for line in text.splitlines()
+        if line.startswith("| ") and "Hosts" not in line and line.count("|") > 4
+    ]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {7}
 
 
 def results(**fleet: Any) -> list[dict[str, Any]]:
-    (run,) = json.loads(sarif.render(build(**fleet)))["runs"]
+    (run,) = json.loads(report_sarif.render(build(**fleet)))["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     for one in run["results"]:
         assert rules[one["ruleIndex"]] == one["ruleId"]
@@ -85,26 +112,41 @@ def results(**fleet: Any) -> list[dict[str, Any]]:
 
 
 def test_sarif_has_what_is_open_with_a_fingerprint_each() -> None:
-    found = results(one=result("fail", "unknown", "pass"), two=result("fail", "pass", "not_applicable"), away=AWAY)
+    found = results(
+        one=result("fail", "unknown", "pass"),
+        two=result("fail", "pass", "not_applicable"),
+        away=AWAY,
+    )
     assert len(found) == 6
     assert len({one["partialFingerprints"]["hostAndControl/v1"] for one in found}) == 6
     assert {one["level"] for one in found if one["ruleId"] == CONTROLS[0]["id"]} == {"error"}
 
 
 def test_sarif_suppresses_what_is_waived() -> None:
-    waived = finding(CONTROLS[0]["id"], "waived", waiver={"reason": "Old machine", "expires": "2027-01-01", "owner": "ada"})
+    waived = finding(
+        CONTROLS[0]["id"],
+        "waived",
+        waiver={"reason": "Old machine", "expires": "2027-01-01", "owner": "ada"},
+    )
     (one,) = results(one={**result("pass", "pass", "pass"), "findings": [waived]})
-    assert one["suppressions"] == [{"kind": "external", "status": "accepted", "justification": "Old machine"}]
+    assert one["suppressions"] == [
+        {"kind": "external", "status": "accepted", "justification": "Old machine"}
+    ]
 
 
 def test_sarif_takes_no_link_from_a_host_and_no_more_than_github_does() -> None:
-    (one,) = results(one={**result("pass", "pass", "pass"), "findings": [finding(CONTROLS[0]["id"], "fail", "[x](http://y)")]})
+    (one,) = results(
+        one={
+            **result("pass", "pass", "pass"),
+            "findings": [finding(CONTROLS[0]["id"], "fail", "[x](http://y)")],
+        }
+    )
     assert one["message"]["text"] == r"one: \[x\](http://y)"
     assert len(results(**large(2_200))) == 25_000
 
 
 def rows(**fleet: Any) -> list[dict[str, str]]:
-    return list(reader.DictReader(io.StringIO(csv.render(build(**fleet)), newline="")))
+    return list(reader.DictReader(io.StringIO(report_csv.render(build(**fleet)), newline="")))
 
 
 def test_csv_has_a_row_a_finding() -> None:
@@ -119,9 +161,15 @@ def test_csv_has_a_row_a_finding() -> None:
 def test_csv_says_when_each_finding_was_found() -> None:
     older = {
         **result("pass", "pass", "pass"),
-        "findings": [finding(CONTROLS[0]["id"], at="2026-11-01T00:00:00Z"), finding(CONTROLS[1]["id"])],
+        "findings": [
+            finding(CONTROLS[0]["id"], at="2026-11-01T00:00:00Z"),
+            finding(CONTROLS[1]["id"]),
+        ],
     }
-    assert [row["judged_at"] for row in rows(one=older)] == ["2026-11-01T00:00:00Z", "2026-11-24T09:59:58Z"]
+    assert [row["judged_at"] for row in rows(one=older)] == [
+        "2026-11-01T00:00:00Z",
+        "2026-11-24T09:59:58Z",
+    ]
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "＝1"])

@@ -11,7 +11,7 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
-from ansible_collections.ets6.network.plugins.plugin_utils.report import html
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 
 from .samples import AWAY, HOSTILE, build, hostile, large, result
 
@@ -52,23 +52,37 @@ class Page(HTMLParser):
 
 
 def test_the_policy_allows_the_one_script_and_the_one_style_only() -> None:
-    page = Page(html.render(build(one=result("fail", "pass", "pass"))))
-    policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy") or ""
+    page = Page(report_html.render(build(one=result("fail", "pass", "pass"))))
+    policy = (
+        next(
+            a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
+        )
+        or ""
+    )
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'"
     for name, text in (("script-src", page.only("script")), ("style-src", page.only("style"))):
-        assert rules[name] == f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        assert (
+            rules[name]
+            == f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        )
 
 
 def test_nothing_is_asked_from_elsewhere_and_nothing_is_inline() -> None:
-    page = Page(html.render(build(one=result("fail", "pass", "pass"))))
+    page = Page(report_html.render(build(one=result("fail", "pass", "pass"))))
     for _tag, attributes in page.tags:
-        assert not {name for name in attributes if name.startswith("on") or name in ("src", "style", "srcset", "action")}
+        assert not {
+            name
+            for name in attributes
+            if name.startswith("on") or name in ("src", "style", "srcset", "action")
+        }
         assert (attributes.get("href") or "#").startswith("#")
 
 
 def test_what_hosts_say_adds_no_element_and_turns_no_text() -> None:
-    text = html.render(build(**{HOSTILE: hostile(), "away" + HOSTILE: {**AWAY, "msg": HOSTILE}}))
+    text = report_html.render(
+        build(**{HOSTILE: hostile(), "away" + HOSTILE: {**AWAY, "msg": HOSTILE}})
+    )
     page = Page(text)
     assert sum(tag == "script" for tag, _attributes in page.tags) == 3
     assert "<script>alert" not in text
@@ -80,20 +94,25 @@ def test_what_hosts_say_adds_no_element_and_turns_no_text() -> None:
 
 def test_the_same_state_gives_the_same_bytes() -> None:
     fleet = {f"pc-{number}": result("fail", "pass", "unknown") for number in range(5)}
-    assert html.render(build(**fleet)) == html.render(build(**dict(reversed(fleet.items()))))
+    assert report_html.render(build(**fleet)) == report_html.render(
+        build(**dict(reversed(fleet.items())))
+    )
 
 
 def test_two_thousand_different_hosts_stay_below_the_limit() -> None:
-    text = html.render(build(**large(2_000)))
+    text = report_html.render(build(**large(2_000)))
     assert len(text.encode()) < 2_000_000
     assert len(Page(text).data("data")["hosts"]) == 2_000
 
 
 def test_two_thousand_hosts_that_are_away_stay_below_it_too() -> None:
-    away = {f"pc-{number:04}": {"unreachable": True, "msg": f"{number} " + "no route to host " * 60} for number in range(2_000)}
-    assert len(html.render(build(**away)).encode()) < 2_000_000
+    away = {
+        f"pc-{number:04}": {"unreachable": True, "msg": f"{number} " + "no route to host " * 60}
+        for number in range(2_000)
+    }
+    assert len(report_html.render(build(**away)).encode()) < 2_000_000
 
 
 def test_evidence_is_left_out_only_where_it_must_be_and_it_is_said() -> None:
-    assert Page(html.render(build(**large(20)))).data("data")["left_out"] is False
-    assert Page(html.render(build(**large(2_000)))).data("data")["left_out"] is True
+    assert Page(report_html.render(build(**large(20)))).data("data")["left_out"] is False
+    assert Page(report_html.render(build(**large(2_000)))).data("data")["left_out"] is True

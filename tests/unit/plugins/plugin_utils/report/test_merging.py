@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -16,54 +15,66 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report import (
     document,
     drift,
     formats,
+    hashes,
     merging,
+    model,
     reading,
+    validation,
 )
+from ansible_collections.ets6.network.plugins.plugin_utils.report.model import Report
 from hypothesis import strategies
 
 from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result
 
-SCHEMA = json.loads(Path(document.__file__).with_name("schema.json").read_text(encoding="utf-8"))
+SCHEMA = validation.schema()
 MERGE = {**RUN, "mode": "merge", "ended": "2026-11-30T08:00:00Z", "playbook": "ets6.network.merge"}
 IDS = [control["id"] for control in CONTROLS]
 
 
-def report(ended: str = "2026-11-24T10:00:00Z", **fleet: Any) -> document.Json:
+def report(ended: str = "2026-11-24T10:00:00Z", **fleet: Any) -> Report:
     """Return the report of a run that ended then; hosts without a time of their own were judged then."""
     fleet = copy.deepcopy(fleet)
     for found in fleet.values():
         if isinstance(found, dict) and "findings" in found:
             found["at"] = found["at"] if found["at"] != "2026-11-24T09:59:58Z" else ended
-    return document.seal(rewritten(build(**fleet), ended))
+    return hashes.seal(rewritten(build(**fleet), ended))
 
 
-def rewritten(built: document.Json, ended: str) -> document.Json:
+def rewritten(built: Report, ended: str) -> Report:
     for host in built["hosts"]:
         host["at"] = ended if host["at"] == RUN["ended"] else host["at"]
     return {**built, "run": {**built["run"], "ended": ended}}
 
 
-def merge(*reports: document.Json, expected: tuple[str, ...] = (), **run: Any) -> document.Json:
+def merge(*reports: Report, expected: tuple[str, ...] = (), **run: Any) -> Report:
     merged = merging.merge(reports, {**MERGE, **run}, expected, ["low", "unreachable"])
-    assert document.seal(merged)["sha256"] == merged["sha256"]
+    assert hashes.seal(merged)["sha256"] == merged["sha256"]
     return merged
 
 
-def valid(merged: document.Json) -> document.Json:
+def valid(merged: Report) -> Report:
     jsonschema.Draft202012Validator(SCHEMA).validate(merged)
     assert reading.check(json.dumps(merged), "merged") == merged
     return merged
 
 
-def statuses(merged: document.Json) -> dict[str, list[str]]:
-    return {host["name"]: [host["status"], *(item["status"] for item in host["findings"])] for host in merged["hosts"]}
+def statuses(merged: Report) -> dict[str, list[str]]:
+    return {
+        host["name"]: [host["status"], *(item["status"] for item in host["findings"])]
+        for host in merged["hosts"]
+    }
 
 
 DAYS = [f"2026-11-{day}T10:00:00Z" for day in (21, 22, 23)]
 
 
 def test_slices_make_one_report_as_if_they_had_been_one_run() -> None:
-    fleet = {"a": result("pass", "pass", "pass"), "b": result("fail", "pass", "pass"), "c": AWAY, "d": BROKEN}
+    fleet = {
+        "a": result("pass", "pass", "pass"),
+        "b": result("fail", "pass", "pass"),
+        "c": AWAY,
+        "d": BROKEN,
+    }
     merged = valid(merge(*(report(DAYS[0], **{name: found}) for name, found in fleet.items())))
     whole = report(DAYS[0], **fleet)
     assert merged["hosts"] == whole["hosts"], "hashes too"
@@ -76,7 +87,10 @@ def test_slices_make_one_report_as_if_they_had_been_one_run() -> None:
 
 
 def test_the_newest_finding_counts_and_the_conflict_is_said() -> None:
-    old, new = report(DAYS[0], pc=result("fail", "pass", "pass")), report(DAYS[1], pc=result("pass", "pass", "fail"))
+    old, new = (
+        report(DAYS[0], pc=result("fail", "pass", "pass")),
+        report(DAYS[1], pc=result("pass", "pass", "fail")),
+    )
     merged = merge(new, old)
     assert statuses(merged) == {"pc": ["fail", "pass", "pass", "fail"]}
     assert merged["hosts"][0]["at"] == DAYS[1]
@@ -84,11 +98,16 @@ def test_the_newest_finding_counts_and_the_conflict_is_said() -> None:
         f"pc differs in {IDS[0]} (fail, then pass), {IDS[2]} (pass, then fail): what was found last counts, at {DAYS[1]}."
     ]
     assert [one["sha256"] for one in merged["merged"]["reports"]] == [old["sha256"], new["sha256"]]
-    assert merge(merged)["merged"]["conflicts"] == merged["merged"]["conflicts"], "said once more where it is merged again"
+    assert merge(merged)["merged"]["conflicts"] == merged["merged"]["conflicts"], (
+        "said once more where it is merged again"
+    )
 
 
 def test_of_the_same_second_the_worst_counts() -> None:
-    merged = merge(report(DAYS[0], pc=result("pass", "pass", "pass")), report(DAYS[0], pc=result("fail", "pass", "pass")))
+    merged = merge(
+        report(DAYS[0], pc=result("pass", "pass", "pass")),
+        report(DAYS[0], pc=result("fail", "pass", "pass")),
+    )
     assert statuses(merged)["pc"][:2] == ["fail", "fail"]
     assert "all of the same second: what is worse counts." in merged["merged"]["conflicts"][0]
 
@@ -141,7 +160,9 @@ def test_a_missing_host_is_no_new_one() -> None:
 
 def test_hosts_of_a_batch_that_never_came_are_missing() -> None:
     half = report(DAYS[0], a=result("pass", "pass", "pass"))
-    half = document.build({**half["run"], "pending": ["a", "b"]}, CONTROLS, half["hosts"], [], ["low"])
+    half = document.build(
+        {**half["run"], "pending": ["a", "b"]}, CONTROLS, half["hosts"], [], ["low"]
+    )
     merged = merge(half)
     assert (merged["merged"]["missing"], merged["run"]["pending"]) == (["b"], [])
 
@@ -152,10 +173,13 @@ def test_nothing_to_merge_is_not_green() -> None:
 
 
 def test_controls_and_versions_that_differ_are_conflicts() -> None:
-    one, two = report(DAYS[0], a=result("pass", "pass", "pass")), report(DAYS[1], b=result("pass", "pass", "pass"))
+    one, two = (
+        report(DAYS[0], a=result("pass", "pass", "pass")),
+        report(DAYS[1], b=result("pass", "pass", "pass")),
+    )
     two["controls"][1] = {**two["controls"][1], "severity": "high"}
     two["run"]["collection"] = "1.1.0"
-    merged = merge(document.seal(two), one)
+    merged = merge(hashes.seal(two), one)
     assert merged["merged"]["conflicts"] == [
         "The reports were written by several versions of the collection: 1.0.0, 1.1.0.",
         f"{IDS[1]} is not the same control in all reports; the newest definition is shown.",
@@ -164,13 +188,30 @@ def test_controls_and_versions_that_differ_are_conflicts() -> None:
 
 
 def test_variables_are_each_hosts_own() -> None:
-    one = report(DAYS[0], a=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["domain"]}))
-    two = report(DAYS[0], b=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["public"]}), c=AWAY)
+    one = report(
+        DAYS[0],
+        a=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["domain"]}),
+    )
+    two = report(
+        DAYS[0],
+        b=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["public"]}),
+        c=AWAY,
+    )
     merged = merge(one, two)
     assert merged["run"]["variables"] == {"state": "present"}
-    assert [host["variables"] for host in merged["hosts"]] == [{"profiles": ["domain"]}, {"profiles": ["public"]}, {}]
-    other = report(DAYS[1], a=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["public"]}))
-    assert "a differs in the variables profiles: what was found last counts" in merge(one, other)["merged"]["conflicts"][0]
+    assert [host["variables"] for host in merged["hosts"]] == [
+        {"profiles": ["domain"]},
+        {"profiles": ["public"]},
+        {},
+    ]
+    other = report(
+        DAYS[1],
+        a=result("pass", "pass", "pass", variables={"state": "present", "profiles": ["public"]}),
+    )
+    assert (
+        "a differs in the variables profiles: what was found last counts"
+        in merge(one, other)["merged"]["conflicts"][0]
+    )
 
 
 WAIVER = {
@@ -184,21 +225,29 @@ WAIVER = {
 }
 
 
-def waived() -> document.Json:
+def waived() -> Report:
     found = result("waived", "pass", "pass", waivers=[WAIVER])
     found["findings"][0]["waiver"] = {**WAIVER, "status": "fail", "expired": False}
     return report(DAYS[0], a=found)
 
 
-def test_an_exception_that_ended_since_holds_no_longer() -> None:
+def test_a_waiver_that_ended_since_holds_no_longer() -> None:
     last = merge(waived(), ended="2026-11-29T23:59:59Z")
-    assert (statuses(last)["a"][1], last["run"]["complies"], last["waivers"][0]["state"]) == ("waived", True, "in_force")
+    assert (statuses(last)["a"][1], last["run"]["complies"], last["waivers"][0]["state"]) == (
+        "waived",
+        True,
+        "in_force",
+    )
     after = merge(waived(), ended="2026-11-30T00:00:00Z")
-    assert (statuses(after)["a"][1], after["run"]["complies"], after["waivers"][0]["state"]) == ("fail", False, "expired")
+    assert (statuses(after)["a"][1], after["run"]["complies"], after["waivers"][0]["state"]) == (
+        "fail",
+        False,
+        "expired",
+    )
     assert after["hosts"][0]["findings"][0]["waiver"]["expired"] is True
 
 
-def test_an_exception_is_judged_over_all_hosts() -> None:
+def test_a_waiver_is_judged_over_all_hosts() -> None:
     other = report(DAYS[0], b=result("pass", "pass", "pass", waivers=[WAIVER]))
     assert other["waivers"][0]["state"] == "unused"
     merged = merge(other, waived(), ended="2026-11-25T00:00:00Z")
@@ -212,7 +261,9 @@ def test_the_order_of_what_hosts_say_changes_nothing_however_hostile() -> None:
     assert len(merged["merged"]["missing"]) == 1
 
 
-FOUND = strategies.sampled_from(["pass", "fail", "unknown", "waived", "fixed", "would_fix", "not_applicable"])
+FOUND = strategies.sampled_from(
+    ["pass", "fail", "unknown", "waived", "fixed", "would_fix", "not_applicable"]
+)
 JUDGED = strategies.builds(
     lambda one, two, three, at, state: result(one, two, three, at=at, variables={"state": state, "apply": True}),
     FOUND, FOUND, FOUND, strategies.sampled_from(DAYS), strategies.sampled_from(["present", "absent"]),
@@ -221,7 +272,9 @@ REPORTS = strategies.lists(
     strategies.builds(
         lambda ended, fleet: report(ended, **fleet),
         strategies.sampled_from(DAYS),
-        strategies.dictionaries(strategies.sampled_from("abc"), JUDGED | strategies.sampled_from([AWAY, BROKEN, None])),
+        strategies.dictionaries(
+            strategies.sampled_from("abc"), JUDGED | strategies.sampled_from([AWAY, BROKEN, None])
+        ),
     ),
     min_size=1,
     max_size=5,
@@ -231,27 +284,35 @@ QUICK = hypothesis.settings(max_examples=300)
 
 @QUICK
 @hypothesis.given(REPORTS, strategies.data())
-def test_order_and_repetition_do_not_matter(reports: list[document.Json], data: strategies.DataObject) -> None:
+def test_order_and_repetition_do_not_matter(
+    reports: list[Report], data: strategies.DataObject
+) -> None:
     merged = merge(*reports, expected=("a", "d"))
-    shuffled = data.draw(strategies.permutations([*reports, *data.draw(strategies.lists(strategies.sampled_from(reports)))]))
+    shuffled = data.draw(
+        strategies.permutations(
+            [*reports, *data.draw(strategies.lists(strategies.sampled_from(reports)))]
+        )
+    )
     assert merge(*shuffled, expected=("d", "a")) == merged
 
 
 @QUICK
 @hypothesis.given(REPORTS, REPORTS)
-def test_what_was_merged_before_is_merged_again(some: list[document.Json], others: list[document.Json]) -> None:
+def test_what_was_merged_before_is_merged_again(some: list[Report], others: list[Report]) -> None:
     at_once = merge(*some, *others, expected=("d",))
     in_turns = merge(merge(*some, expected=("d",), ended="2026-11-28T08:00:00Z"), *others)
     for name in ("hosts", "controls", "waivers"):
         assert in_turns[name] == at_once[name]
     assert in_turns["merged"]["reports"] == at_once["merged"]["reports"]
     assert in_turns["merged"]["missing"] == at_once["merged"]["missing"]
-    assert merge(at_once, *some, *others, ended=MERGE["ended"]) == at_once, "what is in it already adds nothing"
+    assert merge(at_once, *some, *others, ended=MERGE["ended"]) == at_once, (
+        "what is in it already adds nothing"
+    )
 
 
 @QUICK
 @hypothesis.given(REPORTS)
-def test_no_host_is_lost_and_none_is_better_than_its_newest_finding(reports: list[document.Json]) -> None:
+def test_no_host_is_lost_and_none_is_better_than_its_newest_finding(reports: list[Report]) -> None:
     merged = merge(*reports)
     found = {host["name"]: host for host in merged["hosts"]}
     assert set(found) == {host["name"] for one in reports for host in one["hosts"]}
@@ -260,12 +321,17 @@ def test_no_host_is_lost_and_none_is_better_than_its_newest_finding(reports: lis
             newest = found[host["name"]]
             assert newest["at"] >= host["at"]
             if newest["at"] == host["at"]:
-                assert document.WORST_FIRST.index(newest["status"]) <= document.WORST_FIRST.index(host["status"])
+                assert model.WORST_FIRST.index(newest["status"]) <= model.WORST_FIRST.index(
+                    host["status"]
+                )
 
 
 @pytest.mark.parametrize("name", formats.ALL)
 def test_every_format_takes_a_merged_report_and_names_who_is_missing(name: str) -> None:
-    old, new = report(DAYS[0], pc=result("fail", "pass", "pass")), report(DAYS[1], pc=result("pass", "pass", "pass"))
+    old, new = (
+        report(DAYS[0], pc=result("fail", "pass", "pass")),
+        report(DAYS[1], pc=result("pass", "pass", "pass")),
+    )
     text = formats.ALL[name].render(merge(old, new, expected=("pc", "pc-lost")))
     assert "pc-lost" in text
     if name in ("json", "html", "markdown"):

@@ -11,20 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import json as json_format
 from ansible_collections.ets6.network.plugins.plugin_utils.report import reading
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 
 from .samples import AWAY, HOSTILE, build, result
 
-REPORT = build(pc=result("fail", "pass", "pass"), away=AWAY, **{HOSTILE: result("pass", "pass", "pass")})
+REPORT = build(
+    pc=result("fail", "pass", "pass"), away=AWAY, **{HOSTILE: result("pass", "pass", "pass")}
+)
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    path.write_text(json_format.render(REPORT), encoding="utf-8")
+    path.write_text(report_json.render(REPORT), encoding="utf-8")
     assert reading.read(path) == REPORT
     assert reading.unpack(reading.pack(REPORT), "artifact") == REPORT
-    assert reading.pack(REPORT) == reading.pack(json.loads(json_format.render(REPORT))), "the same report is the same text"
+    assert reading.pack(REPORT) == reading.pack(json.loads(report_json.render(REPORT))), (
+        "the same report is the same text"
+    )
 
 
 def altered(**change: Any) -> str:
@@ -34,11 +38,11 @@ def altered(**change: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "is no report"),
-        ("[]", "is no report of ets6.network"),
-        ("{}", "is no report of ets6.network"),
-        ("[" * 100_000, "is no report"),
-        (altered(run={**REPORT["run"], "user": "\ud800"}), "is no report"),
+        ("{", "is not a report"),
+        ("[]", "is not a report of ets6.network"),
+        ("{}", "is not a report of ets6.network"),
+        ("[" * 100_000, "is not a report"),
+        (altered(run={**REPORT["run"], "user": "\ud800"}), "is not a report"),
         (altered(run={**REPORT["run"], "variables": json.loads("[" * 600 + "]" * 600)}), "slice-1"),
         (altered(schema=2), "has version 2 of the schema, and version 1 can be read"),
         (altered(hosts=[]), "altered after it was written: its run"),
@@ -47,8 +51,8 @@ def altered(**change: Any) -> str:
             altered(hosts=[{**one, "status": "pass", "reason": ""} for one in REPORT["hosts"]]),
             "what it says of away, pc does not",
         ),
-        (altered(hosts=[{"name": "x"}]), "is no whole report"),
-        (altered(hosts=None), "is no whole report"),
+        (altered(hosts=[{"name": "x"}]), "is not a complete report"),
+        (altered(hosts=None), "is not a complete report"),
     ],
 )
 def test_what_cannot_be_trusted_is_refused_and_named(text: str, told: str) -> None:
@@ -57,7 +61,9 @@ def test_what_cannot_be_trusted_is_refused_and_named(text: str, told: str) -> No
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("packed", ["", "!", base64.b64encode(b"no gzip").decode(), reading.pack(REPORT)[:-40]])
+@pytest.mark.parametrize(
+    "packed", ["", "!", base64.b64encode(b"no gzip").decode(), reading.pack(REPORT)[:-40]]
+)
 def test_an_artifact_that_is_broken_is_refused(packed: str) -> None:
     with pytest.raises(reading.ReportError, match=r"^artifact "):
         reading.unpack(packed, "artifact")

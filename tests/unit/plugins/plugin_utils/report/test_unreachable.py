@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import (
-    html,
-    markdown,
-    terminal,
-    unreachable,
+from ansible_collections.ets6.network.plugins.plugin_utils.report import terminal, unreachable
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import (
+    report_html,
+    summary_md,
 )
 
 from .samples import HOSTILE, build, result
@@ -30,7 +29,12 @@ def away(message: str) -> dict[str, Any]:
 def test_hosts_with_one_reason_are_one_group_and_the_largest_comes_first() -> None:
     refused = {f"pc-{number}": away(REFUSED.format(f"10.0.0.{number}")) for number in range(3)}
     found = unreachable.groups(
-        build(**refused, a=away(NO_USER), b=away("Task failed: Bogus"), fine=result("pass", "pass", "pass"))
+        build(
+            **refused,
+            a=away(NO_USER),
+            b=away("Task failed: Bogus"),
+            fine=result("pass", "pass", "pass"),
+        )
     )
     assert [(group.title, list(group.hosts)) for group in found] == [
         ("the connection is refused", ["pc-0", "pc-1", "pc-2"]),
@@ -38,7 +42,10 @@ def test_hosts_with_one_reason_are_one_group_and_the_largest_comes_first() -> No
         ("ansible_user is empty", ["a"]),
     ]
     assert found[0].example == REFUSED.format("10.0.0.0").removeprefix("Task failed: ")
-    assert [group.remedy for group in found[1:]] == ["", "Set the environment variable X, which it is read from."]
+    assert [group.remedy for group in found[1:]] == [
+        "",
+        "Set the environment variable X, which it is read from.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,28 +63,40 @@ def test_hosts_with_one_reason_are_one_group_and_the_largest_comes_first() -> No
         ),
     ],
 )
-def test_where_ansible_loses_the_error_of_ssh_no_reason_is_made_up(message: str, heading: str) -> None:
+def test_where_ansible_loses_the_error_of_ssh_no_reason_is_made_up(
+    message: str, heading: str
+) -> None:
     assert [group.title for group in unreachable.groups(build(pc=away(message)))] == [heading]
 
 
 @pytest.mark.parametrize(
     ("message", "is_away"),
     [
-        ("Task failed: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))", True),
+        (
+            "Task failed: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
+            True,
+        ),
         ("HTTPSConnectionPool(host='x', port=5986): Read timed out. (read timeout=4)", True),
         ("The PC could not be read: ('Connection aborted.', x)", False),
         ("Task failed: The PC could not be read: Connection refused", False),
     ],
 )
-def test_only_the_controllers_own_error_says_that_a_connection_ended(message: str, is_away: bool) -> None:
+def test_only_the_controllers_own_error_says_that_a_connection_ended(
+    message: str, is_away: bool
+) -> None:
     report = build(pc={"failed": True, "msg": message})
     assert report["hosts"][0]["status"] == "unknown"
     assert bool(unreachable.groups(report)) == is_away
-    assert any(line.startswith("not judged: pc") for line in terminal.lines(report, ["r/report.json"])) != is_away
+    assert (
+        any(line.startswith("not judged: pc") for line in terminal.lines(report, ["r/report.json"]))
+        != is_away
+    )
 
 
 def test_the_closing_lines_name_four_reasons_at_most_and_count_all_hosts() -> None:
-    lines = terminal.lines(build(**{f"pc-{number}": away(f"Error {number}") for number in range(6)}), ["r/report.json"])
+    lines = terminal.lines(
+        build(**{f"pc-{number}": away(f"Error {number}") for number in range(6)}), ["r/report.json"]
+    )
     assert lines[1:5] == [
         "not reached, Error 0: 1 (pc-0)",
         "not reached, Error 1: 1 (pc-1)",
@@ -87,18 +106,23 @@ def test_the_closing_lines_name_four_reasons_at_most_and_count_all_hosts() -> No
 
 
 def test_the_page_and_the_summary_say_a_reason_once_with_what_to_do() -> None:
-    report = build(**{f"pc-{number}": away(REFUSED.format(number)) for number in range(30)}, a=away(NO_USER))
-    page, summary = html.render(report), markdown.render(report)
+    report = build(
+        **{f"pc-{number}": away(REFUSED.format(number)) for number in range(30)}, a=away(NO_USER)
+    )
+    page, summary = report_html.render(report), summary_md.render(report)
     assert "<h3>31 hosts not reached</h3>" in page
     assert "30 hosts: The connection is refused<br>" in page
     for text in (page, summary):
         assert text.count("Set up WinRM or the SSH server on the PC") == 1
         assert text.count("which it is read from") >= 1
     assert "and 10 more" in summary
-    assert len([line for line in summary.splitlines() if " unreachable | " in line and "pc-" in line]) == 1
+    assert (
+        len([line for line in summary.splitlines() if " unreachable | " in line and "pc-" in line])
+        == 1
+    )
 
 
 def test_an_error_is_no_markup_nor_does_it_steer_the_terminal() -> None:
     report = build(pc=away(HOSTILE), other=away(f"Connection refused {HOSTILE}"))
-    assert "<script>alert" not in html.render(report) + markdown.render(report)
+    assert "<script>alert" not in report_html.render(report) + summary_md.render(report)
     assert all(line.isprintable() for line in terminal.lines(report, ["r/report.json"]))

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""How verdicts on a program's traffic become a judgement: status, reason, evidence and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..declaration import Judgement
+from ..finding import Status
+from ..formats.firewall_rule import PROFILES, Direction
+from ..text import join_words, sentence
+from .context import FirewallContext
+from .programs import Program
+from .store import ProfileSettings, Store
+from .verdict import Part, TrafficOutcome, Verdict, name_rule
+
+
+@dataclass(frozen=True)
+class ProfileVerdict:
+    """What happens to the traffic of a program (its path) in a profile."""
+
+    program: str
+    profile: str
+    verdict: Verdict
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return it as it stands in a finding's evidence."""
+        return {"program": self.program, "profile": self.profile, **self.verdict.to_wire()}
+
+
+def judge_traffic(
+    context: FirewallContext, program: Program, protocol: str, direction: Direction
+) -> Judgement:
+    """Judge what a program can receive or send in the wanted profiles.
+
+    The evidence has the other profiles too, since a notebook changes networks.
+    """
+    verdicts = []
+    for rule in context.managed_rules(program, protocol, direction):
+        for profile in PROFILES:
+            verdict = context.verdict(rule, direction, profile)
+            verdicts.append(ProfileVerdict(rule.program, profile, verdict))
+    relevant = [item for item in verdicts if item.profile in context.policy.profiles]
+    problems = context.malformed_naming(program)
+    evidence = {
+        "traffic": [item.to_wire() for item in verdicts],
+        "malformed_rules": problems,
+    }
+    status = traffic_status(item.verdict for item in relevant)
+    reason = _reason(relevant, len(program.paths) > 1)
+    if problems:
+        reason += f" What a malformed rule does could not be determined: {problems[0]}."
+        if status is Status.PASS:
+            status = Status.UNKNOWN
+    if status is Status.FAIL:
+        reason += f" {_advice(context, relevant)}"
+    return Judgement(status, reason, evidence)
+
+
+def traffic_status(verdicts: Iterable[Verdict]) -> Status:
+    """Return the status of verdicts together."""
+    outcomes = {verdict.outcome for verdict in verdicts}
+    if TrafficOutcome.BLOCKED in outcomes or TrafficOutcome.PARTIAL in outcomes:
+        return Status.FAIL
+    if TrafficOutcome.UNKNOWN in outcomes:
+        return Status.UNKNOWN
+    return Status.PASS
+
+
+def _reason(verdicts: Sequence[ProfileVerdict], name_programs: bool) -> str:
+    """Return what happens to the traffic, profiles with the same verdict together."""
+    profiles_by_text: dict[str, list[str]] = {}
+    for item in verdicts:
+        text = item.verdict.sentence()
+        if name_programs:
+            text = f"{item.program}: {text}"
+        profiles_by_text.setdefault(text, []).append(item.profile)
+    separator = ", " if name_programs else ": "
+    sentences = []
+    for text, profiles in profiles_by_text.items():
+        sentences.append(f"{sentence(join_words(profiles))}{separator}{text}.")
+    return " ".join(sentences)
+
+
+def _advice(context: FirewallContext, verdicts: Sequence[ProfileVerdict]) -> str:
+    """Return what would allow the traffic."""
+    profiles_by_step: dict[str, list[str]] = {}
+    for item in verdicts:
+        for part in item.verdict.parts:
+            if not part.passes:
+                step = _step(part, context.firewall.profiles[item.profile])
+                profiles_by_step.setdefault(step, []).append(item.profile)
+    steps = [f"{step} (for {join_words(profiles)})" for step, profiles in profiles_by_step.items()]
+    return f"To change it: {'; '.join(steps)}."
+
+
+def _step(part: Part, settings: ProfileSettings) -> str:
+    if part.rule is not None:
+        if part.rule.store is Store.LOCAL:
+            return f"remove {name_rule(part.rule)}"
+        return f"change {name_rule(part.rule)} in that policy"
+    if part.setting is settings.block_all_inbound:
+        return "switch off DoNotAllowExceptions (block all incoming connections)"
+    if not settings.merge_local:
+        return "allow the program in that policy, or let it accept local rules"
+    return "make an allow rule for the program"

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The files that a report is written to, by the names under which users ask for them.
+
+Each is a module named after its file. FILE is the file's name, ``render`` returns its text for a
+report, and MARK is in the beginning of that text and tells it from other programs' files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from .. import files
+from ..model import Report
+from . import junit_xml, report_csv, report_html, report_json, report_sarif, summary_md
+
+ALL: dict[str, ModuleType] = {
+    "json": report_json,
+    "junit": junit_xml,
+    "html": report_html,
+    "markdown": summary_md,
+    "sarif": report_sarif,
+    "csv": report_csv,
+}
+
+
+def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
+    """Write the files of these formats and return their paths; report.json always, and first.
+
+    Files that an earlier run left of the other formats are removed, since they would pass for this
+    run's. Raises OSError with the file that could not be written or removed.
+    """
+    written = []
+    for name in dict.fromkeys(["json", *names]):
+        path = folder / ALL[name].FILE
+        files.write(path, ALL[name].render(report))
+        written.append(str(path))
+    for form in ALL.values():
+        path = folder / form.FILE
+        if str(path) not in written:
+            files.remove_if_marked(path, form.MARK)
+    return written

@@ -1,0 +1,372 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""report.html: one file that loads nothing from elsewhere.
+
+What is wrong and a table of all hosts are plain HTML, since Jenkins, mail readers and the like
+forbid script and style. The script replaces the table with a matrix that can be searched. Its data
+are columns, and the details are compressed, so that thousands of hosts stay below MAX_BYTES.
+
+Everything that comes from hosts is hostile. It is escaped in the HTML, and JSON for the script has
+no ``<``; the script only ever sets textContent. The content security policy names the hashes of the
+one script and the one style, so that nothing else could run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from html import escape
+
+from ...finding import SEVERITIES, Status
+from ...text import count, first_words, sentence, shorten
+from .. import files
+from ..hosts import open_findings
+from ..model import OPEN, Control, Host, Json, Merged, Report, StatusChange, WaiverRecord
+from ..unreachable import Group, groups, not_judged
+from ..waivers import ending_soon
+from . import html_data
+from .html_data import SYMBOLS
+from .markup import badge, row, section, severity_badge, table, text, time
+
+FILE = "report.html"
+MARK = "<title>ets6.network: "
+MAX_BYTES = 1_900_000
+MAX_REASONS = 5
+"""Reasons for which a control is open, in its card."""
+MAX_AWAY = 15
+"""Reasons why hosts were not reached."""
+MAX_HOSTS = 8
+MAX_CHANGES = 200
+MAX_REASON = 1_000
+"""Characters of a reason."""
+EVIDENCE = (frozenset(Status), OPEN, frozenset[str]())
+"""Statuses of findings whose evidence is in the page; the next where it would become too large."""
+MODES = {
+    "check": "Predicted, nothing was changed",
+    "verify": "Verified, nothing was changed",
+    "enforce": "Enforced, then judged again",
+    "remove": "Removed what this collection had set",
+    "image": "Judged images",
+    "merge": "Merged from several reports",
+}
+WAIVER_STATES = {
+    "in_force": "in force",
+    "expired": "expired",
+    "unused": "matches nothing",
+    "not_judged": "not judged",
+}
+COMPLIANT = ("pass", "not_applicable")
+"""Statuses that the plain table only counts."""
+
+
+def render(report: Report) -> str:
+    """Return the text of report.html.
+
+    Evidence of what passes is left out where the page would become too large; report.json has it.
+    """
+    page = ""
+    for with_evidence in EVIDENCE:
+        page = _page(report, with_evidence)
+        if len(page.encode()) <= MAX_BYTES:
+            break
+    return page
+
+
+def _page(report: Report, with_evidence: Collection[str]) -> str:
+    style, script = _asset("page.css"), _asset("page.js")
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    data = html_data.matrix_data(report, with_evidence)
+    details = html_data.packed_details(report, with_evidence)
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="referrer" content="no-referrer">',
+        f"{MARK}{text(report['run']['verdict'])}</title>",
+        f"<style>{style}</style>\n</head>\n<body>",
+        *_header(report),
+        "<main>",
+        *section("wrong", "What is wrong, and what to do", _wrong(report)),
+        *_drift(report),
+        *_merged(report["merged"]),
+        *_waivers(report),
+        *section("hosts", "All hosts", _plain_table(report)),
+        *section("origin", "Who ran what", _origin(report)),
+        "</main>",
+        f'<script type="application/json" id="data">{_json(data)}</script>',
+        f'<script type="application/json" id="details">{_json(details)}</script>',
+        f"<script>{script}</script>\n</body>\n</html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _header(report: Report) -> list[str]:
+    run = report["run"]
+    counts = []
+    for status, number in run["hosts"].items():
+        counts.append(badge(status, f"{number} {status.replace('_', ' ')}"))
+    mode = MODES[run["mode"]]
+    if run["mode"] in ("enforce", "remove") and run["variables"].get("apply") is False:
+        mode = "Judged, nothing was changed"
+    origin = f"{text(run['user'])} on {text(run['controller'])}"
+    lines = [
+        f'<header class="{"good" if run["complies"] else "bad"}">',
+        f"<h1>{text(sentence(run['verdict']))}</h1>",
+        f"<p>{' '.join(counts)}</p>",
+        f"<p>{mode}. {time(run['ended'])}, {origin}.</p>",
+    ]
+    if run["fails_because"]:
+        lines.append(f"<p>The run fails: {text(' '.join(run['fails_because']))}</p>")
+    return [*lines, '<p><a href="#hosts">All hosts</a></p>', "</header>"]
+
+
+def _wrong(report: Report) -> list[str]:
+    """Return hosts that were not reached, those that were not judged, then the failing controls."""
+    lines = _away(groups(report))
+    unjudged = not_judged(report)
+    if unjudged:
+        lines += [
+            f'<article class="high"><h3>{count(len(unjudged), "host")} not judged to the end</h3>',
+            *_reasons([(host["reason"], host["name"]) for host in unjudged]),
+            "</article>",
+        ]
+    for control, entries in _failing_controls(report):
+        lines += _control_card(control, entries)
+    return lines or ["<p>Nothing.</p>"]
+
+
+def _control_card(control: Control, entries: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the card of a control with (reason, host) of each open finding."""
+    control_id = text(control["id"])
+    lines = [
+        f'<article class="{control["severity"]}"><h3>{text(control["headline"])}</h3>',
+        f"<p>{severity_badge(control['severity'])} <code>{control_id}</code>: open on "
+        f'<a href="#control={control_id}&amp;status=open">{count(len(entries), "host")}</a></p>',
+    ]
+    if control["rationale"]:
+        lines.append(f"<p><b>Why it matters:</b> {text(control['rationale'])}</p>")
+    if control["remedy"]:
+        lines.append(f"<p><b>What to do:</b> {text(control['remedy'])}</p>")
+    return [*lines, *_reasons(entries), "</article>"]
+
+
+def _away(away: Sequence[Group]) -> list[str]:
+    """Return the hosts that were not reached, by reason, with what to do and the first's error."""
+    if not away:
+        return []
+    hosts = sum(len(group.hosts) for group in away)
+    lines = [f'<article class="high"><h3>{count(hosts, "host")} not reached</h3>', "<ul>"]
+    for group in away[:MAX_AWAY]:
+        title = text(shorten(sentence(group.title), MAX_REASON))
+        parts = [f"{count(len(group.hosts), 'host')}: {title}"]
+        if group.remedy:
+            parts.append(f"<b>What to do:</b> {text(group.remedy)}")
+        if group.example:
+            parts.append(f"<code>{text(shorten(group.example, MAX_REASON))}</code>")
+        parts.append(f"<small>{text(first_words(group.hosts, MAX_HOSTS))}</small>")
+        lines.append(f"<li>{'<br>'.join(parts)}</li>")
+    if len(away) > MAX_AWAY:
+        rest = sum(len(group.hosts) for group in away[MAX_AWAY:])
+        lines.append(f"<li>and {count(rest, 'host')} with other reasons</li>")
+    return [*lines, "</ul>", "</article>"]
+
+
+def _failing_controls(report: Report) -> list[tuple[Control, list[tuple[str, str]]]]:
+    """Return the controls with open findings, worst first, each with (reason, host)."""
+    entries: dict[str, list[tuple[str, str]]] = {}
+    for host in report["hosts"]:
+        for finding in open_findings(host):
+            entries.setdefault(finding["control"], []).append((finding["reason"], host["name"]))
+
+    def order(control: Control) -> tuple[int, int]:
+        severities = [severity.value for severity in SEVERITIES]
+        return -severities.index(control["severity"]), -len(entries[control["id"]])
+
+    failing = [control for control in report["controls"] if control["id"] in entries]
+    return [(control, entries[control["id"]]) for control in sorted(failing, key=order)]
+
+
+def _reasons(entries: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the reasons of (reason, host), the most frequent first, each with its hosts."""
+    by_reason: dict[str, list[str]] = {}
+    for reason, host in entries:
+        by_reason.setdefault(reason, []).append(host)
+    ordered = sorted(by_reason.items(), key=lambda entry: (-len(entry[1]), entry[1]))
+    lines = ["<ul>"]
+    for reason, hosts in ordered[:MAX_REASONS]:
+        names = text(first_words(hosts, MAX_HOSTS))
+        lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{names}</small></li>")
+    rest = sum(len(hosts) for _reason, hosts in ordered[MAX_REASONS:])
+    if rest:
+        lines.append(f"<li>and {count(rest, 'host')} with other reasons</li>")
+    return [*lines, "</ul>"]
+
+
+def _drift(report: Report) -> list[str]:
+    drift = report["drift"]
+    if drift is None:
+        return []
+    lines = _changed_findings("Newly failing", drift["failing"])
+    lines += _changed_findings("Resolved", drift["fixed"])
+    for title, hosts in (
+        ("New hosts", drift["new_hosts"]),
+        ("Gone hosts", drift["gone_hosts"]),
+        ("Hosts that could be judged then, and not now", drift["lost_hosts"]),
+        ("Hosts that could not be judged then, and now", drift["found_hosts"]),
+    ):
+        if hosts:
+            lines.append(f"<p><b>{title}:</b> {text(first_words(hosts, MAX_CHANGES))}</p>")
+    title = f"What changed since {time(drift['since'])}"
+    return section("drift", title, lines or ["<p>Nothing.</p>"])
+
+
+def _changed_findings(title: str, changes: Sequence[StatusChange]) -> list[str]:
+    if not changes:
+        return []
+    rows = []
+    for change in changes[:MAX_CHANGES]:
+        was = "new" if change["was"] is None else badge(change["was"])
+        cells = [f"<code>{text(change['control'])}</code>", was, badge(change["is"])]
+        rows.append(row(text(change["host"]), cells))
+    lines = [
+        f"<details open><summary>{title}: {len(changes)}</summary>",
+        *table(("Host", "Control", "Was", "Is"), rows),
+    ]
+    if len(changes) > MAX_CHANGES:
+        lines.append(f"<p>and {len(changes) - MAX_CHANGES} more</p>")
+    return [*lines, "</details>"]
+
+
+def _merged(merged: Merged | None) -> list[str]:
+    """Return what was merged: missing hosts and conflicts before the many runs."""
+    if merged is None:
+        return []
+    lines = []
+    if merged["missing"]:
+        missing = first_words(merged["missing"], MAX_CHANGES)
+        lines.append(f"<p><b>Expected, and in no report:</b> {text(missing)}</p>")
+    conflicts = merged["conflicts"]
+    if conflicts:
+        lines.append(f"<details open><summary>Conflicts: {len(conflicts)}</summary><ul>")
+        for conflict in conflicts[:MAX_CHANGES]:
+            lines.append(f"<li>{text(shorten(conflict, MAX_REASON))}</li>")
+        if len(conflicts) > MAX_CHANGES:
+            lines.append(f"<li>and {len(conflicts) - MAX_CHANGES} more</li>")
+        lines.append("</ul></details>")
+    rows = []
+    for part in merged["reports"][-MAX_CHANGES:]:
+        run = part["run"]
+        hosts = str(sum(run["hosts"].values()))
+        cells = (run["playbook"], run["user"], run["controller"], run["job"], hosts, part["sha256"])
+        rows.append(row(time(run["ended"]), map(text, cells)))
+    heads = ("When", "What", "Who", "From where", "Job", "Hosts", "sha256 in its report.json")
+    lines += [
+        f"<details><summary>Reports: {len(merged['reports'])}</summary>",
+        *table(heads, rows),
+        "</details>",
+    ]
+    return section("merged", "Merged reports", lines)
+
+
+def _waivers(report: Report) -> list[str]:
+    if not report["waivers"]:
+        return []
+    soon = ending_soon(report)
+    rows = [_waiver_row(waiver, waiver in soon) for waiver in report["waivers"]]
+    heads = ("Control", "For", "State", "Last day", "Owner", "Reason", "Ticket", "Findings")
+    return section("waivers", "Waivers", table(heads, rows))
+
+
+def _waiver_row(waiver: WaiverRecord, ends_soon: bool) -> str:
+    state = "ends soon" if ends_soon else WAIVER_STATES[waiver["state"]]
+    if waiver["note"]:
+        state += f": {waiver['note']}"
+    scope = [*waiver["hosts"], *(f"group {group}" for group in waiver["groups"])]
+    cells = [
+        text(first_words(scope, MAX_HOSTS)),
+        text(state),
+        time(waiver["expires"]),
+        text(waiver["owner"]),
+        text(waiver["reason"]),
+        text(waiver["ticket"]),
+        str(waiver["findings"]),
+    ]
+    return row(f"<code>{text(waiver['control'])}</code>", cells, waiver["state"])
+
+
+def _plain_table(report: Report) -> list[str]:
+    """Return the table for readers without script: a host's controls by their status."""
+    seen: set[str] = set()
+    for host in report["hosts"]:
+        seen.update(finding["status"] for finding in host["findings"])
+    statuses = [status for status in SYMBOLS if status in seen and status not in COMPLIANT]
+    heads = [sentence(SYMBOLS[status][1]) for status in (*statuses, *COMPLIANT)]
+    rows = []
+    for host in report["hosts"]:
+        cells = [badge(host["status"]), *_plain_cells(host, statuses)]
+        rows.append(row(text(host["name"]), cells))
+    return ['<div id="plain">', *table(["Host", "Status", *heads], rows), "</div>"]
+
+
+def _plain_cells(host: Host, statuses: Iterable[str]) -> list[str]:
+    by_status: dict[str, list[str]] = {}
+    for finding in host["findings"]:
+        by_status.setdefault(finding["status"], []).append(finding["control"])
+    cells = {status: ", ".join(by_status.get(status, ())) for status in statuses}
+    if host["reason"] and len(by_status.get("unknown", ())) == len(host["findings"]):
+        cells["unknown"] = shorten(host["reason"], html_data.MAX_REASON)
+    numbers = [str(len(by_status.get(status, ()))) for status in COMPLIANT]
+    return [text(cell) for cell in (*cells.values(), *numbers)]
+
+
+def _origin(report: Report) -> list[str]:
+    run = report["run"]
+    playbook = f"{run['playbook']} ({run['mode']})"
+    if run["limit"]:
+        playbook += f", limited to {run['limit']}"
+    variables = ""
+    if run["variables"]:
+        variables = json.dumps(run["variables"], ensure_ascii=False)
+    versions = (
+        f"ets6.network {run['collection']}, ansible-core {run['ansible']}, Python {run['python']}"
+    )
+    facts = {
+        "Who": run["user"],
+        "From where": run["controller"],
+        "When": run["ended"],
+        "What": playbook,
+        "Job": run["job"],
+        "Versions": versions,
+        "Variables": variables,
+        "Fails on": ", ".join(run["fail_on"]),
+        "sha256 in report.json": report["sha256"],
+    }
+    lines = ["<dl>"]
+    for name, value in facts.items():
+        if value:
+            lines.append(f"<dt>{name}</dt><dd>{text(value)}</dd>")
+    return [*lines, "</dl>"]
+
+
+def _json(content: Json) -> str:
+    """Return JSON that cannot end the script element that it is in."""
+    compact = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return compact.replace("<", "\\u003c")
+
+
+@lru_cache
+def _asset(name: str) -> str:
+    return files.package_text(f"formats/{name}")
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -1,0 +1,214 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The hosts of a report: what a run found on each, and which of them comply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..text import shorten
+from .hashes import digest
+from .model import OPEN, UNREACHABLE, WORST_FIRST, Control, Finding, Host, Json, Report
+
+NOT_YET = "This host has not been judged yet."
+MAX_REASON = 4_000
+"""Characters of a message that Ansible hands over."""
+FAMILIES = ("firewall", "proxy", "reach", "custom")
+"""The first parts of control ids, in the order of a report."""
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """One host of a run and what became of it.
+
+    reason is set where the host as a whole was not judged, or not to the end. at is when it was
+    judged. variables are the ones that it was judged by.
+    """
+
+    name: str
+    status: str
+    at: str
+    reason: str = ""
+    groups: Sequence[str] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
+
+    @classmethod
+    def from_task(
+        cls,
+        name: str,
+        result: Any,
+        controls: Sequence[Control],
+        groups: Sequence[str],
+        ended: str,
+    ) -> HostResult:
+        """Read the registered result of the task ets6.network.policy.
+
+        It is None where the task did not run. A host that could not be judged has every control
+        unknown, with the reason.
+        """
+        name = plain(name)
+        groups = plain(sorted(set(groups) - {"all", "ungrouped"}))
+        status, reason = _why_not_judged(result)
+        if reason:
+            return cls.not_judged(name, status, reason, controls, groups, ended)
+        content = plain({key: result.get(key) for key in ("at", "findings", "variables")})
+        findings: list[Finding] = content["findings"]
+        findings.sort(key=lambda finding: control_key(finding["control"]))
+        if result.get("failed"):
+            reason = _message(result)
+        at = content["at"] or ended
+        variables = content["variables"] or {}
+        return cls(name, worst_status(findings), at, reason, groups, variables, findings)
+
+    @classmethod
+    def not_judged(
+        cls,
+        name: str,
+        status: str,
+        reason: str,
+        controls: Sequence[Control],
+        groups: Sequence[str],
+        ended: str,
+    ) -> HostResult:
+        """Return a host of which nothing is known: every control is unknown, for that reason."""
+        findings: list[Finding] = []
+        for control in controls:
+            findings.append(
+                {
+                    "control": control["id"],
+                    "status": "unknown",
+                    "reason": reason,
+                    "evidence": {},
+                    "changed": False,
+                    "changes": [],
+                }
+            )
+        return cls(name, status, ended, reason, groups, {}, findings)
+
+    def to_record(self, common: Mapping[str, Any]) -> Host:
+        """Return the host as it is in report.json; the common variables are in the run."""
+        host: Host = {
+            "name": self.name,
+            "status": self.status,
+            "reason": self.reason,
+            "at": self.at,
+            "groups": list(self.groups),
+            "variables": {},
+            "findings": list(self.findings),
+            "sha256": "",
+        }
+        for name, value in sorted(self.variables.items()):
+            if name not in common:
+                host["variables"][name] = value
+        host["sha256"] = digest(host)
+        return host
+
+
+def _why_not_judged(result: Any) -> tuple[str, str]:
+    """Return status and reason of a host that was not judged; the reason of others is empty."""
+    if not isinstance(result, Mapping):
+        return "unknown", "The host was not judged: the run ended for it before that."
+    if result.get("unreachable"):
+        return UNREACHABLE, f"The host could not be reached: {_message(result)}"
+    if not isinstance(result.get("findings"), (list, tuple)):
+        return "unknown", f"The host could not be judged: {_message(result)}"
+    return "", ""
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    """Return a task's message on one line."""
+    message = str(result.get("msg") or "no reason was given")
+    line: str = plain(" ".join(message.split()))
+    return shorten(line, MAX_REASON)
+
+
+def plain(content: Any) -> Any:
+    """Return JSON data that any reader accepts.
+
+    It has no tags of ansible-core, no lone surrogates and no NaN.
+    """
+    text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+    return json.loads(text, parse_constant=str)
+
+
+def control_key(control_id: str) -> tuple[int, str]:
+    """Return the key by which controls are sorted: the family, then the id."""
+    family = control_id.partition(".")[0]
+    if family in FAMILIES:
+        return FAMILIES.index(family), control_id
+    return len(FAMILIES), control_id
+
+
+def worst_status(findings: Iterable[Finding]) -> str:
+    """Return the worst status of the findings, unknown without any."""
+    statuses = {finding["status"] for finding in findings}
+    for status in WORST_FIRST:
+        if status in statuses:
+            return status
+    return "unknown"
+
+
+def common_variables(hosts: Sequence[HostResult]) -> Json:
+    """Return the variables that all judged hosts have in common."""
+    judged = [host.variables for host in hosts if host.variables]
+    if not judged:
+        return {}
+    common: Json = {}
+    for name, value in sorted(judged[0].items()):
+        if all(name in variables and variables[name] == value for variables in judged):
+            common[name] = value
+    return common
+
+
+def complies(host: Host) -> bool:
+    """Return whether a host complies: it was judged to the end, and no finding is open."""
+    if host["reason"] or not host["findings"]:
+        return False
+    return all(finding["status"] not in OPEN for finding in host["findings"])
+
+
+def repeats_reason(host: Host, finding: Finding) -> bool:
+    """Return whether a finding only repeats why its host was not judged."""
+    return bool(host["reason"]) and finding["reason"] == host["reason"]
+
+
+def open_findings(host: Host) -> list[Finding]:
+    """Return the findings that do not comply, without those that only repeat the host's reason."""
+    findings = []
+    for finding in host["findings"]:
+        if finding["status"] in OPEN and not repeats_reason(host, finding):
+            findings.append(finding)
+    return findings
+
+
+def all_hosts(report: Report) -> list[Host]:
+    """Return the hosts of a report, and after them those that are pending, as not judged."""
+    hosts = list(report["hosts"])
+    for name in report["run"]["pending"]:
+        pending = HostResult(name, "unknown", report["run"]["ended"], NOT_YET)
+        hosts.append(pending.to_record({}))
+    return hosts
+
+
+def change_lines(finding: Finding) -> list[str]:
+    """Return what was or would be changed: ``firewall rule X: enabled false → true``."""
+    lines = []
+    for change in finding["changes"]:
+        before = change["before"]
+        values = []
+        for name, value in change["after"].items():
+            if before.get(name) != value:
+                values.append(f"{name} {_value(before.get(name))} → {_value(value)}")
+        lines.append(f"{change['subject']}: {'; '.join(values)}")
+    return lines
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "(none)"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The types of report.json, version 1. schema.json beside this file is the same for its readers."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+from ..finding import Status
+
+SCHEMA = 1
+UNREACHABLE = "unreachable"
+WORST_FIRST = (
+    UNREACHABLE,
+    "fail",
+    "unknown",
+    "would_fix",
+    "fixed",
+    "waived",
+    "pass",
+    "not_applicable",
+)
+"""Every status of a host, which has the worst of its findings; without findings it is unknown."""
+OPEN = frozenset({Status.FAIL, Status.UNKNOWN, Status.WOULD_FIX})
+"""Statuses of findings that do not comply."""
+
+Json = dict[str, Any]
+"""JSON data whose keys are not the report's: evidence, variables."""
+
+
+class Run(TypedDict):
+    """What is known of a run before its verdict: who ran what, when and from where.
+
+    ended is a time in UTC. pending names hosts whose batch (serial) has not begun.
+    """
+
+    mode: str
+    ended: str
+    user: str
+    controller: str
+    job: str
+    playbook: str
+    limit: str
+    collection: str
+    ansible: str
+    python: str
+    pending: list[str]
+    variables: Json
+
+
+class RunRecord(Run):
+    """A run with its verdict. hosts counts the hosts by status."""
+
+    fail_on: list[str]
+    complies: bool
+    verdict: str
+    fails_because: list[str]
+    hosts: dict[str, int]
+
+
+class Control(TypedDict):
+    """A control, as finding.Control.to_wire returns it."""
+
+    id: str
+    title: str
+    headline: str
+    severity: str
+    rationale: str
+    remedy: str
+
+
+class Change(TypedDict):
+    """A change on a host, as finding.Change.to_wire returns it."""
+
+    subject: str
+    before: Json
+    after: Json
+
+
+class Waiver(TypedDict):
+    """A waiver, as policy.waivers.Waiver.to_wire returns it. expires is its last day."""
+
+    control: str
+    hosts: list[str]
+    groups: list[str]
+    reason: str
+    owner: str
+    expires: str
+    ticket: str
+
+
+class AppliedWaiver(Waiver):
+    """The waiver that covers a finding. status is the finding's without the waiver."""
+
+    status: str
+    expired: bool
+
+
+class WaiverRecord(Waiver):
+    """A waiver with what became of it in a run. findings is how many it covers."""
+
+    state: str
+    note: str
+    findings: int
+
+
+class Finding(TypedDict):
+    """A control's finding on a host. at is set where another run than the host's newest made it."""
+
+    control: str
+    status: str
+    reason: str
+    evidence: Json
+    changed: bool
+    changes: list[Change]
+    at: NotRequired[str]
+    waiver: NotRequired[AppliedWaiver]
+
+
+class Host(TypedDict):
+    """A host of the run. reason says why it was not judged, or not to the end; else it is empty."""
+
+    name: str
+    status: str
+    reason: str
+    at: str
+    groups: list[str]
+    variables: Json
+    findings: list[Finding]
+    sha256: str
+
+
+StatusChange = TypedDict(
+    "StatusChange", {"host": str, "control": str, "was": str | None, "is": str}
+)
+"""A finding whose status has changed since the report before; was is None for a new control.
+
+``is`` is a keyword of Python, so this type is not written as a class.
+"""
+
+
+class Drift(TypedDict):
+    """What changed since an earlier report. The *_hosts are names of hosts."""
+
+    since: str
+    failing: list[StatusChange]
+    fixed: list[StatusChange]
+    new_hosts: list[str]
+    gone_hosts: list[str]
+    lost_hosts: list[str]
+    found_hosts: list[str]
+
+
+class MergedReport(TypedDict):
+    """A report that was merged: its run, and its hash."""
+
+    run: RunRecord
+    sha256: str
+
+
+class Merged(TypedDict):
+    """How several reports became one."""
+
+    reports: list[MergedReport]
+    conflicts: list[str]
+    missing: list[str]
+
+
+class Report(TypedDict):
+    """report.json as a whole."""
+
+    schema: int
+    run: RunRecord
+    drift: Drift | None
+    waivers: list[WaiverRecord]
+    merged: Merged | None
+    controls: list[Control]
+    hosts: list[Host]
+    sha256: str

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What was known of every host before a run, kept beside report.json: the drift is since then."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection
+from pathlib import Path
+
+from . import drift, files, reading
+from .formats import report_json
+from .model import Report
+
+FILE = "previous.json"
+
+
+def report_before(
+    folder: Path, chosen: str, inventory: Collection[str], *, is_first_batch: bool
+) -> Report | None:
+    """Return the report to compare with: the chosen file's, or what earlier runs left there.
+
+    The first batch of a run takes the last run's report.json and keeps it as previous.json; from
+    then on report.json is the run's own. None where there is no report. Raises ReportError where it
+    cannot be used, and OSError where it cannot be kept.
+    """
+    last = folder / report_json.FILE
+    kept = folder / FILE
+    if chosen and not (last.exists() and last.samefile(chosen)):
+        return reading.read(Path(chosen))
+    if is_first_batch and last.exists():
+        return _keep(last, kept, inventory)
+    if is_first_batch and kept.exists():
+        kept.unlink()
+    return reading.read(kept) if kept.exists() else None
+
+
+def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report:
+    """Return the last report as a baseline, and keep it."""
+    older = None
+    with contextlib.suppress(reading.ReportError):
+        older = reading.read(kept) if kept.exists() else None
+    text = last.read_text(encoding="utf-8", errors="replace")
+    try:
+        report = drift.baseline(reading.check(text, str(last)), older, inventory)
+    except reading.ReportError:
+        # It is kept as it is, so that its reader can see why.
+        files.write(kept, text)
+        raise
+    files.write(kept, report_json.render(report))
+    return report

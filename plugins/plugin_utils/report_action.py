@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The base of ets6.network.report and ets6.network.merge, which end with a report's files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from . import origin
+from .action import ControllerAction
+from .policy.parsing import PREFIX, NotAcceptedError
+from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
+from .report import drift, formats, previous, terminal
+from .report.hosts import plain
+from .report.model import Report, Run
+from .report.reading import ReportError
+
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "report_dir": {"type": "path", "default": "ets6-report"},
+    "formats": {"type": "raw", "default": list(DEFAULT_FORMATS)},
+    "fail_on": {"type": "raw", "default": list(DEFAULT_FAIL_ON)},
+    "previous_report": {"type": "path", "default": ""},
+    "problem": {"type": "str", "default": ""},
+}
+"""What both tasks accept."""
+
+display = Display()
+
+
+class ReportAction(ControllerAction):
+    """A task that writes a report and fails where fail_on says so."""
+
+    def report_arguments(
+        self, spec: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return the arguments, and what is wrong with the run.
+
+        A report is written whatever that is: for a wrong fail_on or formats the default is used.
+        """
+        arguments = self.arguments({**ARGUMENTS, **spec})
+        problems = [arguments["problem"]] if arguments["problem"] else []
+        for name in ("fail_on", "formats"):
+            try:
+                arguments[name] = PARSERS[name](arguments[name])
+            except NotAcceptedError as error:
+                arguments[name] = ARGUMENTS[name]["default"]
+                # ets6.network.variables has reported it, where that task ran.
+                if not arguments["problem"]:
+                    problems.append(f"{PREFIX}{name}: {error}")
+        return arguments, plain(problems)
+
+    def run_record(self, mode: str, variables: Mapping[str, Any]) -> Run:
+        """Return what is known of a run that ends now."""
+        ended = datetime.now(timezone.utc).strftime(origin.TIME)
+        record: Run = plain(origin.run_record(mode, ended, context.CLIARGS, variables))
+        return record
+
+    def finish(
+        self,
+        report: Report,
+        arguments: Mapping[str, Any],
+        inventory: Collection[str],
+        *,
+        is_first_batch: bool = True,
+    ) -> dict[str, Any]:
+        """Write the report's files, display the closing lines and return the task's result.
+
+        It has failed once the last host is done and what fail_on names is the case. inventory names
+        hosts that are known though they are not in the report. is_first_batch: this run has written
+        nothing yet. Raises AnsibleActionFail where a file cannot be written.
+        """
+        folder = Path(arguments["report_dir"])
+        run = report["run"]
+        try:
+            earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
+            if earlier is not None:
+                report["drift"] = drift.between(earlier, report, inventory)
+            files = formats.write(report, folder, arguments["formats"])
+        except OSError as error:
+            raise AnsibleActionFail(
+                f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
+                "What was changed on the PCs stays changed."
+            ) from error
+        lines = terminal.lines(report, files)
+        if not run["pending"]:
+            for line in lines:
+                display.display(line, color="green" if run["complies"] else "red")
+        return {
+            "verdict": run["verdict"],
+            "complies": run["complies"],
+            "hosts": run["hosts"],
+            "files": files,
+            "failed": not run["pending"] and bool(run["fails_because"]),
+            "msg": "\n".join([lines[0], *run["fails_because"]]),
+        }
+
+
+def _earlier(
+    folder: Path, chosen: str, inventory: Collection[str], is_first_batch: bool
+) -> Report | None:
+    """Return the report to compare with. One that cannot be used is no reason to lose this one."""
+    try:
+        return previous.report_before(folder, chosen, inventory, is_first_batch=is_first_batch)
+    except ReportError as error:
+        display.warning(f"What changed since the last report could not be determined: {error}")
+        return None
