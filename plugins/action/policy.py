@@ -109,10 +109,14 @@ class ActionModule(ControllerAction):
             raise AnsibleConnectionFailure(
                 "The PC ended the connection before it had answered."
             ) from None
+        # Not under "warnings": ansible-core 2.21 prints those itself, without the host.
+        notes: Sequence[str] = ()
         if module == SESSION_PROBE:
-            # Not under "warnings": ansible-core 2.21 prints those itself, without the host.
-            for leftover in reply.get("remaining") or ():
-                display.warning(one_line(f"{host}: {leftover}", MAX_WARNING))
+            notes = reply.get("remaining") or ()
+        elif module == WindowsImage.module:
+            notes = reply.get("notes") or ()
+        for note in notes:
+            display.warning(one_line(f"{host}: {note}", MAX_WARNING))
         return reply
 
     def _changed(self, target: Target, snapshot: Snapshot, changes: Sequence[Change]) -> Outcome:

@@ -404,17 +404,16 @@ class _Comparison:
         """Raise EditError for a new key that Windows, which searches by halves and hashes, would not find."""
         added = entries[index]
         name = added.key.name
-        if not _hint_fits(added):
-            raise self._difference(path, "hash in its parent's list")
-        misplaced = None
+        siblings = []
         if index and sort_key(entries[index - 1].key.name) > sort_key(name):
-            misplaced = entries[index - 1]
-        elif index + 1 < len(entries) and sort_key(name) > sort_key(entries[index + 1].key.name):
-            misplaced = entries[index + 1]
-        if misplaced is not None:
+            siblings.append(entries[index - 1].key.name)
+        if index + 1 < len(entries) and sort_key(name) > sort_key(entries[index + 1].key.name):
+            siblings.append(entries[index + 1].key.name)
+        if siblings or not _hint_fits(added):
+            order = f" beside {siblings[0]!r}" if siblings else ""
             raise EditError(
-                f"{self._title}: the new key {_shown(path)} would be in the wrong order beside "
-                f"{misplaced.key.name!r}, where Windows does not find it. Create this key in Windows."
+                f"{self._title}: hivex adds the new key {_shown(path)}{order} in a way that Windows "
+                "would not find it. Create this key in Windows."
             )
 
     def _difference(self, path: KeyPath, what: str) -> EditError:

@@ -212,13 +212,15 @@ class Image:
             errors["users"] = self._users_error
         paths = [*(request.get("files") or ())]
         paths += paths_in_values(request.get("named_files") or (), keys)
+        files = self._files.look_up(paths)
+        self.notes += self._files.notes
         return {
             "version": 1,
             "offline": True,
             "host": self._host(),
             "environment": self._environment,
             "registry": keys,
-            "files": self._files.look_up(paths),
+            "files": files,
             "users": self._users,
             **dict.fromkeys(OFFLINE),
             "errors": errors,
@@ -229,10 +231,10 @@ class Image:
         keys: dict[str, Any] = {}
         for key in request.get("registry") or ():
             registry.read(keys, key["path"], key.get("depth") or 0)
-        readable = [user["sid"] for user in self._users or () if user["hive"] == "file"]
-        for key in request.get("user_registry") or ():
-            for sid in readable:
-                registry.read(keys, f"HKU\\{sid}\\{key['path']}", key.get("depth") or 0)
+        for name in self._hives:
+            if name.startswith("HKU\\"):
+                for key in request.get("user_registry") or ():
+                    registry.read(keys, f"{name}\\{key['path']}", key.get("depth") or 0)
         return keys
 
     def _host(self) -> dict[str, Any]:

@@ -62,8 +62,10 @@ def _texts(keys: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 class Files:
     """The files of an image.
 
-    vouched are the paths of programs that are there according to the user, whatever the image holds:
-    it may consist of hives only, or get ETS6 later.
+    vouched are the paths of programs that exist according to the user, whatever the image holds: it
+    may consist of hives only, or get ETS6 later. Where it could not be determined whether a program
+    of the same name is elsewhere, it counts as missing there. notes say which files only the user
+    vouches for.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class Files:
     ) -> None:
         self._source = source
         self._environment = environment
+        self.notes: list[str] = []
         self._drive = environment["SystemDrive"].upper()
         self._vouched = {fold(path): path for path in self._expanded(vouched)}
+        self._vouched_names = {path.rpartition("\\")[2] for path in self._vouched}
         letters = _letters(registry)
         self._volumes: dict[str, DataVolume] = {}
         self._without_letter: list[DataVolume] = []
@@ -109,9 +113,19 @@ class Files:
         return [expand(path, self._environment) for path in paths]
 
     def _with_promise(self, file: dict[str, Any]) -> dict[str, Any]:
-        if fold(file["path"]) in self._vouched and file["state"] != "present":
-            return _record(file["path"], state="present")
-        return file
+        path = fold(file["path"])
+        if file["state"] == "present":
+            return file
+        if path not in self._vouched:
+            elsewhere = path.rpartition("\\")[2] in self._vouched_names
+            if elsewhere and file["state"] == "unreadable":
+                return _record(file["path"])
+            return file
+        self.notes.append(
+            f"{self._source.title}: {file['path']} counts as installed (ets6_network_image_programs), "
+            "though the image does not hold it."
+        )
+        return _record(file["path"], state="present")
 
     def _on_every_drive(self, rest: str) -> list[dict[str, Any]]:
         """Return a file on the system drive, and on the other partitions those that may exist."""

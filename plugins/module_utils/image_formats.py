@@ -29,7 +29,7 @@ try:
     from dissect.hypervisor.disk.vhdx import VHDX
     from dissect.hypervisor.disk.vmdk import VMDK
     from dissect.util.hash.crc32c import crc32c
-    from dissect.util.stream import RangeStream
+    from dissect.util.stream import OverlayStream, RangeStream
 except ImportError:
     HAS_DISSECT = False
 else:
@@ -64,6 +64,8 @@ VHDX_REGION_TABLES = (192 * 1024, 256 * 1024)
 VDI_TYPES = (1, 2)
 """Dynamic and fixed; the others have a parent."""
 VMDK_COMPRESSED = 1 << 16
+FLAT_TYPES = ("Flat", "vmfs")
+"""Ends of the types whose extents hold nothing but the disk's content."""
 MAX_DESCRIPTOR = 64 * 1024
 _EXTENT = re.compile(r'^(\w+) +(\d+) +(\w+)(?: +"([^"]*)"(?: +(\d+))?)?', re.MULTILINE)
 
@@ -94,16 +96,14 @@ def describe(path: str, kind: str, title: str) -> DiskFile:
     extents = list(_vmdk_extents(path, descriptor, title))
     if not extents or extents == [path]:
         return DiskFile(path, "vmdk")
-    if len(extents) > 1:
-        return DiskFile(
-            path,
-            "vmdk",
-            unwritable=f"{title} consists of {len(extents)} files, which cannot be replaced at once. "
-            "Make one file of it: qemu-img convert -O vmdk IMAGE NEW",
-        )
-    if "FLAT" in descriptor:
+    if len(extents) == 1 and _vmdk_type(descriptor).endswith(FLAT_TYPES):
         return DiskFile(extents[0], "raw")
-    return DiskFile(extents[0], "vmdk")
+    return DiskFile(
+        path,
+        "vmdk",
+        unwritable=f"{title} cannot be written: it is a VMDK in several files. Make one file of it: "
+        "qemu-img convert -O vmdk IMAGE NEW",
+    )
 
 
 def open_disk(path: str, kind: str, title: str) -> Any:
@@ -170,23 +170,22 @@ def _open_qcow2(file: BinaryIO, title: str) -> Any:
 
 
 def _open_vhd(file: BinaryIO, title: str) -> Any:
-    disk = VHD(_plain(file))
-    footer = disk.disk.footer
-    if footer.disk_type == VHD_DIFFERENCING:
-        raise _parent(title)
-    if footer.saved_state != b"\0":
-        raise ImageError(f"{title} was saved with a running machine. {ATTACH}")
     file.seek(-SECTOR, os.SEEK_END)
     content = file.read(SECTOR)
+    (kind,) = struct.unpack_from(">I", content, 60)
+    if kind == VHD_DIFFERENCING:
+        raise _parent(title)
+    if content[84]:
+        raise ImageError(f"{title} was saved with a running machine. {ATTACH}")
     if not _vhd_sum_fits(content, 64):
         raise _damaged(title, "the checksum of its footer does not fit")
-    if footer.disk_type == VHD_DYNAMIC:
+    if kind == VHD_DYNAMIC:
         file.seek(struct.unpack_from(">Q", content, 16)[0])
         if not _vhd_sum_fits(file.read(1024), 36):
             raise _damaged(title, "the checksum of its header does not fit")
-    elif footer.disk_type != VHD_FIXED:
-        raise ImageError(f"{title} is a VHD of the unknown type {footer.disk_type}")
-    return disk
+    elif kind != VHD_FIXED:
+        raise ImageError(f"{title} is a VHD of the unknown type {kind}")
+    return VHD(_plain(file))
 
 
 def _vhd_sum_fits(content: bytes, position: int) -> bool:
@@ -251,8 +250,14 @@ def _open_vmdk(file: BinaryIO, path: str, title: str) -> Any:
     extents = list(_vmdk_extents(path, descriptor, title)) or [path]
     streams = []
     for extent in extents:
-        streams.append(_plain(open(extent, "rb")))  # noqa: SIM115 (closed with the process)
-    if _vmdk_type(descriptor).endswith(("Flat", "vmfs")) and len(streams) == 1:
+        stream = _plain(open(extent, "rb"))  # noqa: SIM115 (closed with the process)
+        if extent != path and stream.read(4) == b"KDMV":
+            # The descriptor that counts is the one beside the extents; theirs may be empty.
+            stream = OverlayStream(stream, stream.size)
+            stream.add(28, bytes(16))
+        stream.seek(0)
+        streams.append(stream)
+    if _vmdk_type(descriptor).endswith(FLAT_TYPES) and len(streams) == 1:
         return streams[0]
     return VMDK(streams)
 

@@ -155,6 +155,7 @@ class Wim:
                 f"{self.title} cannot be written: the file is marked as read-only in its header. Export "
                 "it, which clears the mark: wimlib-imagex export IMAGE all NEW.wim"
             )
+        self._folders: dict[str, bool] = {}
         self._lock = Lock(self._folder, exclusive=False)
         self._work = tempfile.mkdtemp(prefix="ets6-network-", dir=work)
         self._cache = os.path.join(work, "ets6-network-unpacked")
@@ -204,7 +205,7 @@ class Wim:
     def read(self, path: str, most: int | None = None) -> bytes | None:
         """Return a file's content. Files other than hives are unpacked only when they are read."""
         if path.lower() == "hiberfil.sys":
-            # A captured image is applied and starts anew: nothing resumes.
+            # A captured image is applied and starts afresh: nothing resumes.
             return None
         content = _unpacked(self._hives, path, most)
         if content is None and not _is_hive(path):
@@ -213,32 +214,33 @@ class Wim:
 
     def size(self, path: str) -> int | None:
         """Return a file's size."""
-        detail = self._detail(f"/{path}")
-        if detail is None:
-            self._refuse_link(path)
-            return None
-        size = re.match(r"\d+", _field("Uncompressed size", detail))
-        if size is None and "FILE_ATTRIBUTE_DIRECTORY" in detail:
-            return None
-        return int(size[0]) if size else 0
-
-    def has_folder(self, path: str) -> bool:
-        """Return whether a folder exists."""
-        return self._detail(f"/{path}") is not None
-
-    def _refuse_link(self, path: str) -> None:
-        """Raise ImageError where a path that does not exist leads through a link."""
         parts = path.split("/")
         for length in range(1, len(parts)):
             folder = "/".join(parts[:length])
-            detail = self._detail(f"/{folder}")
-            if detail is None:
-                return
-            if "FILE_ATTRIBUTE_REPARSE_POINT" in detail.partition("\n---")[0]:
+            if not self._is_folder(folder):
+                return None
+        detail = self._detail(f"/{path}")
+        if detail is None or "FILE_ATTRIBUTE_DIRECTORY" in detail:
+            return None
+        size = re.match(r"\d+", _field("Uncompressed size", detail))
+        return int(size[0]) if size else 0
+
+    def _is_folder(self, path: str) -> bool:
+        """Return whether a folder exists. Raises ImageError for a link."""
+        if path not in self._folders:
+            # Of a folder wimlib prints what is in it, too.
+            head = (self._detail(f"/{path}") or "").partition("\n---")[0]
+            if "FILE_ATTRIBUTE_REPARSE_POINT" in head:
                 raise ImageError(
-                    f"{self.title}: {folder} is a symbolic link or junction, which is not followed "
+                    f"{self.title}: {path} is a symbolic link or junction, which is not followed "
                     "inside an image"
                 )
+            self._folders[path] = "FILE_ATTRIBUTE_DIRECTORY" in head
+        return self._folders[path]
+
+    def has_folder(self, path: str) -> bool:
+        """Return whether a folder exists."""
+        return self._is_folder(path)
 
     def _detail(self, path: str) -> str | None:
         return _detail(self._path, self._index, path, self.title)

@@ -175,6 +175,11 @@ options:
       index:
         type: str
         description: Number or name of the image in a WIM or ESD file that contains several.
+      programs:
+        type: list
+        elements: str
+        default: []
+        description: Windows paths of programs that count as installed, though the image does not hold them.
   apply:
     type: bool
     default: true

@@ -133,6 +133,11 @@ snapshot:
   description: What was read, as base64 of gzip of JSON. Sections that an image cannot know are null, with the reason in C(errors).
   returned: when anything was asked for
   type: str
+notes:
+  description: Sentences about what was left out, and about programs that only O(programs) says exist.
+  returned: success
+  type: list
+  elements: str
 operations:
   description: What became of each operation, C(state) being V(done), V(failed) or V(not_done).
   returned: always
@@ -183,8 +188,6 @@ def main() -> None:
         # What cannot be read is an image, too: its error is the result of one.
         images = [{"index": options["index"], "name": ""}]
         module.fail_json(msg=str(error), images=images)
-    for note in result.pop("notes"):
-        module.warn(note)
     module.exit_json(**result)
 
 

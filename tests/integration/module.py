@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import ctypes
 import gzip
+import importlib
 import json
 import os
 import pickle
@@ -92,6 +93,9 @@ def _outcome(work: Callable[[], Any]) -> tuple[Any, str]:
 
 def as_nobody(work: Callable[[], Any]) -> Any:
     """Run something without root's rights, for whom nothing is read-only."""
+
+    # Without root's rights Python may not be able to read what it imports when it is first used.
+    importlib.import_module("multiprocessing.popen_fork")
 
     def without_rights() -> Any:
         if os.geteuid() == 0:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,7 +189,7 @@ def follow(section: list[Block], folder: Path, variables: Mapping[str, str], typ
 def place_of(text: str, lab: Lab, place: Path, workshop: Path) -> Path:
     """Return the folder in which a reader types a command, with the images in it that it names."""
     folder = workshop if any(word in text for word in IN_THE_CLONE) else place
-    if "ets6.network.image" in text:
+    if re.search(r"ets6\.network\.(\w+_)?image", text):
         need_programs()
         add_images(folder, lab)
     if "jq " in text:

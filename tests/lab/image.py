@@ -17,7 +17,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ SET = "ControlSet001"
 NT = r"Microsoft\Windows NT\CurrentVersion"
 WINDOWS = r"Microsoft\Windows\CurrentVersion"
 SECTOR = 512
+SIGNATURE = bytes.fromhex("e7 50 6e 78")
+GUIDS = [uuid.UUID(int=0x5EED << 96 | number) for number in range(1, 5)]
 START = 1024 * 1024
 """Where the partition of a disk begins."""
 TYPES = {"REG_SZ": 1, "REG_EXPAND_SZ": 2, "REG_BINARY": 3, "REG_DWORD": 4, "REG_MULTI_SZ": 7, "REG_QWORD": 11}
@@ -134,25 +137,48 @@ def volume(content: Path, into: Path, megabytes: int = 96) -> Path:
     return into
 
 
-def disk(partition: Path, into: Path, kind: str = "raw", *, gpt: bool = True) -> Path:
-    """Make a disk with one partition of a volume: raw, vpc (VHD), vhdx or qcow2."""
+def disk(
+    partition: Path,
+    into: Path,
+    kind: str = "raw",
+    *,
+    gpt: bool = True,
+    others: Sequence[Path] = (),
+    options: str = "",
+) -> Path:
+    """Make a disk with a partition of a volume, and further ones: raw, vpc (VHD), or another of qemu's kinds.
+
+    options are qemu-img's for the kind. In MBR the disk's signature is SIGNATURE, in GPT the partitions have GUIDS.
+    """
     plain = into.with_suffix(".plain")
-    size = partition.stat().st_size
+    places = []
+    end = START
+    for volume in (partition, *others):
+        places.append((end, volume.stat().st_size))
+        end += places[-1][1]
     with plain.open("wb") as file:
-        file.truncate(START + size + START)
+        file.truncate(end + START)
         if not gpt:
+            file.seek(440)
+            file.write(SIGNATURE)
             file.seek(446)
-            file.write(struct.pack("<BBHBBHII", 0x80, 0, 0, 7, 0, 0, START // SECTOR, size // SECTOR))
+            for start, size in places:
+                file.write(struct.pack("<BBHBBHII", 0, 0, 0, 7, 0, 0, start // SECTOR, size // SECTOR))
             file.seek(510)
             file.write(b"\x55\xaa")
     if gpt:
         basic_data = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
-        script = f"label: gpt\nstart={START // SECTOR}, size={size // SECTOR}, type={basic_data}\n"
+        script = "label: gpt\n"
+        for (start, size), guid in zip(places, GUIDS, strict=False):
+            script += f"start={start // SECTOR}, size={size // SECTOR}, type={basic_data}, uuid={guid}\n"
         subprocess.run(["/sbin/sfdisk", "-q", str(plain)], input=script, text=True, check=True)
-    with plain.open("r+b") as file, partition.open("rb") as content:
-        file.seek(START)
-        shutil.copyfileobj(content, file)
-    run("qemu-img", "convert", "-f", "raw", "-O", kind, plain, into)
+    with plain.open("r+b") as file:
+        for (start, _size), volume in zip(places, (partition, *others), strict=True):
+            file.seek(start)
+            with volume.open("rb") as content:
+                shutil.copyfileobj(content, file)
+    extra = ["-o", options] if options else []
+    run("qemu-img", "convert", "-f", "raw", "-O", kind, *extra, plain, into)
     plain.unlink()
     return into
 
