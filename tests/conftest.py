@@ -28,7 +28,9 @@ except ImportError:
 if not os.environ.get("CI"):
     # In CI hypothesis takes its profile "ci" by itself: no bound on the milliseconds of an example, which tell how busy the machine
     # is, and always the same examples. Elsewhere they may be others each time.
-    hypothesis.settings.register_profile("tests", hypothesis.settings.get_profile("ci"), derandomize=False)
+    hypothesis.settings.register_profile(
+        "tests", hypothesis.settings.get_profile("ci"), derandomize=False
+    )
     hypothesis.settings.load_profile("tests")
 
 

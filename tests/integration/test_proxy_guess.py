@@ -51,7 +51,9 @@ def test_the_controller_decides_so() -> None:
     decided = {}
     for case in CASES:
         context = ProxyContext(Snapshot.unpack(_answer(case)), _policy(case))
-        decided[case.name] = tuple(way.proxy for way in context.routes["asked"] if way.way is not None)
+        decided[case.name] = tuple(
+            way.proxy for way in context.routes["asked"] if way.way is not None
+        )
     assert decided == EXPECTED
 
 

@@ -426,7 +426,12 @@ def _products(pc: Pc) -> None:
     pc.state["registered_firewalls"] = [{"name": "Other Firewall", "categories": [0, 2]}]
     pc.state["networks"] = [
         {"interface": "Ethernet", "index": 5, "name": "lab.example", "category": "domain"},
-        {"interface": "Ethernet 2", "index": 9, "name": "Nicht identifiziert", "category": "public"},
+        {
+            "interface": "Ethernet 2",
+            "index": 9,
+            "name": "Nicht identifiziert",
+            "category": "public",
+        },
     ]
     pc.state["service_rules"] = 3
     pc.state["modify_state"] = 1

@@ -84,7 +84,9 @@ class SshServer:
     when a command comes ("falls asleep"). Raises FileNotFoundError where sshd is missing.
     """
 
-    def __init__(self, execute: Execute, faults: Mapping[str, str], pcs: Iterable[str], folder: Path) -> None:
+    def __init__(
+        self, execute: Execute, faults: Mapping[str, str], pcs: Iterable[str], folder: Path
+    ) -> None:
         sshd = find_sshd()
         if sshd is None:
             raise FileNotFoundError("sshd is missing; it is in Debian's package openssh-server")
@@ -100,7 +102,14 @@ class SshServer:
         sessions = str(folder / "sessions")
         self._sessions = _Sessions(self, sessions)
         self._write_keys(sessions)
-        self._command = [sshd, "-i", "-f", str(self._write_configuration()), "-E", str(folder / "sshd.log")]
+        self._command = [
+            sshd,
+            "-i",
+            "-f",
+            str(self._write_configuration()),
+            "-E",
+            str(folder / "sshd.log"),
+        ]
         self._connections = _Connections(self)
         self.port = int(self._connections.server_address[1])
         self._write("known_hosts", f"[127.0.0.1]:{self.port} {self._host_key}\n")
@@ -249,7 +258,9 @@ class _Connections(socketserver.ThreadingTCPServer):
     def __init__(self, server: SshServer) -> None:
         super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
         self._server = server
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         self._server.serve(request, client_address[1])
@@ -270,7 +281,9 @@ class _Sessions(socketserver.ThreadingUnixStreamServer):
         super().__init__(address, socketserver.BaseRequestHandler)
         self._server = server
         self._requests: set[socket.socket] = set()
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         request.settimeout(ssh_session.SECONDS)
@@ -278,7 +291,11 @@ class _Sessions(socketserver.ThreadingUnixStreamServer):
         with request.makefile("rb") as stream:
             session, data = json.loads(stream.readline()), stream.read()
         for out, err, code in self._server.answer(session, data):
-            reply = {"stdout": base64.b64encode(out).decode(), "stderr": base64.b64encode(err).decode(), "code": code}
+            reply = {
+                "stdout": base64.b64encode(out).decode(),
+                "stderr": base64.b64encode(err).decode(),
+                "code": code,
+            }
             request.sendall(json.dumps(reply).encode() + b"\n")
 
     def shutdown_request(self, request: Any) -> None:
@@ -336,7 +353,9 @@ def _wait(happened: Callable[[], bool]) -> None:
 
 def _private(key: Ed25519PrivateKey) -> str:
     kind = serialization.PrivateFormat.OpenSSH
-    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()
+    return key.private_bytes(
+        serialization.Encoding.PEM, kind, serialization.NoEncryption()
+    ).decode()
 
 
 def _public(key: Ed25519PrivateKey) -> str:

@@ -22,7 +22,11 @@ def is_nested(node: ast.AST) -> bool:
 
 
 def test_the_check_sees_what_it_is_for() -> None:
-    nested = ["[a for b in c for a in b]", "[[a for a in b] for b in c]", "{a: sum(x for x in a) for a in b}"]
+    nested = [
+        "[a for b in c for a in b]",
+        "[[a for a in b] for b in c]",
+        "{a: sum(x for x in a) for a in b}",
+    ]
     for text in nested:
         assert any(is_nested(node) for node in ast.walk(ast.parse(text))), text
     assert not any(is_nested(node) for node in ast.walk(ast.parse("[a for a in b if a]")))

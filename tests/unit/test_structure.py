@@ -25,7 +25,9 @@ def ranks() -> dict[str, int]:
     picture = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     picture = picture[picture.index("plugins/plugin_utils/") : picture.index("┄┄┄")]
     found = {}
-    for rank, line in enumerate(re.findall(r"^     ├─ (.*)$|^     └─ (.*)$", picture, re.MULTILINE)):
+    for rank, line in enumerate(
+        re.findall(r"^     ├─ (.*)$|^     └─ (.*)$", picture, re.MULTILINE)
+    ):
         names = re.split(r"\s{2,}", "".join(line), maxsplit=1)[0]
         for name in names.split(" · "):
             found[name.strip().rstrip("/")] = rank

@@ -133,7 +133,10 @@ def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
         (reply(files=[{"path": "x"}]), "files[0]"),
         (reply(files=[{"path": "x", "state": "present", "owner": "me"}]), "unknown field 'owner'"),
         (reply(users=[{"sid": 5}]), "users[0].sid: expected a text, found a whole number"),
-        (reply(probes=[{"name": [], "proxy": ""}]), "probes[0].name: expected a text, found a list"),
+        (
+            reply(probes=[{"name": [], "proxy": ""}]),
+            "probes[0].name: expected a text, found a list",
+        ),
         (
             reply(firewall_products=[{"name": "x", "enabled": "yes"}]),
             "firewall_products[0].enabled",
