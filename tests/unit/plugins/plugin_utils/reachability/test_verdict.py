@@ -303,9 +303,9 @@ def test_what_a_script_names_before_the_route_that_works_is_mentioned() -> None:
     url = "http://proxy.example.com/proxy.pac"
     text = b'function FindProxyForURL() { return "PROXY a:1; PROXY b:2" }'
     script = probe(name=f"pac {url}", http=http(200, text), tls=None)
-    dead = failed("tcp", "refused", way="a:1")
+    dead = failed("tcp", "refused", proxy="a:1")
     policy = Policy.from_variables({"proxy": {"mode": "pac", "pac_url": url}})
-    found = finding(seen(script, dead, probe(way="b:2")), policy)
+    found = finding(seen(script, dead, probe(proxy="b:2")), policy)
     assert "The script names a:1 before that, which is not reached: ETS6 waits" in found.reason
     assert [route["way"] for route in found.evidence["ways"]] == ["b:2"]
 
@@ -466,7 +466,7 @@ def test_a_url_that_names_an_address_is_not_sinkholed() -> None:
 
 
 def test_a_bare_500_in_place_of_a_tunnel_is_of_an_unknown_sender() -> None:
-    refused = failed("connect", "other", way="p:1", connect=http(500))
+    refused = failed("connect", "other", proxy="p:1", connect=http(500))
     assert judged(refused).outcome is Outcome.ERROR_NOT_KNOWN
     refused["connect"] = http(502)
     assert judged(refused).outcome is Outcome.PROXY_CANNOT
