@@ -106,7 +106,7 @@ def test_what_a_session_returns(place: tuple[Network, Path], dialect: str) -> No
 @pytest.mark.parametrize(
     ("fault", "asked", "said"),
     [
-        ("", {"sid": "S-1-5-21-1-1-1-1"}, "S-1-5-21-1-1-1-1 is not logged on with a desktop"),
+        ("", {"sid": "S-1-5-21-1-1-1-1"}, "S-1-5-21-1-1-1-1 is not logged on"),
         (
             "",
             {"probe": []},
