@@ -101,7 +101,7 @@ def comparable(answer: Answer) -> dict[str, Any]:
         if found["tls"]:
             found["tls"] = {key: found["tls"][key] for key in ("protocol", "presented")}
     told = [{**one, "error": bool(one["error"])} for one in answer.operations]
-    # Keys that only stand above others are in the state once somebody has asked for them.
+    # Keys that only stand above others are in the state once they were asked for.
     registry = {path: key for path, key in state["registry"].items() if key["values"]}
     return {
         "changed": answer.changed,

@@ -843,7 +843,7 @@ def a_type_that_is_not_written_is_refused(answer: Answer) -> None:
 
 
 def way(url: str = VENDOR_URL, name: str = "") -> dict[str, Any]:
-    """Return a probe that leaves its ways to the PC. Nobody listens there, and the ways are what counts."""
+    """Return a probe that leaves its proxies to the PC. Its address is closed; only the proxies matter."""
     return {"name": name or url, "url": url, "address": "127.0.0.1:1"}
 
 

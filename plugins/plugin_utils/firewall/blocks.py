@@ -66,7 +66,7 @@ class Block:
         return text
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the block as it stands in a finding's evidence."""
+        """Return the block for the evidence of a finding."""
         rule = self.stored.rule
         return {
             "rule": rule.id,

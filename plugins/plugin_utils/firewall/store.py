@@ -247,7 +247,7 @@ def read(registry: Registry) -> Firewall:
 
 
 def _current_version(version: int | None, rules: Sequence[StoredRule]) -> int | None:
-    """Return the firewall's version; None where its own rules are newer than the store says.
+    """Return the firewall's version; None where local rules are newer than the store says.
 
     PolicyVersion does not bound the versions of rules: hardening files write 0x120, for example.
     """

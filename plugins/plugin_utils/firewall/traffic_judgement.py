@@ -28,7 +28,7 @@ class ProfileVerdict:
     verdict: Verdict
 
     def to_wire(self) -> dict[str, Any]:
-        """Return it as it stands in a finding's evidence."""
+        """Return it for the evidence of a finding."""
         return {"program": self.program, "profile": self.profile, **self.verdict.to_wire()}
 
 

@@ -83,7 +83,7 @@ class Part:
         return text
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the part as it stands in a finding's evidence."""
+        """Return the part for the evidence of a finding."""
         wire: dict[str, Any] = {
             "passes": self.passes,
             "rule": None,
@@ -173,7 +173,7 @@ class Verdict:
         )
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the verdict as it stands in a finding's evidence."""
+        """Return the verdict for the evidence of a finding."""
         return {
             "outcome": self.outcome.value,
             "chain": list(self.chain),

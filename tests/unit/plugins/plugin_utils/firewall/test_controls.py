@@ -154,7 +154,7 @@ def test_one_field_that_drifted_is_corrected(old: str, new: str, field: str) -> 
         key for key in changes[0].before if changes[0].before[key] != changes[0].after[key]
     ] == [field]
     assert local_rules(after)[FOUR[0]].write() == text
-    # One operation that brings every field to what is wanted: nothing in between where there is no rule.
+    # One operation that brings every field to what is wanted: nothing in between where no rule exists.
     assert [type(step) for step in changes[0].operations] == [SetFirewallRule]
 
 
