@@ -245,7 +245,7 @@ def test_what_a_play_would_not_heed_in_the_inventory_is_refused_there(
     played = play(small, ENFORCE)
     assert (played.code, small.registries()) == (2, before)
     assert (
-        f"ets6_network_{name}: the inventory cannot say this"
+        f"ets6_network_{name}: the inventory cannot set this"
         in played.report["run"]["fails_because"][0]
     )
     said = play(small, VERIFY, "-e", f"ets6_network_{name}={value}", "--limit", "pc-already-right")
