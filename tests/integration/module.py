@@ -21,15 +21,23 @@ import pytest
 from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError
 from ansible_collections.ets6.network.plugins.modules import windows_image
 
-RULES = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
+RULES = (
+    r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
+)
 RULE_ID = "ETS6-ETS6N-TCP-In"
-RULE = {"do": "set_registry_values", "path": RULES, "values": [[RULE_ID, "REG_SZ", "v2.30|Action=Allow|"]]}
+RULE = {
+    "do": "set_registry_values",
+    "path": RULES,
+    "values": [[RULE_ID, "REG_SZ", "v2.30|Action=Allow|"]],
+}
 SOFTWARE_KEY = r"HKLM\SOFTWARE\ets6.network"
 PROXY = {"do": "set_registry_values", "path": SOFTWARE_KEY, "values": [["proxy", "REG_SZ", "p:1"]]}
 NO_TIME = 60
 
 
-def ask(path: Path, *steps: dict[str, Any], index: str = "", check: bool = False, **more: Any) -> dict[str, Any]:
+def ask(
+    path: Path, *steps: dict[str, Any], index: str = "", check: bool = False, **more: Any
+) -> dict[str, Any]:
     """Read a key of two hives of an image each, after operations where there are any. Raises ImageError, and nothing else."""
     options: dict[str, Any] = {"path": str(path), "index": index, "operations": list(steps)}
     options |= {"user_registry": [], "files": [], "named_files": [], "programs": []}

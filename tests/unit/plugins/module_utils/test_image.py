@@ -50,7 +50,10 @@ class Files:
     def close(self) -> None: ...
 
 
-HIVES = {path: hive.build(keys, name=path.rpartition("/")[2]) for path, keys in image.hives(Pc("pc")).items()}
+HIVES = {
+    path: hive.build(keys, name=path.rpartition("/")[2])
+    for path, keys in image.hives(Pc("pc")).items()
+}
 ASKED: dict[str, Any] = controls.request(Policy())
 SOUND = Image(Files(HIVES)).snapshot(ASKED)
 
