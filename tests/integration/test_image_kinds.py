@@ -140,7 +140,6 @@ def test_a_vmdk_of_several_files_is_read_and_not_prepared(volume: Path, tmp_path
     [
         ("extended_l2=on", "extended L2 entries, which is not supported. Convert it: qemu-img convert -O qcow2 -o extended_l2=off"),
         ("compression_type=zstd", "zstd compression, which is not supported. Convert it: qemu-img convert"),
-        ("encrypt.format=luks,encrypt.key-secret=s", "encryption, which is not supported"),
         ("encrypt.format=aes,encrypt.key-secret=s", "encryption, which is not supported"),
         ("compat=0.10", ""),
         ("lazy_refcounts=on", ""),
@@ -171,6 +170,15 @@ def test_a_qcow2_is_read_only_with_features_that_are_known(
         assert told in why(path)
     else:
         assert rules(path)
+
+
+def test_a_qcow2_with_luks_is_refused(volume: Path, tmp_path: Path) -> None:
+    """By its header alone: qemu-img measures the CPU to encrypt with LUKS, which fails on a busy machine."""
+    path = image.disk(volume, tmp_path / "disk", "qcow2")
+    with path.open("r+b") as file:
+        file.seek(32)
+        file.write(struct.pack(">I", 2))
+    assert "encryption, which is not supported" in why(path)
 
 
 @pytest.mark.parametrize("bit", [0, 5, 17, 63])
