@@ -67,7 +67,7 @@ def test_a_real_clean_image_is_prepared_and_nothing_else_in_it_changes(
     assert rules == old
     assert len(added) == 4
     for _type, text in added.values():
-        assert text.decode("utf-16-le").startswith("v2.30|"), "the version of the image's own rules"
+        assert text.decode("utf-16-le").startswith("v2.30|"), "the rule version of the image"
     connections = values(
         taken_out(path, kind, USER),
         r"Software\Microsoft\Windows\CurrentVersion\Internet Settings\Connections",
