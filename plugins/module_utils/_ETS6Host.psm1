@@ -4,7 +4,7 @@
 # Changes, reads and probes a PC for windows_host, in Windows PowerShell 5.1 and PowerShell 7. Ansible sends it as it is, each time: keep
 # it short. No C#, and nothing that a virus scanner could take for an attack.
 
-# AppLocker and App Control for Business constrain PowerShell. Nothing below works then.
+# AppLocker and App Control for Business do this.
 if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { throw "PowerShell runs in $($ExecutionContext.SessionState.LanguageMode) mode" }
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
@@ -366,33 +366,6 @@ Function Get-ETS6FirewallProduct {
     })
 }
 
-# Lists the products that took over rules of the firewall. Categories are those of netfw.h.
-Function Get-ETS6RegisteredFirewall {
-  , @(foreach ($product in New-Object -ComObject HNetCfg.FwProducts) {
-      @{ name = [string]$product.DisplayName; categories = @(foreach ($category in $product.RuleCategories) { [int]$category }) }
-    })
-}
-
-Function Get-ETS6ConnectedNetwork {
-  $categories = 'public', 'private', 'domain'
-  , @(foreach ($network in Get-NetConnectionProfile -ErrorAction Stop) {
-      $category = $categories[[int]$network.NetworkCategory]
-      @{ interface = [string]$network.InterfaceAlias; index = [int]$network.InterfaceIndex; name = [string]$network.Name; category = $category }
-    })
-}
-
-# Asks the firewall's service, which loads the registry's rules when it starts.
-Function Get-ETS6FirewallService {
-  $policy = New-Object -ComObject HNetCfg.FwPolicy2
-  $names = @()
-  $key = Open-ETS6Key $LocalRules
-  if ($key) {
-    try { $names = @($key.GetValueNames()) }
-    finally { $key.Dispose() }
-  }
-  @{ rules = [int]$policy.Rules.Count; values = $names.Count; modify_state = [int]$policy.LocalPolicyModifyState }
-}
-
 # Reads everything that was requested. A part that fails is null, with the reason in errors.
 Function Get-ETS6Snapshot($Request) {
   $registry = New-ETS6Map
@@ -411,9 +384,24 @@ Function Get-ETS6Snapshot($Request) {
     addresses = { Get-ETS6Address }
     services = { Get-ETS6Service }
     firewall_products = { Get-ETS6FirewallProduct }
-    registered_firewalls = { Get-ETS6RegisteredFirewall }
-    networks = { Get-ETS6ConnectedNetwork }
-    firewall_service = { Get-ETS6FirewallService }
+    registered_firewalls = {
+      , @(foreach ($product in New-Object -ComObject HNetCfg.FwProducts) {
+          @{ name = [string]$product.DisplayName; categories = @($product.RuleCategories | ForEach-Object { [int]$_ }) }
+        })
+    }
+    networks = {
+      , @(foreach ($network in Get-NetConnectionProfile -ErrorAction Stop) {
+          @{
+            interface = [string]$network.InterfaceAlias; index = [int]$network.InterfaceIndex; name = [string]$network.Name
+            category = ('public', 'private', 'domain')[[int]$network.NetworkCategory]
+          }
+        })
+    }
+    firewall_service = {
+      $policy = New-Object -ComObject HNetCfg.FwPolicy2
+      $values = (Open-ETS6Key $LocalRules).ValueCount
+      @{ rules = [int]$policy.Rules.Count; values = $values; modify_state = [int]$policy.LocalPolicyModifyState }
+    }
     hosts_file = { Get-ETS6HostsLine $Request.probes }
     probes = { Invoke-ETS6Probe (Resolve-ETS6Proxy $Request.probes $snapshot) $Request.probe_timeout }
   }

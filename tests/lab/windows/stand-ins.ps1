@@ -63,7 +63,7 @@ class LabRegistryKey {
     LabRegistryKey([string]$path, [bool]$writable) {
         $this.Path = $path
         $this.Writable = $writable
-        if ($writable) { $this.Count() }
+        $this.Count()
     }
 
     hidden [void] Count() {
