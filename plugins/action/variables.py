@@ -59,6 +59,8 @@ class ActionModule(ControllerAction):
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the run's id; fail with every problem of every host, also under ``problem``."""
         arguments = self.arguments(ARGUMENTS)
+        # Ansible's filter intersect gives them in an order of its own each time.
+        arguments["hosts"].sort()
         # By its id a report knows which hosts were judged in its own run, and which in another one
         # of the same ansible-playbook.
         result: dict[str, Any] = {"run": str(uuid.uuid4())}

@@ -64,7 +64,7 @@ ENDED = "the connection ended half-way"
 def lab() -> Iterator[Lab]:
     def build(network: Network) -> list[fleet.Member]:
         members = [fleet.compliant(f"pc-{name}", network) for name in ("right", "denies", "drops")]
-        members[1].fault, members[2].fault = "denies access", "drops the connection"
+        members[1].fault, members[2].fault = "denies access", "drops half-way"
         return members
 
     with Lab(build, scripts=False) as running:
