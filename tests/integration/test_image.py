@@ -31,7 +31,12 @@ from tests.lab.lab import Lab
 from tests.lab.pc import WINHTTP_KEYS, Pc
 from tests.lab.play import play, run
 
-NOT_KNOWN_OFFLINE = {"firewall.active_profile", "firewall.in_charge", "proxy.login"}
+NOT_KNOWN_OFFLINE = {
+    "firewall.active_profile",
+    "firewall.in_charge",
+    "firewall.service",
+    "proxy.login",
+}
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_the_controller_decides_so() -> None:
     for case in CASES:
         context = ProxyContext(Snapshot.unpack(_answer(case)), _policy(case))
         decided[case.name] = tuple(
-            way.proxy for way in context.routes["asked"] if way.way is not None
+            route.proxy for route in context.routes["asked"] if route.proxy is not None
         )
     assert decided == EXPECTED
 
