@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.lab.pc import INTERNET, INTERNET_POLICY, PROFILE_LIST, USER, Pc, connection_blob
+from tests.lab.pc import INTERNET, INTERNET_POLICY, PROFILE_LIST, USER, Pc
 
 DIRECT = ""
 HTTPS = "https://update.knx.org"
@@ -58,10 +58,6 @@ def _no_blob(pc: Pc) -> None:
     pc.state["registry"][rf"HKU\{USER}\{INTERNET}\Connections"]["values"].clear()
 
 
-def _cut_blob(pc: Pc) -> None:
-    pc.set(rf"HKU\{USER}\{INTERNET}\Connections", DefaultConnectionSettings=["REG_BINARY", "AAAA"])
-
-
 def _two_users(first: bool, second: bool) -> Callable[[Pc], None]:
     """Prepare two users with a proxy each: which of them is logged on."""
 
@@ -69,8 +65,7 @@ def _two_users(first: bool, second: bool) -> Callable[[Pc], None]:
         pc.user_proxy(3, "first:1")
         profile = r"C:\Users\other"
         pc.set(rf"{PROFILE_LIST}\{OTHER}", ProfileImagePath=["REG_SZ", profile])
-        blob = connection_blob(3, "second:2")
-        pc.set(rf"HKU\{OTHER}\{INTERNET}\Connections", DefaultConnectionSettings=blob)
+        pc._wininet(rf"HKU\{OTHER}\{INTERNET}", 3, "second:2", "", "")
         pc.state["users"][0]["logged_on"] = first
         pc.state["users"].append({"sid": OTHER, "profile": profile, "logged_on": second})
 
@@ -89,7 +84,6 @@ CASES = (
         (),
     ),
     Case("automatic detection only", HTTPS, _flags(9), (DIRECT,)),
-    Case("a blob that is cut off", HTTPS, _cut_blob, ()),
     Case("one proxy", HTTPS, _named("proxy.example.com:8080"), ("proxy.example.com:8080",)),
     Case(
         "one proxy in capitals",
