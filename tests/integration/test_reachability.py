@@ -696,7 +696,7 @@ def test_a_line_in_one_pcs_hosts_file_is_named_and_its_neighbour_is_fine(tmp_pat
         played = play(lab, "playbooks/verify.yml", reports=tmp_path)
     for name in ("pc-5-1", "pc-7", "pc-model"):
         finding = played.finding(name, "reach.updates")
-        assert finding["evidence"]["outcome"] == "hosts_file", name
+        assert finding["evidence"]["outcome"] == "hosts_file", (name, finding)
         reason = "The hosts file of this PC leads update.knx.org to 127.0.0.1, where it is not."
         assert finding["reason"].startswith(reason)
         assert finding["reason"].endswith(CONTACTS[Outcome.HOSTS_FILE])

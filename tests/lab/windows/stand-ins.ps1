@@ -201,7 +201,9 @@ class LabDns {
     static [System.Threading.Tasks.Task[System.Net.IPAddress[]]] GetHostAddressesAsync([string]$name) {
         $task = [System.Threading.Tasks.TaskCompletionSource[System.Net.IPAddress[]]]::new()
         $literal = [System.Net.IPAddress]::None
-        $known = if ($name) { [LabPC]::State['names'][$name] }
+        $known = $null
+        # An assignment of its own: through a pipeline, the addresses of a name would come one by one.
+        if ($name) { $known = [LabPC]::State['names'][$name] }
         # An empty name is the PC itself.
         if (-not $name) { $task.SetResult(@(foreach ($one in [LabPC]::State['addresses']) { [System.Net.IPAddress]::Parse($one.ToString()) })) }
         elseif ([System.Net.IPAddress]::TryParse($name, [ref]$literal)) { $task.SetResult(@($literal)) }
