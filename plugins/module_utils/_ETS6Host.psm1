@@ -559,7 +559,7 @@ $script:ProbeScript = {
         if ($name -eq 'Transfer-Encoding' -and $value -eq 'chunked') { $chunked = $true }
         , @($name, $value)
       })
-    if ($status -in 204, 304) { $Cap = 0 }
+    if ($status -in 204, 304 -or -not $WithBody) { $Cap = 0 }
     if ($WithBody) { Read-ETS6Body -Stream $Stream -Raw $raw -End ($start + $Cap) -Chunked $chunked }
     $size = [Math]::Min($Cap, [int]$raw.Length - $start)
     @{ status = $status; headers = $headers; body = [Convert]::ToBase64String($raw.ToArray(), $start, $size) }

@@ -536,7 +536,14 @@ def test_hives_alone_can_be_prepared_where_the_user_vouches_for_the_programs(
     programs = [rf"C:\Program Files (x86)\ETS6\{name}" for name in ("ETS6N.exe", "ETS6C.exe")]
     vouched = (
         "-e",
-        json.dumps({"ets6_network_image_programs": programs, "ets6_network_apply": True}),
+        json.dumps(
+            {
+                "ets6_network_image_programs": programs,
+                "ets6_network_apply": True,
+                # Its default profile has no settings, which means automatic detection.
+                "ets6_network_proxy": {"mode": "direct"},
+            }
+        ),
     )
     played = judged([hives], *vouched)
     assert (played.code, set(played.statuses().values())) == (0, {"fixed"}), played.output
