@@ -81,11 +81,11 @@ def compile_expression(text: Any, place: str) -> Expression:
         raise ExpressionError(
             f"{place}: {text!r} is not accepted; a JMESPath expression is expected"
         )
-    try:
-        from .jmespath_strict import parse
-    except ImportError as error:
+    from .jmespath_strict import MISSING, parse
+
+    if MISSING:
         raise ExpressionError(
-            f"custom controls need a Python package on the controller: {error} "
+            f"custom controls need a Python package on the controller: {MISSING} "
             "(pip install jmespath regex)"
-        ) from None
+        )
     return Expression(text, parse(text, place))

@@ -16,14 +16,20 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-import jmespath
-import regex
-from jmespath import exceptions, visitor
-from jmespath import functions as standard
-
 from .errors import ExpressionError, UndecidedError
 from .formats.registry import fold
 from .text import shorten
+
+try:
+    import jmespath
+    import regex
+    from jmespath import exceptions, visitor
+    from jmespath import functions as standard
+except ImportError as error:
+    MISSING = str(error)
+    """Why the packages are not there; empty where they are."""
+else:
+    MISSING = ""
 
 Node = Any
 """A node of the tree that jmespath makes of an expression: type, children, and perhaps a value."""
@@ -37,141 +43,142 @@ MAX_SHOWN = 80
 """Characters of a value that a reason repeats."""
 
 
-class Functions(standard.Functions):
-    """JMESPath's functions, and a few more for PCs.
+if not MISSING:
 
-    None reads a file or the network, or has a clock in its answer.
-    """
+    class Functions(standard.Functions):
+        """JMESPath's functions, and a few more for PCs.
 
-    def __init__(self) -> None:
-        self._until = time.monotonic() + SECONDS
-
-    @standard.signature({"types": ["array", "object", "string", "null"]})
-    def _func_count(self, value: Any) -> int:
-        """Return the length, 0 of null."""
-        return len(value or ())
-
-    @standard.signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_match(self, text: str, pattern: str) -> bool:
-        """Return whether a regular expression matches the whole text, whatever the letter case."""
-        remaining = max(0.001, self._until - time.monotonic())
-        try:
-            match = regex.fullmatch(pattern, text, regex.IGNORECASE, timeout=remaining)
-        except regex.error as error:
-            raise UndecidedError(
-                f"match(): {pattern!r} is not a regular expression: {error}"
-            ) from None
-        except TimeoutError:
-            raise UndecidedError(
-                f"match(): {pattern!r} takes too long; write it with fewer repetitions within each "
-                "other"
-            ) from None
-        return match is not None
-
-    @standard.signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_in_cidr(self, address: str, network: str) -> bool:
-        """Return whether an IP address is in a network: 192.0.2.7 in 192.0.2.0/24."""
-        try:
-            return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-        except ValueError as error:
-            raise UndecidedError(f"in_cidr(): {error}") from None
-
-    @standard.signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_version_cmp(self, left: str, right: str) -> int:
-        """Return -1, 0 or 1, as the left version is older, the same or newer.
-
-        A version is numbers between dots; 6.3 is 6.3.0.
+        None reads a file or the network, or has a clock in its answer.
         """
-        left_numbers, right_numbers = _version(left), _version(right)
-        return (left_numbers > right_numbers) - (left_numbers < right_numbers)
 
-    @standard.signature({"types": ["object"]}, {"types": ["string"]}, {"types": ["string"]})
-    def _func_value(self, registry: Mapping[str, Any], path: str, name: str) -> Any:
-        """Return the data of a registry value, null where it is missing; letter case is ignored.
+        def __init__(self) -> None:
+            self._until = time.monotonic() + SECONDS
 
-        A key that could not be read is an error.
-        """
-        keys = {fold(key_path): (key_path, key) for key_path, key in registry.items()}
-        child = ""
-        for ancestor in (path, *_parents(path)):
-            if fold(ancestor) not in keys:
-                child = ancestor.rpartition("\\")[2]
-                continue
-            key_path, key = keys[fold(ancestor)]
-            if key["state"] == "unreadable":
-                raise UndecidedError(f"value(): {key_path} could not be read: {key['error']}")
-            if not child:
-                return _value_of(key, name)
-            subkeys = [fold(subkey) for subkey in key["keys"]]
-            if key["state"] == "missing" or fold(child) not in subkeys:
-                return None
-            break
-        raise UndecidedError(f"value(): {path} is not among the keys that are read of a PC")
+        @standard.signature({"types": ["array", "object", "string", "null"]})
+        def _func_count(self, value: Any) -> int:
+            """Return the length, 0 of null."""
+            return len(value or ())
 
+        @standard.signature({"types": ["string"]}, {"types": ["string"]})
+        def _func_match(self, text: str, pattern: str) -> bool:
+            """Return whether a regular expression matches the whole text, whatever the letter case."""
+            remaining = max(0.001, self._until - time.monotonic())
+            try:
+                match = regex.fullmatch(pattern, text, regex.IGNORECASE, timeout=remaining)
+            except regex.error as error:
+                raise UndecidedError(
+                    f"match(): {pattern!r} is not a regular expression: {error}"
+                ) from None
+            except TimeoutError:
+                raise UndecidedError(
+                    f"match(): {pattern!r} takes too long; write it with fewer repetitions within each "
+                    "other"
+                ) from None
+            return match is not None
 
-class Interpreter(visitor.TreeInterpreter):
-    """JMESPath's interpreter, which reports where null or a wrong type of data would decide."""
+        @standard.signature({"types": ["string"]}, {"types": ["string"]})
+        def _func_in_cidr(self, address: str, network: str) -> bool:
+            """Return whether an IP address is in a network: 192.0.2.7 in 192.0.2.0/24."""
+            try:
+                return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+            except ValueError as error:
+                raise UndecidedError(f"in_cidr(): {error}") from None
 
-    def __init__(self) -> None:
-        super().__init__(visitor.Options(custom_functions=Functions()))
-        self._projections = 0
-        self._names: dict[str, bool] = {}
+        @standard.signature({"types": ["string"]}, {"types": ["string"]})
+        def _func_version_cmp(self, left: str, right: str) -> int:
+            """Return -1, 0 or 1, as the left version is older, the same or newer.
 
-    def visit_field(self, node: Any, value: Any) -> Any:
-        """Return what has this name in an object; keep whether any object had it.
+            A version is numbers between dots; 6.3 is 6.3.0.
+            """
+            left_numbers, right_numbers = _version(left), _version(right)
+            return (left_numbers > right_numbers) - (left_numbers < right_numbers)
 
-        Null has no names.
-        """
-        if value is not None:
-            name = str(node["value"])
-            exists = isinstance(value, dict) and name in value
-            self._names[name] = self._names.get(name, False) or exists
-        return super().visit_field(node, value)
+        @standard.signature({"types": ["object"]}, {"types": ["string"]}, {"types": ["string"]})
+        def _func_value(self, registry: Mapping[str, Any], path: str, name: str) -> Any:
+            """Return the data of a registry value, null where it is missing; letter case is ignored.
 
-    def unknown_name(self, optional: Collection[str]) -> str:
-        """Return a name that no object had, except those that may be missing; empty without any."""
-        for name, exists in self._names.items():
-            if not exists and name not in optional:
-                return name
-        return ""
+            A key that could not be read is an error.
+            """
+            keys = {fold(key_path): (key_path, key) for key_path, key in registry.items()}
+            child = ""
+            for ancestor in (path, *_parents(path)):
+                if fold(ancestor) not in keys:
+                    child = ancestor.rpartition("\\")[2]
+                    continue
+                key_path, key = keys[fold(ancestor)]
+                if key["state"] == "unreadable":
+                    raise UndecidedError(f"value(): {key_path} could not be read: {key['error']}")
+                if not child:
+                    return _value_of(key, name)
+                subkeys = [fold(subkey) for subkey in key["keys"]]
+                if key["state"] == "missing" or fold(child) not in subkeys:
+                    return None
+                break
+            raise UndecidedError(f"value(): {path} is not among the keys that are read of a PC")
 
-    def visit_projection(self, node: Any, value: Any) -> Any:
-        """Take each entry of a list."""
-        return self._project(super().visit_projection, node, value)
+    class Interpreter(visitor.TreeInterpreter):
+        """JMESPath's interpreter, which reports where null or a wrong type of data would decide."""
 
-    def visit_value_projection(self, node: Any, value: Any) -> Any:
-        """Take each value of an object."""
-        return self._project(super().visit_value_projection, node, value)
+        def __init__(self) -> None:
+            super().__init__(visitor.Options(custom_functions=Functions()))
+            self._projections = 0
+            self._names: dict[str, bool] = {}
 
-    def visit_filter_projection(self, node: Any, value: Any) -> Any:
-        """Take the entries of a list that a condition holds for."""
-        return self._project(super().visit_filter_projection, node, value)
+        def visit_field(self, node: Any, value: Any) -> Any:
+            """Return what has this name in an object; keep whether any object had it.
 
-    def _project(self, visit: Callable[[Any, Any], Any], node: Any, value: Any) -> Any:
-        # Entries of a list differ: what one of them lacks is not a mistake.
-        self._projections += 1
-        try:
-            return visit(node, value)
-        finally:
-            self._projections -= 1
+            Null has no names.
+            """
+            if value is not None:
+                name = str(node["value"])
+                exists = isinstance(value, dict) and name in value
+                self._names[name] = self._names.get(name, False) or exists
+            return super().visit_field(node, value)
 
-    def visit_comparator(self, node: Any, value: Any) -> Any:
-        """Compare; raise UndecidedError where the answer would say nothing about the PC."""
-        sides = [self.visit(child, value) for child in node["children"]]
-        if node["value"] not in ("eq", "ne"):
-            _check_numbers(sides)
-        elif not self._projections and NULL not in node["children"]:
-            _check_comparable(node["children"], sides)
-        literals = [{"type": "literal", "value": side, "children": []} for side in sides]
-        compared: Any = {**node, "children": literals}
-        return super().visit_comparator(compared, value)
+        def unknown_name(self, optional: Collection[str]) -> str:
+            """Return a name that no object had, except those that may be missing; empty without any."""
+            for name, exists in self._names.items():
+                if not exists and name not in optional:
+                    return name
+            return ""
 
-    def visit_not_expression(self, node: Any, value: Any) -> Any:
-        """Negate; raise UndecidedError where there is nothing to negate."""
-        child = node["children"][0]
-        if not self._projections and self.visit(child, value) is None:
-            raise UndecidedError(f"{_path(child)} is not there")
-        return super().visit_not_expression(node, value)
+        def visit_projection(self, node: Any, value: Any) -> Any:
+            """Take each entry of a list."""
+            return self._project(super().visit_projection, node, value)
+
+        def visit_value_projection(self, node: Any, value: Any) -> Any:
+            """Take each value of an object."""
+            return self._project(super().visit_value_projection, node, value)
+
+        def visit_filter_projection(self, node: Any, value: Any) -> Any:
+            """Take the entries of a list that a condition holds for."""
+            return self._project(super().visit_filter_projection, node, value)
+
+        def _project(self, visit: Callable[[Any, Any], Any], node: Any, value: Any) -> Any:
+            # Entries of a list differ: what one of them lacks is not a mistake.
+            self._projections += 1
+            try:
+                return visit(node, value)
+            finally:
+                self._projections -= 1
+
+        def visit_comparator(self, node: Any, value: Any) -> Any:
+            """Compare; raise UndecidedError where the answer would say nothing about the PC."""
+            sides = [self.visit(child, value) for child in node["children"]]
+            if node["value"] not in ("eq", "ne"):
+                _check_numbers(sides)
+            elif not self._projections and NULL not in node["children"]:
+                _check_comparable(node["children"], sides)
+            literals = [{"type": "literal", "value": side, "children": []} for side in sides]
+            compared: Any = {**node, "children": literals}
+            return super().visit_comparator(compared, value)
+
+        def visit_not_expression(self, node: Any, value: Any) -> Any:
+            """Negate; raise UndecidedError where there is nothing to negate."""
+            child = node["children"][0]
+            if not self._projections and self.visit(child, value) is None:
+                raise UndecidedError(f"{_path(child)} is not there")
+            return super().visit_not_expression(node, value)
 
 
 def parse(text: str, place: str) -> Node:
