@@ -63,7 +63,6 @@ VHDX_HEADERS = (64 * 1024, 128 * 1024)
 VHDX_REGION_TABLES = (192 * 1024, 256 * 1024)
 VDI_TYPES = (1, 2)
 """Dynamic and fixed; the others have a parent."""
-VMDK_COMPRESSED = 1 << 16
 FLAT_TYPES = ("Flat", "vmfs")
 """Ends of the types whose extents hold nothing but the disk's content."""
 MAX_DESCRIPTOR = 64 * 1024

@@ -34,14 +34,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.lab import ssh_session
-from tests.lab.wsman import Execute, wrapper_bytes
+from tests.lab.wsman import BREAKS, Execute, wrapper_bytes
 
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 """Where root's sshd confines the part of it that talks to strangers. The package's service makes it when it starts."""
 BYTES_OF_TCP_INFO = struct.Struct("@120xQQ")
 """tcpi_bytes_acked and tcpi_bytes_received in struct tcp_info (linux/tcp.h)."""
-BREAKS = {"drops the answer": 0.0, "drops half-way": 0.5}
-"""Faults that end the connection when a command's output is due, and how much of that output goes out before."""
 SECONDS_TO_LOG_IN = 20
 SECONDS_TO_END = 5.0
 
