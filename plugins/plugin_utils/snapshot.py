@@ -26,6 +26,7 @@ from .wire import (
     expect,
     is_deeper,
     items,
+    items_of,
     mapping,
     number,
     optional,
@@ -255,40 +256,32 @@ class Snapshot:
             environment=mapping(text, record.get("environment", {}), "environment"),
             registry=Registry(mapping(_parse_key, record.get("registry", {}), "registry")),
             files={file.path.lower(): file for file in files},
-            users=optional(_parse_users, record.get("users"), "users"),
-            network=optional(_parse_texts, record.get("network"), "network"),
+            users=optional(items_of(_parse_user), record.get("users"), "users"),
+            network=optional(items_of(text), record.get("network"), "network"),
             services=optional(_parse_services, record.get("services"), "services"),
             firewall_products=optional(
-                _parse_products, record.get("firewall_products"), "firewall_products"
+                items_of(_parse_product), record.get("firewall_products"), "firewall_products"
             ),
-            probes=optional(_parse_probes, record.get("probes"), "probes"),
+            probes=optional(items_of(parse_probe), record.get("probes"), "probes"),
             errors=mapping(text, record.get("errors", {}), "errors"),
             registered_firewalls=optional(
-                _parse_registered_firewalls,
+                items_of(_parse_registered_firewall),
                 record.get("registered_firewalls"),
                 "registered_firewalls",
             ),
-            networks=optional(_parse_networks, record.get("networks"), "networks"),
+            networks=optional(items_of(_parse_network), record.get("networks"), "networks"),
             firewall_service=optional(
                 _parse_firewall_service, record.get("firewall_service"), "firewall_service"
             ),
             offline=expect(bool, record.get("offline", False), "offline"),
             vantage=expect(bool, record.get("vantage", False), "vantage"),
             hosts_file=optional(_parse_hosts, record.get("hosts_file"), "hosts_file"),
-            addresses=optional(_parse_texts, record.get("addresses"), "addresses"),
+            addresses=optional(items_of(text), record.get("addresses"), "addresses"),
         )
-
-
-def _parse_texts(raw: Any, place: str) -> tuple[str, ...]:
-    return items(text, raw, place)
 
 
 def _parse_services(raw: Any, place: str) -> dict[str, str]:
     return mapping(text, raw, place)
-
-
-def _parse_probes(raw: Any, place: str) -> tuple[Probe, ...]:
-    return items(parse_probe, raw, place)
 
 
 def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
@@ -298,14 +291,6 @@ def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
         if names:
             entries.append(HostsEntry(address, tuple(name.rstrip(".") for name in names)))
     return tuple(entries)
-
-
-def _parse_users(raw: Any, place: str) -> tuple[User, ...]:
-    return items(_parse_user, raw, place)
-
-
-def _parse_products(raw: Any, place: str) -> tuple[FirewallProduct, ...]:
-    return items(_parse_product, raw, place)
 
 
 def _parse_state(raw: Any, place: str) -> State:
@@ -364,20 +349,12 @@ def _parse_product(raw: Any, place: str) -> FirewallProduct:
     )
 
 
-def _parse_registered_firewalls(raw: Any, place: str) -> tuple[RegisteredFirewall, ...]:
-    return items(_parse_registered_firewall, raw, place)
-
-
 def _parse_registered_firewall(raw: Any, place: str) -> RegisteredFirewall:
     record = _record(raw, place, ("name", "categories"))
     return RegisteredFirewall(
         text(record.get("name"), f"{place}.name"),
         items(number, record.get("categories"), f"{place}.categories"),
     )
-
-
-def _parse_networks(raw: Any, place: str) -> tuple[ConnectedNetwork, ...]:
-    return items(_parse_network, raw, place)
 
 
 def _parse_network(raw: Any, place: str) -> ConnectedNetwork:
