@@ -27,7 +27,7 @@ from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
     NOT_DETERMINED,
     SESSION_PROBE,
-    Outcome,
+    ChangeResult,
     ProbingHost,
     Target,
     WindowsImage,
@@ -36,13 +36,15 @@ from ..plugin_utils.targets import (
 from ..plugin_utils.text import one_line
 
 try:
-    from requests.exceptions import ChunkedEncodingError
+    from requests.exceptions import ChunkedEncodingError, ReadTimeout
     from requests.exceptions import ConnectionError as RequestError
 except ImportError:
     # It is there, and raises these, only where PCs are reached over winrm or psrp.
     CONNECTION_ENDED: tuple[type[Exception], ...] = (ConnectionError,)
+    NO_ANSWER: tuple[type[Exception], ...] = (TimeoutError,)
 else:
     CONNECTION_ENDED = (ConnectionError, ChunkedEncodingError, RequestError)
+    NO_ANSWER = (TimeoutError, ReadTimeout)
 
 display = Display()
 
@@ -75,10 +77,11 @@ class ActionModule(ControllerAction):
         findings = self._waived(before)
         changes = remedies(findings) if apply else []
         outcome = self._changed(target, snapshot, changes)
-        after = _probed(target, outcome.snapshot, policy)
-        if after is not snapshot:
+        changed = before if outcome.snapshot is snapshot else Assessment(outcome.snapshot, policy)
+        after = _probed(target, changed)
+        if after is not before:
             status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
-            judged_again = self._waived(Assessment(after, policy))
+            judged_again = self._waived(after)
             findings = settle(findings, judged_again, outcome.made, status)
             findings = _with_restarts(findings, outcome.restarts)
         return self._result(policy, findings, outcome)
@@ -103,11 +106,12 @@ class ActionModule(ControllerAction):
             reply: Mapping[str, Any] = self._execute_module(
                 module_name=module, module_args=options, task_vars=dict(self._variables)
             )
-        except CONNECTION_ENDED as error:
+        except (*NO_ANSWER, *CONNECTION_ENDED) as error:
             display.vvv(f"{host}: {type(error).__name__}: {error}")
+            is_silent = isinstance(error, NO_ANSWER)
             # Python's own text would end up in the report.
             raise AnsibleConnectionFailure(
-                "The PC ended the connection before it had answered."
+                connection.SILENT if is_silent else connection.ENDED
             ) from None
         # Not under "warnings": ansible-core 2.21 prints those itself, without the host.
         notes: Sequence[str] = ()
@@ -119,16 +123,18 @@ class ActionModule(ControllerAction):
             display.warning(one_line(f"{host}: {note}", MAX_WARNING))
         return reply
 
-    def _changed(self, target: Target, snapshot: Snapshot, changes: Sequence[Change]) -> Outcome:
+    def _changed(
+        self, target: Target, snapshot: Snapshot, changes: Sequence[Change]
+    ) -> ChangeResult:
         """Return what became of the changes, in check mode what would become of them."""
         if not changes:
-            return Outcome(snapshot, (), ())
+            return ChangeResult(snapshot, (), ())
         steps: list[operations.Operation] = []
         for change in changes:
             steps.extend(change.operations)
         predicted = snapshot.change(operations.predict(steps, snapshot.registry))
         if self._task.check_mode and not target.rehearses:
-            return Outcome(predicted, changes, ())
+            return ChangeResult(predicted, changes, ())
         probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
         try:
             outcome = target.change(
@@ -140,7 +146,7 @@ class ActionModule(ControllerAction):
                 f"{NOT_DETERMINED}"
             ) from None
         observed = outcome.snapshot
-        return Outcome(
+        return ChangeResult(
             observed.with_probes(snapshot).with_probes(observed),
             outcome.made,
             outcome.failures,
@@ -158,7 +164,7 @@ class ActionModule(ControllerAction):
         )
 
     def _result(
-        self, policy: Policy, findings: Sequence[Finding], outcome: Outcome
+        self, policy: Policy, findings: Sequence[Finding], outcome: ChangeResult
     ) -> dict[str, Any]:
         message = _summary(findings)
         if outcome.failures:
@@ -181,16 +187,22 @@ class ActionModule(ControllerAction):
         return result
 
 
-def _probed(target: Target, snapshot: Snapshot, policy: Policy) -> Snapshot:
-    """Return the snapshot with the probes that only follow from what the first ones showed."""
+def _probed(target: Target, assessment: Assessment) -> Assessment:
+    """Return the assessment with the probes that only follow from what the first ones showed.
+
+    It is the same one where none follow, so that nothing is worked out twice.
+    """
+    policy = assessment.policy
     for _round in range(probe_plan.ROUNDS):
-        probes = probe_plan.missing_probes(Assessment(snapshot, policy).proxy)
+        probes = probe_plan.missing_probes(assessment.proxy)
         if not probes:
             break
-        snapshot = snapshot.with_probes(target.observe({"probes": probes}))
-    for user, user_probes in session.user_probes(Assessment(snapshot, policy).proxy):
+        observed = target.observe({"probes": probes})
+        assessment = Assessment(assessment.snapshot.with_probes(observed), policy)
+    snapshot = assessment.snapshot
+    for user, user_probes in session.user_probes(assessment.proxy):
         snapshot = target.observe_as_user(user, user_probes, snapshot)
-    return snapshot
+    return assessment if snapshot is assessment.snapshot else Assessment(snapshot, policy)
 
 
 def _with_restarts(findings: Sequence[Finding], restarts: Mapping[str, str]) -> list[Finding]:

@@ -28,6 +28,10 @@ from typing import Any, Protocol
 
 NOT_TRIED = "No connection was tried. "
 """What the message of a host begins with whose connection lacks something."""
+ENDED = "The PC ended the connection before it had answered."
+"""The message of a host whose connection ended while a task ran."""
+SILENT = "The PC accepted the connection and did not answer in time."
+"""The message of a host that let a task's request wait."""
 ENVIRONMENT = re.compile(
     r"""\b(?:lookup|query|q)\s*\(\s*(['"])(?:ansible\.(?:builtin|legacy)\.)?env\1\s*,\s*(['"])(\w+)\2"""
 )

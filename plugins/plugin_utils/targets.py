@@ -51,7 +51,7 @@ class TargetError(ETS6Error):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChangeResult:
     """What became of changes.
 
     snapshot is what was observed afterwards, made the changes that were carried out, failures a
@@ -89,7 +89,9 @@ class Target(ABC):
         """Read and probe. Raises TargetError; Ansible reports what keeps it from connecting."""
         return self._run(request)[0]
 
-    def change(self, changes: Sequence[Change], registry: Registry, request: Request) -> Outcome:
+    def change(
+        self, changes: Sequence[Change], registry: Registry, request: Request
+    ) -> ChangeResult:
         """Make the changes, then read and probe. Raises TargetError."""
         steps = self._steps(changes, registry)
         wire = [operation for _change, operation in steps]
@@ -210,7 +212,7 @@ def _outcome(
     changes: Sequence[Change],
     steps: Sequence[Step],
     results: Sequence[Mapping[str, Any]],
-) -> Outcome:
+) -> ChangeResult:
     failures = []
     restarts = {}
     failed_subjects = set()
@@ -234,7 +236,7 @@ def _outcome(
     if not_begun:
         failures.append(f"Not begun: {not_begun} more.")
     made = [change for change in changes if change.subject not in failed_subjects]
-    return Outcome(snapshot, made, failures, restarts)
+    return ChangeResult(snapshot, made, failures, restarts)
 
 
 def _message(reply: Mapping[str, Any]) -> str:

@@ -187,22 +187,39 @@ def test_a_pc_that_does_not_report_on_its_operations_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "message"),
     [
-        requests.exceptions.ConnectionError("('Connection aborted.', RemoteDisconnected('...'))"),
-        requests.exceptions.ChunkedEncodingError("IncompleteRead(7 bytes read, 9 more expected)"),
-        ConnectionResetError(104, "Connection reset by peer"),
+        (
+            requests.exceptions.ConnectionError(
+                "('Connection aborted.', RemoteDisconnected('...'))"
+            ),
+            "The PC ended the connection before it had answered.",
+        ),
+        (
+            requests.exceptions.ChunkedEncodingError(
+                "IncompleteRead(7 bytes read, 9 more expected)"
+            ),
+            "The PC ended the connection before it had answered.",
+        ),
+        (
+            ConnectionResetError(104, "Connection reset by peer"),
+            "The PC ended the connection before it had answered.",
+        ),
+        (
+            requests.exceptions.ReadTimeout("HTTPSConnectionPool(...): Read timed out."),
+            "The PC accepted the connection and did not answer in time.",
+        ),
     ],
 )
-def test_a_pc_that_ends_the_connection_half_way_is_unreachable_in_plain_words(
-    error: Exception,
+def test_a_pc_whose_connection_fails_half_way_is_unreachable_in_plain_words(
+    error: Exception, message: str
 ) -> None:
     def target(**_arguments: Any) -> dict[str, Any]:
         raise error
 
     with pytest.raises(AnsibleConnectionFailure) as raised:
         run(target)
-    assert raised.value.message == "The PC ended the connection before it had answered."
+    assert raised.value.message == message
     assert raised.value.__cause__ is None, (
         "ansible-core would put the text of the cause into the report"
     )
