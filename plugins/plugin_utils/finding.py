@@ -89,7 +89,8 @@ class Finding:
 
     reason is a sentence for an administrator. evidence holds JSON data, keys stable for a control. A remedy is there
     only where the policy lets this collection carry it out and it would help; of a finding that counts as changed it is
-    what was done. waiver is the exception that covers the finding (waiver.apply), in its wire form.
+    what was done. waiver is the exception that covers the finding (waiver.apply), in its wire form. sent: its changes were
+    sent, and what became of them is not known.
     """
 
     control: Control
@@ -99,6 +100,7 @@ class Finding:
     remedy: Sequence[Change] = ()
     changed: bool = False
     waiver: Mapping[str, Any] | None = None
+    sent: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the finding as it stands in report.json."""
@@ -110,6 +112,8 @@ class Finding:
             "changed": self.changed,
             "changes": [change.to_wire() for change in self.remedy],
         }
+        if self.sent:
+            wire["sent"] = True
         if self.waiver is not None:
             wire["waiver"] = dict(self.waiver)
         return wire
@@ -122,6 +126,27 @@ def remedies(findings: Iterable[Finding]) -> list[Change]:
         for change in finding.remedy:
             changes.setdefault(change.subject, change)
     return list(changes.values())
+
+
+SENT = "Its changes were sent; what became of them could not be determined."
+
+
+def sent(findings: Iterable[Finding], changes: Iterable[Change]) -> list[Finding]:
+    """Return the findings before a change of which it is not known what became of it.
+
+    One whose changes were sent is unknown now.
+    """
+    subjects = {change.subject for change in changes}
+    marked = []
+    for finding in findings:
+        remedy = [change for change in finding.remedy if change.subject in subjects]
+        if remedy:
+            reason = f"{finding.reason} {SENT}"
+            finding = dataclasses.replace(
+                finding, status=Status.UNKNOWN, reason=reason, remedy=remedy, sent=True
+            )
+        marked.append(finding)
+    return marked
 
 
 def settle(

@@ -23,7 +23,7 @@ from .probes import Probe
 from .proxy.context import ProxyContext
 from .reachability import probe_plan, session
 from .snapshot import Registry, Snapshot, User
-from .text import sentence
+from .text import count, sentence
 from .wire import SnapshotError
 
 NOT_DETERMINED = (
@@ -56,13 +56,15 @@ class ChangeResult:
 
     snapshot is what was observed afterwards, made the changes that were carried out, failures a
     sentence for each operation that was not. restarts has a sentence, by the subject of the change,
-    for each change that has to wait for a restart of the PC.
+    for each change that has to wait for a restart of the PC. sent are changes of which it is not
+    known what became of them; failures then says why.
     """
 
     snapshot: Snapshot
     made: Sequence[Change]
     failures: Sequence[str]
     restarts: Mapping[str, str] = field(default_factory=dict)
+    sent: Sequence[Change] = ()
 
 
 class Target(ABC):
@@ -72,6 +74,8 @@ class Target(ABC):
     module: str
     rehearses = False
     """Whether changes are sent in check mode, too: the module makes them and throws them away."""
+    all_or_nothing = False
+    """Whether an error means that nothing was changed."""
 
     def __init__(self, execute: Execute, policy: Policy) -> None:
         self.execute = execute
@@ -98,8 +102,7 @@ class Target(ABC):
         snapshot, results = self._run({**request, "operations": wire})
         if len(results) != len(steps):
             raise TargetError(
-                f"{self.name} was given {len(steps)} operations and reported on {len(results)}: "
-                f"{NOT_DETERMINED}"
+                f"{self.name} reported on {len(results)} of {count(len(steps), 'operation')}."
             )
         return _outcome(snapshot, changes, steps, results)
 
@@ -185,6 +188,7 @@ class WindowsImage(Target):
 
     module = "ets6.network.windows_image"
     rehearses = True
+    all_or_nothing = True
 
     def __init__(self, execute: Execute, policy: Policy, image: Mapping[str, Any]) -> None:
         super().__init__(execute, policy)

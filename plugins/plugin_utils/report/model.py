@@ -115,6 +115,7 @@ class Finding(TypedDict):
     changed: bool
     changes: list[Change]
     at: NotRequired[str]
+    sent: NotRequired[bool]
     waiver: NotRequired[AppliedWaiver]
 
 
