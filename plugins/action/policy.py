@@ -15,7 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import connection, limits, operations, origin
+from ..plugin_utils import connection, limits, operations, origin, record
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, sent, settle
@@ -85,6 +85,10 @@ class ActionModule(ControllerAction):
         before = Assessment(snapshot, policy)
         findings = self._waived(before)
         changes = remedies(findings) if apply else []
+        self._interrupted = record.interrupted(snapshot.registry)
+        if self._interrupted:
+            display.warning(f"{variables.get('inventory_hostname')}: {self._interrupted.sentence}")
+            changes += [self._interrupted.removal()] if apply else []
         try:
             with self._explained():
                 findings, outcome = self._settled(target, before, findings, changes)
@@ -214,6 +218,9 @@ class ActionModule(ControllerAction):
             "failed": bool(outcome.failures),
             "msg": message,
         }
+        if self._interrupted:
+            result["interrupted"] = self._interrupted.to_wire()
+            result["msg"] = f"{message} {self._interrupted.sentence}"
         if self._task.diff:
             result["diff"] = [_diff(change) for change in outcome.made]
         return result

@@ -20,6 +20,8 @@ $script:Windows = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
 $script:ProfileList = "$Windows\ProfileList"
 $script:Internet = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
 $script:LocalRules = 'HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
+# That changes were begun. It stays where the PC or the run ends in the middle, and the next run reads it.
+$script:Record = @{ path = 'HKLM\SOFTWARE\ets6.network'; name = 'Begun'; kind = $null; made = 'HKLM\SOFTWARE\ets6.network' }
 $script:Kinds = @{
   REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_MULTI_SZ = 'MultiString'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
   REG_BINARY = 'Binary'; REG_NONE = 'None'
@@ -738,6 +740,15 @@ Function Invoke-ETS6Plan($Operations, [bool]$CheckMode) {
   $states = @($Operations | ForEach-Object { @{ state = 'not_done'; error = '' } })
   if ($CheckMode) { return , $states }
   $undo = [Collections.Generic.List[object]]::new()
+  try {
+    $begun = "$([DateTime]::UtcNow.ToString('s'))Z $($states.Count)"
+    Set-ETS6Value -Undo $undo -Path $Record.path -Name $Record.name -Type REG_SZ -Data $begun
+    $undo.Clear()
+  }
+  catch {
+    $states[0] = @{ state = 'failed'; error = Get-ETS6Error $_ }
+    return , $states
+  }
   $failed = @()
   for ($at = 0; $at -lt $Operations.Count; $at++) {
     $unit = $Operations[$at]['unit']
@@ -757,6 +768,8 @@ Function Invoke-ETS6Plan($Operations, [bool]$CheckMode) {
       if ($unit) { $failed += $unit }
     }
   }
+  try { Restore-ETS6Value $Record }
+  catch { $states[-1].error += " $($Record.path), $($Record.name) could not be removed: $(Get-ETS6Error $_)" }
   , $states
 }
 

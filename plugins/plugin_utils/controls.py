@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from . import custom
+from . import custom, record
 from .declaration import Check, Family, Judgement, not_applicable
 from .finding import Change, Control, Finding
 from .firewall.context import FirewallContext
@@ -55,8 +55,9 @@ def catalogue(policy: Policy) -> list[Control]:
 def request(policy: Policy) -> dict[str, Sequence[object]]:
     """Return what has to be read so that every control can be judged: options of windows_host."""
     merged: dict[str, list[object]] = {}
-    for family_request in (firewall_request, proxy_request, reachability_request):
-        for option, items in family_request(policy).items():
+    requests = [firewall_request(policy), proxy_request(policy), reachability_request(policy)]
+    for family_request in (*requests, record.REQUEST):
+        for option, items in family_request.items():
             requested = merged.setdefault(option, [])
             requested.extend(item for item in items if item not in requested)
     return dict(merged)

@@ -18,7 +18,7 @@ from tests.lab.play import Played, play
 from tests.lab.script import find_pwsh
 
 ENFORCE, VERIFY = "playbooks/ets6-network.yml", "playbooks/verify.yml"
-TIMEOUT = 20
+TIMEOUT = {"winrm": 20, "ssh": 20, "psrp": 45}
 """Seconds for a PC in these tests: an engine of PowerShell Remoting takes some of them to start."""
 
 
@@ -45,8 +45,8 @@ def with_sound_one(
     return build
 
 
-def limited(lab: Lab, playbook: str, *words: str) -> Played:
-    return play(lab, playbook, "-e", f"ets6_network_timeout={TIMEOUT}", *words)
+def limited(lab: Lab, playbook: str, transport: str) -> Played:
+    return play(lab, playbook, "-e", f"ets6_network_timeout={TIMEOUT[transport]}")
 
 
 @pytest.mark.parametrize("transport", ["winrm", "psrp", "ssh"])
@@ -56,12 +56,13 @@ def test_a_pc_that_never_ends_or_prints_without_end_costs_only_itself(transport:
         ("pc-hangs", transport, faults.NEVER_ENDS), ("pc-prints", transport, faults.ENDLESS)
     )
     with Lab(build, scripts=False) as lab:
-        played = limited(lab, VERIFY)
-    assert played.seconds < TIMEOUT + 25
+        played = limited(lab, VERIFY, transport)
+    assert played.seconds < TIMEOUT[transport] + 25
     assert played.statuses() == {"pc-hangs": "unknown", "pc-prints": "unknown", "pc-sound": "pass"}
     hangs, prints = (played.host(name)["reason"] for name in ("pc-hangs", "pc-prints"))
-    assert f"within {TIMEOUT} seconds (ets6_network_timeout)" in hangs
-    assert "MiB" in prints or f"within {TIMEOUT} seconds (ets6_network_timeout)" in prints
+    late = f"within {TIMEOUT[transport]} seconds (ets6_network_timeout)"
+    assert late in hangs
+    assert late in prints or "takes more than 1024 MiB" in prints
 
 
 LOST = {
@@ -92,15 +93,16 @@ def test_changes_whose_answer_is_lost_stay_in_the_report_and_the_next_run_judges
     members = [(name, transport, faults.SECOND + fault) for name, fault in names.items()]
     with Lab(with_sound_one(*members, kind=fleet.drifted), scripts=False) as lab:
         before = lab.registries()
-        played = limited(lab, ENFORCE)
+        played = limited(lab, ENFORCE, transport)
         after = lab.registries()
         lab.endpoint.faults = {}
         if lab.ssh:
             lab.ssh.faults = {}
         for member in lab.members.values():
             member.fault = ""
-        again = limited(lab, ENFORCE)
-    assert played.statuses() == {**dict.fromkeys(names, "unknown"), "pc-sound": "pass"}
+        again = limited(lab, ENFORCE, transport)
+    # What failed before and is not what was changed still fails, as far as is known.
+    assert played.statuses() == {**dict.fromkeys(names, "fail"), "pc-sound": "pass"}
     for name, fault in names.items():
         assert after[name] != before[name], f"{fault}: the PC was changed"
         assert f"{name}" in played.output

@@ -591,6 +591,56 @@ def of_one_key_all_values_are_written_or_none(answer: Answer) -> None:
     assert not answer.changed
 
 
+RECORD = r"HKLM\SOFTWARE\ets6.network"
+"""Where windows_host writes that it began to change something, until it has ended."""
+
+
+def _was_interrupted(pc: Pc) -> None:
+    _every_user(pc)
+    pc.set(RECORD, Begun=["REG_SZ", "2026-11-27T08:00:00Z 3"])
+
+
+@question(
+    pc=_was_interrupted,
+    asked={"registry": [{"path": RECORD}], "operations": [value(TEST, "later", "REG_SZ", "x")]},
+)
+def no_record_is_left_of_changes_that_came_to_their_end(answer: Answer) -> None:
+    assert answer.states() == ["done"]
+    assert answer.key(RECORD)["state"] == "missing"
+    assert answer.paths(RECORD) == []
+
+
+def _takes_no_record(pc: Pc) -> None:
+    _every_user(pc)
+    pc.state["faults"]["set_registry_value:Begun"] = "Zugriff verweigert"
+
+
+@question(
+    pc=_takes_no_record,
+    asked={"operations": [value(TEST, "later", "REG_SZ", "x"), value(TEST, "Old")]},
+)
+def without_a_record_nothing_is_begun(answer: Answer) -> None:
+    assert answer.states() == ["failed", "not_done"]
+    assert "Zugriff verweigert" in answer.operations[0]["error"]
+    assert "Old" in answer.state["registry"][TEST]["values"]
+    assert not answer.changed
+
+
+def _keeps_the_record(pc: Pc) -> None:
+    _every_user(pc)
+    pc.state["faults"]["remove_registry_value:Begun"] = "noch in Benutzung"
+
+
+@question(
+    pc=_keeps_the_record,
+    asked={"operations": [value(TEST, "later", "REG_SZ", "x"), value(TEST, "Old")]},
+)
+def a_record_that_cannot_be_removed_is_said(answer: Answer) -> None:
+    assert answer.states() == ["done", "done"]
+    assert rf"{RECORD}, Begun could not be removed" in answer.operations[-1]["error"]
+    assert answer.state["registry"][RECORD]["values"]["Begun"][1].endswith(" 2")
+
+
 def _cannot_go_back(pc: Pc) -> None:
     _fails_in_a_unit(pc)
     pc.state["faults"]["remove_registry_value:fresh"] = "noch in Benutzung"

@@ -185,7 +185,10 @@ def _model(member: fleet.Member, line: str, data: bytes) -> tuple[bytes, bytes, 
             "msg": f"a model PC answers windows_host only, not {asked and asked[0]}",
         }
     else:
-        reply = model.answer(member.pc, asked[1])
+        try:
+            reply = model.answer(member.pc, asked[1])
+        except model.PowerLossError:
+            return b"", b"", 1
     return json.dumps(reply).encode(), b"", 0
 
 

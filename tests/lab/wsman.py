@@ -171,6 +171,8 @@ class Wsman(Handler):
         if fault == "drops the command" and request.verb == "Command":
             return self._hang_up()
         status, text = self._spoilt(request, fault) or self._reply(request, fault)
+        if fault == faults.SERVER_ERROR and status == 200 and _brings_output(request):
+            status, text = 500, "<html><body>Interner Serverfehler</body></html>"
         kind, content = SOAP_XML, text.encode("utf-8")
         if encrypted:
             kind, content = self._encrypt(content)
@@ -192,8 +194,6 @@ class Wsman(Handler):
         if fault == faults.ENDLESS:
             is_psrp = request.resource.startswith(psrp.RESOURCE)
             return 200, psrp.endless(request) if is_psrp else _endless(request)
-        if fault == faults.SERVER_ERROR:
-            return 500, "<html><body>Interner Serverfehler</body></html>"
         return None
 
     def _packet(self, status: int, kind: str, content: bytes) -> bytes:

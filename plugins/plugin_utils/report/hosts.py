@@ -12,7 +12,17 @@ from typing import Any
 
 from ..text import shorten
 from .hashes import digest
-from .model import OPEN, UNREACHABLE, WORST_FIRST, Control, Finding, Host, Json, Report
+from .model import (
+    OPEN,
+    UNREACHABLE,
+    WORST_FIRST,
+    Control,
+    Finding,
+    Host,
+    Interrupted,
+    Json,
+    Report,
+)
 
 NOT_YET = "This host has not been judged yet."
 MAX_REASON = 4_000
@@ -26,7 +36,8 @@ class HostResult:
     """One host of a run and what became of it.
 
     reason is set where the host as a whole was not judged, or not to the end. at is when it was
-    judged. variables are the ones that it was judged by.
+    judged. variables are the ones that it was judged by. interrupted is what the PC has of an earlier
+    run that did not end.
     """
 
     name: str
@@ -36,6 +47,7 @@ class HostResult:
     groups: Sequence[str] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    interrupted: Interrupted | None = None
 
     @classmethod
     def from_task(
@@ -56,14 +68,17 @@ class HostResult:
         status, reason = _why_not_judged(result)
         if reason:
             return cls.not_judged(name, status, reason, controls, groups, ended)
-        content = plain({key: result.get(key) for key in ("at", "findings", "variables")})
+        names = ("at", "findings", "variables", "interrupted")
+        content = plain({key: result.get(key) for key in names})
         findings: list[Finding] = content["findings"]
         findings.sort(key=lambda finding: control_key(finding["control"]))
         if result.get("failed"):
             reason = _message(result)
         at = content["at"] or ended
         variables = content["variables"] or {}
-        return cls(name, worst_status(findings), at, reason, groups, variables, findings)
+        status = worst_status(findings)
+        interrupted = content["interrupted"]
+        return cls(name, status, at, reason, groups, variables, findings, interrupted)
 
     @classmethod
     def not_judged(
@@ -105,6 +120,8 @@ class HostResult:
         for name, value in sorted(self.variables.items()):
             if name not in common:
                 host["variables"][name] = value
+        if self.interrupted:
+            host["interrupted"] = self.interrupted
         host["sha256"] = digest(host)
         return host
 

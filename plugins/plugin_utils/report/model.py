@@ -119,6 +119,13 @@ class Finding(TypedDict):
     waiver: NotRequired[AppliedWaiver]
 
 
+class Interrupted(TypedDict):
+    """An earlier run that did not end on this host: when it began (may be empty), and how much."""
+
+    at: str
+    operations: int
+
+
 class Host(TypedDict):
     """A host of the run. reason says why it was not judged, or not to the end; else it is empty."""
 
@@ -129,6 +136,7 @@ class Host(TypedDict):
     groups: list[str]
     variables: Json
     findings: list[Finding]
+    interrupted: NotRequired[Interrupted]
     sha256: str
 
 

@@ -31,6 +31,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry impo
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValues
 
 KEY = r"HKLM\SOFTWARE\Acme"
+RECORD = r"HKLM\SOFTWARE\ets6.network"
 REQUEST = {"registry": [{"path": KEY, "depth": 0}], "probes": [{"name": "first"}]}
 
 
@@ -64,6 +65,7 @@ class Target:
     def __init__(self, x: int | None, refuses: bool = False, loses: bool = False) -> None:
         self.x, self.refuses, self.loses = x, refuses, loses
         self.error = "access denied"
+        self.begun: str | None = None
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def __call__(
@@ -77,13 +79,20 @@ class Target:
             elif self.refuses:
                 outcomes.append({"state": "failed", "error": self.error})
             else:
-                self.x = step["values"][0][2]
+                if step["path"] == KEY:
+                    self.x = step["values"][0][2]
                 outcomes.append({"state": "done"})
+            if step["path"] == RECORD:
+                self.begun = None
         values = {} if self.x is None else {"x": ["REG_DWORD", self.x]}
+        record = {} if self.begun is None else {"Begun": ["REG_SZ", self.begun]}
         probes = [{"name": probe["name"], "proxy": ""} for probe in module_args.get("probes", ())]
         content = {
             "version": 1,
-            "registry": {KEY: {"state": "present", "values": values}},
+            "registry": {
+                KEY: {"state": "present", "values": values},
+                RECORD: {"state": "present", "values": record},
+            },
             "probes": probes,
         }
         packed = base64.b64encode(gzip.compress(json.dumps(content).encode())).decode()
@@ -302,6 +311,34 @@ def test_what_is_lost_after_a_change_was_made_does_not_take_the_change_along(
     assert (result["failed"], result["changed"]) == (True, True)
     assert result["findings"][0]["status"] == "fixed"
     assert "Not everything could be probed: The PC ended the connection" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "at", "number"),
+    [
+        ("2026-11-28T21:00:00Z 4", "2026-11-28T21:00:00Z", 4),
+        ("\x1b[31m \n4", "", 0),
+        ("2026-11-28T21:00:00Z -4", "", 0),
+    ],
+)
+def test_what_an_interrupted_run_left_is_reported_and_then_removed(
+    begun: str, at: str, number: int
+) -> None:
+    target = Target(1)
+    target.begun = begun
+    only_judged = run(target, apply=False)
+    assert only_judged["interrupted"] == {"at": at, "operations": number}
+    assert "An earlier run began" in only_judged["msg"]
+    assert "\x1b" not in only_judged["msg"]
+    assert (target.begun, only_judged["changed"]) == (begun, False)
+    predicted = run(target, check=True)
+    assert (target.begun, predicted["changed"]) == (begun, True)
+    done = run(target)
+    assert done["interrupted"] == {"at": at, "operations": number}
+    assert (target.begun, done["changed"], done["failed"]) == (None, True, False)
+    again = run(target)
+    assert "interrupted" not in again
+    assert again["changed"] is False
 
 
 def test_an_error_of_an_image_means_that_nothing_was_changed() -> None:
