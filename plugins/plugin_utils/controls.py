@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from . import custom
 from .declaration import Check, Family, Judgement, not_applicable
-from .finding import Change, Control, Finding
+from .finding import NOT_MET, Change, Contact, Control, Finding, Status
 from .firewall.context import FirewallContext
 from .firewall.controls import FAMILY as FIREWALL
 from .firewall.controls import request as firewall_request
@@ -28,7 +28,7 @@ from .reachability.context import ReachabilityContext
 from .reachability.controls import FAMILY as REACHABILITY
 from .reachability.controls import request as reachability_request
 from .snapshot import Snapshot
-from .text import printable, printable_data, shorten
+from .text import first_words, printable, printable_data, shorten
 
 MAX_REASON = 4_000
 """Characters of a finding's reason."""
@@ -37,6 +37,9 @@ MAX_TEXT = 1_000
 
 MAX_CUSTOM_TEXT = 4_001
 """The same for a custom control, whose evidence is whatever its expression selects."""
+
+MAX_SUBJECTS = 3
+"""Changes that an advice names."""
 
 PROBES_ONLY = "This host is not a Windows PC; it only probes."
 NOT_WANTED = "ets6_network_state is absent: the PC does not have to be ready for ETS6."
@@ -77,7 +80,7 @@ class Assessment:
     @cached_property
     def findings(self) -> list[Finding]:
         """A finding for every control of the catalogue, in its order."""
-        findings = list(self._findings())
+        findings = _with_causes(list(self._findings()))
         return findings + self._custom_findings(findings)
 
     def _findings(self) -> Iterator[Finding]:
@@ -90,7 +93,20 @@ class Assessment:
         """Return a finding for each control of a family, in order."""
         for check in family.checks(self.policy):
             judgement = self._judgement(family, check, context)
-            yield _present(_finding(check.control, judgement), MAX_TEXT)
+            finding = _finding(check.control, self._with_advice(judgement))
+            yield _present(finding, MAX_TEXT)
+
+    def _with_advice(self, judgement: Judgement) -> Judgement:
+        """Return the judgement with the playbook to run where that makes the changes."""
+        if not judgement.remedy:
+            return judgement
+        playbook = "ets6.network.enforce"
+        if self.snapshot.offline:
+            playbook = "ets6.network.image with ets6_network_apply=true"
+        elif self.policy.state == "absent":
+            playbook = "ets6.network.remove"
+        subjects = first_words([change.subject for change in judgement.remedy], MAX_SUBJECTS)
+        return judgement.advise(f"Run {playbook}. It changes: {subjects}.", Contact.ENFORCE)
 
     def _judgement(
         self, family: Family[ContextT], check: Check[ContextT], context: ContextT
@@ -115,8 +131,27 @@ class Assessment:
 
 def _finding(control: Control, judgement: Judgement) -> Finding:
     return Finding(
-        control, judgement.status, judgement.reason, judgement.evidence, judgement.remedy
+        control,
+        judgement.status,
+        judgement.reason,
+        judgement.evidence,
+        judgement.remedy,
+        advice=judgement.advice,
+        contact=judgement.contact,
+        caused_by=judgement.caused_by,
     )
+
+
+def _with_causes(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings; one that could not be judged names the control that it needs."""
+    not_met = {finding.control.id for finding in findings if finding.status in NOT_MET}
+    caused = []
+    for finding in findings:
+        causes = [control_id for control_id in finding.control.needs if control_id in not_met]
+        if finding.status is Status.UNKNOWN and causes and not finding.caused_by:
+            finding = dataclasses.replace(finding, caused_by=causes[0])
+        caused.append(finding)
+    return caused
 
 
 def _present(finding: Finding, max_text: int) -> Finding:
@@ -124,6 +159,7 @@ def _present(finding: Finding, max_text: int) -> Finding:
     return dataclasses.replace(
         finding,
         reason=shorten(printable(finding.reason), MAX_REASON),
+        advice=shorten(printable(finding.advice), MAX_REASON),
         evidence=printable_data(finding.evidence, max_text),
         remedy=tuple(_present_change(change) for change in finding.remedy),
     )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..declaration import Family, Judgement
-from ..finding import Severity
+from ..finding import Contact, Severity
 from ..formats.firewall_rule import Direction
 from . import rules, traffic
 from .context import FirewallContext
@@ -15,7 +15,7 @@ from .subjects import ProgramTraffic, program_traffic
 
 __all__ = ["FAMILY", "request"]
 
-FAMILY: Family[FirewallContext] = Family("firewall")
+FAMILY: Family[FirewallContext] = Family("firewall", Contact.FIREWALL)
 
 
 @FAMILY.control(
@@ -45,6 +45,7 @@ def in_charge(context: FirewallContext) -> Judgement:
     title="ETS6's programs are installed where firewall rules can name them",
     headline="ETS6's programs were not found",
     severity=Severity.HIGH,
+    contact=Contact.PC,
     rationale="A rule of Windows Defender Firewall applies to one path. Where ETS6 is installed "
     "elsewhere, or not at all, rules have no effect.",
     remedy="Install ETS6, or add its folder to ets6_network_paths.",
@@ -64,6 +65,7 @@ def _managed_rule_removed(context: FirewallContext, subject: ProgramTraffic) -> 
     title="The managed rule that allows {program} to receive {protocol} is present",
     headline="The managed rule that allows {program} to receive {protocol} is missing or differs",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="The vendor asks for four rules, TCP and UDP, for ETS6N.exe and ETS6C.exe "
     "(KNX support article 4403452514066).",
     remedy="Creates the rule, corrects it where a field differs, and moves it to the folder of "
@@ -80,6 +82,7 @@ def managed_rule(context: FirewallContext, subject: ProgramTraffic) -> Judgement
     title="No blocking rule of the Windows prompt is left",
     headline="Blocking rules of a cancelled Windows prompt keep ETS6 from receiving",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="A user who cancels the firewall's prompt, or has no right to answer it, gets rules "
     "that block ETS6, and a blocking rule wins over every allow rule.",
     remedy="Removes these rules, unless ets6_network_blocks is none.",
@@ -94,6 +97,7 @@ def prompt_blocks(context: FirewallContext) -> Judgement:
     title="No other rule blocks ETS6",
     headline="A rule that an administrator made blocks ETS6",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="An administrator made a blocking rule that no prompt of Windows made. It wins over "
     "every allow rule.",
     remedy="Removes rules of the local store that name ETS6's programs, only where "
@@ -110,6 +114,7 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
     title="{program} can receive {protocol}",
     headline="{program} cannot receive {protocol}",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="Answers of KNX devices and KNX IoT traffic arrive unsolicited, over IPv4 and IPv6. "
     "Rules and settings of all stores are evaluated together, as Windows does it, for the ports "
     "that ETS6 may listen on, 1024 and above.",
@@ -130,6 +135,7 @@ def _outbound_rule_removed(context: FirewallContext, subject: ProgramTraffic) ->
     title="{program} can send {protocol}",
     headline="{program} cannot send {protocol}",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="Without it ETS6 reaches neither KNX devices nor the vendor's servers. Rules and "
     "settings of all stores are evaluated together, as Windows does it, for the ports that ETS6 "
     "may need: 80, 443, and 1024 and above.",
@@ -147,6 +153,7 @@ def outbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
     title="ETS6 can receive on the active network",
     headline="ETS6 cannot receive on the active network",
     severity=Severity.MEDIUM,
+    needs=("firewall.in_charge",),
     rationale="Windows applies other rules on a public network. A notebook on a building site is "
     "often on one.",
     remedy="Set the network's category to private, or add the profile to ets6_network_profiles.",
@@ -162,6 +169,7 @@ def active_profile(context: FirewallContext) -> Judgement:
     title="Windows lets answers to KNXnet/IP discovery in",
     headline="Windows drops answers to KNXnet/IP discovery",
     severity=Severity.MEDIUM,
+    needs=("firewall.in_charge",),
     rationale="Discovery is a multicast (224.0.23.12, UDP 3671) that devices answer by unicast. "
     "DisableUnicastResponsesToMulticastBroadcast=1 drops the answers unless a rule allows them.",
     remedy="Changes the setting where ets6_network_multicast_answers is allow.",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
-from ..finding import Change, Status
+from ..finding import Change, Contact, Status
 from ..formats.firewall_rule import PROFILES, Direction
 from ..operations import AllowMulticastAnswers, FirewallRule
 from ..text import join_words, sentence
@@ -21,7 +21,7 @@ from .outbound import needed
 from .places import Program
 from .rules import nowhere, unreadable
 from .store import ProfileSettings, Setting, Store
-from .subjects import PROTOCOLS
+from .subjects import PROTOCOLS, ProgramTraffic
 
 Verdicts = list[tuple[FirewallRule, str, Verdict]]
 """The own rule that stands for a program at its place, the profile, and what becomes of the traffic there."""
@@ -75,9 +75,12 @@ def _traffic(context: FirewallContext, program: Program, rules: Sequence[Firewal
     if problems:
         reason += f" What a malformed rule does is not known: {problems[0]}."
         status = Status.UNKNOWN if status is Status.PASS else status
-    if status is Status.FAIL:
-        reason += f" {_advice(context, wanted)}"
-    return Judgement(status, reason, evidence)
+    if status is not Status.FAIL:
+        return Judgement(status, reason, evidence)
+    advice = _advice(context, wanted)
+    judgement = Judgement(status, f"{reason} To change it: {advice}", evidence)
+    judgement = judgement.advise(sentence(advice), _contact(wanted))
+    return judgement.follow(_cause(context, program, wanted, direction))
 
 
 def _status(verdicts: Iterable[Verdict]) -> Status:
@@ -104,7 +107,63 @@ def _advice(context: FirewallContext, verdicts: Verdicts) -> str:
         for part in verdict.parts:
             if not part.passes:
                 cures.setdefault(_cure(part, context.firewall.profiles[profile]), []).append(profile)
-    return f"To change it: {'; '.join(f'{cure} (for {join_words(profiles)})' for cure, profiles in cures.items())}."
+    return f"{'; '.join(f'{cure} (for {join_words(profiles)})' for cure, profiles in cures.items())}."
+
+
+def _contact(verdicts: Verdicts) -> Contact:
+    """Return who can change it: the owner of a policy where one decides."""
+    for _rule, _profile, verdict in verdicts:
+        for part in verdict.parts:
+            by_policy = part.setting is not None and part.setting.by_policy
+            if not part.passes and (by_policy or _store(part) is not Store.LOCAL):
+                return Contact.GROUP_POLICY
+    return Contact.PC
+
+
+def _store(part: Part) -> Store:
+    return Store.LOCAL if part.rule is None else part.rule.store
+
+
+def _cause(
+    context: FirewallContext, program: Program, verdicts: Verdicts, direction: Direction
+) -> str:
+    """Return the control whose failure keeps the traffic out; empty where some of it has no control.
+
+    Of several the first that would have to be met: a block wins over every allow rule.
+    """
+    causes = set()
+    for rule, profile, verdict in verdicts:
+        settings = context.firewall.profiles[profile]
+        for part in verdict.parts:
+            if not part.passes:
+                causes.add(_cause_of(context, program, part, settings, rule, direction))
+    order = ["firewall.deliberate_blocks", "firewall.prompt_blocks"]
+    if "" in causes:
+        return ""
+    for control_id in order:
+        if control_id in causes:
+            return control_id
+    return causes.pop() if causes else ""
+
+
+def _cause_of(
+    context: FirewallContext,
+    program: Program,
+    part: Part,
+    settings: ProfileSettings,
+    rule: FirewallRule,
+    direction: Direction,
+) -> str:
+    if part.rule is not None:
+        for block in context.blocks:
+            if block.stored is part.rule:
+                return f"firewall.{'prompt' if block.by_prompt else 'deliberate'}_blocks"
+        return ""
+    is_default = part.setting is not settings.shielded and settings.merge_local
+    if is_default and direction is Direction.IN:
+        subject = ProgramTraffic(program.name, rule.protocol)
+        return f"firewall.rule.{subject.words['id']}"
+    return ""
 
 
 def _cure(part: Part, settings: ProfileSettings) -> str:
@@ -142,11 +201,18 @@ def active_profile(context: FirewallContext) -> Judgement:
     elsewhere = [profile for profile in PROFILES if profile not in active and kept[profile]]
     if elsewhere:
         sentences.append(f"In a {' or '.join(elsewhere)} network, where it is not now, ETS6 would not receive everything.")
-    status = _status(verdict for profile in active for _name, verdict in kept[profile])
-    return Judgement(status, " ".join(sentences), evidence)
+    status = _status(verdict for profile in active for _subject, verdict in kept[profile])
+    judgement = Judgement(status, " ".join(sentences), evidence)
+    if status is Status.FAIL and set(active) <= set(context.policy.profiles):
+        # In a wanted profile the same traffic fails its own control.
+        subject = next(item[0] for profile in active for item in kept[profile])
+        judgement = judgement.follow(f"firewall.inbound.{subject.words['id']}")
+    return judgement
 
 
-def _kept_from_receiving(context: FirewallContext, profile: str) -> list[tuple[str, Verdict]]:
+def _kept_from_receiving(
+    context: FirewallContext, profile: str
+) -> list[tuple[ProgramTraffic, Verdict]]:
     """Return the programs and protocols that do not get everything in a profile, and what becomes of it."""
     rules = [
         (program, rule)
@@ -154,16 +220,21 @@ def _kept_from_receiving(context: FirewallContext, profile: str) -> list[tuple[s
         for protocol in PROTOCOLS
         for rule in context.own(program, protocol, Direction.IN)
     ]
-    verdicts = [(f"{program.name} ({rule.protocol})", context.verdict(rule, Direction.IN, profile)) for program, rule in rules]
-    return [(name, verdict) for name, verdict in verdicts if verdict.outcome is not Outcome.ALLOWED]
+    kept = []
+    for program, rule in rules:
+        verdict = context.verdict(rule, Direction.IN, profile)
+        if verdict.outcome is not Outcome.ALLOWED:
+            kept.append((ProgramTraffic(program.name, rule.protocol), verdict))
+    return kept
 
 
-def _now(profile: str, kept: list[tuple[str, Verdict]], wanted: bool) -> str:
+def _now(profile: str, kept: list[tuple[ProgramTraffic, Verdict]], wanted: bool) -> str:
     where = f"The PC is in a {profile} network now"
     if not kept:
         note = "" if wanted else f", though {profile} is not among ets6_network_profiles"
         return f"{where}, where ETS6's programs can receive TCP and UDP{note}."
-    name, verdict = kept[0]
+    subject, verdict = kept[0]
+    name = f"{subject.program} ({subject.protocol})"
     advice = "" if wanted else f" {sentence(profile)} is not among ets6_network_profiles: add it if ETS6 is to work there."
     return f"{where}, where ETS6 does not receive everything; {name}: {verdict.sentence()}.{advice}"
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..declaration import Family, Judgement, failed, not_applicable, passed, unknown
-from ..finding import Change, Severity, Status
+from ..finding import Change, Contact, Severity, Status
 from ..formats import winhttp
 from ..formats.wininet import AUTODETECT
 from ..policy.variables import Policy
@@ -40,7 +40,7 @@ from .layers import (
     winhttp_layers,
 )
 
-FAMILY: Family[ProxyContext] = Family("proxy")
+FAMILY: Family[ProxyContext] = Family("proxy", Contact.PROXY)
 USER_ENVIRONMENT = "Environment"
 """A user's own environment variables, below the user's root."""
 VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
@@ -142,6 +142,7 @@ def _removed(
     title="WinINET has the wanted proxy, for ETS6",
     headline="WinINET, which ETS6 uses, does not have the wanted proxy",
     severity=Severity.HIGH,
+    contact=Contact.PC,
     rationale="ETS6 has no proxy setting of its own. It uses WinINET's, of the user or, where "
     "ProxySettingsPerUser is 0, of the machine.",
     remedy="Sets the proxy for the machine or for every user, as ets6_network_proxy says: both "
@@ -213,6 +214,7 @@ def wininet(context: ProxyContext) -> Judgement:
     title="WinHTTP has the wanted proxy, for services",
     headline="WinHTTP, which services use, does not have the wanted proxy",
     severity=Severity.MEDIUM,
+    contact=Contact.PC,
     rationale="Services and Windows Update use WinHTTP's proxy, not WinINET's. ETS6 does not use "
     "it.",
     remedy="Sets WinHTTP's proxy with netsh, where the mode is named or direct.",
@@ -256,6 +258,7 @@ def winhttp_proxy(context: ProxyContext) -> Judgement:
     title="The proxy that ETS6 uses is certain",
     headline="The proxy that ETS6 uses is not certain",
     severity=Severity.MEDIUM,
+    contact=Contact.PC,
     rationale="Settings that contradict each other send one user through the proxy and the next "
     "one not.",
     remedy="Set ets6_network_proxy, or correct the setting that the finding names.",
@@ -396,6 +399,7 @@ def proxy_login(context: ProxyContext) -> Judgement:
     title="Environment variables that name a proxy are known",
     headline="Environment variables name a proxy",
     severity=Severity.LOW,
+    contact=Contact.PC,
     rationale="HTTP_PROXY and similar variables lead programs on .NET 5 or newer another way than "
     "ETS6, which does not read them.",
     remedy="Remove the variables where nothing needs them.",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..declaration import Family, Judgement, not_applicable
-from ..finding import Severity
+from ..finding import Contact, Severity
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
 from .context import ReachabilityContext
@@ -18,6 +18,7 @@ from .kinds import of_vendor
 
 FAMILY: Family[ReachabilityContext] = Family(
     "reach",
+    Contact.NETWORK,
     image="An image is not connected to a network. Check a PC that was deployed from it.",
     on_probing_hosts=True,
 )

@@ -18,7 +18,7 @@ from ..proxy import effective
 from ..snapshot import Snapshot
 from . import answer, interception, outcome
 from .certificate import CertificateError, public_roots
-from .kinds import CALLS, Kind, Outcome
+from .kinds import CALLS, CAUSES, CONTACTS, Kind, Outcome
 from .ways import other_name
 
 INTERCEPTION = "interception"
@@ -107,7 +107,7 @@ def _compared(seen: Mapping[str, list[Result]], endpoints: Sequence[Endpoint]) -
 def _judge_endpoint(endpoint: Endpoint, results: list[Result], snapshot: Snapshot) -> Judgement:
     if not results:
         why = snapshot.errors.get("users", "no user's proxy settings could be read")
-        return unknown(f"Not probed: which way ETS6 takes is not known, since {why}.")
+        return unknown(f"Not probed: which way ETS6 takes is not known, since {why}.").follow("proxy.effective")
     order = (Status.FAIL, Status.UNKNOWN, Status.PASS)
     results = sorted(results, key=lambda result: order.index(result[1].status))
     worst = results[0][1]
@@ -129,7 +129,10 @@ def _judge_endpoint(endpoint: Endpoint, results: list[Result], snapshot: Snapsho
             {"users": list(way.users), "outcome": found.kind.value, "why": way.reason, **found.evidence} for way, found in results
         ],
     }
-    return Judgement(worst.status, " ".join(sentences), evidence)
+    judgement = Judgement(worst.status, " ".join(sentences), evidence)
+    if worst.kind in CALLS:
+        judgement = judgement.advise(CALLS[worst.kind], CONTACTS.get(worst.kind))
+    return judgement.follow(CAUSES.get(worst.kind, ""))
 
 
 def _network(snapshot: Snapshot) -> str | None:

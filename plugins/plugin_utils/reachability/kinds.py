@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ..finding import Status
+from ..finding import Contact, Status
 from .certificate import Judgement
 
 
@@ -82,6 +82,36 @@ CALLS = {
 }
 """Whom to call, or what to do, for every outcome that is not fine."""
 
+CONTACTS = {
+    Kind.UNREADABLE: Contact.PC,
+    Kind.REFUSED: Contact.FIREWALL,
+    Kind.TIMED_OUT: Contact.FIREWALL,
+    Kind.RESET: Contact.FIREWALL,
+    Kind.RESET_AT_NAME: Contact.FIREWALL,
+    Kind.TLS_FAILED: Contact.FIREWALL,
+    Kind.PROXY_UNREACHABLE: Contact.PROXY,
+    Kind.PROXY_REFUSES: Contact.PROXY,
+    Kind.PROXY_CANNOT: Contact.PROXY,
+    Kind.PROXY_LOGIN: Contact.CONTROLLER,
+    Kind.PROXY_LOGIN_REFUSED: Contact.PROXY,
+    Kind.PROXY_LOGIN_UNFIT: Contact.PROXY,
+    Kind.CAPTIVE_PORTAL: Contact.USER,
+    Kind.PAGE_NOT_KNOWN: Contact.USER,
+    Kind.UNTRUSTED: Contact.FIREWALL,
+    Kind.NOT_TRUSTED_HERE: Contact.PC,
+    Kind.INCOMPLETE: Contact.FIREWALL,
+    Kind.EXPIRED: Contact.VENDOR,
+    Kind.WRONG_CLOCK: Contact.PC,
+    Kind.SERVER_ERROR: Contact.VENDOR,
+    Kind.WRONG_CONTENT: Contact.PROXY,
+}
+"""Who does it, where it is not who runs the network."""
+CAUSES = {
+    Kind.INTERCEPTED: "reach.interception",
+    Kind.PROXY_LOGIN_UNFIT: "proxy.login",
+    Kind.PROXY_LOGIN_REFUSED: "proxy.login",
+}
+"""The control that fails with such an outcome, too, and is its cause."""
 VENDOR_DOMAIN = "knx.org"
 PASSED = frozenset({Kind.FINE})
 UNDECIDED = frozenset({Kind.NOT_PROBED, Kind.UNREADABLE, Kind.UNTRUSTED, Kind.PAGE_NOT_KNOWN, Kind.PROXY_LOGIN})

@@ -49,6 +49,7 @@ def worst_case() -> Report:
     findings = [finding(one["id"], "fail") for one in controls]
     waiver = {
         "control": "custom.1",
+        "controls": ["custom.1"],
         "hosts": ["x"],
         "groups": [],
         "reason": "So.",
