@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ...text import printable
+from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import HostResult, all_hosts, change_lines
 from ..model import OPEN, Control, Finding, Host, Report
 
@@ -129,7 +130,9 @@ def _failure_text(finding: Finding, control: Control | None, max_evidence: int) 
     lines = [finding["reason"]]
     if control:
         lines.append(f"Why it matters: {control['rationale']}")
-        lines.append(f"What to do: {control['remedy']}")
+    lines.append(f"What to do ({CONTACTS[contact_of(finding)]}): {remedy_of(finding, control)}")
+    if "caused_by" in finding:
+        lines.append(f"It follows from {finding['caused_by']}.")
     for line in change_lines(finding):
         lines.append(f"Change: {line}")
     evidence = json.dumps(finding["evidence"], ensure_ascii=False)

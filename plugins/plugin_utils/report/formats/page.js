@@ -466,13 +466,17 @@
     return [];
   }
 
-  function makeAdvice(rationale, remedy) {
+  function makeAdvice(rationale, remedy, contact, cause) {
     const parts = [];
     if (rationale) {
       parts.push(make("p", null, make("b", null, "Why it matters: "), rationale));
     }
+    if (cause) {
+      parts.push(make("p", null, make("b", null, "It follows from: "), make("code", null, cause)));
+    }
     if (remedy) {
-      parts.push(make("p", null, make("b", null, "What to do:")), makeCopyable(remedy));
+      const heading = "What to do" + (contact ? ` (${contact}):` : ":");
+      parts.push(make("p", null, make("b", null, heading)), makeCopyable(remedy));
     }
     return parts;
   }
@@ -500,7 +504,12 @@
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
       ...makeChanges(detailData("changes", host, index), status),
-      ...makeAdvice(rationale, isOpen ? remedy : ""),
+      ...makeAdvice(
+        rationale,
+        isOpen ? detail("remedies", host, index) || remedy : "",
+        detail("contacts", host, index),
+        detail("causes", host, index),
+      ),
       ...makeEvidence(evidence),
     ];
   }
