@@ -145,6 +145,7 @@ options:
     description:
       - 'Exceptions: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires); where there is one, C(ticket).'
       - C(expires) is the last day (UTC) on which it holds, such as V(2027-03-31).
+      - C(control) is a control's id or a list of ids, in which C(*) matches any characters; what follows from such a control is covered, too.
       - A waived control is still judged and shown as waived, and what would mend it is left alone; on the day after it fails again.
       - 'Example, C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
   image:
