@@ -94,6 +94,23 @@ def test_each_pcs_result_is_the_pcs(lab: Lab, tmp_path: Path, words: tuple[str, 
     assert re.search(r"pc-never-started: \d+ open findings, worst: [a-z0-9_.]+ \(", run.output)
 
 
+def test_verbose_prints_a_line_for_each_pc_and_not_its_findings(lab: Lab, tmp_path: Path) -> None:
+    run = play(lab, tmp_path, "verify", "-v", "--limit", "pc-zz,pc-never-started")
+    assert re.search(r"^pc-zz: \d+ not_applicable, \d+ pass$", run.output, re.MULTILINE)
+    assert "rationale" not in run.output
+    assert len(run.output) < 10_000
+
+
+def test_a_diff_names_the_pc_and_has_no_line_for_what_is_not_there(
+    lab: Lab, tmp_path: Path
+) -> None:
+    run = play(lab, tmp_path, "enforce", "--check", "--diff", "--limit", "pc-never-started")
+    assert "pc-never-started: firewall rule ETS6-ETS6N-TCP-In" in run.output
+    diff = [line for line in run.output.splitlines() if line.startswith(("+", "-"))]
+    assert any("action" in line for line in diff)
+    assert not any("null" in line for line in diff)
+
+
 def test_without_a_reason_to_fail_no_pc_fails(lab: Lab, tmp_path: Path) -> None:
     run = play(lab, tmp_path, "verify", "-e", "ets6_network_fail_on=never")
     assert (run.code, set(recap(run).values())) == (0, {0})

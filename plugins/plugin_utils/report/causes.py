@@ -14,14 +14,14 @@ from .model import Control, Finding, Host, Report
 
 CONTACTS = {
     Contact.ENFORCE: "a playbook of this collection",
-    Contact.FIREWALL: "who runs the firewall",
-    Contact.PROXY: "who runs the proxy",
-    Contact.NETWORK: "who runs the network",
-    Contact.GROUP_POLICY: "who owns the policy",
-    Contact.PC: "who administers the PC",
-    Contact.USER: "the PC's user",
+    Contact.FIREWALL: "the administrators of the firewall",
+    Contact.PROXY: "the administrators of the proxy",
+    Contact.NETWORK: "the administrators of the network",
+    Contact.GROUP_POLICY: "the owners of the policy",
+    Contact.PC: "the administrators of the PC",
+    Contact.USER: "the users of the PC",
     Contact.VENDOR: "the vendor",
-    Contact.CONTROLLER: "who runs the playbooks",
+    Contact.CONTROLLER: "the operators of the playbooks",
 }
 """Each contact in words, in the order in which a report lists them."""
 

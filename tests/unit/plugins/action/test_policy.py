@@ -97,7 +97,7 @@ def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
     shell = SimpleNamespace(tmpdir=None, _IS_WINDOWS=True)
     action = module.ActionModule(task, SimpleNamespace(_shell=shell), SimpleNamespace(), None, None, None)
     action._execute_module = target
-    return action.run(task_vars={})
+    return action.run(task_vars={"inventory_hostname": "pc"})
 
 
 def test_a_pc_that_complies_is_asked_once() -> None:
@@ -127,7 +127,7 @@ def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> 
     assert (finding["status"], finding["changed"]) == ("fixed", True)
     assert finding["reason"] == "It is 7. Now: It is 1."
     assert finding["evidence"] == {"probes": ["first"]}, "what was probed before the change still counts"
-    assert result["diff"] == [{"before_header": "Acme", "after_header": "Acme", "before": {"x": 7}, "after": {"x": 1}}]
+    assert result["diff"] == [{"before_header": "pc: Acme", "after_header": "pc: Acme", "before": {"x": 7}, "after": {"x": 1}}]
 
 
 def test_check_mode_predicts_without_a_change() -> None:

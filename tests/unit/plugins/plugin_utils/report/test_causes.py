@@ -60,7 +60,7 @@ def test_every_format_says_what_to_do_and_who_does_it() -> None:
     page, junit = report_html.render(report), junit_xml.render(report)
     for text in (page, junit):
         assert f"Do {RULE}." in text
-        assert "who runs the firewall" in text
+        assert "the administrators of the firewall" in text
     assert f"It follows from {RULE}." in junit
     assert f"<h3>{CONTROLS[1]['headline']}</h3>" not in page
     assert f"<li><code>{PROXY}</code> on 1 host</li>" in page
