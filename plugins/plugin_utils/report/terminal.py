@@ -95,7 +95,12 @@ def _contact_line(contact: Contact, entries: Sequence[tuple[Cause, dict[str, lis
         # The remedy is an instruction with the playbook's name, and then what it changes.
         remedy = next(iter(entries[0][1]))
         subject = remedy.partition(". ")[0]
-    return _with_names(f"{subject}: {first_words(controls, MAX_CONTROLS)}", list(hosts))
+    line = ""
+    for number in range(MAX_CONTROLS, 0, -1):
+        line = _with_names(f"{subject}: {first_words(controls, number)}", list(hosts))
+        if len(line) <= WIDTH:
+            break
+    return line
 
 
 def _verdict(report: Report) -> str:

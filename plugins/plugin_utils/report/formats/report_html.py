@@ -30,7 +30,7 @@ from ..unreachable import Group, groups, not_judged
 from ..waivers import ending_soon
 from . import html_data
 from .html_data import SYMBOLS
-from .markup import badge, row, section, severity_badge, table, text, time
+from .markup import badge, link, row, section, severity_badge, table, text, time
 
 FILE = "report.html"
 MARK = "<title>ets6.network: "
@@ -157,7 +157,8 @@ def _cause_card(cause: Cause) -> list[str]:
     if control["rationale"]:
         lines.append(f"<p><b>Why it matters:</b> {text(control['rationale'])}</p>")
     lines += _remedies(cause)
-    lines += _reasons([(finding["reason"], name) for name, finding in cause.findings])
+    entries = [(finding["reason"], name) for name, finding in cause.findings]
+    lines += _reasons(entries, control["id"])
     if cause.consequences:
         lines.append("<p><b>What follows from it:</b></p><ul>")
         for name, hosts in sorted(cause.consequences.items()):
@@ -200,16 +201,21 @@ def _away(away: Sequence[Group]) -> list[str]:
     return [*lines, "</ul>", "</article>"]
 
 
-def _reasons(entries: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the reasons of (reason, host), the most frequent first, each with its hosts."""
+def _reasons(entries: Sequence[tuple[str, str]], control: str = "") -> list[str]:
+    """Return the reasons of (reason, host), the most frequent first, each with its hosts.
+
+    Hosts are links to the control's finding, or to all findings of the host.
+    """
     by_reason: dict[str, list[str]] = {}
     for reason, host in entries:
         by_reason.setdefault(reason, []).append(host)
     ordered = sorted(by_reason.items(), key=lambda entry: (-len(entry[1]), entry[1]))
     lines = ["<ul>"]
     for reason, hosts in ordered[:MAX_REASONS]:
-        names = text(first_words(hosts, MAX_HOSTS))
-        lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{names}</small></li>")
+        links = ", ".join(link(host, control) for host in hosts[:MAX_HOSTS])
+        if len(hosts) > MAX_HOSTS:
+            links += f" and {len(hosts) - MAX_HOSTS} more"
+        lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{links}</small></li>")
     rest = sum(len(hosts) for _reason, hosts in ordered[MAX_REASONS:])
     if rest:
         lines.append(f"<li>and {count(rest, 'host')} with other reasons</li>")
