@@ -10,7 +10,7 @@ and to this kind of host, and that texts from the host are clean before they rea
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -151,7 +151,21 @@ def _with_causes(findings: Sequence[Finding]) -> list[Finding]:
         if finding.status is Status.UNKNOWN and causes and not finding.caused_by:
             finding = dataclasses.replace(finding, caused_by=causes[0])
         caused.append(finding)
-    return caused
+    by_id = {finding.control.id: finding for finding in caused}
+    return [_with_root_advice(finding, by_id) for finding in caused]
+
+
+def _with_root_advice(finding: Finding, findings: Mapping[str, Finding]) -> Finding:
+    """Return a consequence with what to do about its root cause, unless it has changes itself."""
+    root = finding
+    passed_by = {finding.control.id}
+    while root.caused_by in findings and root.caused_by not in passed_by:
+        root = findings[root.caused_by]
+        passed_by.add(root.control.id)
+    if root is finding or root.status not in NOT_MET or finding.remedy:
+        return finding
+    advice = f"First meet {root.control.id}: {root.advice or root.control.remedy}"
+    return dataclasses.replace(finding, advice=advice, contact=root.contact or root.control.contact)
 
 
 def _present(finding: Finding, max_text: int) -> Finding:

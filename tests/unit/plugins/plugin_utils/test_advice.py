@@ -94,3 +94,13 @@ def test_what_would_be_fixed_keeps_the_advice_and_what_is_fixed_needs_none() -> 
     for status, remedy in ((Status.WOULD_FIX, before.advice), (Status.FIXED, None)):
         (settled,) = settle([before], [after], CHANGES, status)
         assert settled.to_wire().get("remedy") == remedy
+
+
+def test_a_consequence_has_the_advice_of_its_root_cause() -> None:
+    cause = failed("No.").advise("Call them.", Contact.VENDOR)
+    wire = judge(unknown("?"), cause=cause).to_wire()
+    assert (wire["remedy"], wire["contact"]) == ("First meet made.cause: Call them.", "vendor")
+    wire = judge(failed("No.", remedy=CHANGES).follow("made.cause"), cause=cause).to_wire()
+    assert wire["contact"] == "enforce", "what changes the PC itself says so"
+    wire = judge(failed("No.").follow("made.one")).to_wire()
+    assert wire["remedy"] == "Do it.", "a circle ends"
