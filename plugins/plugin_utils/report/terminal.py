@@ -87,9 +87,11 @@ def _contact_line(contact: Contact, entries: Sequence[tuple[Cause, dict[str, lis
     hosts: dict[str, None] = {}
     controls = []
     for cause, remedies in entries:
-        names = [name for names in remedies.values() for name in names]
-        hosts.update(dict.fromkeys(names))
-        controls.append(f"{cause.control['id']} {len(names)}")
+        number = 0
+        for names in remedies.values():
+            number += len(names)
+            hosts.update(dict.fromkeys(names))
+        controls.append(f"{cause.control['id']} {number}")
     subject = f"for {CONTACTS[contact]}"
     if contact is Contact.ENFORCE:
         # The remedy is an instruction with the playbook's name, and then what it changes.
