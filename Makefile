@@ -14,7 +14,7 @@ ISSUE_FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml)
 DOCS := dist/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format docs unit sanity molecule package bench compat test system mitmproxy clean
+.PHONY: help setup demo lint format docs unit sanity molecule package bench compat test system mitmproxy fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +37,7 @@ demo: setup ## show the whole thing on simulated PCs: what is wrong, what is don
 lint: setup ## ruff, mypy --strict, ansible-lint (production), yamllint, changelog, documentation, workflows, issue forms
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(RUN) python -m tests.words
 	$(RUN) MYPYPATH=.ansible/collections mypy -p ansible_collections.ets6.network.plugins
 	$(RUN) mypy tests/lab bench tests/compat.py
 	$(RUN) ansible-lint
@@ -89,6 +90,9 @@ molecule: setup system ## molecule's scenarios, on the lab
 
 package: setup ## build the collection, check it as Galaxy does, install it into an empty folder, run the demo from there
 	$(RUN) tests/package.sh
+
+fuzz: setup system ## damaged input for everything that parses, for FUZZ_MINUTES (5); findings are kept in tests/fuzz/seeds
+	$(RUN) PYTHONPATH=.:.ansible/collections python -m tests.fuzz $(or $(FUZZ_MINUTES),5)
 
 bench: setup system ## what a PC costs: executions, messages, bytes; how long the judgement takes, and an image
 	$(RUN) PYTHONPATH=.:.ansible/collections python -m bench

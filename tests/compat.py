@@ -73,7 +73,12 @@ def prepare(release: str) -> Path:
     version = Version(release)
     folder = ROOT / f".venv-compat-{version.major}.{version.minor}"
     lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    wanted = "\n".join([f"ansible-core=={release}", *(line for line in lines if not line.startswith("ansible-core=="))])
+    wanted = "\n".join(
+        [
+            f"ansible-core=={release}",
+            *(line for line in lines if not line.startswith("ansible-core==")),
+        ]
+    )
     ready = folder / "ready"
     if not ready.exists() or ready.read_text(encoding="utf-8") != wanted:
         print(f"Installing ansible-core {release} and the rest into {folder.name} …", flush=True)
@@ -81,7 +86,14 @@ def prepare(release: str) -> Path:
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
             file.write(wanted)
             file.flush()
-            pip = [str(folder / "bin" / "pip"), "install", "--disable-pip-version-check", "--quiet", "--requirement", file.name]
+            pip = [
+                str(folder / "bin" / "pip"),
+                "install",
+                "--disable-pip-version-check",
+                "--quiet",
+                "--requirement",
+                file.name,
+            ]
             subprocess.run(pip, check=True)
         ready.write_text(wanted, encoding="utf-8")
     return folder / "bin"

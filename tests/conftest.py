@@ -12,6 +12,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+pytest.register_assert_rewrite("tests.integration.windows_host_questions")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 if str(ROOT) not in sys.path:
@@ -26,7 +28,9 @@ except ImportError:
 if not os.environ.get("CI"):
     # In CI hypothesis takes its profile "ci" by itself: no bound on the milliseconds of an example, which tell how busy the machine
     # is, and always the same examples. Elsewhere they may be others each time.
-    hypothesis.settings.register_profile("tests", hypothesis.settings.get_profile("ci"), derandomize=False)
+    hypothesis.settings.register_profile(
+        "tests", hypothesis.settings.get_profile("ci"), derandomize=False
+    )
     hypothesis.settings.load_profile("tests")
 
 

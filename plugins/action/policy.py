@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -21,12 +22,12 @@ from ..plugin_utils.policy.parsing import flag
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
-from ..plugin_utils.reachability import session, ways
+from ..plugin_utils.reachability import probe_plan, session
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
     NOT_DETERMINED,
     SESSION_PROBE,
-    Outcome,
+    ChangeResult,
     ProbingHost,
     Target,
     WindowsImage,
@@ -35,13 +36,15 @@ from ..plugin_utils.targets import (
 from ..plugin_utils.text import one_line
 
 try:
-    from requests.exceptions import ChunkedEncodingError
+    from requests.exceptions import ChunkedEncodingError, ReadTimeout
     from requests.exceptions import ConnectionError as RequestError
 except ImportError:
     # It is there, and raises these, only where PCs are reached over winrm or psrp.
     CONNECTION_ENDED: tuple[type[Exception], ...] = (ConnectionError,)
+    NO_ANSWER: tuple[type[Exception], ...] = (TimeoutError,)
 else:
     CONNECTION_ENDED = (ConnectionError, ChunkedEncodingError, RequestError)
+    NO_ANSWER = (TimeoutError, ReadTimeout)
 
 display = Display()
 
@@ -76,11 +79,13 @@ class ActionModule(ControllerAction):
         findings = self._waived(before)
         changes = remedies(findings) if apply else []
         outcome = self._changed(target, snapshot, changes)
-        after = _probed(target, outcome.snapshot, policy)
-        if after is not snapshot:
+        changed = before if outcome.snapshot is snapshot else Assessment(outcome.snapshot, policy)
+        after = _probed(target, changed)
+        if after is not before:
             status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
-            judged_again = self._waived(Assessment(after, policy))
+            judged_again = self._waived(after)
             findings = settle(findings, judged_again, outcome.made, status)
+            findings = _with_restarts(findings, outcome.restarts)
         return self._result(policy, findings, outcome)
 
     def _target(self, policy: Policy, image: Mapping[str, Any] | None) -> Target:
@@ -103,26 +108,36 @@ class ActionModule(ControllerAction):
             reply: Mapping[str, Any] = self._execute_module(
                 module_name=module, module_args=options, task_vars=dict(self._variables)
             )
-        except CONNECTION_ENDED as error:
+        except (*NO_ANSWER, *CONNECTION_ENDED) as error:
             display.vvv(f"{host}: {type(error).__name__}: {error}")
+            is_silent = isinstance(error, NO_ANSWER)
             # Python's own text would end up in the report.
             raise AnsibleConnectionFailure(
-                "The PC ended the connection before it had answered."
+                connection.SILENT if is_silent else connection.ENDED
             ) from None
+        # Not under "warnings": ansible-core 2.21 prints those itself, without the host.
+        notes: Sequence[str] = ()
         if module == SESSION_PROBE:
-            for warning in reply.get("warnings") or ():
-                display.warning(one_line(f"{host}: {warning}", MAX_WARNING))
+            notes = reply.get("remaining") or ()
+        elif module == WindowsImage.module:
+            notes = reply.get("notes") or ()
+        for note in notes:
+            display.warning(one_line(f"{host}: {note}", MAX_WARNING))
         return reply
 
-    def _changed(self, target: Target, snapshot: Snapshot, changes: Sequence[Change]) -> Outcome:
+    def _changed(
+        self, target: Target, snapshot: Snapshot, changes: Sequence[Change]
+    ) -> ChangeResult:
         """Return what became of the changes, in check mode what would become of them."""
         if not changes:
-            return Outcome(snapshot, (), ())
-        steps = [operation for change in changes for operation in change.operations]
+            return ChangeResult(snapshot, (), ())
+        steps: list[operations.Operation] = []
+        for change in changes:
+            steps.extend(change.operations)
         predicted = snapshot.change(operations.predict(steps, snapshot.registry))
         if self._task.check_mode and not target.rehearses:
-            return Outcome(predicted, changes, ())
-        probes = ways.not_yet_probed(Assessment(predicted, target.policy).proxy)
+            return ChangeResult(predicted, changes, ())
+        probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
         try:
             outcome = target.change(
                 changes, snapshot.registry, {**request(target.policy), "probes": probes}
@@ -133,8 +148,11 @@ class ActionModule(ControllerAction):
                 f"{NOT_DETERMINED}"
             ) from None
         observed = outcome.snapshot
-        return Outcome(
-            observed.with_probes(snapshot).with_probes(observed), outcome.made, outcome.failures
+        return ChangeResult(
+            observed.with_probes(snapshot).with_probes(observed),
+            outcome.made,
+            outcome.failures,
+            outcome.restarts,
         )
 
     def _waived(self, assessment: Assessment) -> list[Finding]:
@@ -148,11 +166,13 @@ class ActionModule(ControllerAction):
         )
 
     def _result(
-        self, policy: Policy, findings: Sequence[Finding], outcome: Outcome
+        self, policy: Policy, findings: Sequence[Finding], outcome: ChangeResult
     ) -> dict[str, Any]:
         message = _summary(findings)
         if outcome.failures:
             message = " ".join(["Not everything could be changed.", *outcome.failures])
+        elif outcome.restarts:
+            message = " ".join([message + ".", *outcome.restarts.values()])
         result: dict[str, Any] = {
             "controls": [control.to_wire() for control in catalogue(policy)],
             "findings": [finding.to_wire() for finding in findings],
@@ -174,16 +194,32 @@ class ActionModule(ControllerAction):
         return result
 
 
-def _probed(target: Target, snapshot: Snapshot, policy: Policy) -> Snapshot:
-    """Return the snapshot with the probes that only follow from what the first ones showed."""
-    for _round in range(ways.ROUNDS):
-        probes = ways.not_yet_probed(Assessment(snapshot, policy).proxy)
+def _probed(target: Target, assessment: Assessment) -> Assessment:
+    """Return the assessment with the probes that only follow from what the first ones showed.
+
+    It is the same one where none follow, so that nothing is worked out twice.
+    """
+    policy = assessment.policy
+    for _round in range(probe_plan.ROUNDS):
+        probes = probe_plan.missing_probes(assessment.proxy)
         if not probes:
             break
-        snapshot = snapshot.with_probes(target.observe({"probes": probes}))
-    for user, user_probes in session.wanted(Assessment(snapshot, policy).proxy):
+        observed = target.observe({"probes": probes})
+        assessment = Assessment(assessment.snapshot.with_probes(observed), policy)
+    snapshot = assessment.snapshot
+    for user, user_probes in session.user_probes(assessment.proxy):
         snapshot = target.observe_as_user(user, user_probes, snapshot)
-    return snapshot
+    return assessment if snapshot is assessment.snapshot else Assessment(snapshot, policy)
+
+
+def _with_restarts(findings: Sequence[Finding], restarts: Mapping[str, str]) -> list[Finding]:
+    """Return the findings; one whose change waits for a restart of the PC says so."""
+    explained = []
+    for finding in findings:
+        sentences = [restarts[item.subject] for item in finding.remedy if item.subject in restarts]
+        reason = " ".join([finding.reason, *sentences])
+        explained.append(dataclasses.replace(finding, reason=reason))
+    return explained
 
 
 def _diff(host: str, change: Change) -> dict[str, Any]:

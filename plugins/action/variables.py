@@ -26,7 +26,8 @@ from ..plugin_utils.policy import run, variables
 from ..plugin_utils.policy.parsing import PREFIX, NotAcceptedError, flag
 from ..plugin_utils.policy.variables import Policy, PolicyError
 from ..plugin_utils.policy.waivers import matches
-from ..plugin_utils.reachability.certificate import CertificateError, public_roots
+from ..plugin_utils.reachability.certificate import CertificateError
+from ..plugin_utils.reachability.roots import public_roots
 from ..plugin_utils.text import first_words, suggestion
 
 REGISTERED = frozenset({"checked", "result", "written"})
@@ -59,6 +60,8 @@ class ActionModule(ControllerAction):
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the run's id; fail with every problem of every host, also under ``problem``."""
         arguments = self.arguments(ARGUMENTS)
+        # Ansible's filter intersect gives them in an order of its own each time.
+        arguments["hosts"].sort()
         # By its id a report knows which hosts were judged in its own run, and which in another one
         # of the same ansible-playbook.
         result: dict[str, Any] = {"run": str(uuid.uuid4())}
@@ -262,16 +265,11 @@ def host_problems(host_variables: Variables, *, only_run: bool = False) -> list[
         short = name.removeprefix(PREFIX)
         if short in REGISTERED or short == "report_dir":
             continue
-        if short not in variables.PARSERS and short not in run.PARSERS:
-            hint = suggestion(short, [*variables.PARSERS, *run.PARSERS], PREFIX)
-            problems.append(f"{name}: there is no such variable{hint}")
-            continue
         try:
-            value = host_variables[name]
-            if short in run.PARSERS:
-                run.PARSERS[short](value)
+            if short in variables.PARSERS:
+                policy_variables[short] = host_variables[name]
             else:
-                policy_variables[short] = value
+                _check_run_variable(short, host_variables[name])
         except AnsibleError as error:
             problems.append(f"{name}: its template cannot be evaluated: {error}")
         except ETS6Error as error:
@@ -279,6 +277,13 @@ def host_problems(host_variables: Variables, *, only_run: bool = False) -> list[
     if only_run:
         return problems
     return problems + _policy_problems(policy_variables, host_variables)
+
+
+def _check_run_variable(short: str, value: Any) -> None:
+    if short not in run.PARSERS:
+        hint = suggestion(short, [*variables.PARSERS, *run.PARSERS], PREFIX)
+        raise NotAcceptedError(f"there is no such variable{hint}")
+    run.PARSERS[short](value)
 
 
 def _policy_problems(policy_variables: Mapping[str, Any], host_variables: Variables) -> list[str]:

@@ -1,74 +1,65 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# What windows_host does on a PC: change, read and probe as it is asked. It decides nothing. No C#, nothing that a virus scanner
-# could take for an attack. Windows PowerShell 5.1 and PowerShell 7. It is sent each time, so it is short.
+# Changes, reads and probes a PC for windows_host, in Windows PowerShell 5.1 and PowerShell 7. Ansible sends it as it is, each time: keep
+# it short. No C#, and nothing that a virus scanner could take for an attack.
 
+# AppLocker and App Control for Business do this.
+if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { throw "PowerShell runs in $($ExecutionContext.SessionState.LanguageMode) mode" }
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
-# Compares keys as the registry does: [ordered]@{} takes names that merely sort alike for one.
-Function New-ETS6Map {
-  [Collections.Specialized.OrderedDictionary]::new([StringComparer]::OrdinalIgnoreCase)
-}
+# Compares names as the registry does; [ordered]@{} takes names that sort alike as equal.
+Function New-ETS6Map { [Collections.Specialized.OrderedDictionary]::new([StringComparer]::OrdinalIgnoreCase) }
 
-$script:Mounts = @{}
-$script:Folders = New-ETS6Map
-$script:Options = 'registry', 'user_registry', 'files', 'named_files', 'probes', 'probe_timeout', 'operations'
 $script:UserSid = '^S-1-(5-21|12-1)-[0-9-]+$'
-$script:ProfileList = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList'
+$script:Mounts = @{}
+$script:Profiles = New-ETS6Map
+$script:Options = 'registry', 'user_registry', 'files', 'named_files', 'probes', 'probe_timeout', 'operations'
+$script:Windows = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
+$script:ProfileList = "$Windows\ProfileList"
+$script:Internet = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
 $script:LocalRules = 'HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
-$script:WinHttpKeys = @(
-  'HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
-  'HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
-)
 $script:Kinds = @{
   REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_MULTI_SZ = 'MultiString'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
   REG_BINARY = 'Binary'; REG_NONE = 'None'
 }
 
-# Runs a program and gives its exit code. What it prints is in the PC's language, and of no use.
-Function Invoke-ETS6Program {
-  param ([string]$Name, [string[]]$Words)
-
-  $program = Get-Command -Name $Name
-  # 5.1 makes error records of what a program writes to a redirected error stream.
+# Returns the exit code; the output is localized.
+Function Invoke-ETS6Program([string]$Name, [string[]]$Arguments) {
+  $program = Get-Command $Name
+  # 5.1 turns what a program writes to a redirected error stream into errors.
   $ErrorActionPreference = 'SilentlyContinue'
-  $null = & $program @Words 2>&1
+  $null = & $program @Arguments 2>&1
   $LASTEXITCODE
 }
 
-#region JSON and compression
+Function Get-ETS6Message($ErrorRecord) { $ErrorRecord.Exception.GetBaseException().Message }
 
-# Writes JSON in ASCII. ConvertTo-Json is slow in 5.1, limited in depth, and has other forms for arrays there.
-Function ConvertTo-AnsibleETS6Json {
-  [OutputType([string])]
-  param ([Parameter(Mandatory)][AllowNull()][AllowEmptyString()][AllowEmptyCollection()][object]$InputObject)
+# ----- JSON and compression
 
+# In ASCII. ConvertTo-Json of 5.1 is slow and writes some arrays as objects.
+Function ConvertTo-ETS6Json($InputObject) {
   if ($null -eq $InputObject) { return 'null' }
   if ($InputObject -is [string]) {
-    $safe = $InputObject.Replace('\', '\\').Replace('"', '\"')
-    if ($safe -match '[^\x20-\x7e]') { $safe = [regex]::Replace($safe, '[^\x20-\x7e]', { param ($found) '\u{0:x4}' -f [int][char]$found.Value }) }
-    return '"' + $safe + '"'
+    $text = $InputObject.Replace('\', '\\').Replace('"', '\"')
+    if ($text -match '[^\x20-\x7e]') { $text = [regex]::Replace($text, '[^\x20-\x7e]', { param ($match) '\u{0:x4}' -f [int][char]$match.Value }) }
+    return '"' + $text + '"'
   }
   if ($InputObject -is [bool]) { return $InputObject.ToString().ToLowerInvariant() }
   if ($InputObject -is [Collections.IDictionary]) {
-    # Not .Keys: of a dictionary that has such a key, PowerShell gives its value.
-    $parts = @(foreach ($entry in $InputObject.GetEnumerator()) {
-        (ConvertTo-AnsibleETS6Json -InputObject ([string]$entry.Key)) + ':' + (ConvertTo-AnsibleETS6Json -InputObject $entry.Value)
-      })
+    # A key "Keys" hides the property .Keys.
+    $parts = @(foreach ($entry in $InputObject.GetEnumerator()) { (ConvertTo-ETS6Json ([string]$entry.Key)) + ':' + (ConvertTo-ETS6Json $entry.Value) })
     return '{' + ($parts -join ',') + '}'
   }
   if ($InputObject -is [Collections.IEnumerable]) {
-    $parts = @(foreach ($item in $InputObject) { ConvertTo-AnsibleETS6Json -InputObject $item })
+    $parts = @(foreach ($item in $InputObject) { ConvertTo-ETS6Json $item })
     return '[' + ($parts -join ',') + ']'
   }
   [string]$InputObject
 }
 
-Function Compress-ETS6Text {
-  param ([string]$Text)
-
+Function Compress-ETS6Text([string]$Text) {
   $bytes = [Text.Encoding]::ASCII.GetBytes($Text)
   $packed = [IO.MemoryStream]::new()
   $gzip = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Compress)
@@ -77,21 +68,18 @@ Function Compress-ETS6Text {
   [Convert]::ToBase64String($packed.ToArray())
 }
 
-#endregion
-#region Registry
+# ----- Registry
 
-# Opens HKLM\... or HKU\<sid>\... in the 64-bit view; gives nothing where it is missing, throws where it is denied.
-Function Open-ETS6Key {
-  param ([string]$Path, [switch]$Write, [switch]$Create)
-
+# Opens HKLM\... or HKU\<sid>\... in the 64-bit view. Returns nothing if the key is missing.
+Function Open-ETS6Key([string]$Path, [switch]$Write, [switch]$Create) {
   $root, $below = $Path.TrimEnd('\') -split '\\', 2
-  $hive = switch ($root) { 'HKLM' { 'LocalMachine' } 'HKU' { 'Users' } default { throw "${Path}: only HKLM and HKU are known" } }
+  $hive = switch ($root) { 'HKLM' { 'LocalMachine' } 'HKU' { 'Users' } default { throw "${Path}: the path must begin with HKLM or HKU" } }
   $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey($hive, 'Registry64')
   try {
     if ($root -eq 'HKU' -and $below) {
       $sid, $below = $below -split '\\', 2
-      # Of a hive that goes while it is read (its user logs off), no key is missing: it cannot be read.
-      $user = $base.OpenSubKey((Mount-ETS6Hive -Sid $sid), [bool]$Write)
+      # If the user logs off meanwhile, the keys are unreadable and not missing.
+      $user = $base.OpenSubKey((Mount-ETS6Hive $sid), [bool]$Write)
       if ($null -eq $user) { throw "the hive of $sid is no longer loaded" }
       $base.Dispose()
       $base = $user
@@ -103,10 +91,8 @@ Function Open-ETS6Key {
   finally { if ($below) { $base.Dispose() } }
 }
 
-# Turns a value of .NET into [type, data], numbers unsigned, bytes as base64. A REG_DWORD of another length than 4 is no int.
-Function ConvertFrom-ETS6Value {
-  param ([string]$Kind, [AllowNull()][object]$Data)
-
+# Returns [type, data]: numbers unsigned, bytes as base64. .NET gives a REG_DWORD of more than 4 bytes as bytes.
+Function ConvertFrom-ETS6Value([string]$Kind, $Data) {
   if ($Data -is [string]) { return , @($(if ($Kind -eq 'ExpandString') { 'REG_EXPAND_SZ' } else { 'REG_SZ' }), $Data) }
   if ($Data -is [int]) { return , @('REG_DWORD', [BitConverter]::ToUInt32([BitConverter]::GetBytes($Data), 0)) }
   if ($Data -is [long]) { return , @('REG_QWORD', [BitConverter]::ToUInt64([BitConverter]::GetBytes($Data), 0)) }
@@ -115,141 +101,154 @@ Function ConvertFrom-ETS6Value {
   , @($type, $(if ($Data -is [byte[]]) { [Convert]::ToBase64String($Data) } else { '' }))
 }
 
-# Reads a key and, down to a depth, those below it, into the dictionary: present, missing and unreadable are three things.
-Function Read-ETS6Key {
-  param ([Collections.IDictionary]$Into, [string]$Path, [int]$Depth)
+Function ConvertTo-ETS6Value([string]$Type, $Data) {
+  switch ($Type) {
+    '' { }
+    'REG_DWORD' { [BitConverter]::ToInt32([BitConverter]::GetBytes([uint32]$Data), 0) }
+    'REG_QWORD' { [BitConverter]::ToInt64([BitConverter]::GetBytes([uint64]$Data), 0) }
+    'REG_MULTI_SZ' { , [string[]]@($Data) }
+    { $_ -in 'REG_SZ', 'REG_EXPAND_SZ' } { [string]$Data }
+    { $_ -in 'REG_BINARY', 'REG_NONE' } { , [Convert]::FromBase64String($Data) }
+    default { throw "${Type}: this type is not supported" }
+  }
+}
 
+# Reads a key and those below it, down to a depth. Each is present, missing or unreadable.
+Function Read-ETS6Key($Into, [string]$Path, [int]$Depth) {
+  $names = @()
+  $Into[$Path] = @{ state = 'missing' }
   try {
-    $key = Open-ETS6Key -Path $Path
-    if ($null -eq $key) {
-      $Into[$Path] = @{ state = 'missing' }
-      return
-    }
+    $key = Open-ETS6Key $Path
+    if ($null -eq $key) { return }
     try {
       $values = New-ETS6Map
       foreach ($name in $key.GetValueNames()) {
-        $data = $key.GetValue($name, $null, 'DoNotExpandEnvironmentNames')
-        $values[$name] = ConvertFrom-ETS6Value -Kind $key.GetValueKind($name).ToString() -Data $data
+        $values[$name] = ConvertFrom-ETS6Value $key.GetValueKind($name) $key.GetValue($name, $null, 'DoNotExpandEnvironmentNames')
       }
-      $below = @($key.GetSubKeyNames())
+      $names = @($key.GetSubKeyNames())
     }
     finally { $key.Dispose() }
-    $Into[$Path] = @{ state = 'present'; values = $values; keys = $below }
+    $Into[$Path] = @{ state = 'present'; values = $values; keys = $names }
   }
-  catch {
-    $Into[$Path] = @{ state = 'unreadable'; error = $_.Exception.GetBaseException().Message }
-    return
-  }
+  catch { $Into[$Path] = @{ state = 'unreadable'; error = Get-ETS6Message $_ } }
   if ($Depth -gt 0) {
-    foreach ($name in $below) { Read-ETS6Key -Into $Into -Path "$Path\$name" -Depth ($Depth - 1) }
+    foreach ($name in $names) { Read-ETS6Key -Into $Into -Path "$Path\$name" -Depth ($Depth - 1) }
   }
 }
 
-#endregion
-#region Users and their hives
+Function Get-ETS6Data($Registry, [string]$Path, [string]$Name) {
+  $key = $Registry[$Path]
+  if ($key -and $key.state -eq 'present' -and $key['values'].Contains($Name)) { $key['values'][$Name][1] }
+}
 
-# Gives SID and profile folder of everybody who could run ETS6, and of the default profile. A folder that cannot be read is null.
+# ----- Users and their hives
+
+# Returns the profile folder of each user who could run ETS6, and of the default profile, by SID. Null: unreadable.
 Function Get-ETS6Profile {
-  if ($script:Folders.Count) { return $script:Folders }
+  if ($script:Profiles.Count) { return $script:Profiles }
   $list = New-ETS6Map
-  Read-ETS6Key -Into $list -Path $script:ProfileList -Depth 1
-  $top = $list[$script:ProfileList]
-  if ($top.state -ne 'present') { throw "$($script:ProfileList) is $($top.state)" }
-  $list["$($script:ProfileList)\default"] = $top
+  Read-ETS6Key $list $ProfileList 1
+  $top = $list[$ProfileList]
+  if ($top.state -ne 'present') { throw "$ProfileList is $($top.state)" }
   foreach ($sid in @($top['keys'] -match $script:UserSid) + 'default') {
-    $entry = $list["$($script:ProfileList)\$sid"]
-    $name = if ($sid -eq 'default') { 'Default' } else { 'ProfileImagePath' }
-    if ($entry.state -ne 'present') { $script:Folders[$sid] = $null }
-    elseif ($entry['values'].Contains($name)) { $script:Folders[$sid] = [Environment]::ExpandEnvironmentVariables($entry['values'][$name][1]) }
+    $path, $name = if ($sid -eq 'default') { $ProfileList, 'Default' } else { "$ProfileList\$sid", 'ProfileImagePath' }
+    $folder = Get-ETS6Data -Registry $list -Path $path -Name $name
+    if ($null -ne $folder) { $script:Profiles[$sid] = [Environment]::ExpandEnvironmentVariables($folder) }
+    elseif ($list[$path].state -ne 'present') { $script:Profiles[$sid] = $null }
   }
-  $script:Folders
+  $script:Profiles
 }
 
-# Gives the name of a user's hive below HKEY_USERS, and loads it where it is not: Dismount-ETS6Hive has to follow.
-Function Mount-ETS6Hive {
-  param ([string]$Sid)
-
+# Returns the name of a user's hive below HKEY_USERS; loads it if necessary, until Dismount-ETS6Hive.
+Function Mount-ETS6Hive([string]$Sid) {
   if ($script:Mounts.ContainsKey($Sid)) { return $script:Mounts[$Sid] }
-  $users = Open-ETS6Key -Path HKU
-  $known = @($users.GetSubKeyNames())
+  $users = Open-ETS6Key HKU
+  $loaded = @($users.GetSubKeyNames())
   $users.Dispose()
-  if ($known -contains $Sid) { return $Sid }
+  if ($loaded -contains $Sid) { return $Sid }
   $folders = Get-ETS6Profile
   if (-not $folders.Contains($Sid)) { throw "${Sid}: there is no such profile" }
-  if ($null -eq $folders[$Sid]) { throw "${Sid}: where its profile is cannot be read" }
-  # A run that was killed in the middle leaves its hives loaded, and their users could not log on with them.
-  foreach ($name in $known -match '^ETS6-\d+-') {
+  if ($null -eq $folders[$Sid]) { throw "${Sid}: the path of the profile cannot be read" }
+  # A run that was killed left its hives loaded: their users cannot log on.
+  foreach ($name in $loaded -match '^ETS6-\d+-') {
     $owner = Get-Process -Id ($name -split '-')[1] -ErrorAction SilentlyContinue
-    if ($null -eq $owner -or $owner.Id -eq $PID -or $owner.ProcessName -notmatch '^(powershell|pwsh|wsmprovhost)$') {
-      if ($script:Mounts.ContainsValue($name)) { continue }
-      $null = Invoke-ETS6Program -Name reg.exe -Words unload, "HKU\$name"
-    }
+    $runs = $owner -and $owner.Id -ne $PID -and $owner.ProcessName -match '^(powershell|pwsh|wsmprovhost)$'
+    if (-not $runs -and -not $script:Mounts.ContainsValue($name)) { $null = Invoke-ETS6Program reg.exe unload, "HKU\$name" }
   }
   $file = "$($folders[$Sid])\NTUSER.DAT"
-  # RegLoadKey makes a file that is not there.
+  # RegLoadKey creates a missing file.
   $null = Get-Item -LiteralPath $file -Force
   $name = "ETS6-$PID-$Sid"
-  $code = Invoke-ETS6Program -Name reg.exe -Words load, "HKU\$name", $file
-  if ($code -ne 0) { throw "reg load of $file ended with exit code $code" }
+  $code = Invoke-ETS6Program reg.exe load, "HKU\$name", $file
+  if ($code) { throw "reg load of $file failed with exit code $code" }
   $script:Mounts[$Sid] = $name
   $name
 }
 
-# Unloads what Mount-ETS6Hive loaded. Gives a sentence for each hive that stays.
+# Returns a sentence for each hive that is still loaded.
 Function Dismount-ETS6Hive {
-  foreach ($name in @($script:Mounts.GetEnumerator() | ForEach-Object { $_.Value })) {
+  foreach ($name in @($script:Mounts.Values)) {
     for ($try = 1; $try -le 5; $try++) {
-      $code = Invoke-ETS6Program -Name reg.exe -Words unload, "HKU\$name"
-      if ($code -eq 0) { break }
-      # A key that waits for the garbage collector holds the hive, and a virus scanner may for a moment.
+      $code = Invoke-ETS6Program reg.exe unload, "HKU\$name"
+      if (-not $code) { break }
+      # A key that waits for the garbage collector holds the hive; a virus scanner may for a moment.
       [GC]::Collect()
       [GC]::WaitForPendingFinalizers()
       Start-Sleep -Milliseconds (100 * $try)
     }
-    if ($code -ne 0) { "HKU\$name stays loaded, since reg unload ended with exit code ${code}: its user cannot log on with it until the PC starts anew" }
+    if ($code) { "HKU\$name is still loaded, since reg unload failed with exit code ${code}. Its user cannot log on until the PC restarts." }
   }
   $script:Mounts.Clear()
 }
 
-# Lists who could run ETS6, and reads the asked keys of each hive into the registry. A hive is loaded for the reading only.
-Function Get-ETS6User {
-  param ([Collections.IDictionary]$Registry, [object[]]$Keys)
+# Returns the SIDs of who is logged on: the owner of a process in each session. Kiosks and RemoteApps have no explorer.exe.
+Function Get-ETS6LoggedOnUser {
+  $system = 'csrss.exe', 'winlogon.exe', 'dwm.exe', 'fontdrvhost.exe', 'LogonUI.exe'
+  $owners = @{}
+  $processes = Get-CimInstance -ClassName Win32_Process -Filter 'SessionId<>0' -OperationTimeoutSec 20
+  foreach ($process in $processes | Sort-Object -Property { $_.Name -ne 'explorer.exe' }, ProcessId) {
+    if ($system -contains $process.Name -or $owners.ContainsKey($process.SessionId)) { continue }
+    try { $sid = (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
+    catch { continue } # the process has ended
+    if ($sid -match $script:UserSid) { $owners[$process.SessionId] = $sid }
+  }
+  $owners.GetEnumerator() | ForEach-Object { $_.Value }
+}
 
+# Lists who could run ETS6, and reads the keys of their hives, one hive after the other.
+Function Get-ETS6User($Registry, $Keys) {
   $folders = Get-ETS6Profile
-  $desktops = @(foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "Name='explorer.exe'" -OperationTimeoutSec 20) {
-      try { (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
-      catch { continue } # it has ended in between
-    })
+  $loggedOn = @(Get-ETS6LoggedOnUser)
   , @(foreach ($entry in $folders.GetEnumerator()) {
       $sid, $folder = $entry.Key, [string]$entry.Value
-      $user = @{ sid = $sid; name = ''; profile = $folder; hive = 'unavailable'; logged_on = $desktops -contains $sid; error = '' }
+      $user = @{ sid = $sid; name = ''; profile = $folder; hive = 'unavailable'; logged_on = $loggedOn -contains $sid; error = '' }
       if ($sid -ne 'default') { $user.name = ($folder -split '\\')[-1] }
       try {
-        if (-not $Keys) { throw 'no key of it was asked for' }
-        $user.hive = if ((Mount-ETS6Hive -Sid $sid) -eq $sid) { 'loaded' } else { 'file' }
+        if (-not $Keys) { throw 'no key was requested' }
+        $user.hive = if ((Mount-ETS6Hive $sid) -eq $sid) { 'loaded' } else { 'file' }
         foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth }
       }
-      catch { $user.error = $_.Exception.GetBaseException().Message }
+      catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException] {
+        $user.hive = 'missing'
+        $user.error = Get-ETS6Message $_
+      }
+      catch { $user.error = Get-ETS6Message $_ }
       finally {
-        $stays = Dismount-ETS6Hive
-        if ($stays) { $user.error = $stays }
+        $loaded = Dismount-ETS6Hive
+        if ($loaded) { $user.error = $loaded }
       }
       $user
     })
 }
 
-#endregion
-#region What is on the PC
+# ----- The PC
 
 Function Get-ETS6Host {
-  $windows = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
-  $found = New-ETS6Map
-  Read-ETS6Key -Into $found -Path $windows -Depth 0
-  $values = $found[$windows]['values']
-  $build = if ($null -ne $values -and $values.Contains('CurrentBuildNumber')) { $values['CurrentBuildNumber'][1] } else { '' }
+  $list = New-ETS6Map
+  Read-ETS6Key -Into $list -Path $Windows -Depth 0
   @{
     name = [string]$env:COMPUTERNAME
-    os = "10.0.$build"
+    os = "10.0.$(Get-ETS6Data -Registry $list -Path $Windows -Name CurrentBuildNumber)"
     powershell = $PSVersionTable.PSVersion.ToString()
     time = [DateTime]::UtcNow.ToString('s') + 'Z'
   }
@@ -257,162 +256,183 @@ Function Get-ETS6Host {
 
 Function Get-ETS6Environment {
   $paths = '^((Common)?ProgramFiles(\(x86\))?|ProgramW6432|ProgramData|SystemRoot|SystemDrive|windir|PUBLIC|ALLUSERSPROFILE)$'
-  $found = New-ETS6Map
+  $variables = New-ETS6Map
   foreach ($entry in [Environment]::GetEnvironmentVariables().GetEnumerator()) {
-    # Only what paths need, and whether a proxy is named: its login is nobody's business.
-    if ($entry.Key -match $paths) { $found[$entry.Key] = [string]$entry.Value }
-    elseif ($entry.Key -match '^(HTTP|HTTPS|ALL|NO)_PROXY$') { $found[$entry.Key] = 'set' }
+    if ($entry.Key -match $paths) { $variables[$entry.Key] = [string]$entry.Value }
+    # The value may hold a password.
+    elseif ($entry.Key -match '^(HTTP|HTTPS|ALL|NO)_PROXY$') { $variables[$entry.Key] = 'set' }
   }
-  $found
+  $variables
 }
 
-# Looks files up: those asked for, and those that a registry value names.
-Function Get-ETS6File {
-  param ([object[]]$Paths, [object[]]$Names, [Collections.IDictionary]$Registry)
+# Returns the lines of the hosts file that name a server to be probed: no other line leaves the PC.
+Function Get-ETS6HostsLine($Probes) {
+  $names = @(foreach ($probe in $Probes) { ([Uri]$probe.url).DnsSafeHost })
+  if (-not $names) { return , @() }
+  , @(foreach ($line in Get-Content -LiteralPath "$env:SystemRoot\System32\drivers\etc\hosts") {
+      $words = @(-split ($line -split '#')[0])
+      if ($words | Select-Object -Skip 1 | Where-Object { $_.TrimEnd('.') -in $names }) { $words -join ' ' }
+    })
+}
 
-  $wanted = [Collections.Generic.List[string]]::new()
+# Returns the requested paths and those that a registry value names.
+Function Find-ETS6Path($Paths, $Names, $Registry) {
   foreach ($path in $Paths) {
     if ($path.StartsWith('*:\')) {
       foreach ($drive in Get-CimInstance -ClassName Win32_LogicalDisk -Filter 'DriveType=3' -OperationTimeoutSec 20) {
-        $wanted.Add($drive.DeviceID + $path.Substring(2))
+        $drive.DeviceID + $path.Substring(2)
       }
     }
-    else { $wanted.Add([Environment]::ExpandEnvironmentVariables($path)) }
+    else { [Environment]::ExpandEnvironmentVariables($path) }
   }
-  if ($Names) {
-    $pattern = '(?:^|[=|"])([^=|"]*\\(?:' + (@($Names | ForEach-Object { [regex]::Escape($_) }) -join '|') + '))(?=$|[|"])'
-    $named = [regex]::new($pattern, [Text.RegularExpressions.RegexOptions]'IgnoreCase, CultureInvariant')
-    foreach ($read in $Registry.GetEnumerator()) {
-      if ($read.Value.state -ne 'present') { continue }
-      foreach ($entry in $read.Value['values'].GetEnumerator()) {
-        if ($entry.Value[1] -isnot [string]) { continue }
-        foreach ($found in $named.Matches($entry.Value[1])) {
-          $path = [Environment]::ExpandEnvironmentVariables($found.Groups[1].Value)
-          # Whoever could name another PC here would have this one log on there.
-          if ($path -match '^[A-Za-z]:\\') { $wanted.Add($path) }
-        }
+  if (-not $Names) { return }
+  $pattern = '(?:^|[=|"])([^=|"]*\\(?:' + (@($Names | ForEach-Object { [regex]::Escape($_) }) -join '|') + '))(?=$|[|"])'
+  $regex = [regex]::new($pattern, [Text.RegularExpressions.RegexOptions]'IgnoreCase, CultureInvariant')
+  foreach ($key in $Registry.GetEnumerator()) {
+    if ($key.Value.state -ne 'present') { continue }
+    foreach ($entry in $key.Value['values'].GetEnumerator()) {
+      if ($entry.Value[1] -isnot [string]) { continue }
+      foreach ($match in $regex.Matches($entry.Value[1])) {
+        $path = [Environment]::ExpandEnvironmentVariables($match.Groups[1].Value)
+        # A path on another PC would send that PC a login.
+        if ($path -match '^[A-Za-z]:\\') { $path }
       }
     }
   }
-  $seen = [Collections.Generic.HashSet[string]]::new([StringComparer]::OrdinalIgnoreCase)
-  , @(foreach ($path in $wanted) {
-      if (-not $seen.Add($path)) { continue }
-      $file = @{ path = $path; state = 'missing'; version = ''; size = 0; error = '' }
-      try {
-        $item = Get-Item -LiteralPath $path -Force
-        if (-not $item.PSIsContainer) {
-          $version = $item.VersionInfo
-          $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
-          $file.size = $item.Length
-          $file.state = 'present'
-        }
-      }
-      catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException], [ArgumentException], [NotSupportedException] {
-        # The last two: no file can have such a name.
-        $file.state = 'missing'
-      }
-      catch {
-        $file.state = 'unreadable'
-        $file.error = $_.Exception.GetBaseException().Message
-      }
-      $file
-    })
+}
+
+# Returns the first bytes of a file, which tell a 32-bit program; nothing where they cannot be read.
+Function Read-ETS6Head($Item) {
+  $bytes = [byte[]]::new(1024)
+  try {
+    $stream = $Item.OpenRead()
+    try { [Convert]::ToBase64String($bytes, 0, $stream.Read($bytes, 0, $bytes.Length)) }
+    finally { $stream.Dispose() }
+  }
+  catch { '' }
+}
+
+Function Get-ETS6File([string]$Path) {
+  $file = @{ path = $Path; state = 'missing'; version = ''; size = 0; error = ''; head = '' }
+  try {
+    $item = Get-Item -LiteralPath $Path -Force
+    if (-not $item.PSIsContainer) {
+      $version = $item.VersionInfo
+      $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
+      $file.size = $item.Length
+      $file.state = 'present'
+      $file.head = Read-ETS6Head $item
+    }
+  }
+  catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException], [ArgumentException], [NotSupportedException] {
+    # The last two: no file can have this name.
+    $file.state = 'missing'
+  }
+  catch {
+    $file.state = 'unreadable'
+    $file.error = Get-ETS6Message $_
+  }
+  $file
+}
+
+# An empty name is the PC itself.
+Function Get-ETS6Address {
+  , @([Net.Dns]::GetHostAddressesAsync('').GetAwaiter().GetResult() | ForEach-Object { $_.ToString() })
 }
 
 Function Get-ETS6Network {
   $types = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
-  , @(foreach ($one in @(1, 'domain'), @(2, 'private'), @(4, 'public')) { if ($types -band $one[0]) { $one[1] } })
+  $names = @{ 1 = 'domain'; 2 = 'private'; 4 = 'public' }
+  , @(foreach ($type in 1, 2, 4) { if ($types -band $type) { $names[$type] } })
 }
 
 Function Get-ETS6Service {
-  $found = @{}
-  foreach ($service in Get-Service -Name MpsSvc, BFE -ErrorAction SilentlyContinue) { $found[$service.Name] = $service.Status.ToString() }
-  $found
+  $services = @{}
+  foreach ($service in Get-Service -Name MpsSvc, BFE -ErrorAction SilentlyContinue) { $services[$service.Name] = $service.Status.ToString() }
+  $services
 }
 
-# Lists the firewalls registered with Windows Security Center, which Windows Server does not have.
+# Lists the firewalls in Windows Security Center, which Windows Server does not have.
 Function Get-ETS6FirewallProduct {
   try { $products = @(Get-CimInstance -Namespace root/SecurityCenter2 -ClassName FirewallProduct -OperationTimeoutSec 20) }
   catch {
     if ($_.FullyQualifiedErrorId -like 'HRESULT 0x8004100e*') { return , @() }
     throw
   }
+  # Bits 12 to 15 of productState, which are not documented: 1 is on, 0 is off.
+  $states = @{ 1 = $true; 0 = $false }
   , @(foreach ($product in $products) {
-      # Bits 12 to 15 of productState: 1 on, 0 off. They are not documented; anything else is not decoded.
-      $state = ([long]$product.productState -shr 12) -band 15
-      @{ name = [string]$product.displayName; enabled = $(if ($state -eq 1) { $true } elseif ($state -eq 0) { $false } else { $null }) }
+      @{ name = [string]$product.displayName; enabled = $states[[int](([long]$product.productState -shr 12) -band 15)] }
     })
 }
 
-# Reads everything that is asked for. Where a part fails it is null, and the reason stands in errors.
-Function Get-ETS6Snapshot {
-  param ([Collections.IDictionary]$Asked)
-
+# Reads everything that was requested. A part that fails is null, with the reason in errors.
+Function Get-ETS6Snapshot($Request) {
   $registry = New-ETS6Map
   $snapshot = [ordered]@{ version = 1; offline = $false; registry = $registry; errors = @{} }
-  foreach ($key in $Asked.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
+  foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
   $parts = [ordered]@{
     host = { Get-ETS6Host }
     environment = { Get-ETS6Environment }
-    users = { Get-ETS6User -Registry $registry -Keys $Asked.user_registry }
-    files = { Get-ETS6File -Paths $Asked.files -Names $Asked.named_files -Registry $registry }
+    users = { Get-ETS6User $registry $Request.user_registry }
+    files = {
+      $seen = [Collections.Generic.HashSet[string]]::new([StringComparer]::OrdinalIgnoreCase)
+      $paths = @(Find-ETS6Path -Paths $Request.files -Names $Request.named_files -Registry $registry)
+      , @(foreach ($path in $paths) { if ($seen.Add($path)) { Get-ETS6File $path } })
+    }
     network = { Get-ETS6Network }
+    addresses = { Get-ETS6Address }
     services = { Get-ETS6Service }
     firewall_products = { Get-ETS6FirewallProduct }
-    probes = { Invoke-ETS6Probe -Probes (Resolve-ETS6Way -Probes $Asked.probes -Snapshot $snapshot) -Seconds $Asked.probe_timeout }
+    registered_firewalls = {
+      , @(foreach ($product in New-Object -ComObject HNetCfg.FwProducts) {
+          @{ name = [string]$product.DisplayName; categories = @($product.RuleCategories | ForEach-Object { [int]$_ }) }
+        })
+    }
+    networks = {
+      , @(foreach ($network in Get-NetConnectionProfile -ErrorAction Stop) {
+          @{
+            interface = [string]$network.InterfaceAlias; index = [int]$network.InterfaceIndex; name = [string]$network.Name
+            category = ('public', 'private', 'domain')[[int]$network.NetworkCategory]
+          }
+        })
+    }
+    firewall_service = {
+      $policy = New-Object -ComObject HNetCfg.FwPolicy2
+      $values = (Open-ETS6Key $LocalRules).ValueCount
+      @{ rules = [int]$policy.Rules.Count; values = $values; modify_state = [int]$policy.LocalPolicyModifyState }
+    }
+    hosts_file = { Get-ETS6HostsLine $Request.probes }
+    probes = { Invoke-ETS6Probe (Resolve-ETS6Proxy $Request.probes $snapshot) $Request.probe_timeout }
   }
   foreach ($part in $parts.GetEnumerator()) {
     $snapshot[$part.Key] = $null
     try { $snapshot[$part.Key] = & $part.Value }
-    catch { $snapshot.errors[$part.Key] = $_.Exception.GetBaseException().Message }
+    catch { $snapshot.errors[$part.Key] = Get-ETS6Message $_ }
   }
   if ($null -eq $snapshot.files) { $snapshot.files = @() }
   $snapshot
 }
 
-#endregion
-#region Ways out
+# ----- A guess at the proxies
 
-Function Get-ETS6ProxySetting {
-  param ([Collections.IDictionary]$Registry, [string]$Path)
-
-  $key = $Registry["$Path\Connections"]
-  if (-not $key -or $key.state -ne 'present' -or -not $key['values'].Contains('DefaultConnectionSettings')) { return @{ flags = 0; proxy = ''; bypass = '' } }
-  $blob = [Convert]::FromBase64String($key['values']['DefaultConnectionSettings'][1])
-  $ansi = [Text.Encoding]::GetEncoding(28591)
-  $flags = [BitConverter]::ToUInt32($blob, 8)
-  $length = [BitConverter]::ToInt32($blob, 12)
-  $proxy = $ansi.GetString($blob, 16, $length)
-  $bypass = $ansi.GetString($blob, 20 + $length, [BitConverter]::ToInt32($blob, 16 + $length))
-  @{ flags = $flags; proxy = $proxy; bypass = $bypass }
-}
-
-# Gives every probe the ways out that the PC's users have for it. That saves an execution: the controller asks again where one is
-# missing.
-Function Resolve-ETS6Way {
-  param ([object[]]$Probes, [Collections.IDictionary]$Snapshot)
-
+# Guesses the proxies of each probe that names none, from the settings of the PC's users. This saves an execution: the controller works
+# them out for itself and probes over those that are missing here. tests/integration/proxy_cases.py holds both sides to the same cases.
+Function Resolve-ETS6Proxy($Probes, $Snapshot) {
   $registry = $Snapshot.registry
-  $below = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
-  $policy = $registry['HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings']
-  $machine = $policy -and $policy.state -eq 'present' -and $policy['values'].Contains('ProxySettingsPerUser') -and $policy['values']['ProxySettingsPerUser'][1] -eq 0
-  $readable = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -ne 'unavailable' })
-  $people = @($readable | Where-Object { $_.sid -ne 'default' })
-  $here = @($people | Where-Object { $_.logged_on })
-  $chosen = if ($here) { $here } elseif ($people) { $people } else { $readable }
-  $paths = if ($machine) { @("HKLM\$below") } else { @($chosen | ForEach-Object { "HKU\$($_.sid)\$below" }) }
-  $settings = @(foreach ($path in $paths) {
-      try { Get-ETS6ProxySetting -Registry $registry -Path $path }
-      catch { continue }
-    })
+  $users = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -in 'loaded', 'file' })
+  foreach ($rule in { $_.sid -ne 'default' }, { $_.logged_on }) {
+    $preferred = @($users | Where-Object $rule)
+    if ($preferred) { $users = $preferred }
+  }
+  $policy = "HKLM\SOFTWARE\Policies$($Internet.Substring(8))"
+  $machine = 0 -eq (Get-ETS6Data -Registry $registry -Path $policy -Name ProxySettingsPerUser)
+  $roots = if ($machine) { 'HKLM' } else { $users | ForEach-Object { "HKU\$($_.sid)" } }
   , @(foreach ($probe in $Probes) {
-      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; ways = $probe['ways'] }
-      if ($null -eq $probe.ways) {
-        $uri = [Uri]$probe.url
-        $probe.ways = @(foreach ($setting in $settings) {
-            if ($setting.flags -band 4) { continue }
-            if (-not ($setting.flags -band 2)) { ''; continue }
-            try { Select-ETS6Proxy -Setting $setting -Uri $uri }
+      $probe = @{ name = $probe.name; url = $probe.url; address = $probe['address']; proxies = $probe['proxies']; max_body = $probe['max_body'] }
+      if ($null -eq $probe.proxies) {
+        $probe.proxies = @(foreach ($root in $roots) {
+            try { Select-ETS6Proxy (Get-ETS6ProxySetting $registry "$root\$Internet\Connections") $probe.url }
             catch { continue }
           }) | Select-Object -Unique
       }
@@ -420,21 +440,34 @@ Function Resolve-ETS6Way {
     })
 }
 
-# Gives the proxy for a URL, or nothing, as .NET Framework reads both lists.
-Function Select-ETS6Proxy {
-  param ([Collections.IDictionary]$Setting, [Uri]$Uri)
+Function Get-ETS6ProxySetting($Registry, [string]$Path) {
+  $data = Get-ETS6Data -Registry $Registry -Path $Path -Name DefaultConnectionSettings
+  if ($null -eq $data) { return @{ flags = 0 } }
+  $blob = [Convert]::FromBase64String($data)
+  $latin1 = [Text.Encoding]::GetEncoding(28591)
+  $length = [BitConverter]::ToInt32($blob, 12)
+  @{
+    flags = [BitConverter]::ToUInt32($blob, 8)
+    proxy = $latin1.GetString($blob, 16, $length)
+    bypass = $latin1.GetString($blob, 20 + $length, [BitConverter]::ToInt32($blob, 16 + $length))
+  }
+}
 
+# Returns the proxy for a URL as .NET Framework reads the two lists, '' for none. A script is left to the controller.
+Function Select-ETS6Proxy($Setting, [Uri]$Uri) {
+  if ($Setting.flags -band 4) { return }
+  if (-not ($Setting.flags -band 2) -or $Uri.IsLoopback) { return '' }
   $server = "$($Uri.Scheme)://$($Uri.Host)$(if (-not $Uri.IsDefaultPort) { ":$($Uri.Port)" })"
   foreach ($entry in $Setting.bypass.Split(';').Trim()) {
+    if (-not $entry) { continue }
     if ($entry -eq '<local>') {
       if ($Uri.Host -notmatch '[.:]') { return '' }
       continue
     }
-    if (-not $entry) { continue }
     $scheme, $name, $port = '', $entry, ''
     if ($entry -match '^(.*://)?([^:]*)(:\d{1,5})?$') { $scheme, $name, $port = $Matches[1], $Matches[2], $Matches[3] }
     $scheme = if ($scheme) { [regex]::Escape($scheme) } else { '(?:.*://)?' }
-    $port = if ($port) { $port } else { '(?::\d{1,5})?' }
+    if (-not $port) { $port = '(?::\d{1,5})?' }
     if ($server -match ('^' + ($scheme + [regex]::Escape($name)).Replace('\*', '.*') + $port + '$')) { return '' }
   }
   $address = $Setting.proxy.Trim()
@@ -447,308 +480,327 @@ Function Select-ETS6Proxy {
   "$($proxy.Host):$($proxy.Port)"
 }
 
-#endregion
-#region Probes
+# ----- Probes
 
-# One probe over one way, in a runspace of its own: plain synchronous calls. What it finds goes into $Found at once: the watchdog
-# may close its sockets, and still reports how far it came.
+# One probe over one proxy, in its own runspace. Results go into $Found at once: what was found until a timeout is reported.
 $script:ProbeScript = {
   param ($Probe, $Found, $Until)
 
   $ErrorActionPreference = 'Stop'
-  $agent = 'ets6.network-probe'
-  $ansi = [Text.Encoding]::GetEncoding(28591)
-  $clock = [Diagnostics.Stopwatch]::StartNew()
-  $script:ends = $Until
-  # Nothing ends a name service's work or the building of a chain: neither may keep the process from ending.
+  # The process must end although a name service, or Windows building a chain, does not.
   [Threading.Thread]::CurrentThread.IsBackground = $true
+  $latin1 = [Text.Encoding]::GetEncoding(28591)
+  $clock = [Diagnostics.Stopwatch]::StartNew()
+  $script:StageEnd = $Until
 
-  function Enter-Stage([string]$Name, [int]$Seconds) {
+  Function Enter-ETS6Stage([string]$Name, [int]$Seconds) {
     $Found.stage = $Name
-    $script:ends = [DateTime]::UtcNow.AddSeconds($Seconds)
+    $end = [DateTime]::UtcNow.AddSeconds($Seconds)
+    $script:StageEnd = if ($end -lt $Until) { $end } else { $Until }
     $clock.Restart()
   }
 
-  function Get-Left {
-    $left = [int][Math]::Min(($script:ends - [DateTime]::UtcNow).TotalMilliseconds, ($Until - [DateTime]::UtcNow).TotalMilliseconds)
-    if ($left -lt 1) { throw [TimeoutException]::new('the time was over') }
-    $left
+  Function Complete-ETS6Stage { $Found.elapsed[$Found.stage] = [int]$clock.ElapsedMilliseconds }
+
+  # In milliseconds.
+  Function Get-ETS6Timeout {
+    $milliseconds = [int]($script:StageEnd - [DateTime]::UtcNow).TotalMilliseconds
+    if ($milliseconds -lt 1) { throw [TimeoutException]::new('the stage timed out') }
+    $milliseconds
   }
 
-  function Save-Elapsed { $Found.elapsed[$Found.stage] = [int]$clock.ElapsedMilliseconds }
+  Function Send-ETS6Request($Stream, [string]$Line, [string]$Authority, [string]$Fields) {
+    $bytes = $latin1.GetBytes("$Line HTTP/1.1`r`nHost: $Authority`r`nUser-Agent: ets6.network-probe`r`n$Fields`r`n")
+    $Stream.Write($bytes, 0, $bytes.Length)
+  }
 
-  function Read-Answer($Stream, [int]$Cap, [bool]$WithBody) {
-    $raw = [IO.MemoryStream]::new()
+  # Returns the number of bytes, 0 at the end of the stream.
+  Function Receive-ETS6Data($Stream, $Raw) {
     $buffer = [byte[]]::new(16384)
-    $end = -1
-    while ($end -lt 0) {
-      if ($raw.Length -gt 16384) { throw 'the answer has too long a head' }
-      $Stream.ReadTimeout = Get-Left
-      $count = $Stream.Read($buffer, 0, $buffer.Length)
-      if ($count -eq 0) { throw [IO.EndOfStreamException]::new('the connection was closed before an answer') }
-      $raw.Write($buffer, 0, $count)
-      $text = $ansi.GetString($raw.ToArray())
+    $Stream.ReadTimeout = Get-ETS6Timeout
+    $count = $Stream.Read($buffer, 0, $buffer.Length)
+    $Raw.Write($buffer, 0, $count)
+    $count
+  }
+
+  # Returns the lines of an answer's head and where the body begins.
+  Function Read-ETS6Head($Stream, $Raw) {
+    do {
+      if ($Raw.Length -gt 16384) { throw 'the head of the answer is too long' }
+      if (-not (Receive-ETS6Data $Stream $Raw)) { throw [IO.EndOfStreamException]::new('the connection was closed before an answer') }
+      $text = $latin1.GetString($Raw.ToArray())
       # 1xx announces the answer.
-      $start = [regex]::Match($text, '^(HTTP/\S+ 1\d\d[^\r]*(\r\n[^\r]+)*\r\n\r\n)*').Length
-      $end = $text.IndexOf("`r`n`r`n", $start, [StringComparison]::Ordinal)
+      $start = [regex]::Match($text, '^(HTTP/\S+ 1\d\d[^\r\n]*(\r?\n[^\r\n]+)*\r?\n\r?\n)*').Length
+      # Some servers end lines with LF alone (RFC 9112, 2.2).
+      $blank = [regex]::new('\r?\n\r?\n').Match($text, $start)
+    } while (-not $blank.Success)
+    ($text.Substring($start, $blank.Index - $start) -split "`r?`n"), ($blank.Index + $blank.Length)
+  }
+
+  Function Read-ETS6Body($Stream, $Raw, [int]$End, [bool]$Chunked) {
+    while ($Raw.Length -lt $End) {
+      if ($Chunked -and $latin1.GetString($Raw.ToArray()).EndsWith("`r`n0`r`n`r`n", [StringComparison]::Ordinal)) { break }
+      # What came before an error is an answer.
+      try { if (-not (Receive-ETS6Data $Stream $Raw)) { break } }
+      catch { break }
     }
-    $lines = $text.Substring($start, $end - $start) -split "`r`n"
+  }
+
+  Function Read-ETS6Answer($Stream, [int]$Cap, [switch]$WithBody) {
+    $raw = [IO.MemoryStream]::new()
+    $lines, $start = Read-ETS6Head $Stream $raw
     if ($lines[0] -notmatch '^HTTP/\S+ (\d{3})(?: |$)') { throw 'the answer is not HTTP' }
     $status = [int]$Matches[1]
-    $most = $Cap
     $chunked = $false
     $headers = @(foreach ($line in $lines | Select-Object -Skip 1) {
         $name, $value = ($line -split ':', 2).Trim()
         if ($null -eq $value) { continue }
-        if ($name -eq 'Content-Length' -and $value -match '^\d{1,9}$') { $most = [Math]::Min($Cap, [int]$value) }
+        if ($name -eq 'Content-Length' -and $value -match '^\d{1,9}$') { $Cap = [Math]::Min($Cap, [int]$value) }
         if ($name -eq 'Transfer-Encoding' -and $value -eq 'chunked') { $chunked = $true }
         , @($name, $value)
       })
-    if ($status -in 204, 304) { $most = 0 }
-    $body = $end + 4
-    while ($WithBody -and $raw.Length -lt $body + $most) {
-      if ($chunked -and $raw.Length -ge $body + 5 -and $ansi.GetString($raw.ToArray(), [int]$raw.Length - 5, 5) -eq "0`r`n`r`n") { break }
-      try {
-        $Stream.ReadTimeout = Get-Left
-        $count = $Stream.Read($buffer, 0, $buffer.Length)
-      }
-      catch { break } # what came so far is an answer
-      if ($count -eq 0) { break }
-      $raw.Write($buffer, 0, $count)
-    }
-    $size = [Math]::Min($most, [int]$raw.Length - $body)
-    @{ status = $status; headers = $headers; body = [Convert]::ToBase64String($raw.ToArray(), $body, $size) }
+    if ($status -in 204, 304 -or -not $WithBody) { $Cap = 0 }
+    if ($WithBody) { Read-ETS6Body -Stream $Stream -Raw $raw -End ($start + $Cap) -Chunked $chunked }
+    $size = [Math]::Min($Cap, [int]$raw.Length - $start)
+    @{ status = $status; headers = $headers; body = [Convert]::ToBase64String($raw.ToArray(), $start, $size) }
   }
 
-  try {
-    $null = Get-Left
-    $uri = [Uri]$Probe.url
-    $secure = $uri.Scheme -eq 'https'
-    $server = "$($uri.Host):$($uri.Port)"
-    $target = @($Found.way, $Probe.address, $server) | Where-Object { $_ } | Select-Object -First 1
-    $colon = $target.LastIndexOf(':')
-    $name, $port = $target.Substring(0, $colon).Trim('[', ']'), [int]$target.Substring($colon + 1)
+  Function Resolve-ETS6Name([string]$Name) {
+    Enter-ETS6Stage dns 8
+    $task = [Net.Dns]::GetHostAddressesAsync($Name)
+    while (-not $task.Wait((Get-ETS6Timeout))) { continue }
+    $Found.addresses = @($task.Result | ForEach-Object { $_.ToString() })
+    Complete-ETS6Stage
+    $task.Result
+  }
 
-    Enter-Stage dns 8
-    $wait = [Net.Dns]::GetHostAddressesAsync($name)
-    while (-not $wait.Wait((Get-Left))) { continue }
-    $addresses = $wait.Result
-    $Found.addresses = @($addresses | ForEach-Object { $_.ToString() })
-    Save-Elapsed
-
-    # All addresses, each a moment after the one before it (RFC 8305): one that nobody answers at costs no more.
-    Enter-Stage tcp 5
+  # Tries the addresses side by side, each 250 ms after the one before it (RFC 8305).
+  Function Connect-ETS6Server($Addresses, [int]$Port) {
+    Enter-ETS6Stage tcp 5
     $next = 0
-    $open = [Collections.Generic.List[object]]::new()
-    $client = $failure = $null
-    while (-not $client) {
-      $left = Get-Left
-      if ($next -eq $addresses.Count -and -not $open.Count) { throw $failure }
+    $pending = [Collections.Generic.List[object]]::new()
+    while ($true) {
+      $timeout = Get-ETS6Timeout
+      if ($next -eq $Addresses.Count -and -not $pending.Count) { throw $failure }
       try {
-        if ($next -lt $addresses.Count) {
-          $address = $addresses[$next++]
+        if ($next -lt $Addresses.Count) {
+          $address = $Addresses[$next++]
           $Found.address = $address.ToString()
           # TcpClient without a family is IPv4 only.
-          $try = @{ address = $Found.address; client = [Net.Sockets.TcpClient]::new($address.AddressFamily) }
-          $Found.clients.Add($try.client)
-          $try.wait = $try.client.BeginConnect($address, $port, $null, $null)
-          $open.Add($try)
-          if ($next -lt $addresses.Count) { $left = [Math]::Min($left, 250) }
+          $attempt = @{ address = $Found.address; client = [Net.Sockets.TcpClient]::new($address.AddressFamily) }
+          $Found.clients.Add($attempt.client)
+          $attempt.result = $attempt.client.BeginConnect($address, $Port, $null, $null)
+          $pending.Add($attempt)
+          if ($next -lt $Addresses.Count) { $timeout = [Math]::Min($timeout, 250) }
         }
-        $at = [Threading.WaitHandle]::WaitAny([Threading.WaitHandle[]]@($open | ForEach-Object { $_.wait.AsyncWaitHandle }), $left)
+        $at = [Threading.WaitHandle]::WaitAny([Threading.WaitHandle[]]@($pending | ForEach-Object { $_.result.AsyncWaitHandle }), $timeout)
         if ($at -eq [Threading.WaitHandle]::WaitTimeout) { continue }
-        $try = $open[$at]
-        $open.RemoveAt($at)
-        $try.client.EndConnect($try.wait)
-        $client = $try.client
-        $Found.address = $try.address
+        $attempt = $pending[$at]
+        $pending.RemoveAt($at)
+        $attempt.client.EndConnect($attempt.result)
+        $Found.address = $attempt.address
+        Complete-ETS6Stage
+        return $attempt.client
       }
       catch { $failure = $_ }
     }
-    Save-Elapsed
-    $Found.local = $client.Client.LocalEndPoint.Address.ToString()
-    $client.NoDelay = $true
-    $stream = $client.GetStream()
-    $stream.WriteTimeout = 8000
-
-    if ($Found.way -and $secure) {
-      Enter-Stage connect 8
-      $request = $ansi.GetBytes("CONNECT $server HTTP/1.1`r`nHost: $server`r`nUser-Agent: $agent`r`n`r`n")
-      $stream.Write($request, 0, $request.Length)
-      $answer = Read-Answer $stream 16384 $false
-      $Found.connect = $answer
-      Save-Elapsed
-      if ($answer.status -lt 200 -or $answer.status -ge 300) {
-        $Found.error = @{ kind = 'other'; code = $answer.status; text = "the proxy answered $($answer.status)" }
-        return
-      }
-    }
-    if ($secure) {
-      Enter-Stage tls 8
-      $seen = @{}
-      # The callback runs in a synchronous handshake only: another one has no runspace for it.
-      $callback = [Net.Security.RemoteCertificateValidationCallback] {
-        param ($From, $Certificate, $Chain, $PolicyErrors)
-        $null = $From
-        $leaf = [Convert]::ToBase64String($Certificate.GetRawCertData())
-        $others = @($Chain.ChainPolicy.ExtraStore | ForEach-Object { [Convert]::ToBase64String($_.RawData) })
-        $seen.presented = @($leaf) + @($others | Where-Object { $_ -ne $leaf })
-        $seen.built = @($Chain.ChainElements | ForEach-Object { [Convert]::ToBase64String($_.Certificate.RawData) })
-        $seen.chain_status = @($Chain.ChainStatus | ForEach-Object { $_.Status.ToString() })
-        $seen.policy_errors = @($PolicyErrors.ToString() -split ',\s*' | Where-Object { $_ -ne 'None' })
-        $true
-      }
-      $secured = [Net.Security.SslStream]::new($stream, $false, $callback)
-      $stream.ReadTimeout = Get-Left
-      # None is the system's choice, and refused where that is off: there this is not SystemDefault (0), as on Server 2016.
-      $protocols = if ([int][Net.ServicePointManager]::SecurityProtocol) { 'Tls12' } else { 'None' }
-      $secured.AuthenticateAsClient($uri.DnsSafeHost, $null, [Security.Authentication.SslProtocols]$protocols, $false)
-      $seen.protocol = $secured.SslProtocol.ToString()
-      $Found.tls = $seen
-      Save-Elapsed
-      $stream = $secured
-    }
-    Enter-Stage http 8
-    $path = if ($Found.way -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
-    $request = $ansi.GetBytes("GET $path HTTP/1.1`r`nHost: $($uri.Authority)`r`nUser-Agent: $agent`r`nAccept: */*`r`nConnection: close`r`n`r`n")
-    $stream.Write($request, 0, $request.Length)
-    $Found.http = Read-Answer $stream 65536 $true
-    Save-Elapsed
-    $Found.stage = 'done'
   }
-  catch {
-    # Errors are told apart by types and numbers; their texts are in the PC's language.
+
+  # Returns whether the proxy opened a tunnel.
+  Function Open-ETS6Tunnel($Stream, [string]$Server) {
+    Enter-ETS6Stage connect 8
+    Send-ETS6Request -Stream $Stream -Line "CONNECT $Server" -Authority $Server
+    $answer = Read-ETS6Answer $Stream 16384
+    $Found.connect = $answer
+    Complete-ETS6Stage
+    if ($answer.status -ge 200 -and $answer.status -lt 300) { return $true }
+    $Found.error = @{ kind = 'other'; code = $answer.status; text = "the proxy answered $($answer.status)" }
+    $false
+  }
+
+  Function Protect-ETS6Stream($Stream, [string]$Name) {
+    Enter-ETS6Stage tls 8
+    $seen = @{}
+    $encode = { process { [Convert]::ToBase64String($_.GetRawCertData()) } }
+    # Needs a synchronous handshake: any other has no runspace for it.
+    $callback = [Net.Security.RemoteCertificateValidationCallback] {
+      param ($From, $Certificate, $Chain, $PolicyErrors)
+      $null = $From
+      $seen.presented = @(@($Certificate) + @($Chain.ChainPolicy.ExtraStore) | & $encode | Select-Object -Unique)
+      $seen.built = @($Chain.ChainElements | ForEach-Object { $_.Certificate } | & $encode)
+      $seen.chain_status = @($Chain.ChainStatus | ForEach-Object { $_.Status.ToString() })
+      $seen.policy_errors = @($PolicyErrors.ToString() -split ',\s*' | Where-Object { $_ -ne 'None' })
+      $true
+    }
+    $secured = [Net.Security.SslStream]::new($Stream, $false, $callback)
+    $Stream.ReadTimeout = Get-ETS6Timeout
+    # None lets Windows choose, and is refused where SecurityProtocol is not SystemDefault (0), as on Server 2016.
+    $protocols = if ([int][Net.ServicePointManager]::SecurityProtocol) { 'Tls12' } else { 'None' }
+    $secured.AuthenticateAsClient($Name, $null, [Security.Authentication.SslProtocols]$protocols, $false)
+    $seen.protocol = $secured.SslProtocol.ToString()
+    $Found.tls = $seen
+    Complete-ETS6Stage
+    $secured
+  }
+
+  # Tells errors apart by types and numbers: their texts are localized.
+  Function Get-ETS6ProbeError($Exception) {
     $kind, $code = 'other', $null
-    for ($inner = $_.Exception; $inner; $inner = $inner.InnerException) {
+    $kinds = @{
+      10061 = 'refused'; 10054 = 'reset'; 10053 = 'reset'; 10060 = 'timeout'; 10051 = 'unreachable'; 10065 = 'unreachable'
+      11001 = 'not_found'; 11004 = 'not_found'; 11002 = 'try_again'
+    }
+    for ($inner = $Exception; $inner; $inner = $inner.InnerException) {
       if ($inner -is [Net.Sockets.SocketException]) {
         $code = [int]$inner.SocketErrorCode
-        $kind = switch ($code) {
-          10061 { 'refused' } 10054 { 'reset' } 10053 { 'reset' } 10060 { 'timeout' } 10051 { 'unreachable' } 10065 { 'unreachable' }
-          11001 { 'not_found' } 11004 { 'not_found' } 11002 { 'try_again' } default { 'other' }
-        }
+        if ($kinds[$code]) { $kind = $kinds[$code] }
         break
       }
       if ($inner -is [TimeoutException]) { $kind = 'timeout'; break }
       if ($inner -is [IO.EndOfStreamException]) { $kind = 'closed'; break }
       if ($inner -is [Security.Authentication.AuthenticationException]) {
         $kind = if ($inner.InnerException) { 'tls_alert' } else { 'plain_http' }
+        if ($inner.InnerException -is [ComponentModel.Win32Exception]) { $code = $inner.InnerException.NativeErrorCode }
         break
       }
-      # .NET Framework says only this of an answer without TLS, too; but then the rest of it is still there to be read.
+      # .NET Framework says no more of an answer without TLS, whose rest can still be read.
       if ($inner -is [IO.IOException] -and -not $inner.InnerException) { $kind = if ($client.Available) { 'plain_http' } else { 'closed' } }
     }
-    $Found.error = @{ kind = $kind; code = $code; text = [string]$_.Exception.GetBaseException().Message }
+    @{ kind = $kind; code = $code; text = [string]$Exception.GetBaseException().Message }
   }
-  finally { foreach ($one in $Found.clients.ToArray()) { $one.Close() } }
+
+  try {
+    $null = Get-ETS6Timeout
+    $uri = [Uri]$Probe.url
+    $secure = $uri.Scheme -eq 'https'
+    $server = "$($uri.Host):$($uri.Port)"
+    $target = @($Found.proxy, $Probe.address, $server) | Where-Object { $_ } | Select-Object -First 1
+    $colon = $target.LastIndexOf(':')
+    $addresses = @(Resolve-ETS6Name $target.Substring(0, $colon).Trim('[', ']'))
+    $client = Connect-ETS6Server $addresses $target.Substring($colon + 1)
+    $Found.local = $client.Client.LocalEndPoint.Address.ToString()
+    $client.NoDelay = $true
+    $stream = $client.GetStream()
+    $stream.WriteTimeout = 8000
+    if ($Found.proxy -and $secure -and -not (Open-ETS6Tunnel $stream $server)) { return }
+    if ($secure) { $stream = Protect-ETS6Stream $stream $uri.DnsSafeHost }
+    Enter-ETS6Stage http 8
+    $path = if ($Found.proxy -and -not $secure) { "http://$server$($uri.PathAndQuery)" } else { $uri.PathAndQuery }
+    Send-ETS6Request -Stream $stream -Line "GET $path" -Authority $uri.Authority -Fields "Accept: */*`r`nConnection: close`r`n"
+    $Found.http = Read-ETS6Answer $stream $(if ($Probe.max_body) { $Probe.max_body } else { 65536 }) -WithBody
+    Complete-ETS6Stage
+    $Found.stage = 'done'
+  }
+  catch { $Found.error = Get-ETS6ProbeError $_.Exception }
+  finally { foreach ($socket in $Found.clients.ToArray()) { $socket.Close() } }
 }
 
-# Runs every probe over each of its ways side by side; what is left after the seconds is cut off, as timed out.
-Function Invoke-ETS6Probe {
-  param ([AllowEmptyCollection()][object[]]$Probes, [int]$Seconds)
-
+# Runs all probes over all their proxies side by side, and ends what is not done after the seconds.
+Function Invoke-ETS6Probe($Probes, [int]$Seconds) {
   if (-not $Probes) { return , @() }
   $until = [DateTime]::UtcNow.AddSeconds($Seconds)
-  # In .NET Framework a name that is being resolved holds a thread of the pool, which has few at first.
+  # In .NET Framework each name that is being resolved holds a thread of the pool, which has few at first.
   $null = [Threading.ThreadPool]::SetMinThreads(32, 32)
   $pool = [runspacefactory]::CreateRunspacePool(1, 16)
   $pool.Open()
   $running = @(foreach ($probe in $Probes) {
-      foreach ($way in $probe.ways) {
+      foreach ($proxy in $probe.proxies) {
         $found = [hashtable]::Synchronized(@{
-            name = $probe.name; way = $way; stage = 'queue'; error = $null; addresses = @(); address = $null; local = $null
+            name = $probe.name; proxy = $proxy; stage = 'queue'; error = $null; addresses = @(); address = $null; local = $null
             elapsed = [hashtable]::Synchronized(@{}); connect = $null; tls = $null; http = $null; clients = [Collections.Concurrent.ConcurrentBag[object]]::new()
           })
         $shell = [Management.Automation.PowerShell]::Create()
         $shell.RunspacePool = $pool
-        $null = $shell.AddScript($script:ProbeScript.ToString()).AddArgument($probe).AddArgument($found).AddArgument($until)
-        @{ shell = $shell; found = $found; handle = $shell.BeginInvoke() }
+        $null = $shell.AddScript($ProbeScript.ToString()).AddArgument($probe).AddArgument($found).AddArgument($until)
+        @{ found = $found; handle = $shell.BeginInvoke() }
       }
     })
-  foreach ($one in $running) {
-    $null = $one.handle.AsyncWaitHandle.WaitOne([int][Math]::Max(0, ($until - [DateTime]::UtcNow).TotalMilliseconds))
-  }
-  $results = foreach ($one in $running) {
-    $over = -not $one.handle.IsCompleted
-    # A late probe may still write to it.
-    $result = $one.found.Clone()
-    $result.elapsed = $result.elapsed.Clone()
-    $result.Remove('clients')
-    if ($over) {
-      $result.error = @{ kind = 'timeout'; code = $null; text = 'the time for all probes was over' }
-      # This ends all that waits on a socket.
-      foreach ($client in $one.found.clients.ToArray()) { $client.Close() }
-    }
-    $result
-  }
-  , @($results)
+  foreach ($run in $running) { $null = $run.handle.AsyncWaitHandle.WaitOne([int][Math]::Max(0, ($until - [DateTime]::UtcNow).TotalMilliseconds)) }
+  , @(foreach ($run in $running) {
+      $late = -not $run.handle.IsCompleted
+      # A late probe may still write to it.
+      $result = $run.found.Clone()
+      $result.elapsed = $result.elapsed.Clone()
+      $result.Remove('clients')
+      if ($late) {
+        $result.error = @{ kind = 'timeout'; code = $null; text = 'the time for all probes ended' }
+        # Ends all that waits on a socket.
+        foreach ($client in $run.found.clients.ToArray()) { $client.Close() }
+      }
+      $result
+    })
 }
 
-#endregion
-#region Changes
+# ----- Changes
 
-# Performs the operations in their order and says what became of each. Where one fails, what it and the earlier ones of its unit did
-# is put back, and nothing after it is done.
-Function Invoke-ETS6Operation {
-  param ([object[]]$Operations, [bool]$CheckMode)
-
+# Performs operations in order and returns the state of each. After a failure the unit is restored and its rest is not done.
+Function Invoke-ETS6Plan($Operations, [bool]$CheckMode) {
   $states = @($Operations | ForEach-Object { @{ state = 'not_done'; error = '' } })
   if ($CheckMode) { return , $states }
   $undo = [Collections.Generic.List[object]]::new()
+  $failed = @()
   for ($at = 0; $at -lt $Operations.Count; $at++) {
-    $step = $Operations[$at]
+    $unit = $Operations[$at]['unit']
+    if ($failed -contains $unit) { continue }
     $first = $undo.Count
     try {
-      switch ($step['do']) {
-        'set_registry_values' {
-          foreach ($value in $step['values']) {
-            $name, $type, $data = $value
-            Set-ETS6RegistryValue -Undo $undo -Path $step.path -Name $name -Type $type -Data $data
-          }
-        }
-        'set_winhttp_proxy' { Set-ETS6WinHttpProxy -Undo $undo -Server $step.server -Bypass $step.bypass }
-        'set_firewall_rule' { Set-ETS6FirewallRule -Rule $step.rule }
-        'remove_firewall_rule' { Remove-ETS6FirewallRule -Id $step.id }
-        'allow_multicast_answers' { Set-NetFirewallProfile -Name $step.profile -AllowUnicastResponseToMulticast True -ErrorAction Stop }
-        default { throw "$($step['do']): there is no such operation" }
-      }
+      Invoke-ETS6Operation $Operations[$at] $undo
       $states[$at].state = 'done'
     }
     catch {
       $states[$at].state = 'failed'
-      $states[$at].error = Get-ETS6Error -Record $_
+      $states[$at].error = Get-ETS6Error $_
     }
     for ($new = $first; $new -lt $undo.Count; $new++) { $undo[$new].at = $at }
-    if ($states[$at].state -eq 'done') { continue }
-    for ($back = $undo.Count - 1; $back -ge 0; $back--) {
-      $earlier = $undo[$back]
-      if ($earlier.at -ne $at -and (-not $step['unit'] -or $Operations[$earlier.at]['unit'] -ne $step['unit'])) { continue }
-      $state = $states[$earlier.at]
-      try {
-        Restore-ETS6RegistryValue -Before $earlier
-        if ($state.state -eq 'done' -and -not $state.error) { $state.state = 'restored' }
-      }
-      catch {
-        if ($state.state -eq 'restored') { $state.state = 'done' }
-        $state.error += " $($earlier.path), $($earlier.name) could not be put back: $(Get-ETS6Error -Record $_)"
-      }
+    if ($states[$at].state -eq 'failed') {
+      Undo-ETS6Operation -Operations $Operations -States $states -Undo $undo -Failed $at
+      if ($unit) { $failed += $unit }
     }
-    break
   }
   , $states
 }
 
-# Gives an error's text with its id, which is the same in every language.
-Function Get-ETS6Error {
-  param ([Management.Automation.ErrorRecord]$Record)
+Function Invoke-ETS6Operation($Step, $Undo) {
+  switch ($Step['do']) {
+    'set_registry_values' {
+      foreach ($value in $Step['values']) {
+        $name, $type, $data = $value
+        Set-ETS6Value -Undo $Undo -Path $Step.path -Name $name -Type $type -Data $data
+      }
+    }
+    'set_winhttp_proxy' { Set-ETS6WinHttpProxy -Undo $Undo -Server $Step.server -Bypass $Step.bypass }
+    'set_firewall_rule' { Set-ETS6Rule $Step.rule }
+    'remove_firewall_rule' { Remove-ETS6Rule $Step.id }
+    'allow_multicast_answers' { Set-NetFirewallProfile -Name $Step.profile -AllowUnicastResponseToMulticast True -ErrorAction Stop }
+    default { throw "$($Step['do']): there is no such operation" }
+  }
+}
 
-  $text, $id = $Record.Exception.GetBaseException().Message, $Record.FullyQualifiedErrorId
+Function Undo-ETS6Operation($Operations, $States, $Undo, [int]$Failed) {
+  $unit = $Operations[$Failed]['unit']
+  for ($back = $Undo.Count - 1; $back -ge 0; $back--) {
+    $before = $Undo[$back]
+    if ($before.at -ne $Failed -and (-not $unit -or $Operations[$before.at]['unit'] -ne $unit)) { continue }
+    $state = $States[$before.at]
+    try {
+      Restore-ETS6Value $before
+      if ($state.state -eq 'done' -and -not $state.error) { $state.state = 'restored' }
+    }
+    catch {
+      if ($state.state -eq 'restored') { $state.state = 'done' }
+      $state.error += " $($before.path), $($before.name) could not be restored: $(Get-ETS6Error $_)"
+    }
+  }
+}
+
+# Returns the text of an error with its id, which is not localized.
+Function Get-ETS6Error($ErrorRecord) {
+  $text, $id = (Get-ETS6Message $ErrorRecord), $ErrorRecord.FullyQualifiedErrorId
   if ($id -eq $text) { $text } else { "$text [$id]" }
 }
 
-# Adds to the list what Restore-ETS6RegistryValue needs to put a value back. The key may be none.
-Function Save-ETS6RegistryValue {
-  param ([Collections.IList]$Undo, [AllowNull()][object]$Key, [string]$Path, [string]$Name, [string]$Made)
-
+# Made is the topmost key that will be created.
+Function Save-ETS6Value($Undo, $Key, [string]$Path, [string]$Name, [string]$Made) {
   $before = @{ path = $Path; name = $Name; kind = $null; data = $null; made = $Made }
   if ($null -ne $Key -and @($Key.GetValueNames()) -contains $Name) {
     $before.kind = $Key.GetValueKind($Name)
@@ -757,34 +809,30 @@ Function Save-ETS6RegistryValue {
   $null = $Undo.Add($before)
 }
 
-Function Set-ETS6RegistryValue {
-  param ([Collections.IList]$Undo, [string]$Path, [string]$Name, [string]$Type, [AllowNull()][object]$Data)
-
-  $Data = ConvertTo-ETS6Value -Type $Type -Data $Data
-  $key = Open-ETS6Key -Path $Path -Write
+Function Set-ETS6Value($Undo, [string]$Path, [string]$Name, [string]$Type, $Data) {
+  $Data = ConvertTo-ETS6Value $Type $Data
+  $key = Open-ETS6Key $Path -Write
   if ($null -eq $key) {
     if (-not $Type) { return }
-    for ($above = $Path; $null -eq $key; $key = Open-ETS6Key -Path $above) {
+    for ($above = $Path; $null -eq $key; $key = Open-ETS6Key $above) {
       $made = $above
       $above = $above.Substring(0, $above.LastIndexOf('\'))
     }
     $key.Dispose()
-    Save-ETS6RegistryValue -Undo $Undo -Path $Path -Name $Name -Made $made
-    $key = Open-ETS6Key -Path $Path -Create
+    Save-ETS6Value -Undo $Undo -Path $Path -Name $Name -Made $made
+    $key = Open-ETS6Key $Path -Create
   }
-  else { Save-ETS6RegistryValue -Undo $Undo -Key $key -Path $Path -Name $Name }
+  else { Save-ETS6Value -Undo $Undo -Key $key -Path $Path -Name $Name }
   try {
-    if ($Type) { $key.SetValue($Name, $Data, [Microsoft.Win32.RegistryValueKind]$script:Kinds[$Type]) }
+    if ($Type) { $key.SetValue($Name, $Data, [Microsoft.Win32.RegistryValueKind]$Kinds[$Type]) }
     else { $key.DeleteValue($Name, $false) }
   }
   finally { $key.Dispose() }
 }
 
-Function Restore-ETS6RegistryValue {
-  param ([Collections.IDictionary]$Before)
-
+Function Restore-ETS6Value($Before) {
   $path = $Before.path
-  $key = Open-ETS6Key -Path $path -Write
+  $key = Open-ETS6Key $path -Write
   if ($null -ne $key) {
     try {
       if ($null -ne $Before.kind) { $key.SetValue($Before.name, $Before.data, $Before.kind) }
@@ -793,139 +841,106 @@ Function Restore-ETS6RegistryValue {
     finally { $key.Dispose() }
   }
   while ($Before.made) {
-    $above, $name = $path.Substring(0, $path.LastIndexOf('\')), $path.Substring($path.LastIndexOf('\') + 1)
-    $key = Open-ETS6Key -Path $path
+    $slash = $path.LastIndexOf('\')
+    $key = Open-ETS6Key $path
     if ($null -ne $key) {
       $used = $key.ValueCount + $key.SubKeyCount
       $key.Dispose()
       if ($used) { return }
-      $key = Open-ETS6Key -Path $above -Write
-      try { $key.DeleteSubKey($name, $false) }
+      $key = Open-ETS6Key $path.Substring(0, $slash) -Write
+      try { $key.DeleteSubKey($path.Substring($slash + 1), $false) }
       finally { $key.Dispose() }
     }
     if ($path -eq $Before.made) { return }
-    $path = $above
+    $path = $path.Substring(0, $slash)
   }
 }
 
-Function ConvertTo-ETS6Value {
-  param ([string]$Type, [AllowNull()][object]$Data)
-
-  switch ($Type) {
-    '' { }
-    'REG_DWORD' { [BitConverter]::ToInt32([BitConverter]::GetBytes([uint32]$Data), 0) }
-    'REG_QWORD' { [BitConverter]::ToInt64([BitConverter]::GetBytes([uint64]$Data), 0) }
-    'REG_MULTI_SZ' { , [string[]]@($Data) }
-    { $_ -in 'REG_SZ', 'REG_EXPAND_SZ' } { [string]$Data }
-    { $_ -in 'REG_BINARY', 'REG_NONE' } { , [Convert]::FromBase64String($Data) }
-    default { throw "${Type}: values of this type are not written" }
-  }
-}
-
-# Sets WinHTTP's proxy with netsh; its exit code counts, its text is in the PC's language.
-Function Set-ETS6WinHttpProxy {
-  param ([Collections.IList]$Undo, [string]$Server, [string]$Bypass)
-
-  foreach ($path in $script:WinHttpKeys) {
-    $key = Open-ETS6Key -Path $path
-    try { Save-ETS6RegistryValue -Undo $Undo -Key $key -Path $path -Name WinHttpSettings }
+Function Set-ETS6WinHttpProxy($Undo, [string]$Server, [string]$Bypass) {
+  foreach ($root in 'Software', 'SOFTWARE\WOW6432Node') {
+    $path = "HKLM\$root$($Internet.Substring(8))\Connections"
+    $key = Open-ETS6Key $path
+    try { Save-ETS6Value -Undo $Undo -Key $key -Path $path -Name WinHttpSettings }
     finally { if ($key) { $key.Dispose() } }
   }
   $words = @('winhttp', 'reset', 'proxy')
   if ($Server) { $words = @('winhttp', 'set', 'proxy', "proxy-server=$Server") + @(if ($Bypass) { "bypass-list=$Bypass" }) }
-  $code = Invoke-ETS6Program -Name netsh.exe -Words $words
-  if ($code -ne 0) { throw "netsh $($words[0..2] -join ' ') ended with exit code $code" }
+  $code = Invoke-ETS6Program netsh.exe $words
+  if ($code) { throw "netsh $($words[0..2] -join ' ') failed with exit code $code" }
 }
 
-# Says whether the local store has a rule with this id: quicker than asking for it, and the id is no pattern here.
-Function Test-ETS6FirewallRule {
-  param ([string]$Id)
-
-  $key = Open-ETS6Key -Path $script:LocalRules
+# Looks into the local store: quicker than Get-NetFirewallRule, and the id is not a pattern.
+Function Test-ETS6Rule([string]$Id) {
+  $key = Open-ETS6Key $LocalRules
   if ($null -eq $key) { return $false }
   try { @($key.GetValueNames()) -contains $Id }
   finally { $key.Dispose() }
 }
 
-# Makes a rule in the place of one with this id. A rule's group cannot be changed, and one with a group may refuse other changes: it is
-# made anew, first under a second id, so that ETS6 may receive all the time, and what Windows refuses costs nothing.
-Function Set-ETS6FirewallRule {
-  param ([Collections.IDictionary]$Rule)
-
+# Replaces a rule, since its group cannot be changed. The new rule first gets a second id: ETS6 can receive all the time, and nothing is
+# lost if Windows refuses it.
+Function Set-ETS6Rule($Rule) {
   $new = @{
     DisplayName = $Rule.display_name; Description = $Rule.description; Group = $Rule.group; Program = $Rule.program
     Direction = $Rule.direction; Protocol = $Rule.protocol; Profile = @($Rule.profiles) -join ', '; Action = 'Allow'; Enabled = 'True'
   }
   if ($Rule['remote_addresses']) { $new.RemoteAddress = [string[]]$Rule.remote_addresses }
-  $aside = "$($Rule.id)-new"
-  # It is there where an earlier run was killed.
-  Remove-ETS6FirewallRule -Id $aside
-  if (Test-ETS6FirewallRule -Id $Rule.id) {
-    $null = New-NetFirewallRule @new -Name $aside -ErrorAction Stop
-    try { Remove-ETS6FirewallRule -Id $Rule.id }
+  $second = "$($Rule.id)-new"
+  # A run that was killed may have left it.
+  Remove-ETS6Rule $second
+  if (Test-ETS6Rule $Rule.id) {
+    $null = New-NetFirewallRule @new -Name $second -ErrorAction Stop
+    try { Remove-ETS6Rule $Rule.id }
     catch {
-      Remove-ETS6FirewallRule -Id $aside
+      Remove-ETS6Rule $second
       throw
     }
   }
   $null = New-NetFirewallRule @new -Name $Rule.id -ErrorAction Stop
-  Remove-ETS6FirewallRule -Id $aside
+  Remove-ETS6Rule $second
 }
 
-Function Remove-ETS6FirewallRule {
-  param ([string]$Id)
-
-  # Without a name Remove-NetFirewallRule would remove every local rule, and a name is a pattern.
-  if (-not $Id) { throw 'the rule to be removed has no id' }
-  if (Test-ETS6FirewallRule -Id $Id) { Remove-NetFirewallRule -Name ([WildcardPattern]::Escape($Id)) -ErrorAction Stop }
+Function Remove-ETS6Rule([string]$Id) {
+  # Without a name Remove-NetFirewallRule removes every local rule. A name is a pattern.
+  if (-not $Id) { throw 'the rule to remove has no id' }
+  # 5.1's own Escape leaves out the backtick.
+  if (Test-ETS6Rule $Id) { Remove-NetFirewallRule -Name ($Id -replace '[][*?`]', '`$0') -ErrorAction Stop }
 }
 
-#endregion
-
-Function Get-ETS6Request {
-  param ([Collections.IDictionary]$Argument)
-
-  $asked = @{}
-  foreach ($name in $script:Options) { $asked[$name] = @(if ($null -ne $Argument[$name]) { $Argument[$name] }) }
+Function Get-ETS6Request($Argument) {
+  $request = @{}
+  foreach ($name in $Options) { $request[$name] = @(if ($null -ne $Argument[$name]) { $Argument[$name] }) }
   foreach ($entry in $Argument.GetEnumerator()) {
-    if ($entry.Key -notlike '_ansible_*' -and $script:Options -notcontains $entry.Key) {
-      throw "windows_host has no option $($entry.Key). It has $($script:Options -join ', ')."
+    if ($entry.Key -notlike '_ansible_*' -and $Options -notcontains $entry.Key) {
+      throw "windows_host has no option $($entry.Key). It has $($Options -join ', ')."
     }
   }
   foreach ($name in 'registry', 'user_registry') {
-    $asked[$name] = @(foreach ($key in $asked[$name]) {
-        if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry has a path, and may have a depth." }
+    $request[$name] = @(foreach ($key in $request[$name]) {
+        if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry needs a path, and may have a depth." }
         @{ path = [string]$key.path; depth = [int]$key['depth'] }
       })
   }
-  $asked.probe_timeout = if ($asked.probe_timeout) { [int]$asked.probe_timeout[0] } else { 10 }
-  $asked
+  $request.probe_timeout = if ($request.probe_timeout) { [int]$request.probe_timeout[0] } else { 10 }
+  $request
 }
 
-Function Invoke-AnsibleETS6Request {
-  <#
-  .SYNOPSIS
-  Does what the module windows_host is asked for: the operations, then the reading.
-  .PARAMETER Argument
-  The module's options, as Ansible gives them.
-  #>
-  [OutputType([Collections.IDictionary])]
-  param ([Parameter(Mandatory)][Collections.IDictionary]$Argument)
-
-  $asked = Get-ETS6Request -Argument $Argument
+# Takes the module's options. Performs the operations, then reads.
+Function Invoke-ETS6Request($Argument) {
+  $request = Get-ETS6Request $Argument
   $states = @()
-  $stays = $null
-  if ($asked.operations) {
-    try { $states = Invoke-ETS6Operation -Operations $asked.operations -CheckMode ([bool]$Argument['_ansible_check_mode']) }
-    finally { $stays = Dismount-ETS6Hive }
+  $loaded = $null
+  if ($request.operations) {
+    try { $states = Invoke-ETS6Plan $request.operations ([bool]$Argument['_ansible_check_mode']) }
+    finally { $loaded = Dismount-ETS6Hive }
   }
-  $snapshot = Get-ETS6Snapshot -Asked $asked
-  if ($stays) { $snapshot.errors['hives'] = $stays -join ' ' }
+  $snapshot = Get-ETS6Snapshot $request
+  if ($loaded) { $snapshot.errors['hives'] = $loaded -join ' ' }
   @{
     changed = [bool]@($states | Where-Object { $_.state -eq 'done' })
     operations = $states
-    snapshot = Compress-ETS6Text -Text (ConvertTo-AnsibleETS6Json -InputObject $snapshot)
+    snapshot = Compress-ETS6Text (ConvertTo-ETS6Json $snapshot)
   }
 }
 
-Export-ModuleMember -Function ConvertTo-AnsibleETS6Json, Invoke-AnsibleETS6Request
+Export-ModuleMember -Function ConvertTo-ETS6Json, Invoke-ETS6Request

@@ -3,77 +3,96 @@
 
 """Writes values into a copy of a hive with hivex, and proves that nothing else became different.
 
-libhivex is called directly: its Python binding exists for the system's Python only, which need not be the one that runs this,
-and hivexsh and hivexregedit take their input as text, in which the names of values, which come from the image, would have to be
-quoted. It runs in a process of its own, so that a hive that makes it crash is no more than an error.
+libhivex is called directly: its Python binding exists for the system's Python only, which need not
+be the one that runs this, and hivexsh and hivexregedit take their input as text, in which the names
+of values, which come from the image, would have to be quoted. It runs within bounds, in a process of
+its own, so that a hive that makes it crash is no more than an error.
 
-What hivex does not do by itself is done here: it takes a dirty hive and makes it look clean; it writes a value of more than
-16,344 bytes in a way that Windows cannot read, and writes all values of a key again when one changes; it spells and places new
-keys with letters beyond ASCII in a way of its own. So such hives and keys are refused, and what it wrote is read back with
-hive.py, a reader of its own, and compared key by key and value by value.
+Hazards of hivex: it takes a dirty hive and makes it look clean; it writes a value of more than 16,344
+bytes in a form that Windows cannot read, and writes all values of a key again when one changes; it
+spells and places new keys with letters beyond ASCII in a way of its own. So such hives and keys are
+refused, and what it wrote is read back with hive.py, an independent reader, and compared key by key
+and value by value.
 """
 
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import struct
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .hive import BIG, KTM_LOCKED, BaseBlock, Hive, Key, Value
+from . import bounds
+from .bounds import BoundsError
+from .errors import ModuleError
+from .hive import KTM_LOCKED, MAX_CELL, BaseBlock, Entry, Hive, HiveKey, HiveValue
+from .hive_log import HOW_TO_CLEAN
+from .names import fold, name_hash, sort_key
 
 LIBRARY = "libhivex.so.0"
 PACKAGE = "libhivex0"
-WRITE = 4
-VALUES = 16 * 1024
+MAX_VALUES = 16 * 1024
 """More values than that in one key are refused; a firewall has some hundred."""
+_WRITE = 4
 
-Path = tuple[str, ...]
-"""The names of a key and those above it, in upper case."""
+KeyPath = tuple[str, ...]
+"""The names of a key and of those above it, folded."""
 
 
-class EditError(Exception):
-    """A hive cannot be changed as wanted. The text says which key, why, and what to do."""
+class EditError(ModuleError):
+    """A hive cannot be changed as requested. The text says which key, why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One value to be set, or taken away where value is None. path is the key's, below the hive's root."""
+    """A value to be set, or removed where value is None. path is the key's, below the hive's root."""
 
     path: str
     name: str
-    value: Value | None
+    value: HiveValue | None
 
 
 @dataclass(frozen=True)
 class _KeyPlan:
-    """What a key is to hold. parts are the names from the root on, as they are spelled where they are there already."""
+    """What a key is to hold.
+
+    parts are the names from the root on, as existing keys spell them. removed: the key itself goes.
+    """
 
     parts: tuple[str, ...]
-    values: tuple[Value, ...]
+    values: tuple[HiveValue, ...]
+    removed: bool = False
+
+    @property
+    def path(self) -> KeyPath:
+        return _folded(self.parts)
+
+    @property
+    def text(self) -> str:
+        return "\\".join(self.parts)
 
 
 def edit(hive: Hive, edits: Sequence[Edit], *, stored: bytes) -> bytes | None:
     """Return the hive with these changes, or None where it has them already.
 
-    stored is the hive's file as it is: it must be what was read, not what logs made of it. Raises EditError, HiveError.
+    stored is the content of the hive's file: the hive must be what that holds, not what logs made of
+    it. A key that loses its last value, and has no subkeys, is removed. Raises EditError and
+    HiveError.
     """
     plans = _plan(hive, edits)
     if not plans:
         return None
     if BaseBlock.parse(stored, hive.title).dirty:
         raise EditError(
-            f"{hive.title} is dirty: what its logs hold would be lost if it were written. Start the image once in Windows and shut "
-            "it down fully (shutdown /s /t 0)."
+            f"{hive.title} is dirty: writing it would lose what its logs hold. {HOW_TO_CLEAN}"
         )
     if hive.title.upper().endswith("NTUSER.DAT") and hive.base.flags & KTM_LOCKED:
         raise EditError(
-            f"{hive.title} was in use when the image was made: there may be pending transactions on it. Have that user log off, and "
-            "shut Windows down fully, before the image is made."
+            f"{hive.title} was in use when the image was made: there may be pending transactions on "
+            "it. Have that user log off, and shut Windows down fully, before the image is made."
         )
     with tempfile.TemporaryDirectory(prefix="ets6-network-") as folder:
         path = os.path.join(folder, "hive")
@@ -82,59 +101,121 @@ def edit(hive: Hive, edits: Sequence[Edit], *, stored: bytes) -> bytes | None:
         _write(path, plans, hive.title)
         with open(path, "rb") as file:
             after = file.read()
-    _compare(hive, Hive(after, hive.title), {_folded(plan.parts): plan.values for plan in plans})
+    _Comparison(plans, hive.title).compare(hive, Hive(after, hive.title))
     return after
 
 
 def _plan(hive: Hive, edits: Sequence[Edit]) -> list[_KeyPlan]:
     """Return the keys that have to become different, with all their values."""
-    by_key: dict[str, list[Edit]] = {}
-    for one in edits:
-        by_key.setdefault(one.path.lower(), []).append(one)
+    edits_of_key: dict[str, list[Edit]] = {}
+    for change in edits:
+        edits_of_key.setdefault(fold(change.path), []).append(change)
     plans = []
-    for of_key in by_key.values():
-        key, parts = _spelled(hive, of_key[0].path)
-        before = tuple(key.values()) if key is not None else ()
-        after = list(before)
-        for one in of_key:
-            at = next((at for at, value in enumerate(after) if value.name.lower() == one.name.lower()), None)
-            if one.value is None:
-                if at is not None:
-                    del after[at]
-            elif at is None:
-                after.append(one.value)
-            else:
-                after[at] = Value(after[at].name, one.value.type, one.value.data)
-        if tuple(after) == before:
+    for changes in edits_of_key.values():
+        key, parts = _locate(hive, changes[0].path)
+        before = [] if key is None else list(key.values())
+        after = _edited(before, changes)
+        if after == before:
             continue
-        _refuse(hive.title, parts, after)
-        plans.append(_KeyPlan(parts, tuple(after)))
-    return plans
+        plan = _KeyPlan(parts, tuple(after))
+        _refuse(hive.title, plan)
+        plans.append(plan)
+    return _without_empty_keys(hive, plans)
 
 
-def _refuse(title: str, parts: Sequence[str], values: Sequence[Value]) -> None:
-    shown = "\\".join(parts)
-    if len(values) > VALUES:
-        raise EditError(f"{title}: {shown} has {len(values)} values; more than {VALUES} are not written.")
-    for value in values:
-        if len(value.data) > BIG:
-            raise EditError(
-                f"{title}: {shown} holds the value {value.name!r} of {len(value.data)} bytes, and more than {BIG} bytes cannot be "
-                "written again in a form that Windows reads. Change this key in Windows."
-            )
-    if any("\0" in name for name in (*parts, *(value.name for value in values))):
+def _edited(before: Sequence[HiveValue], changes: Sequence[Edit]) -> list[HiveValue]:
+    """Return the values of a key after changes, in their order."""
+    values = list(before)
+    for change in changes:
+        index = _index(values, change.name)
+        if change.value is None:
+            if index is not None:
+                del values[index]
+        elif index is None:
+            values.append(change.value)
+        else:
+            name = values[index].name
+            values[index] = HiveValue(name, change.value.type, change.value.data)
+    return values
+
+
+def _index(values: Sequence[HiveValue], name: str) -> int | None:
+    folded = fold(name)
+    for index, value in enumerate(values):
+        if fold(value.name) == folded:
+            return index
+    return None
+
+
+def _without_empty_keys(hive: Hive, plans: Sequence[_KeyPlan]) -> list[_KeyPlan]:
+    """Return the plans, with the keys that they empty removed, the inner ones first."""
+    kept = [plan for plan in plans if plan.values]
+    removed: list[_KeyPlan] = []
+    for plan in plans:
+        parts = plan.parts
+        while parts and _is_emptied(hive, parts, [*plans, *removed], removed):
+            removed.append(_KeyPlan(parts, (), removed=True))
+            parts = parts[:-1]
+        if not plan.values and parts == plan.parts:
+            kept.append(plan)
+    return [*kept, *removed]
+
+
+def _is_emptied(
+    hive: Hive, parts: tuple[str, ...], plans: Sequence[_KeyPlan], removed: Sequence[_KeyPlan]
+) -> bool:
+    """Return whether nothing is left in a key that existed before."""
+    path = _folded(parts)
+    key, _spelled = _locate(hive, "\\".join(parts))
+    values: Sequence[HiveValue] = ()
+    if key is not None:
+        values = tuple(key.values())
+    for plan in plans:
+        if plan.path == path:
+            values = plan.values
+        elif plan.values and plan.path[: len(path)] == path:
+            return False
+    if key is None or values:
+        return False
+    gone = {plan.path for plan in removed}
+    return all((*path, fold(subkey.name)) in gone for subkey in key.subkeys())
+
+
+def _refuse(title: str, plan: _KeyPlan) -> None:
+    """Raise EditError for a key that hivex would not write as Windows reads it."""
+    if len(plan.values) > MAX_VALUES:
         raise EditError(
-            f"{title}: {shown} has a name with a NUL in it, which cannot be written again. Change this key in Windows."
+            f"{title}: {plan.text} has {len(plan.values)} values; more than {MAX_VALUES} are not "
+            "written."
+        )
+    for value in plan.values:
+        if len(value.data) > MAX_CELL:
+            raise EditError(
+                f"{title}: {plan.text} holds the value {value.name!r} of {len(value.data)} bytes, "
+                f"and more than {MAX_CELL} bytes cannot be written again in a form that Windows "
+                "reads. Change this key in Windows."
+            )
+    names = [*plan.parts, *(value.name for value in plan.values)]
+    if any("\0" in name for name in names):
+        raise EditError(
+            f"{title}: {plan.text} has a name with a NUL in it, which cannot be written again. "
+            "Change this key in Windows."
         )
 
 
-def _spelled(hive: Hive, path: str) -> tuple[Key | None, tuple[str, ...]]:
-    key: Key | None = hive.root
+def _locate(hive: Hive, path: str) -> tuple[HiveKey | None, tuple[str, ...]]:
+    """Return a key, None where it does not exist, and the names on its path as they are spelled."""
+    key: HiveKey | None = hive.root
     parts = []
-    for name in filter(None, path.split("\\")):
-        key = None if key is None else key.subkey(name)
+    for name in path.split("\\"):
+        if not name:
+            continue
+        if key is not None:
+            key = key.subkey(name)
         if key is not None and key.is_link:
-            raise EditError(f"{hive.title}: {path}: {key.name} is a link to another key, which is not written through.")
+            raise EditError(
+                f"{hive.title}: {path}: {key.name} is a link to another key, which is not followed."
+            )
         parts.append(name if key is None else key.name)
     return key, tuple(parts)
 
@@ -150,133 +231,218 @@ class _HiveSetValue(ctypes.Structure):
     ]
 
 
+_HANDLE, _NODE, _TEXT, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
+_FUNCTIONS = {
+    "hivex_open": (_HANDLE, [_TEXT, _INT]),
+    "hivex_root": (_NODE, [_HANDLE]),
+    "hivex_node_get_child": (_NODE, [_HANDLE, _NODE, _TEXT]),
+    "hivex_node_add_child": (_NODE, [_HANDLE, _NODE, _TEXT]),
+    "hivex_node_delete_child": (_INT, [_HANDLE, _NODE]),
+    "hivex_node_set_values": (
+        _INT,
+        [_HANDLE, _NODE, ctypes.c_size_t, ctypes.POINTER(_HiveSetValue), _INT],
+    ),
+    "hivex_commit": (_INT, [_HANDLE, _TEXT, _INT]),
+    "hivex_close": (_INT, [_HANDLE]),
+}
+"""The functions of hivex.h that are used: what they return, and their parameters."""
+
+
 def _library() -> Any:
     try:
         library = ctypes.CDLL(LIBRARY, use_errno=True)
     except OSError:
-        raise EditError(f"{LIBRARY} is needed to write hives; on Debian it comes with the package {PACKAGE}.") from None
-    handle, node = ctypes.c_void_p, ctypes.c_size_t
-    for name, result, arguments in (
-        ("hivex_open", handle, [ctypes.c_char_p, ctypes.c_int]),
-        ("hivex_root", node, [handle]),
-        ("hivex_node_get_child", node, [handle, node, ctypes.c_char_p]),
-        ("hivex_node_add_child", node, [handle, node, ctypes.c_char_p]),
-        ("hivex_node_set_values", ctypes.c_int, [handle, node, ctypes.c_size_t, ctypes.POINTER(_HiveSetValue), ctypes.c_int]),
-        ("hivex_commit", ctypes.c_int, [handle, ctypes.c_char_p, ctypes.c_int]),
-        ("hivex_close", ctypes.c_int, [handle]),
-    ):
+        raise EditError(
+            f"{LIBRARY} is needed to write hives; on Debian it comes with the package {PACKAGE}."
+        ) from None
+    for name, (result, parameters) in _FUNCTIONS.items():
         function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+        function.restype = result
+        function.argtypes = parameters
     return library
 
 
 def _write(path: str, plans: Sequence[_KeyPlan], title: str) -> None:
-    """Have hivex write into the file, in a process of its own."""
+    """Have hivex write into the file."""
     library = _library()
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(library, path, plans, sender))
-    child.start()
-    sender.close()
     try:
-        problem = receiver.recv()
-    except EOFError:
-        problem = "it crashed"
-    child.join()
+        problem = bounds.call(lambda: _hivex(library, path, plans))
+    except BoundsError as error:
+        problem = str(error)
     if problem:
         raise EditError(f"{title} could not be written: hivex: {problem}.")
 
 
-def _child(library: Any, path: str, plans: Sequence[_KeyPlan], sender: Any) -> None:
-    sender.send(_hivex(library, path, plans))
-
-
 def _hivex(library: Any, path: str, plans: Sequence[_KeyPlan]) -> str:
     """Return what went wrong, or nothing."""
-    handle = library.hivex_open(path.encode(), WRITE)
+    handle = library.hivex_open(path.encode(), _WRITE)
     if not handle:
-        return f"open: {os.strerror(ctypes.get_errno())}"
-    root = library.hivex_root(handle)
+        return f"open: {_reason()}"
     for plan in plans:
-        node = root
+        node = library.hivex_root(handle)
         for name in plan.parts:
-            raw = name.encode("utf-8", "surrogatepass")
-            node = library.hivex_node_get_child(handle, node, raw) or library.hivex_node_add_child(handle, node, raw)
+            raw = _raw(name)
+            child = library.hivex_node_get_child(handle, node, raw)
+            node = child or library.hivex_node_add_child(handle, node, raw)
             if not node:
-                return f"{name}: {os.strerror(ctypes.get_errno())}"
-        values = (_HiveSetValue * len(plan.values))(
-            *(
-                _HiveSetValue(
-                    value.name.encode("utf-8", "surrogatepass"), ctypes.c_int32(value.type).value, len(value.data), value.data
-                )
-                for value in plan.values
-            )
-        )
-        if library.hivex_node_set_values(handle, node, len(plan.values), values, 0):
-            return f"{'/'.join(plan.parts)}: {os.strerror(ctypes.get_errno())}"
+                return f"{name}: {_reason()}"
+        if plan.removed:
+            failed = library.hivex_node_delete_child(handle, node)
+        else:
+            values = _set_values(plan.values)
+            failed = library.hivex_node_set_values(handle, node, len(values), values, 0)
+        if failed:
+            return f"{plan.text}: {_reason()}"
     if library.hivex_commit(handle, None, 0):
-        return f"commit: {os.strerror(ctypes.get_errno())}"
+        return f"commit: {_reason()}"
     library.hivex_close(handle)
     return ""
 
 
-def _folded(parts: Sequence[str]) -> Path:
-    return tuple(part.upper() for part in parts)
+def _set_values(values: Sequence[HiveValue]) -> Any:
+    array = (_HiveSetValue * len(values))()
+    for item, value in zip(array, values, strict=True):
+        item.key = _raw(value.name)
+        item.t = ctypes.c_int32(value.type).value
+        item.len = len(value.data)
+        item.value = value.data
+    return array
 
 
-def _compare(before: Hive, after: Hive, wanted: Mapping[Path, tuple[Value, ...]]) -> None:
-    """Hold every key and every value of the new hive against the old one's. Raises EditError on the first that is not as wanted."""
-    left: list[tuple[Path, Key | None, Key, Key | None]] = [((), before.root, after.root, None)]
-    new = {path[:length] for path in wanted for length in range(1, len(path) + 1)}
-    while left:
-        path, old, now, parent = left.pop()
-        expected = wanted.get(path, tuple(old.values()) if old is not None else ())
-        old_keys = list(old.subkeys()) if old is not None else []
-        keys = list(now.subkeys())
-        names = {key.name.upper(): key for key in old_keys}
-        added = [key for key in keys if key.name.upper() not in names]
-        like = old if old is not None else parent
-        sound = (
-            tuple(now.values()) == expected
-            and (like is None or (now.security == like.security))
-            and (old is None or _same(old, now))
-            and [key.name for key in keys if key not in added] == [key.name for key in old_keys]
-            and all((*path, key.name.upper()) in new for key in added)
-            and (not added or _findable(now))
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _reason() -> str:
+    return os.strerror(ctypes.get_errno())
+
+
+def _folded(parts: Sequence[str]) -> KeyPath:
+    return tuple(fold(part) for part in parts)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A key of the new hive with the one of the old hive. A key that was added has none.
+
+    model is the key whose security descriptor it has to have: its own of before, or its parent's.
+    """
+
+    path: KeyPath
+    before: HiveKey | None
+    after: HiveKey
+    model: HiveKey
+
+
+class _Comparison:
+    """Compares every key and every value of a new hive with the old one's."""
+
+    def __init__(self, plans: Sequence[_KeyPlan], title: str) -> None:
+        self._title = title
+        self._values = {plan.path: plan.values for plan in plans}
+        self._removed = {plan.path for plan in plans if plan.removed}
+        self._expected_new: set[KeyPath] = set()
+        for plan in plans:
+            if not plan.removed:
+                self._expected_new.update(_ancestry(plan.path))
+
+    def compare(self, before: Hive, after: Hive) -> None:
+        """Raise EditError on the first key that is not as planned."""
+        pending = [_Pair((), before.root, after.root, before.root)]
+        seen: set[KeyPath] = set()
+        while pending:
+            pair = pending.pop()
+            seen.add(pair.path)
+            self._compare_key(pair)
+            pending += self._subkeys(pair)
+        missing = self._expected_new - seen
+        if missing:
+            raise EditError(f"{self._title}: hivex did not create {_shown(min(missing))}.")
+
+    def _compare_key(self, pair: _Pair) -> None:
+        before, after = pair.before, pair.after
+        expected: tuple[HiveValue, ...] = ()
+        if before is not None:
+            expected = tuple(before.values())
+        expected = self._values.get(pair.path, expected)
+        if tuple(after.values()) != expected:
+            raise self._difference(pair.path, "values")
+        if after.security != pair.model.security:
+            raise self._difference(pair.path, "security descriptor")
+        if before is not None and _metadata(before) != _metadata(after):
+            raise self._difference(pair.path, "name, flags, time or class")
+
+    def _subkeys(self, pair: _Pair) -> Iterator[_Pair]:
+        """Return the keys below a key in pairs. Raises EditError where others are there than planned."""
+        kept = []
+        if pair.before is not None:
+            for entry in pair.before.entries():
+                if (*pair.path, fold(entry.key.name)) not in self._removed:
+                    kept.append(entry)
+        entries = list(pair.after.entries())
+        position = 0
+        for index, entry in enumerate(entries):
+            path = (*pair.path, fold(entry.key.name))
+            if position < len(kept) and kept[position].key.name == entry.key.name:
+                self._compare_entry(path, kept[position], entry)
+                yield _Pair(path, kept[position].key, entry.key, kept[position].key)
+                position += 1
+            elif path in self._expected_new:
+                self._check_added(path, entries, index)
+                yield _Pair(path, None, entry.key, pair.after)
+            else:
+                raise self._difference(path, "place among its siblings")
+        if position < len(kept):
+            raise self._difference((*pair.path, fold(kept[position].key.name)), "presence")
+
+    def _compare_entry(self, path: KeyPath, before: Entry, after: Entry) -> None:
+        unchanged = (before.kind, before.hint) == (after.kind, after.hint)
+        if not unchanged and not _hint_fits(after):
+            raise self._difference(path, "hash in its parent's list")
+
+    def _check_added(self, path: KeyPath, entries: Sequence[Entry], index: int) -> None:
+        """Raise EditError for a new key that Windows, which searches by halves and hashes, would not find."""
+        added = entries[index]
+        name = added.key.name
+        siblings = []
+        if index and sort_key(entries[index - 1].key.name) > sort_key(name):
+            siblings.append(entries[index - 1].key.name)
+        if index + 1 < len(entries) and sort_key(name) > sort_key(entries[index + 1].key.name):
+            siblings.append(entries[index + 1].key.name)
+        if siblings or not _hint_fits(added):
+            order = f" beside {siblings[0]!r}" if siblings else ""
+            raise EditError(
+                f"{self._title}: hivex adds the new key {_shown(path)}{order} in a way that Windows "
+                "would not find it. Create this key in Windows."
+            )
+
+    def _difference(self, path: KeyPath, what: str) -> EditError:
+        return EditError(
+            f"{self._title}: hivex wrote {_shown(path)} differently than planned ({what})."
         )
-        if not sound:
-            raise EditError(f"{after.title}: what hivex made of {chr(92).join(path) or 'the root'} is not what was wanted.")
-        left += [((*path, key.name.upper()), names.get(key.name.upper()), key, now) for key in keys]
-        new -= {path}
-    if new:
-        raise EditError(f"{after.title}: hivex did not make {chr(92).join(sorted(new)[0])}.")
 
 
-def _same(old: Key, now: Key) -> bool:
-    return (old.name, old.flags, old.written, old.class_name) == (now.name, now.flags, now.written, now.class_name)
+def _ancestry(path: KeyPath) -> Iterator[KeyPath]:
+    """Return the path of every key from below the root down to a key."""
+    for length in range(1, len(path) + 1):
+        yield path[:length]
 
 
-def _findable(key: Key) -> bool:
-    """Tell whether Windows, which searches by halves and by hashes, finds every subkey: it orders by upper-case letters."""
-    entries = list(key.entries())
-    names = [_upper(subkey.name) for subkey, _kind, _hint in entries]
-    return names == sorted(names) and all(_hint_fits(subkey.name, kind, hint) for subkey, kind, hint in entries)
+def _shown(path: KeyPath) -> str:
+    return "\\".join(path) or "the root"
 
 
-def _hint_fits(name: str, kind: bytes, hint: bytes) -> bool:
-    if kind == b"lf":
-        return hint.rstrip(b"\0") == name[:4].encode("latin-1", "replace")
-    if kind == b"lh":
-        total = 0
-        for unit in _upper(name):
-            total = (total * 37 + unit) & 0xFFFFFFFF
-        return hint == struct.pack("<I", total)
+def _metadata(key: HiveKey) -> tuple[Any, ...]:
+    return key.name, key.flags, key.written, key.class_name
+
+
+def _hint_fits(entry: Entry) -> bool:
+    """Return whether the hint beside a key in its parent's list is the one that Windows expects."""
+    name = entry.key.name
+    if entry.kind == b"lf":
+        # The first four characters; a character beyond Latin-1 gives a null.
+        expected = "".join(letter if ord(letter) < 256 else "\0" for letter in name[:4])
+        return entry.hint == expected.encode("latin-1").ljust(4, b"\0")
+    if entry.kind == b"lh":
+        return entry.hint == struct.pack("<I", name_hash(name))
     return True
-
-
-def _upper(name: str) -> list[int]:
-    """Return the UTF-16 units of a name in upper case. Letters that become several stay: Windows maps unit by unit."""
-    raised = "".join(letter.upper() if len(letter.upper()) == 1 else letter for letter in name)
-    return list(
-        struct.unpack(f"<{len(raised.encode('utf-16-le', 'surrogatepass')) // 2}H", raised.encode("utf-16-le", "surrogatepass"))
-    )

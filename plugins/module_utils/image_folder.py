@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""An image that is a folder: a mounted or unpacked Windows volume, or just its hives beside each other.
+"""An image that is a folder: a mounted or unpacked Windows volume, or just its hives.
 
-Hives beside each other are ``SYSTEM``, ``SOFTWARE``, ``NTUSER.DAT`` (the default user's) with their logs, and
+Hives are ``SYSTEM``, ``SOFTWARE``, ``NTUSER.DAT`` (the default user's) with their logs, and
 ``Users/<name>/NTUSER.DAT``.
 
-One hive is put in place by one rename. Several cannot be renamed at once, so before the first rename the old ones get a second
-name and a list of them is written (UNFINISHED); until that list is gone the image is the old one, for every reader here, and
-the next writer puts the old ones back.
+One hive is replaced by one rename. Several cannot be renamed at once, so before the first rename the
+old ones get a second name and a list of them is written (UNFINISHED); until that list is gone the
+image is the old one, for every reader here, and the next writer restores the old ones.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .image_source import (
     CONFIG,
+    DataVolume,
     ImageError,
     Lock,
     Replacement,
     discard,
     like,
     refuse_unwritable,
+    sync_file,
     sync_folder,
     write_file,
 )
+from .names import fold
 
 UNFINISHED = ".ets6-network-unfinished"
 NEW = ".ets6-network-new"
@@ -39,37 +42,61 @@ OLD = ".ets6-network-old"
 class Folder:
     """A folder."""
 
+    data_volumes: Sequence[DataVolume] = ()
+
     def __init__(self, path: str, *, hives_only: bool | None = None) -> None:
         self.title = path
         self._root = os.path.realpath(path)
         try:
             self._lock = Lock(self._root, exclusive=False)
-            names = {name.lower() for name in os.listdir(self._root)}
+            names = {fold(name) for name in os.listdir(self._root)}
         except OSError as error:
             raise ImageError(f"{path} cannot be read: {error.strerror}") from None
-        self._hives_only = "windows" not in names if hives_only is None else hives_only
-        if self._hives_only and "system" not in names:
+        self._hives_only = hives_only
+        if hives_only is None:
+            self._hives_only = "WINDOWS" not in names
+        if self._hives_only and "SYSTEM" not in names:
             self.close()
             raise ImageError(
-                f"{path} holds no Windows: there is neither {CONFIG}/SYSTEM nor SYSTEM in it. "
-                "Give the folder in which the folder Windows is, or one with the hives SYSTEM, SOFTWARE and NTUSER.DAT."
+                f"{path} holds no Windows: there is neither {CONFIG}/SYSTEM nor SYSTEM in it. Specify "
+                "the folder that holds the folder Windows, or one with the hives SYSTEM, SOFTWARE and "
+                "NTUSER.DAT."
             )
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
-        """Return a file's content, of an unfinished change the old one."""
-        found = self._find(path)
-        if found is None:
+        """Return a file's content, the old one where a change is unfinished."""
+        file = self._find(path)
+        if file is None or not os.path.isfile(file):
             return None
-        if os.path.relpath(found, self._root) in self._unfinished() and os.path.exists(found + OLD):
-            found += OLD
-        return _read(found, most)
+        if os.path.relpath(file, self._root) in self._unfinished() and os.path.exists(file + OLD):
+            file += OLD
+        return _read(file, most)
+
+    def place(self, path: str) -> str:
+        """Return where a file is on the disk. Raises ImageError where it does not exist."""
+        file = self._find(path)
+        if file is None:
+            raise ImageError(f"{self.title}: {path} does not exist")
+        return file
 
     def size(self, path: str) -> int | None:
         """Return a file's size."""
         if self._hives_only:
-            raise ImageError(f"{self.title} holds hives only, so whether a program is there cannot be told")
-        found = self._find(path)
-        return None if found is None else os.stat(found).st_size
+            raise ImageError(
+                f"{self.title} holds hives only, so whether a program is installed could not be "
+                "determined; ets6_network_image_programs can say which are"
+            )
+        file = self._find(path)
+        if file is None or not os.path.isfile(file):
+            return None
+        return os.stat(file).st_size
+
+    def has_folder(self, path: str) -> bool | None:
+        """Return whether a folder exists; None where the folder consists of hives."""
+        if self._hives_only:
+            return None
+        folder = self._find(path)
+        return folder is not None and os.path.isdir(folder)
 
     def close(self) -> None:
         """Let others write."""
@@ -77,121 +104,141 @@ class Folder:
 
     def refuse_unwritable(self, files: Iterable[str]) -> None:
         """Raise ImageError where the hives' folders are not writable."""
-        for found in filter(None, map(self._find, files)):
-            refuse_unwritable(self.title, os.path.dirname(found), {})
+        for path in files:
+            file = self._find(path)
+            if file is not None:
+                refuse_unwritable(self.title, os.path.dirname(file), {})
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
-        """Put new hives in place of the old ones, all or none, whenever this is ended."""
+        """Replace hives, all or none, whenever this process is ended."""
         try:
             self._lock.release()
             self._lock = Lock(self._root, exclusive=True)
-            self._put_back()
-            places: dict[str, bytes] = {}
+            self._restore()
+            contents: dict[str, bytes] = {}
             for path, replacement in files.items():
-                found = self._find(path)
-                if found is None or _read(found) != replacement.before:
-                    raise ImageError(f"{self.title}: {path} is not any more what it was when it was read.")
-                places[found] = replacement.after
+                hive = self._find(path)
+                if hive is None or _read(hive) != replacement.before:
+                    raise ImageError(f"{self.title}: {path} has changed since it was read.")
+                contents[hive] = replacement.after
             try:
-                self._stage(places)
-                self._put(list(places))
+                self._stage(contents)
+                self._rename(list(contents))
             finally:
-                for found in places:
-                    discard(found + NEW)
+                for hive in contents:
+                    discard(hive + NEW)
         except OSError as error:
             raise ImageError(
                 f"{self.title} cannot be written: {error.strerror} ({error.filename or self._root}). "
-                "It has to be writable, with room for a second copy of the hives."
+                "It has to be writable, with space for a second copy of the hives."
             ) from None
 
-    def _stage(self, places: Mapping[str, bytes]) -> None:
-        for found, content in places.items():
-            discard(found + NEW)
-            write_file(found + NEW, content)
-            like(found + NEW, found)
-            if _read(found + NEW) != content:
-                raise ImageError(f"{found + NEW} does not hold what was written to it.")
+    def _stage(self, contents: Mapping[str, bytes]) -> None:
+        for hive, content in contents.items():
+            discard(hive + NEW)
+            write_file(hive + NEW, content)
+            like(hive + NEW, hive)
+            if _read(hive + NEW) != content:
+                raise ImageError(f"{hive + NEW} does not hold what was written to it.")
 
-    def _put(self, places: list[str]) -> None:
-        several = len(places) > 1
-        if several:
-            for found in places:
-                discard(found + OLD)
-                _second_name(found)
-            for folder in {os.path.dirname(found) for found in places}:
+    def _rename(self, hives: list[str]) -> None:
+        folders = {os.path.dirname(hive) for hive in hives}
+        if len(hives) > 1:
+            for hive in hives:
+                discard(hive + OLD)
+                _second_name(hive)
+            for folder in folders:
                 sync_folder(folder)
-            self._begin(places)
+            self._begin(hives)
         try:
-            for found in places:
-                os.replace(found + NEW, found)
+            for hive in hives:
+                os.replace(hive + NEW, hive)
         except OSError:
-            self._put_back()
+            self._restore()
             raise
-        for folder in {os.path.dirname(found) for found in places}:
+        for folder in folders:
             sync_folder(folder)
-        if several:
-            self._end(places)
+        if len(hives) > 1:
+            self._end(hives)
 
-    def _begin(self, places: list[str]) -> None:
+    def _begin(self, hives: list[str]) -> None:
         path = os.path.join(self._root, UNFINISHED)
         discard(path + NEW)
-        write_file(path + NEW, json.dumps([os.path.relpath(found, self._root) for found in places]).encode())
+        names = [os.path.relpath(hive, self._root) for hive in hives]
+        write_file(path + NEW, json.dumps(names).encode())
         os.replace(path + NEW, path)
         sync_folder(self._root)
 
-    def _end(self, places: list[str]) -> None:
+    def _end(self, hives: list[str]) -> None:
         os.unlink(os.path.join(self._root, UNFINISHED))
         sync_folder(self._root)
-        for found in places:
-            discard(found + OLD)
+        for hive in hives:
+            discard(hive + OLD)
 
-    def _put_back(self) -> None:
-        """Undo a change that was cut off."""
-        unfinished = [os.path.join(self._root, path) for path in self._unfinished()]
-        for found in unfinished:
-            if os.path.exists(found + OLD):
-                os.replace(found + OLD, found)
-            sync_folder(os.path.dirname(found))
-        if unfinished:
-            self._end(unfinished)
+    def _restore(self) -> None:
+        """Undo a change that was interrupted."""
+        hives = [os.path.join(self._root, path) for path in self._unfinished()]
+        for hive in hives:
+            if os.path.exists(hive + OLD):
+                os.replace(hive + OLD, hive)
+            sync_folder(os.path.dirname(hive))
+        if hives:
+            self._end(hives)
 
     def _unfinished(self) -> list[str]:
+        list_file = os.path.join(self._root, UNFINISHED)
         try:
-            with open(os.path.join(self._root, UNFINISHED), encoding="utf-8") as file:
-                listed = json.load(file)
+            with open(list_file, encoding="utf-8") as file:
+                paths = json.load(file)
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            raise ImageError(f"{os.path.join(self._root, UNFINISHED)} cannot be read: {error}") from None
-        outside = not isinstance(listed, list) or any(
-            not isinstance(path, str) or os.path.isabs(path) or ".." in path.split("/") for path in listed
-        )
-        if outside:
-            raise ImageError(f"{os.path.join(self._root, UNFINISHED)} was not written by this collection: remove it")
-        return list(listed)
+            raise ImageError(f"{list_file} cannot be read: {error}") from None
+        if not isinstance(paths, list) or not all(_is_inside(path) for path in paths):
+            raise ImageError(f"{list_file} was not written by this collection: remove it")
+        return list(paths)
 
     def _find(self, path: str) -> str | None:
-        """Return where a file is, letter case aside. Links are not followed: an image could point out of itself."""
+        """Return the place of a file or folder, letter case aside.
+
+        Raises ImageError for a link, which could lead out of the image.
+        """
         if self._hives_only:
             folder, _slash, name = path.rpartition("/")
-            path = name if folder.lower() in (CONFIG.lower(), "users/default") else path
-        here = self._root
-        for wanted in path.split("/"):
-            try:
-                alike = [name for name in os.listdir(here) if name.lower() == wanted.lower()]
-            except (FileNotFoundError, NotADirectoryError):
+            if fold(folder) in (fold(CONFIG), "USERS/DEFAULT"):
+                path = name
+        place = self._root
+        for part in path.split("/"):
+            name_there = _find_name(place, part)
+            if name_there is None:
                 return None
-            except OSError as error:
-                raise ImageError(f"{here} cannot be read: {error.strerror}") from None
-            if not alike:
-                return None
-            if len(alike) > 1:
-                raise ImageError(f"{here} holds {' and '.join(sorted(alike))}; which of them Windows would use cannot be told")
-            here = os.path.join(here, alike[0])
-            mode = os.lstat(here).st_mode
-            if stat.S_ISLNK(mode):
-                raise ImageError(f"{here} is a symbolic link, which is not followed inside an image")
-        return here if stat.S_ISREG(mode) else None
+            place = os.path.join(place, name_there)
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                raise ImageError(
+                    f"{place} is a symbolic link or junction, which is not followed inside an image"
+                )
+        return place
+
+
+def _is_inside(path: object) -> bool:
+    return isinstance(path, str) and not os.path.isabs(path) and ".." not in path.split("/")
+
+
+def _find_name(folder: str, name: str) -> str | None:
+    """Return a name as a folder spells it; None where it does not exist. Raises ImageError."""
+    folded = fold(name)
+    try:
+        names = [entry for entry in os.listdir(folder) if fold(entry) == folded]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ImageError(f"{folder} cannot be read: {error.strerror}") from None
+    if len(names) > 1:
+        raise ImageError(
+            f"{folder} holds {' and '.join(sorted(names))}; which of them Windows would use could not "
+            "be determined"
+        )
+    return next(iter(names), None)
 
 
 def _read(path: str, most: int | None = None) -> bytes:
@@ -208,5 +255,4 @@ def _second_name(path: str) -> None:
     except PermissionError:  # what Linux says of a file system without hard links
         shutil.copyfile(path, path + OLD)
         like(path + OLD, path)
-        with open(path + OLD, "rb") as file:
-            os.fsync(file.fileno())
+        sync_file(path + OLD)

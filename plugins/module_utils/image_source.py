@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What every kind of image can do: give single files of the Windows volume, and put new ones in place of some."""
+"""What every kind of image can do: read files of the Windows volume, and replace some of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-Done = subprocess.CompletedProcess[str]
+from . import bounds
+from .errors import ModuleError
+
+CompletedProgram = subprocess.CompletedProcess[str]
 CONFIG = "Windows/System32/config"
+PROGRAM_MEMORY = 4 << 30
+"""Bytes that a program may take: a WIM in its strongest compression takes some hundred million."""
+PROGRAM_SECONDS = 900
+"""Time for one program that reads or writes a whole image."""
 
 
-class ImageError(Exception):
-    """An image cannot be read or written. The text names the image, says what is wrong and what to do."""
+class ImageError(ModuleError):
+    """An image cannot be read or written. The text names it, says what is wrong and what to do."""
 
 
 class Replacement(NamedTuple):
@@ -29,29 +36,66 @@ class Replacement(NamedTuple):
     after: bytes
 
 
+class DataVolume(Protocol):
+    """Another partition of the image.
+
+    identity is how MountedDevices names it. title is what errors call it.
+    """
+
+    @property
+    def title(self) -> str:
+        """Return what errors call it."""
+
+    @property
+    def identity(self) -> bytes:
+        """Return how MountedDevices names it."""
+
+    def size(self, path: str) -> int | None:
+        """Return the size of a file, or None. Raises ImageError where it could not be determined."""
+
+
 class Source(Protocol):
-    """An open image. Paths are relative to the root of the Windows volume, with slashes, letter case aside."""
+    """An open image.
+
+    Paths are relative to the root of the Windows volume, with slashes, letter case aside.
+    """
 
     title: str
 
+    @property
+    def data_volumes(self) -> Sequence[DataVolume]:
+        """Return the other partitions of the image."""
+
     def read(self, path: str, most: int | None = None) -> bytes | None:
-        """Return the content of a file, or its first bytes; None where it is not there. Raises ImageError."""
+        """Return the content of a file, or its first bytes; None where it does not exist.
+
+        Raises ImageError.
+        """
 
     def size(self, path: str) -> int | None:
-        """Return the size of a file; None where it is not there. Raises ImageError where that cannot be told."""
+        """Return the size of a file; None where it does not exist.
+
+        Raises ImageError where that could not be determined.
+        """
+
+    def has_folder(self, path: str) -> bool | None:
+        """Return whether a folder exists; None where that could not be determined."""
 
     def refuse_unwritable(self, files: Iterable[str]) -> None:
-        """Raise ImageError where it can be told beforehand that these files cannot be replaced."""
+        """Raise ImageError where it is certain beforehand that these files cannot be replaced."""
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
-        """Put new contents in place of files, all of them or none. Raises ImageError; nothing has changed then."""
+        """Replace files, all of them or none. Raises ImageError; nothing has changed then."""
 
     def close(self) -> None:
-        """Let go of everything that was opened or unpacked for the reading."""
+        """Release everything that was opened or unpacked for reading."""
 
 
 class Lock:
-    """Keeps others from writing (or, exclusive, from using) what is in a folder, until this process and the programs it runs end."""
+    """Keeps others from writing (or, exclusive, from using) what is in a folder.
+
+    It holds until it is released, or until this process and the programs that it runs end.
+    """
 
     def __init__(self, folder: str, *, exclusive: bool) -> None:
         self._handle = os.open(folder, os.O_RDONLY)
@@ -90,14 +134,15 @@ def write_file(path: str, content: bytes) -> None:
 
 
 def like(path: str, model: str) -> None:
-    """Give a new file the owner, the rights and, on a mounted NTFS volume, the security descriptor and attributes of another.
+    """Give a new file the owner and the rights of another.
 
-    Names of the extended attributes: ntfs-3g's manual; they are not listed, so they have to be known.
+    On a mounted NTFS volume that includes the security descriptor and the attributes. Names of the
+    extended attributes: ntfs-3g's manual; listxattr does not return them.
     """
-    found = os.stat(model)
+    status = os.stat(model)
     with contextlib.suppress(PermissionError):
-        os.chown(path, found.st_uid, found.st_gid)
-    os.chmod(path, found.st_mode & 0o7777)
+        os.chown(path, status.st_uid, status.st_gid)
+    os.chmod(path, status.st_mode & 0o7777)
     for name in ("system.ntfs_acl", "system.ntfs_attrib_be"):
         with contextlib.suppress(OSError):
             os.setxattr(path, name, os.getxattr(model, name))
@@ -110,35 +155,61 @@ def discard(path: str) -> None:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copy a large file, sharing its blocks where the file system can, keeping its holes, and have it written to the disk.
+    """Copy a large file and have it written to the disk.
 
-    Raises OSError.
+    Shares its blocks where the file system can, and keeps its holes. Raises OSError.
     """
-    done = program(["cp", "--reflink=auto", "--sparse=auto", "--", source, target], "coreutils", source)
-    if done.returncode:
-        full = "No space left" in done.stderr
-        raise OSError(errno.ENOSPC if full else errno.EIO, done.stderr.strip().rpartition(": ")[2] or "cp failed", target)
-    with open(target, "rb") as file:
+    command = ["cp", "--reflink=auto", "--sparse=auto", "--", source, target]
+    completed = program(command, "coreutils", source, seconds=None)
+    if completed.returncode:
+        code = errno.EIO
+        if "No space left" in completed.stderr:
+            code = errno.ENOSPC
+        reason = completed.stderr.strip().rpartition(": ")[2]
+        raise OSError(code, reason or "cp failed", target)
+    sync_file(target)
+
+
+def sync_file(path: str) -> None:
+    """Have the content of a file written to the disk. Raises OSError."""
+    with open(path, "rb") as file:
         os.fsync(file.fileno())
 
 
 def refuse_unwritable(title: str, folder: str, programs: Mapping[str, str]) -> None:
-    """Raise ImageError where a folder is not writable or a program is not installed; programs: each with its Debian package."""
+    """Raise ImageError where a folder is not writable or a program is not installed.
+
+    programs: the Debian package of each program.
+    """
     if not os.access(folder, os.W_OK):
         raise ImageError(f"{title} cannot be written: its folder {folder} is not writable.")
     for name, package in programs.items():
         if shutil.which(name) is None:
-            raise _missing(name, package, title)
+            raise _not_installed(name, package, title)
 
 
-def _missing(name: str, package: str, title: str) -> ImageError:
-    return ImageError(f"{title}: the program {name} is needed for that; on Debian it comes with the package {package}.")
+def _not_installed(name: str, package: str, title: str) -> ImageError:
+    return ImageError(
+        f"{title}: the program {name} is needed for that; on Debian it comes with the package "
+        f"{package}."
+    )
 
 
 def program(
-    command: list[str], package: str, title: str, stdin: str | None = None, folder: str | None = None, **environment: str
-) -> Done:
-    """Run a program, whatever it ends with. Raises ImageError where it is not installed, naming its Debian package."""
+    command: list[str],
+    package: str,
+    title: str,
+    *,
+    stdin: str | None = None,
+    folder: str | None = None,
+    seconds: float | None = PROGRAM_SECONDS,
+    environment: Mapping[str, str] | None = None,
+) -> CompletedProgram:
+    """Run a program with a bound on its memory and time, whatever it ends with.
+
+    package is the Debian package it comes with. Raises ImageError where it is not installed, or
+    takes too long.
+    """
     try:
         return subprocess.run(  # noqa: S603 (no shell; what is run is this collection's choice)
             command,
@@ -150,19 +221,42 @@ def program(
             check=False,
             # The lock goes on to the program, which outlives this process where that is killed.
             close_fds=False,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
+            timeout=seconds,
+            preexec_fn=_limit,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
         )
     except FileNotFoundError:
-        raise _missing(command[0], package, title) from None
+        raise _not_installed(command[0], package, title) from None
+    except subprocess.TimeoutExpired:
+        raise ImageError(
+            f"{title}: {os.path.basename(command[0])} took more than {seconds} seconds and was ended. "
+            "The image may be damaged."
+        ) from None
+
+
+def _limit() -> None:
+    bounds.limit_memory(PROGRAM_MEMORY)
 
 
 def run(
-    command: list[str], package: str, title: str, stdin: str | None = None, folder: str | None = None, **environment: str
+    command: list[str],
+    package: str,
+    title: str,
+    *,
+    stdin: str | None = None,
+    folder: str | None = None,
 ) -> str:
     """Run a program and return what it printed. Raises ImageError with the program's last words."""
-    done = program(command, package, title, stdin, folder, **environment)
-    if done.returncode:
-        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        said = [line for line in said if "ERROR" in line] or said[-2:] or [f"it ended with {done.returncode} and said nothing"]
-        raise ImageError(f"{title}: {os.path.basename(command[0])} failed: {' '.join(said)}")
-    return done.stdout
+    completed = program(command, package, title, stdin=stdin, folder=folder)
+    if completed.returncode:
+        raise ImageError(f"{title}: {os.path.basename(command[0])} failed: {last_words(completed)}")
+    return completed.stdout
+
+
+def last_words(completed: CompletedProgram) -> str:
+    """Return the errors that a program printed, or the end of its output."""
+    output = completed.stderr or completed.stdout
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR" in line]
+    words = errors or lines[-2:]
+    return " ".join(words) or f"it ended with {completed.returncode} and printed nothing"

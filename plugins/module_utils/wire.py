@@ -14,4 +14,5 @@ from typing import Any
 
 def pack(snapshot: Mapping[str, Any]) -> str:
     """Return a snapshot as JSON, gzip, base64."""
-    return base64.b64encode(gzip.compress(json.dumps(snapshot).encode("ascii"), mtime=0)).decode("ascii")
+    content = json.dumps(snapshot).encode("ascii")
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode("ascii")

@@ -14,6 +14,7 @@ description:
   - 'Each probe goes from the name service over TCP, the proxy and TLS to the answer, and keeps what it met: addresses, the proxy''s answer, the
     presented certificates whatever their validity, status and headers, and the first 64 KB of the body.'
   - All probes run side by side. Each is one request, without credentials, cookies or anything else that identifies a user, and follows no redirect.
+  - Of the hosts file it returns the lines that name a probed server, and no others.
   - Unlike a PC's its probes know nothing of what Windows thinks of a certificate.
 requirements:
   - Nothing but Python. Before Python 3.13 other implementations than CPython see of a chain the server's own certificate only.
@@ -36,11 +37,15 @@ options:
         type: str
         default: ''
         description: C(host:port) to connect to instead of what the URL's name resolves to.
-      ways:
+      proxies:
         type: list
         elements: str
         default: ['']
         description: The ways to be tried, C(host:port) of an HTTP proxy, or an empty string for the direct one.
+      max_body:
+        type: int
+        default: 65536
+        description: Bytes of the answer's body that are returned.
   probe_timeout:
     type: int
     default: 10
@@ -69,7 +74,7 @@ EXAMPLES = r"""
     probes:
       - name: updates
         url: https://update.knx.org
-        ways: ['', 'proxy.example.com:3128']
+        proxies: ['', 'proxy.example.com:3128']
   register: found
 """
 
@@ -83,12 +88,16 @@ snapshot:
 
 import os
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.probe import probe_all
 from ..module_utils.wire import pack
+
+HOSTS_FILE = Path("/etc/hosts")
 
 
 def main() -> None:
@@ -103,7 +112,8 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "url": {"type": "str", "required": True},
                     "address": {"type": "str", "default": ""},
-                    "ways": {"type": "list", "elements": "str", "default": [""]},
+                    "proxies": {"type": "list", "elements": "str", "default": [""]},
+                    "max_body": {"type": "int", "default": 65536},
                 },
             },
             "probe_timeout": {"type": "int", "default": 10},
@@ -111,10 +121,27 @@ def main() -> None:
         supports_check_mode=True,
     )
     probes = probe_all(module.params["probes"], float(module.params["probe_timeout"]))
-    module.exit_json(changed=False, snapshot=pack(snapshot(probes)))
+    module.exit_json(
+        changed=False, snapshot=pack(snapshot(probes, hosts_lines(module.params["probes"])))
+    )
 
 
-def snapshot(probes: list[dict[str, Any]]) -> dict[str, Any]:
+def hosts_lines(probes: list[dict[str, Any]]) -> list[str] | None:
+    """Return the lines of the hosts file that name a probed server, None where it cannot be read."""
+    names = {urlsplit(str(probe["url"])).hostname for probe in probes}
+    try:
+        content = HOSTS_FILE.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    lines = []
+    for line in content.splitlines():
+        words = line.partition("#")[0].lower().split()
+        if names.intersection(word.rstrip(".") for word in words[1:]):
+            lines.append(" ".join(words))
+    return lines
+
+
+def snapshot(probes: list[dict[str, Any]], hosts_file: list[str] | None = None) -> dict[str, Any]:
     """Return the probes as a snapshot of a host that only probes."""
     system = os.uname()
     host = {
@@ -122,7 +149,13 @@ def snapshot(probes: list[dict[str, Any]]) -> dict[str, Any]:
         "os": f"{system.sysname} {system.release}",
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    return {"version": 1, "vantage": True, "host": host, "probes": probes}
+    return {
+        "version": 1,
+        "vantage": True,
+        "host": host,
+        "hosts_file": hosts_file,
+        "probes": probes,
+    }
 
 
 if __name__ == "__main__":

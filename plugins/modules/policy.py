@@ -4,32 +4,32 @@
 
 DOCUMENTATION = r"""
 module: policy
-short_description: Make a Windows PC ready for KNX ETS6, or say what is missing
+short_description: Make a Windows PC ready for KNX ETS6, or report what is missing
 version_added: 1.0.0
 description:
-  - Reads firewall, proxy and network of a PC in one remote execution, judges them on the controller, and has what fails changed in a second one.
-  - Gives a finding for every control, each with its status, its reason and its evidence.
+  - Reads the firewall, proxy and network settings of a PC in one remote execution, judges them on the controller, and changes what fails in a second one.
+  - Returns a finding for every control, with status, reason and evidence.
 options:
   state:
     type: str
     choices: [present, absent]
     default: present
     description:
-      - 'Whether the PC is to be ready for ETS6, or as it was before: V(absent) removes own rules, and puts the proxy back where nobody changed it since.'
+      - 'V(present) makes the PC ready for ETS6. V(absent) removes managed rules, and restores the earlier proxy settings unless they were changed since.'
   programs:
     type: list
     elements: str
     default: [ETS6N.exe, ETS6C.exe]
     description:
-      - File names of ETS6's programs. KNX names these two; an older build's main program was C(ETS6.exe).
+      - File names of ETS6's programs. KNX documents these two; the main program of an older build was C(ETS6.exe).
       - Example, C(['ETS6N.exe', 'ETS6C.exe', 'ETS6.exe']).
   paths:
     type: list
     elements: str
     default: ['%ProgramFiles(x86)%\ETS6', '%ProgramFiles%\ETS6']
     description:
-      - Folders in which the programs are looked for. Environment strings are expanded on the PC; a leading V(*:\\) stands for every fixed drive.
-      - Where a firewall rule names one of the programs, that place is looked at too.
+      - Folders that are searched for the programs. Environment strings are expanded on the PC; a leading V(*:\\) is every fixed drive.
+      - The paths of firewall rules that name one of the programs are searched too.
       - 'Example, V([''%ProgramFiles(x86\)%\\ETS6'', ''*:\\KNX\\ETS6'']).'
   profiles:
     type: list
@@ -37,34 +37,46 @@ options:
     choices: [domain, private, public]
     default: [domain, private]
     description:
-      - Network profiles for which ETS6 may receive. On a building site a notebook is often V(public).
+      - Network profiles in which ETS6 may receive. The network of a building site is often V(public).
   remote_addresses:
     type: list
     elements: str
     default: []
     description:
-      - 'Who may reach ETS6: addresses, prefixes, ranges or V(LocalSubnet). Empty means everybody.'
+      - 'Remote addresses that may reach ETS6: addresses, prefixes, ranges or V(LocalSubnet). An empty list is no restriction.'
       - Example, C(['LocalSubnet', '10.20.0.0/16']).
+  needed_traffic:
+    type: list
+    elements: dict
+    default: []
+    description:
+      - 'Traffic that ETS6 needs beside the usual, for example a routing port of your own: what blocks it fails the controls of the firewall. The usual is
+        KNXnet/IP (UDP and TCP port 3671), answers of devices (UDP ports 49152 to 65535), KNX IoT (UDP port 5683), mDNS (UDP port 5353), and the vendor''s
+        servers (TCP ports 80 and 443).'
+      - 'Each entry has C(name), C(direction) (V(in) to ports of the PC, V(out) to ports of the other end), C(protocol) (V(tcp) or V(udp)), C(ports), and
+        may have C(addresses) of the other end; without them the private and link-local addresses.'
+      - 'Example, C([{name: own routing, direction: in, protocol: udp, ports: [3672]}]).'
   outbound:
     type: str
     choices: [auto, always, never]
     default: auto
     description:
-      - 'Whether outbound allow rules are made: V(auto) only where without one the default would block.'
-      - A rule that blocks wins over every allow rule, so none is made against it. It is a finding that names the rule; see O(blocks).
+      - 'Whether outbound allow rules are created. V(auto) creates one only where the default action would block the program.'
+      - A blocking rule wins over every allow rule, so no allow rule is created against it. The finding names the blocking rule; see O(blocks).
   blocks:
     type: str
     choices: [prompt, all, none]
     default: prompt
     description:
-      - 'Which blocking rules are removed: V(prompt) those that the firewall''s prompt left, V(all) also those made on purpose, V(none) neither.'
+      - 'Which blocking rules are removed. V(prompt) removes those that the prompt of Windows Defender Firewall left, V(all) also those
+        that an administrator made, V(none) none.'
   multicast_answers:
     type: str
     choices: [unmanaged, allow]
     default: unmanaged
     description:
-      - 'Whether Windows lets unicast answers to a multicast through, which the discovery of KNXnet/IP devices needs: V(allow) sets it.'
-      - What was there before is not kept, and C(ets6_network_state=absent) leaves it as it is.
+      - 'V(allow) makes Windows accept unicast answers to a multicast, which the discovery of KNXnet/IP devices needs.'
+      - The earlier setting is not recorded, and C(ets6_network_state=absent) does not restore it.
   proxy:
     type: dict
     description:
@@ -82,28 +94,30 @@ options:
       bypass:
         type: list
         elements: str
-        description: Who is reached without the proxy, such as C(*.example.com), C(intranet:8080) or C(<local>).
+        description: Servers that are reached without the proxy, such as C(*.example.com), C(intranet:8080) or C(<local>).
       pac_url:
         type: str
-        description: Address of the script, http or https.
+        description: URL of the script, http or https.
       scope:
         type: str
         choices: [machine, users]
         default: machine
-        description: V(machine) for all users of the PC by C(ProxySettingsPerUser), V(users) for each user's own settings and those to come.
+        description: V(machine) for all users of the PC by C(ProxySettingsPerUser), V(users) for the settings of each user, future users included.
       replace_malformed:
         type: bool
         default: false
-        description: Whether settings whose layout cannot be read are written over. Removal puts the old bytes back.
+        description: Whether settings whose layout cannot be read are overwritten. Removal restores the old bytes.
     default:
       mode: unmanaged
   endpoints:
     type: dict
     default: {}
     description:
-      - Servers that ETS6 must reach, by name, merged over the vendor's table.
+      - Servers that ETS6 must reach, by name. They are merged with the vendor's table.
       - 'The vendor''s names are C(updates), C(app_updates), C(app_updates_http), C(cloud_licensing), C(administrative_data) and C(online_catalog).'
-      - The address of the news page is not published; give it as an own entry if it matters.
+      - 'Two more servers of the vendor are used in a browser since ETS 6.3 and are off: C(knx_login) (id.knx.org) and C(my_knx) (my.knx.org).'
+      - 'C({my_knx: {enabled: true}}) switches one on.'
+      - The vendor does not publish the address of the news page; add an entry for it where it matters.
       - 'Example, C({cloud_licensing: {enabled: false}, news: {url: ''http://news.example.com''}}).'
   probe_as:
     type: str
@@ -112,59 +126,67 @@ options:
       - connection
       - user
     description:
-      - As whom a proxy that wants a login is asked. V(connection) has none to give, so whether the proxy takes the login of the PC's user is not proven.
-      - With V(user), where such a user is logged on, a scheduled task in the user's session asks once more, and Windows hands the user's own login to
+      - The account with which a proxy that asks for a login is tried. V(connection) has no login to give, so it cannot prove that the
+        proxy accepts the login of the PC's user.
+      - With V(user), a scheduled task in the session of a logged-on user asks again, and Windows hands that user's own login to
         the proxy, as it does for ETS6. The user may see a window for a moment.
   probe_timeout:
     type: int
     default: 10
     description:
       - Seconds for all probes of a PC together, from 1 to 60.
-      - Where a script decides on the proxy, each round of questions has them anew, since one answer leads to the next.
-      - Example, V(20) where PCs are far away.
+      - Where a proxy script decides, each round of probes has this time, since one answer leads to the next.
+      - Example, V(20) for PCs behind slow links.
   public_roots:
     type: str
     default: ''
     description:
-      - A PEM file on the controller with the roots that count as public. Without it those of the Python package certifi, which are Mozilla's.
-      - For an own server with an own root, it holds that root beside the public ones.
-      - Example, C(/etc/ssl/certs/ca-certificates.crt), which must not hold the root of a TLS inspection.
+      - A PEM file on the controller with the root certificates that are considered public. The default is the list of the Python package
+        certifi, which is Mozilla's.
+      - For a server with a private root, add that root to the public ones.
+      - Example, C(/etc/ssl/certs/ca-certificates.crt), which must not contain the root of a TLS inspection.
   controls:
     type: list
     elements: dict
     default: []
     description:
-      - 'Own controls in JMESPath over what was found on the PC and over the findings: C(id), C(title), C(severity), C(expression) and C(message); and where
-        wanted C(rationale), C(remedy), C(applies_if), C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
-      - A control passes where its expression is true and fails where it is false; anything else leaves it unknown.
+      - 'Custom controls in JMESPath over the data of the PC and over the findings: C(id), C(title), C(severity), C(expression) and C(message); and
+        optionally C(rationale), C(remedy), C(contact) (who does it), C(applies_if),
+        C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
+      - A control passes if its expression is true and fails if it is false. Any other value leaves it unknown.
       - The collection's C(docs/custom-controls.md) has ten examples.
   waivers:
     type: list
     elements: dict
     default: []
     description:
-      - 'Exceptions: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires); where there is one, C(ticket).'
-      - C(expires) is the last day (UTC) on which it holds, such as V(2027-03-31).
-      - C(control) is a control's id or a list of ids, in which C(*) matches any characters; what follows from such a control is covered, too.
-      - A waived control is still judged and shown as waived, and what would mend it is left alone; on the day after it fails again.
+      - 'Waivers: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires), optionally C(ticket).'
+      - C(expires) is the last day (UTC) on which the waiver is valid, such as V(2027-03-31).
+      - C(control) is a control's id or a list of ids, in which C(*) matches any characters; findings that such a control causes are covered too.
+      - A waived control is still judged and shown as waived, and its remedy is not applied. On the day after, it fails again.
       - 'Example, C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
   image:
     type: dict
     default: {}
     description:
-      - A Windows image that is judged in place of a PC, as M(ets6.network.windows_image) takes it. What cannot be known of an image is C(not_applicable).
+      - A Windows image to judge instead of a PC, as M(ets6.network.windows_image) takes it. Controls that an image cannot answer are C(not_applicable).
     suboptions:
       path:
         type: path
-        description: The image, on the machine on which the task runs.
+        description: Path of the image on the host that runs the task.
       index:
         type: str
-        description: Number or name of the image in a WIM or ESD that holds several.
+        description: Number or name of the image in a WIM or ESD file that contains several.
+      programs:
+        type: list
+        elements: str
+        default: []
+        description: Windows paths of programs that count as installed, though the image does not hold them.
   apply:
     type: bool
     default: true
     description:
-      - Whether anything may be changed. With V(false) what fails is reported as failed.
+      - Whether PCs may be changed. With V(false) a control that fails is reported as failed.
 attributes:
   check_mode:
     support: full
@@ -175,7 +197,7 @@ attributes:
   platform:
     support: full
     platforms: windows
-    description: Where it acts.
+    description: The hosts that it acts on.
   action:
     support: full
     description: Runs on the controller.
@@ -206,7 +228,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 run:
-  description: What tells this run from others of the same C(ansible-playbook); empty outside of the collection's playbooks.
+  description: Id of the run, which distinguishes it from others of the same C(ansible-playbook); empty outside of the collection's playbooks.
   returned: when the PC could be read
   type: str
 findings:
@@ -221,7 +243,7 @@ findings:
       evidence: {}
       changed: true
 controls:
-  description: The controls, each with C(id), C(title), C(severity), C(rationale) and C(remedy).
+  description: The controls, each with C(id), C(title), C(headline), C(severity), C(rationale) and C(remedy).
   returned: when the PC could be read
   type: list
   elements: dict

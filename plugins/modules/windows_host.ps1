@@ -5,6 +5,6 @@
 
 #AnsibleRequires -PowerShell ..module_utils._ETS6Host
 
-try { $reply = Invoke-AnsibleETS6Request -Argument $complex_args }
+try { $reply = Invoke-ETS6Request $complex_args }
 catch { $reply = @{ failed = $true; msg = $_.Exception.Message } }
-ConvertTo-AnsibleETS6Json -InputObject $reply
+ConvertTo-ETS6Json $reply

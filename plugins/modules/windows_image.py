@@ -9,7 +9,8 @@ module: windows_image
 short_description: Read a Windows image that is not running, and change its registry
 version_added: 1.0.0
 description:
-  - Gives of an image the same snapshot that M(ets6.network.windows_host) gives of a PC. It decides nothing; M(ets6.network.policy) uses it.
+  - Gives of an image the same snapshot that M(ets6.network.windows_host) gives of a PC.
+  - It is internal, decides nothing, and its options may change in any release. M(ets6.network.policy) uses it.
   - Reading needs neither root nor a mount, and never changes the image. Only the few files that are needed are taken out of it.
   - A hive that was not written to its end is brought up to date in memory from its logs where they tell the whole story; else it is refused.
   - Operations are carried out all or none. The new hive is made beside the old one, read back, compared with it key by key, and
@@ -25,8 +26,9 @@ options:
     type: path
     required: true
     description:
-      - 'The image: a folder (a mounted image, or the hives C(SYSTEM), C(SOFTWARE) and C(NTUSER.DAT) beside each other), a WIM or ESD file, or a
-        disk image (VHD, VHDX, QCOW2, raw). What it is shows in its content; its name does not matter.'
+      - 'The image: a folder (a mounted image, or the hives C(SYSTEM), C(SOFTWARE) and C(NTUSER.DAT) beside each other), a WIM or ESD file, a
+        disk image (VHD, VHDX, QCOW2, VMDK, VDI, raw), or, to be read, an ISO with a Windows setup. Its content says which; its name does not
+        matter.'
   index:
     type: str
     default: ''
@@ -64,12 +66,17 @@ options:
     type: list
     elements: str
     default: []
-    description: Files to be looked for. Environment strings are the image's own; a leading V(*:\\) stands for its one drive.
+    description: Files to be looked up. Environment strings are the image's own; a leading V(*:\\) means each of its partitions with NTFS.
   named_files:
     type: list
     elements: str
     default: []
     description: File names; what the data of a value that was read names so is looked for too.
+  programs:
+    type: list
+    elements: str
+    default: []
+    description: Windows paths of programs that count as present, whatever the image holds.
   operations:
     type: list
     elements: dict
@@ -126,6 +133,11 @@ snapshot:
   description: What was read, as base64 of gzip of JSON. Sections that an image cannot know are null, with the reason in C(errors).
   returned: when anything was asked for
   type: str
+notes:
+  description: Sentences about what was left out, and about programs that only O(programs) says exist.
+  returned: success
+  type: list
+  elements: str
 operations:
   description: What became of each operation, C(state) being V(done), V(failed) or V(not_done).
   returned: always
@@ -136,75 +148,112 @@ operations:
       error: ''
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import image, image_kind
+from ..module_utils.errors import ModuleError
 from ..module_utils.image_source import ImageError
 from ..module_utils.wire import pack
 
-ASKED = ("registry", "user_registry", "files", "named_files")
+READS = ("registry", "user_registry", "files", "named_files")
+"""Options that ask for a part of the snapshot."""
 
 
 def main() -> None:
     """Run the module."""
     key = {"path": {"type": "str", "required": True}, "depth": {"type": "int", "default": 0}}
+    keys = {"type": "list", "elements": "dict", "default": [], "options": key}
+    texts = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
             "index": {"type": "str", "default": ""},
-            "registry": {"type": "list", "elements": "dict", "default": [], "options": key},
-            "user_registry": {"type": "list", "elements": "dict", "default": [], "options": key},
-            "files": {"type": "list", "elements": "str", "default": []},
-            "named_files": {"type": "list", "elements": "str", "default": []},
+            "registry": keys,
+            "user_registry": keys,
+            "files": texts,
+            "named_files": texts,
+            "programs": texts,
             "operations": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )
-    asked = module.params
-    images = [{"index": asked["index"], "name": ""}]
+    options = module.params
     try:
-        images = image_kind.images(asked["path"], asked["index"])
-        module.exit_json(images=images, **run(asked, module.check_mode, module.tmpdir))
-    except ImageError as error:
+        result = run(options, module.check_mode, module.tmpdir)
+    except ModuleError as error:
+        # What cannot be read is an image, too: its error is the result of one.
+        images = [{"index": options["index"], "name": ""}]
         module.fail_json(msg=str(error), images=images)
+    module.exit_json(**result)
 
 
-def run(asked: dict[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
-    """Do what is asked for and return the rest of the module's result. Raises ImageError."""
-    steps, reads = asked["operations"], any(asked[name] for name in ASKED)
-    result: dict[str, Any] = {"changed": False, "operations": []}
-    if steps:
-        with opened(asked, work) as here:
-            result["operations"] = [{"state": "done", "error": ""} for _step in steps]
-            try:
-                result["changed"] = here.rehearse(steps) if check_mode else here.apply(steps)
-            except ImageError as error:
-                result["operations"] = [{"state": "not_done", "error": ""} for _step in steps]
-                result["operations"][0] = {"state": "failed", "error": str(error)}
-            if reads and check_mode:
-                result["snapshot"] = pack(here.snapshot(asked))
-    if reads and "snapshot" not in result:
-        # Opened anew: after a change the image is not what was read before it.
-        with opened(asked, work) as here:
-            result["snapshot"] = pack(here.snapshot(asked))
+def run(options: Mapping[str, Any], check_mode: bool, work: str) -> dict[str, Any]:
+    """Do what the options say and return the module's result, with notes. Raises ModuleError."""
+    operations = options["operations"]
+    reads = any(options[name] for name in READS)
+    with _os_errors(options["path"]):
+        file = image_kind.recognise(options["path"], work)
+        result: dict[str, Any] = {
+            "images": file.images(options["index"]),
+            "changed": False,
+            "operations": [],
+            "notes": [],
+        }
+        if operations:
+            with _opened(file, options, work) as opened:
+                result |= _operate(opened, operations, check_mode)
+                if reads and check_mode:
+                    _add_snapshot(result, opened, options)
+        if reads and "snapshot" not in result:
+            # Opened again: after a change the image is not what was read before it.
+            with _opened(file, options, work) as opened:
+                _add_snapshot(result, opened, options)
     return result
 
 
-@contextmanager
-def opened(asked: dict[str, Any], work: str) -> Iterator[image.Image]:
-    """Open the image that is asked for. Raises ImageError."""
+def _operate(
+    opened: image.Image, operations: list[Mapping[str, Any]], check_mode: bool
+) -> dict[str, Any]:
+    """Carry operations out, in check mode in memory. Return what became of them."""
+    carry_out = opened.rehearse if check_mode else opened.apply
+    states = [{"state": "done", "error": ""} for _operation in operations]
+    changed = False
     try:
-        source = image_kind.open_image(asked["path"], asked["index"], work)
-        try:
-            yield image.Image(source)
-        finally:
-            source.close()
+        changed = carry_out(operations)
+    except ImageError as error:
+        states = [{"state": "not_done", "error": ""} for _operation in operations]
+        states[0] = {"state": "failed", "error": str(error)}
+    return {"operations": states, "changed": changed}
+
+
+def _add_snapshot(result: dict[str, Any], opened: image.Image, options: Mapping[str, Any]) -> None:
+    result["snapshot"] = pack(opened.snapshot(options))
+    result["notes"] = opened.notes
+
+
+@contextmanager
+def _opened(
+    file: image_kind.ImageFile, options: Mapping[str, Any], work: str
+) -> Iterator[image.Image]:
+    """Open the image that is asked for. Raises ImageError."""
+    source = file.open(options["index"], work)
+    try:
+        yield image.Image(source, options.get("programs") or ())
+    finally:
+        source.close()
+
+
+@contextmanager
+def _os_errors(path: str) -> Iterator[None]:
+    """Raise ImageError in place of OSError."""
+    try:
+        yield
     except OSError as error:
-        raise ImageError(f"{asked['path']} cannot be read: {error.strerror} ({error.filename})") from None
+        raise ImageError(f"{path} cannot be read: {error.strerror} ({error.filename})") from None
 
 
 if __name__ == "__main__":

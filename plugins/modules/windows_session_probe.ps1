@@ -5,6 +5,6 @@
 
 #AnsibleRequires -PowerShell ..module_utils._ETS6Session
 
-try { $reply = Invoke-AnsibleETS6SessionRequest -Argument $complex_args }
+try { $reply = Invoke-ETS6SessionRequest $complex_args }
 catch { $reply = @{ failed = $true; msg = $_.Exception.Message } }
 ConvertTo-Json -InputObject $reply -Compress

@@ -24,7 +24,7 @@ class ControllerAction(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the task's result. Raises AnsibleActionFail for what people can mend."""
+        """Return the task's result. Raises AnsibleActionFail for what people can correct."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             return result | self.result(task_vars or {})

@@ -28,11 +28,20 @@ from typing import Any, Protocol
 
 NOT_TRIED = "No connection was tried. "
 """What the message of a host begins with whose connection lacks something."""
-ENVIRONMENT = re.compile(r"""\b(?:lookup|query|q)\s*\(\s*(['"])(?:ansible\.(?:builtin|legacy)\.)?env\1\s*,\s*(['"])(\w+)\2""")
+ENDED = "The PC ended the connection before it had answered."
+"""The message of a host whose connection ended while a task ran."""
+SILENT = "The PC accepted the connection and did not answer in time."
+"""The message of a host that let a task's request wait."""
+ENVIRONMENT = re.compile(
+    r"""\b(?:lookup|query|q)\s*\(\s*(['"])(?:ansible\.(?:builtin|legacy)\.)?env\1\s*,\s*(['"])(\w+)\2"""
+)
 """The lookup of an environment variable in a template; its third group is the name."""
 
 
-LOGIN = {"remote_user": ("ansible_user", "-u"), "remote_password": ("ansible_password", "--ask-pass")}
+LOGIN = {
+    "remote_user": ("ansible_user", "-u"),
+    "remote_password": ("ansible_password", "--ask-pass"),
+}
 """The options of a login: the variable and the command line's word that set it."""
 
 
@@ -68,11 +77,19 @@ def _winrm_transports() -> Collection[str]:
     return names
 
 
-CONTROLLER = Controller(_has_package, lambda name: shutil.which(name) is not None, os.environ, sys.executable, _winrm_transports)
+CONTROLLER = Controller(
+    _has_package,
+    lambda name: shutil.which(name) is not None,
+    os.environ,
+    sys.executable,
+    _winrm_transports,
+)
 """This machine."""
 
 
-def problems(plugin: Plugin, variables: Mapping[str, Any], controller: Controller = CONTROLLER) -> list[str]:
+def problems(
+    plugin: Plugin, variables: Mapping[str, Any], controller: Controller = CONTROLLER
+) -> list[str]:
     """Return why this connection cannot work; nothing where it may work.
 
     Each is a sentence, and further ones with what to do. variables are the host's, with their
@@ -93,21 +110,25 @@ class _Connection:
     def option(self, name: str) -> Any:
         return self.plugin.get_option(name)
 
-    def missing(self, module: str, package: str, user: str) -> list[str]:
-        """Return that a Python package is missing, unless it is there. user needs it."""
+    def missing(self, module: str, package: str, needed_by: str) -> list[str]:
+        """Return that a Python package is missing, unless it is there. needed_by needs it."""
         if self.controller.has_package(module):
             return []
         return [
-            f"The Python package {package} is missing on the controller, which {user} needs. "
+            f"The Python package {package} is missing on the controller, which {needed_by} needs. "
             f"Run there: {self.controller.python} -m pip install '{package}'"
         ]
 
     def login(self, *options: str) -> list[str]:
         """Return which of the options remote_user and remote_password are without a value."""
-        lacking = [self._empty(option) for option in options if self.option(option) in (None, "")]
-        if not lacking:
+        empty_options = [
+            self._empty(option) for option in options if self.option(option) in (None, "")
+        ]
+        if not empty_options:
             return []
-        return [f"{' and '.join(what for what, _remedy in lacking)}. {' '.join(remedy for _what, remedy in lacking)}"]
+        return [
+            f"{' and '.join(what for what, _remedy in empty_options)}. {' '.join(remedy for _what, remedy in empty_options)}"
+        ]
 
     def _empty(self, option: str) -> tuple[str, str]:
         """Return which variable is without a value, and what to do."""
@@ -116,21 +137,26 @@ class _Connection:
         if value is None or kind != "var":
             variable, flag = LOGIN[option]
             return f"{variable} is not set", f"Set {variable} in the inventory, or run with {flag}."
-        read = ENVIRONMENT.search(str(self.variables.get(name, "")))
-        if read is None or self.controller.environment.get(read[3]):
+        lookup = ENVIRONMENT.search(str(self.variables.get(name, "")))
+        if lookup is None or self.controller.environment.get(lookup[3]):
             return f"{name} is empty", f"Give {name} a value."
-        return f"{name} is empty", f"Set the environment variable {read[3]}, which it is read from."
+        return (
+            f"{name} is empty",
+            f"Set the environment variable {lookup[3]}, which it is read from.",
+        )
 
 
 def _winrm(connection: _Connection) -> list[str]:
-    found = connection.missing("winrm", "pywinrm", "the connection winrm")
-    if found:
-        return found
+    causes = connection.missing("winrm", "pywinrm", "the connection winrm")
+    if causes:
+        return causes
     transports = _winrm_transports_of(connection)
     accepted = connection.controller.winrm_transports()
     for transport in transports:
         if transport not in accepted:
-            return [f"ansible_winrm_transport: {transport!r} is not accepted. Set one of {', '.join(accepted)}."]
+            return [
+                f"ansible_winrm_transport: {transport!r} is not accepted. Set one of {', '.join(accepted)}."
+            ]
     # Ansible tries them one after the other, so one that may work is enough.
     tried = [_winrm_transport(connection, transport) for transport in transports]
     return tried[0] if all(tried) else []
@@ -163,59 +189,94 @@ WINRM_PACKAGES = {
 
 def _winrm_transport(connection: _Connection, transport: str) -> list[str]:
     """Return why one transport of winrm cannot work."""
-    user = f"winrm with the transport {transport}"
+    needed_by = f"winrm with the transport {transport}"
     extras = connection.option("_extras") or {}
+    causes: list[str] = []
     if transport in WINRM_PACKAGES:
-        found = connection.missing(*WINRM_PACKAGES[transport], user)
+        causes = connection.missing(*WINRM_PACKAGES[transport], needed_by)
     elif extras.get("ansible_winrm_message_encryption") == "always":
-        found = [
-            f"ansible_winrm_message_encryption: always is not possible for {user}. "
-            "Use the transport ntlm, kerberos or credssp, or leave the encryption to HTTPS."
-        ]
-    else:
-        found = []
+        causes = [_no_encryption("ansible_winrm_message_encryption", "always", needed_by)]
     files = [extras.get(f"ansible_winrm_{name}") for name in ("cert_pem", "cert_key_pem")]
     if transport == "certificate" or (transport == "ssl" and any(files)):
-        return [*found, *_certificate(user, all(files), "ansible_winrm_cert_pem", "ansible_winrm_cert_key_pem"),
-                *_https(user, _winrm_is_https(connection), "ansible_winrm_scheme")]  # fmt: skip
-    if transport != "kerberos":
-        return [*found, *connection.login(*LOGIN)]
-    # Only where Ansible gets the ticket itself; with one that is there already, neither user nor password matters.
+        variables = ("ansible_winrm_cert_pem", "ansible_winrm_cert_key_pem")
+        causes += _certificate(needed_by, all(files), *variables)
+        causes += _https(needed_by, _winrm_is_https(connection), "ansible_winrm_scheme")
+    elif transport != "kerberos":
+        causes += connection.login(*LOGIN)
+    elif _gets_ticket(connection):
+        causes += connection.login("remote_user")
+    return causes
+
+
+def _gets_ticket(connection: _Connection) -> bool:
+    """Return whether Ansible gets the Kerberos ticket itself.
+
+    With a ticket that is there already, neither user nor password matters.
+    """
     mode = connection.option("kerberos_mode")
-    managed = mode == "managed" or (mode is None and connection.option("remote_password") not in (None, ""))
-    return [*found, *(connection.login("remote_user") if managed else [])]
+    if mode is None:
+        return connection.option("remote_password") not in (None, "")
+    return bool(mode == "managed")
 
 
-def _certificate(user: str, complete: bool, certificate: str, key: str) -> list[str]:
-    return [] if complete else [f"{user} needs a certificate and its key. Set {certificate} and {key}."]
+def _no_encryption(variable: str, value: str, needed_by: str) -> str:
+    return (
+        f"{variable}: {value} is not possible for {needed_by}. Use {ENCRYPTING[variable]}, or leave "
+        "the encryption to HTTPS."
+    )
 
 
-def _https(user: str, is_https: bool, variable: str) -> list[str]:
-    return [] if is_https else [f"{user} needs HTTPS. Set {variable} to https."]
+ENCRYPTING = {
+    "ansible_winrm_message_encryption": "the transport ntlm, kerberos or credssp",
+    "ansible_psrp_message_encryption": "negotiate, ntlm, kerberos or credssp",
+}
+"""What can encrypt messages without HTTPS."""
+
+
+def _certificate(needed_by: str, complete: bool, certificate: str, key: str) -> list[str]:
+    if complete:
+        return []
+    return [f"{needed_by} needs a certificate and its key. Set {certificate} and {key}."]
+
+
+def _https(needed_by: str, is_https: bool, variable: str) -> list[str]:
+    return [] if is_https else [f"{needed_by} needs HTTPS. Set {variable} to https."]
 
 
 def _psrp(connection: _Connection) -> list[str]:
-    found = connection.missing("pypsrp", "pypsrp", "the connection psrp")
-    if found:
-        return found
+    causes = connection.missing("pypsrp", "pypsrp", "the connection psrp")
+    if causes:
+        return causes
     auth = str(connection.option("auth"))
-    user = f"psrp with the authentication {auth}"
-    is_https = _psrp_is_https(connection)
-    encryption = connection.option("message_encryption")
+    needed_by = f"psrp with the authentication {auth}"
     if auth == "certificate":
-        files = [connection.option(name) for name in ("certificate_pem", "certificate_key_pem")]
-        found = _certificate(user, all(files), "ansible_psrp_certificate_pem", "ansible_psrp_certificate_key_pem")
-        return [*found, *_https(user, is_https, "ansible_psrp_protocol")]
-    if auth == "basic" and (encryption == "always" or (not is_https and encryption == "auto")):
-        found = [
-            f"ansible_psrp_message_encryption: {encryption} is not possible for {user}. "
-            "Use negotiate, ntlm, kerberos or credssp, or leave the encryption to HTTPS."
-        ]
+        return _psrp_certificate(connection, needed_by)
+    if auth == "kerberos":
+        return connection.missing("gssapi", "pypsrp[kerberos]", needed_by) or connection.missing(
+            "krb5", "pypsrp[kerberos]", needed_by
+        )
+    if auth == "basic":
+        causes = _psrp_basic(connection, needed_by)
     elif auth == "credssp":
-        found = connection.missing("requests_credssp", "pypsrp[credssp]", user)
-    elif auth == "kerberos":
-        return connection.missing("gssapi", "pypsrp[kerberos]", user) or connection.missing("krb5", "pypsrp[kerberos]", user)
-    return found if _psrp_may_have_login(connection, auth) else [*found, *connection.login(*LOGIN)]
+        causes = connection.missing("requests_credssp", "pypsrp[credssp]", needed_by)
+    if not _psrp_may_have_login(connection, auth):
+        causes += connection.login(*LOGIN)
+    return causes
+
+
+def _psrp_certificate(connection: _Connection, needed_by: str) -> list[str]:
+    files = [connection.option(name) for name in ("certificate_pem", "certificate_key_pem")]
+    variables = ("ansible_psrp_certificate_pem", "ansible_psrp_certificate_key_pem")
+    causes = _certificate(needed_by, all(files), *variables)
+    return causes + _https(needed_by, _psrp_is_https(connection), "ansible_psrp_protocol")
+
+
+def _psrp_basic(connection: _Connection, needed_by: str) -> list[str]:
+    encryption = connection.option("message_encryption")
+    encrypts_over_http = encryption == "auto" and not _psrp_is_https(connection)
+    if encryption == "always" or encrypts_over_http:
+        return [_no_encryption("ansible_psrp_message_encryption", encryption, needed_by)]
+    return []
 
 
 def _psrp_may_have_login(connection: _Connection, auth: str) -> bool:
@@ -234,16 +295,18 @@ def _psrp_is_https(connection: _Connection) -> bool:
 
 def _ssh(connection: _Connection) -> list[str]:
     program = str(connection.option("ssh_executable"))
-    found = _program(connection, program, "the connection ssh", "openssh-client")
+    causes = _program(connection, program, "the connection ssh", "openssh-client")
     if connection.option("password_mechanism") == "sshpass" and connection.option("password"):
-        found += _program(connection, "sshpass", "ssh with a password by sshpass", "sshpass")
-    return found
+        causes += _program(connection, "sshpass", "ssh with a password by sshpass", "sshpass")
+    return causes
 
 
-def _program(connection: _Connection, program: str, user: str, package: str) -> list[str]:
+def _program(connection: _Connection, program: str, needed_by: str, package: str) -> list[str]:
     if connection.controller.has_program(program):
         return []
-    return [f"The program {program} is missing on the controller, which {user} needs. Install it; Debian's package is {package}."]
+    return [
+        f"The program {program} is missing on the controller, which {needed_by} needs. Install it; Debian's package is {package}."
+    ]
 
 
 CHECKS: Mapping[str, Callable[[_Connection], list[str]]] = {

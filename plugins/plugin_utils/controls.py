@@ -41,6 +41,7 @@ MAX_CUSTOM_TEXT = 4_001
 MAX_SUBJECTS = 3
 """Changes that an advice names."""
 
+DETERMINE = "Correct what kept this from being determined, then run ets6.network.verify again."
 PROBES_ONLY = "This host is not a Windows PC; it only probes."
 NOT_WANTED = "ets6_network_state is absent: the PC does not have to be ready for ETS6."
 
@@ -99,7 +100,7 @@ class Assessment:
     def _with_advice(self, judgement: Judgement) -> Judgement:
         """Return the judgement with the playbook to run where that makes the changes."""
         if not judgement.remedy:
-            return judgement
+            return _with_default_advice(judgement)
         playbook = "ets6.network.enforce"
         if self.snapshot.offline:
             playbook = "ets6.network.image with ets6_network_apply=true"
@@ -129,6 +130,13 @@ class Assessment:
         return [_finding(custom_control.control, judgement) for custom_control in controls]
 
 
+def _with_default_advice(judgement: Judgement) -> Judgement:
+    """Return the judgement; the remedy of a control is no advice for what could not be determined."""
+    if judgement.status is not Status.UNKNOWN or judgement.advice:
+        return judgement
+    return judgement.advise(DETERMINE, judgement.contact or Contact.PC)
+
+
 def _finding(control: Control, judgement: Judgement) -> Finding:
     return Finding(
         control,
@@ -143,13 +151,18 @@ def _finding(control: Control, judgement: Judgement) -> Finding:
 
 
 def _with_causes(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings; one that could not be judged names the control that it needs."""
+    """Return the findings; one that could not be judged names the control that it needs.
+
+    Only a control that is not met is a cause.
+    """
     not_met = {finding.control.id for finding in findings if finding.status in NOT_MET}
     caused = []
     for finding in findings:
         causes = [control_id for control_id in finding.control.needs if control_id in not_met]
         if finding.status is Status.UNKNOWN and causes and not finding.caused_by:
             finding = dataclasses.replace(finding, caused_by=causes[0])
+        elif finding.caused_by not in not_met:
+            finding = dataclasses.replace(finding, caused_by="")
         caused.append(finding)
     by_id = {finding.control.id: finding for finding in caused}
     return [_with_root_advice(finding, by_id) for finding in caused]

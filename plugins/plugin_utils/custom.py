@@ -39,7 +39,14 @@ def view(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
         "network": None if snapshot.network is None else list(snapshot.network),
         "services": None if snapshot.services is None else dict(snapshot.services),
         "firewall_products": _records(snapshot.firewall_products, ("name", "enabled")),
-        "probes": None if snapshot.probes is None else [dict(probe.record) for probe in snapshot.probes],
+        "registered_firewalls": _records(snapshot.registered_firewalls, ("name", "categories")),
+        "networks": _records(snapshot.networks, ("interface", "index", "name", "category")),
+        "firewall_service": None
+        if snapshot.firewall_service is None
+        else _record(snapshot.firewall_service, ("rules", "values", "modify_state")),
+        "probes": None
+        if snapshot.probes is None
+        else [dict(probe.record) for probe in snapshot.probes],
         "errors": dict(snapshot.errors),
         "offline": snapshot.offline,
         "findings": {finding.control.id: _finding(finding) for finding in findings},
@@ -59,10 +66,16 @@ def _records(items: Any, names: Sequence[str]) -> list[dict[str, Any]] | None:
     """Return dataclasses as dictionaries of some of their fields; None for a section not read."""
     if items is None:
         return None
-    return [{name: _plain(getattr(item, name)) for name in names} for item in items]
+    return [_record(item, names) for item in items]
+
+
+def _record(item: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: _plain(getattr(item, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return value.value if isinstance(value, Enum) else value
 
 

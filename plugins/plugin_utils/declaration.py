@@ -131,7 +131,7 @@ class Family(Generic[ContextT]):
             checks.extend(declaration(policy))
         return checks
 
-    def control(
+    def control(  # noqa: PLR0913 - the words of a control, by keyword only
         self,
         *,
         control_id: str,
@@ -167,7 +167,7 @@ class Family(Generic[ContextT]):
 
         return declare
 
-    def control_for_each(
+    def control_for_each(  # noqa: PLR0913 - the same
         self,
         subjects: Callable[[Policy], Iterable[SubjectT]],
         *,

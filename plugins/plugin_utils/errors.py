@@ -12,3 +12,11 @@ class ETS6Error(ValueError):
     The text is one or more sentences for an administrator. It says what is wrong and where (variable,
     key, file), and what is accepted or what to do. It never contains a secret.
     """
+
+
+class ExpressionError(ETS6Error):
+    """An expression of a custom control cannot be compiled. The text says where."""
+
+
+class UndecidedError(ETS6Error):
+    """An expression of a custom control has no answer for a host. The text says why."""

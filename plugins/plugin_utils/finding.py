@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -158,29 +158,46 @@ class Finding:
 
 def remedies(findings: Iterable[Finding]) -> list[Change]:
     """Return what the findings would have changed, each thing once: two controls may ask for the same."""
-    seen: dict[str, Change] = {}
+    changes: dict[str, Change] = {}
     for finding in findings:
         for change in finding.remedy:
-            seen.setdefault(change.subject, change)
-    return list(seen.values())
+            changes.setdefault(change.subject, change)
+    return list(changes.values())
 
 
-def settle(before: Sequence[Finding], after: Sequence[Finding], done: Sequence[Change], status: Status) -> list[Finding]:
+def settle(
+    before: Sequence[Finding], after: Sequence[Finding], made: Sequence[Change], status: Status
+) -> list[Finding]:
     """Return the findings after a change (or, with Status.WOULD_FIX, after a predicted one).
 
-    What failed before and passes now gets the given status. A finding counts as changed where one of its own changes
-    was done, whatever its status became: a change that did not help is still a change.
+    What failed before and passes now gets the given status. A finding counts as changed where one of
+    its own changes was made, whatever its status became: a change that did not help is still a
+    change.
     """
     earlier = {finding.control.id: finding for finding in before}
-    subjects = {change.subject for change in done}
+    subjects = {change.subject for change in made}
     settled = []
     for finding in after:
-        was = earlier.get(finding.control.id)
-        own = [change for change in was.remedy if change.subject in subjects] if was is not None else []
-        if was is not None and was.status is Status.FAIL and finding.status is Status.PASS:
-            reason = f"{was.reason} {'Would then be' if status is Status.WOULD_FIX else 'Now'}: {finding.reason}"
-            finding = dataclasses.replace(
-                finding, status=status, reason=reason, advice=was.advice, contact=was.contact, caused_by=was.caused_by
-            )
-        settled.append(dataclasses.replace(finding, changed=bool(own), remedy=own or finding.remedy))
+        previous = earlier.get(finding.control.id)
+        if previous is not None:
+            finding = _settle(previous, finding, subjects, status)
+        settled.append(finding)
     return settled
+
+
+def _settle(
+    previous: Finding, finding: Finding, subjects: Collection[str], status: Status
+) -> Finding:
+    changes = [change for change in previous.remedy if change.subject in subjects]
+    if previous.status is Status.FAIL and finding.status is Status.PASS:
+        then = "Would then be" if status is Status.WOULD_FIX else "Now"
+        reason = f"{previous.reason} {then}: {finding.reason}"
+        finding = dataclasses.replace(
+            finding,
+            status=status,
+            reason=reason,
+            advice=previous.advice,
+            contact=previous.contact,
+            caused_by=previous.caused_by,
+        )
+    return dataclasses.replace(finding, changed=bool(changes), remedy=changes or finding.remedy)

@@ -1,10 +1,12 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What can be done to a PC, and the same as registry values: for an image, and to predict what a change would do.
+"""What can be done to a PC.
 
-Operations that share a ``unit`` belong together: where one of them fails, windows_host puts the earlier ones of its unit
-back. A firewall operation is a unit of its own, since each rule is right or wrong by itself.
+Each operation also says what it comes to in registry values: for an image, and to predict what a
+change would do. Operations that share a ``unit`` belong together: where one of them fails,
+windows_host restores what the earlier ones of its unit changed. A firewall operation is a unit of
+its own, since each rule is right or wrong by itself.
 """
 
 from __future__ import annotations
@@ -14,20 +16,30 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .formats import firewall_rule, winhttp
-from .formats.registry import Value, dword
-from .snapshot import Registry
+from .formats.registry import Value, binary, dword
+from .snapshot import Registry, State
 
 FIREWALL_POLICY = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 LOCAL_RULES = FIREWALL_POLICY + r"\FirewallRules"
-LOCAL_PROFILES = {"Domain": "DomainProfile", "Private": "StandardProfile", "Public": "PublicProfile"}
+LOCAL_PROFILES = {
+    "Domain": "DomainProfile",
+    "Private": "StandardProfile",
+    "Public": "PublicProfile",
+}
 """The keys of the local profile settings, by the names that Set-NetFirewallProfile takes."""
 
+NOT_KNOWN_TO_SERVICE = "CmdletizationQuery_NotFound_InstanceID"
+"""Id of the error of the NetSecurity cmdlets for a rule that the firewall's service does not know.
+
+The registry has it: it was written there directly, and counts after the next start of the PC.
+"""
+
 RegistryChange = tuple[str, str, Value | None]
-"""Path of the key, name of the value, and the value to be there; None where it is to go."""
+"""Path of the key, name of the value, and its new value; None removes it."""
 
 
 class Operation(Protocol):
-    """One thing that a target does, whole or not at all."""
+    """One thing that a target does, completely or not at all."""
 
     def to_wire(self) -> dict[str, Any]:
         """Return the operation as windows_host takes it (its documentation: option C(operations))."""
@@ -38,7 +50,10 @@ class Operation(Protocol):
 
 @dataclass(frozen=True)
 class SetRegistryValues:
-    """Write values of one registry key, and take away those that are None; a key that is missing is made for what is written."""
+    """Write values of one registry key, and remove those that are None.
+
+    A key that is missing is created for the values that are written.
+    """
 
     path: str
     values: Mapping[str, Value | None]
@@ -46,9 +61,18 @@ class SetRegistryValues:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the operation as windows_host takes it."""
-        # No dictionary: Ansible's reader of JSON on the PC knows no empty name, which is a key's own value.
-        values = [[name] if value is None else [name, *value.to_wire()] for name, value in self.values.items()]
-        return {"do": "set_registry_values", "unit": self.unit, "path": self.path, "values": values}
+        # Not a dictionary: Ansible's JSON reader on the PC does not accept an empty name, which is
+        # that of a key's default value.
+        values = []
+        for name, value in self.values.items():
+            data = [] if value is None else value.to_wire()
+            values.append([name, *data])
+        return {
+            "do": "set_registry_values",
+            "unit": self.unit,
+            "path": self.path,
+            "values": values,
+        }
 
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
         """Return the values."""
@@ -65,7 +89,7 @@ def by_key(changes: Iterable[RegistryChange], unit: str) -> list[SetRegistryValu
 
 @dataclass(frozen=True)
 class FirewallRule:
-    """An allow rule as this collection wants it, in the words of New-NetFirewallRule. No remote address means any."""
+    """A managed allow rule in the words of New-NetFirewallRule. No remote address means any."""
 
     id: str
     display_name: str
@@ -89,12 +113,14 @@ class FirewallRule:
             "protocol": self.protocol,
             "profiles": list(self.profiles),
         }
-        return {**parameters, "remote_addresses": list(self.remote_addresses)} if self.remote_addresses else parameters
+        if self.remote_addresses:
+            parameters["remote_addresses"] = list(self.remote_addresses)
+        return parameters
 
 
 @dataclass(frozen=True)
 class SetFirewallRule:
-    """Make a rule of the local store, or bring every field of the one with this id to what is wanted."""
+    """Create a rule in the local store, or correct every field of the one with this id."""
 
     rule: FirewallRule
 
@@ -105,8 +131,11 @@ class SetFirewallRule:
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
         """Return the rule as Windows writes it in the version of this PC's store."""
         version = registry.value(FIREWALL_POLICY, "PolicyVersion")
-        number = version.data if version is not None and isinstance(version.data, int) else None
-        return [(LOCAL_RULES, self.rule.id, Value("REG_SZ", firewall_rule.compose(self.rule, number)))]
+        number = None
+        if version is not None and isinstance(version.data, int):
+            number = version.data
+        text = firewall_rule.compose(self.rule, number)
+        return [(LOCAL_RULES, self.rule.id, Value("REG_SZ", text))]
 
 
 @dataclass(frozen=True)
@@ -126,12 +155,18 @@ class RemoveFirewallRule:
 
 @dataclass(frozen=True)
 class AllowMulticastAnswers:
-    """Let unicast answers to a multicast in, in one profile (Domain, Private, Public) of the local settings."""
+    """Let unicast answers to a multicast in, in one profile of the local settings.
+
+    profile is Domain, Private or Public.
+    """
 
     profile: str
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the operation as windows_host takes it: Set-NetFirewallProfile -AllowUnicastResponseToMulticast True."""
+        """Return the operation as windows_host takes it.
+
+        There it is Set-NetFirewallProfile -AllowUnicastResponseToMulticast True.
+        """
         return {"do": "allow_multicast_answers", "profile": self.profile}
 
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
@@ -150,12 +185,35 @@ class SetWinHttpProxy:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the operation as windows_host takes it."""
-        return {"do": "set_winhttp_proxy", "unit": self.unit, "server": self.server, "bypass": self.bypass}
+        return {
+            "do": "set_winhttp_proxy",
+            "unit": self.unit,
+            "server": self.server,
+            "bypass": self.bypass,
+        }
 
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
-        """Return the values of the 64-bit and the 32-bit key, as netsh writes them."""
-        blob = Value("REG_BINARY", winhttp.compose(self.server, self.bypass))
-        return [(path, winhttp.VALUE, blob) for path in winhttp.KEYS]
+        """Return the values of the 64-bit and the 32-bit key, as netsh writes them.
+
+        The version of a blob that is there stays. The key of 32-bit programs is not made.
+        """
+        changes: list[RegistryChange] = []
+        for path in winhttp.KEYS:
+            if path != winhttp.KEYS[0] and registry.key(path).state is not State.PRESENT:
+                continue
+            version = winhttp_version(registry, path)
+            blob = binary(winhttp.compose(self.server, self.bypass, version))
+            changes.append((path, winhttp.VALUE, blob))
+        return changes
+
+
+def winhttp_version(registry: Registry, path: str) -> int:
+    """Return the version of WinHTTP's blob in a key; without one, that which is written there."""
+    value = registry.value(path, winhttp.VALUE)
+    version = None
+    if value is not None and isinstance(value.data, bytes):
+        version = winhttp.version_of(value.data)
+    return version or winhttp.VERSIONS[path]
 
 
 def predict(operations: Iterable[Operation], registry: Registry) -> Registry:
@@ -166,12 +224,14 @@ def predict(operations: Iterable[Operation], registry: Registry) -> Registry:
     return registry
 
 
-def as_registry_operations(operations: Sequence[Operation], registry: Registry) -> list[dict[str, Any]]:
+def as_registry_operations(
+    operations: Sequence[Operation], registry: Registry
+) -> list[dict[str, Any]]:
     """Return the operations in the wire form of set_registry_values, for an image."""
     wire = []
     for operation in operations:
         changes = operation.as_registry(registry)
-        wire += [one.to_wire() for one in by_key(changes, "")]
+        wire += [step.to_wire() for step in by_key(changes, "")]
         for path, name, value in changes:
             registry = registry.changed(path, name, value)
     return wire

@@ -10,6 +10,7 @@ the same.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ STAGES = ("queue", "dns", "tcp", "connect", "tls", "http", "done")
 UNREADABLE = "unreadable"
 """The stage of a probe whose result is not of the expected form."""
 MAX_ADDRESSES = 16
+BODY_CAP = 64 * 1024
+"""Bytes of a body that probers read."""
+NO_BODY = frozenset({204, 304})
+"""Statuses of answers without a body (RFC 9110, 15.3.5 and 15.4.5)."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -42,11 +47,15 @@ class ProbeError:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """An answer over HTTP. body is put together where it came in chunks, cut off at the prober's cap."""
+    """An answer over HTTP. body is put together where it came in chunks, cut off at the prober's cap.
+
+    complete: the body, as far as the prober reads it, did not end before its announced length.
+    """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
+    complete: bool = True
 
     def header(self, name: str) -> str:
         """Return the first header of a name, whatever its letter case; empty without any."""
@@ -111,7 +120,7 @@ def parse_probe(raw: Any, place: str) -> Probe:
     """
     record = expect(dict, raw, place)
     name = text(record.get("name"), f"{place}.name")
-    route = text(record.get("way"), f"{place}.way")
+    route = text(record.get("proxy"), f"{place}.proxy")
     try:
         return _parse(record, name, route, place)
     except SnapshotError as error:
@@ -154,8 +163,18 @@ def _http(raw: Any, place: str) -> HttpAnswer:
     body = data(record.get("body") or "", f"{place}.body")
     answer = HttpAnswer(number(record.get("status"), f"{place}.status"), headers, body)
     if answer.header("transfer-encoding").lower().endswith("chunked"):
-        return HttpAnswer(answer.status, headers, _join_chunks(body))
-    return answer
+        content, is_whole = _join_chunks(body)
+        complete = is_whole or len(body) >= BODY_CAP
+        return HttpAnswer(answer.status, headers, content, complete)
+    return dataclasses.replace(answer, complete=_is_complete(answer))
+
+
+def _is_complete(answer: HttpAnswer) -> bool:
+    """Return whether a body is as long as announced, or as the prober reads it."""
+    announced = answer.header("content-length")
+    if answer.status in NO_BODY or not re.fullmatch("[0-9]{1,18}", announced):
+        return True
+    return len(answer.body) >= min(int(announced), BODY_CAP)
 
 
 def _header(raw: Any, place: str) -> tuple[str, str]:
@@ -177,14 +196,16 @@ def _tls(raw: Any, place: str) -> TlsAnswer:
     )
 
 
-def _join_chunks(raw: bytes) -> bytes:
-    """Return a chunked body (RFC 9112, 7.1) put together, as far as it goes where it was cut off."""
+def _join_chunks(raw: bytes) -> tuple[bytes, bool]:
+    """Return a chunked body (RFC 9112, 7.1) put together, and whether its last chunk came."""
     parts: list[bytes] = []
     while True:
         line, end, rest = raw.partition(b"\r\n")
         size = re.match(rb"[0-9A-Fa-f]{1,8}", line)
-        if not end or not size or int(size[0], 16) == 0:
-            return b"".join(parts)
+        if not end or not size:
+            return b"".join(parts), False
+        if int(size[0], 16) == 0:
+            return b"".join(parts), True
         length = int(size[0], 16)
         parts.append(rest[:length])
         raw = rest[length + 2 :]

@@ -26,6 +26,7 @@ from .wire import (
     expect,
     is_deeper,
     items,
+    items_of,
     mapping,
     number,
     optional,
@@ -69,7 +70,7 @@ class Registry:
         return (path for path, _key in self._keys.values())
 
     def key(self, path: str) -> Key:
-        """Return a key; one that the reply does not hold is unreadable, so that nobody takes it for missing."""
+        """Return a key; one that the reply does not contain is unreadable, and not missing."""
         return self._keys.get(fold(path), ("", NOT_READ))[1]
 
     def value(self, path: str, name: str) -> Value | None:
@@ -83,27 +84,36 @@ class Registry:
             return self
         copy = Registry({})
         copy._keys = dict(self._keys)
-        copy._keys[fold(path)] = (known, dataclasses.replace(key, state=State.PRESENT, values=key.values.changed(name, value)))
+        copy._keys[fold(path)] = (
+            known,
+            dataclasses.replace(key, state=State.PRESENT, values=key.values.changed(name, value)),
+        )
         return copy
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that was looked for. path is expanded; version is the file version (``6.3.0.0``) where it has one."""
+    """A file that was looked for.
+
+    path is expanded; version is the file version (``6.3.0.0``) where it has one. head are its first
+    bytes, at most 1,024, where they could be read.
+    """
 
     path: str
     state: State
     version: str = ""
     size: int = 0
     error: str = ""
+    head: bytes = b""
 
 
 @dataclass(frozen=True)
 class User:
     r"""A user who could run ETS6, or (sid ``default``) the profile that new users start from.
 
-    hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``unavailable`` (error says why).
-    Keys stand in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
+    hive: ``loaded`` (its keys were read live), ``file`` (loaded for the reading only), ``missing`` (the
+    profile's folder or its hive file is gone), ``unavailable`` (error says why).
+    Keys are in the registry under ``HKU\\<sid>``, for the default profile under ``HKU\\default``.
     """
 
     sid: str
@@ -123,10 +133,58 @@ class FirewallProduct:
 
 
 @dataclass(frozen=True)
+class RegisteredFirewall:
+    """A product that registered with Windows Defender Firewall (HNetCfg.FwProducts).
+
+    categories are the kinds of rules that it took over: NET_FW_RULE_CATEGORY of netfw.h.
+    """
+
+    name: str
+    categories: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConnectedNetwork:
+    """A network that the PC is connected to now (Get-NetConnectionProfile).
+
+    interface is the adapter's name, index its number, category domain, private or public.
+    """
+
+    interface: str
+    index: int
+    name: str
+    category: str
+
+
+@dataclass(frozen=True)
+class FirewallService:
+    """What the firewall's service itself says (INetFwPolicy2).
+
+    rules is the number of rules of its local store, values that of the registry's at the same
+    moment. modify_state is LocalPolicyModifyState: 0 where a local change has an effect, 1 where
+    Group Policy overrides it, 2 where all inbound traffic is blocked.
+    """
+
+    rules: int
+    values: int
+    modify_state: int
+
+
+@dataclass(frozen=True)
+class HostsEntry:
+    """A line of the hosts file: an address, and the names that it has, in lower case."""
+
+    address: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
 
-    offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    hosts_file has the lines of the hosts file that name a server which was probed, None where it was not
+    read. offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
+    addresses are the PC's own, None where they were not read.
     """
 
     host: Mapping[str, Any]
@@ -139,8 +197,13 @@ class Snapshot:
     firewall_products: tuple[FirewallProduct, ...] | None
     probes: tuple[Probe, ...] | None
     errors: Mapping[str, str]
+    registered_firewalls: tuple[RegisteredFirewall, ...] | None = None
+    networks: tuple[ConnectedNetwork, ...] | None = None
+    firewall_service: FirewallService | None = None
     offline: bool = False
     vantage: bool = False
+    hosts_file: tuple[HostsEntry, ...] | None = None
+    addresses: tuple[str, ...] | None = None
 
     def change(self, registry: Registry) -> Snapshot:
         """Return this snapshot with another registry."""
@@ -154,7 +217,10 @@ class Snapshot:
         if other.probes is None:
             return self
         probes = {probe.key: probe for probe in (*(self.probes or ()), *other.probes)}
-        return dataclasses.replace(self, probes=tuple(probes.values()))
+        hosts_file = self.hosts_file
+        if other.hosts_file:
+            hosts_file = tuple(dict.fromkeys((*(hosts_file or ()), *other.hosts_file)))
+        return dataclasses.replace(self, probes=tuple(probes.values()), hosts_file=hosts_file)
 
     @classmethod
     def unpack(cls, packed: Any) -> Snapshot:
@@ -190,37 +256,41 @@ class Snapshot:
             environment=mapping(text, record.get("environment", {}), "environment"),
             registry=Registry(mapping(_parse_key, record.get("registry", {}), "registry")),
             files={file.path.lower(): file for file in files},
-            users=optional(_parse_users, record.get("users"), "users"),
-            network=optional(_parse_texts, record.get("network"), "network"),
+            users=optional(items_of(_parse_user), record.get("users"), "users"),
+            network=optional(items_of(text), record.get("network"), "network"),
             services=optional(_parse_services, record.get("services"), "services"),
             firewall_products=optional(
-                _parse_products, record.get("firewall_products"), "firewall_products"
+                items_of(_parse_product), record.get("firewall_products"), "firewall_products"
             ),
-            probes=optional(_parse_probes, record.get("probes"), "probes"),
+            probes=optional(items_of(parse_probe), record.get("probes"), "probes"),
             errors=mapping(text, record.get("errors", {}), "errors"),
+            registered_firewalls=optional(
+                items_of(_parse_registered_firewall),
+                record.get("registered_firewalls"),
+                "registered_firewalls",
+            ),
+            networks=optional(items_of(_parse_network), record.get("networks"), "networks"),
+            firewall_service=optional(
+                _parse_firewall_service, record.get("firewall_service"), "firewall_service"
+            ),
             offline=expect(bool, record.get("offline", False), "offline"),
             vantage=expect(bool, record.get("vantage", False), "vantage"),
+            hosts_file=optional(_parse_hosts, record.get("hosts_file"), "hosts_file"),
+            addresses=optional(items_of(text), record.get("addresses"), "addresses"),
         )
-
-
-def _parse_texts(raw: Any, place: str) -> tuple[str, ...]:
-    return items(text, raw, place)
 
 
 def _parse_services(raw: Any, place: str) -> dict[str, str]:
     return mapping(text, raw, place)
 
 
-def _parse_probes(raw: Any, place: str) -> tuple[Probe, ...]:
-    return items(parse_probe, raw, place)
-
-
-def _parse_users(raw: Any, place: str) -> tuple[User, ...]:
-    return items(_parse_user, raw, place)
-
-
-def _parse_products(raw: Any, place: str) -> tuple[FirewallProduct, ...]:
-    return items(_parse_product, raw, place)
+def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
+    entries = []
+    for line in items(text, raw, place):
+        address, *names = line.partition("#")[0].lower().split() or [""]
+        if names:
+            entries.append(HostsEntry(address, tuple(name.rstrip(".") for name in names)))
+    return tuple(entries)
 
 
 def _parse_state(raw: Any, place: str) -> State:
@@ -248,13 +318,14 @@ def _parse_key(raw: Any, place: str) -> Key:
 
 
 def _parse_file(raw: Any, place: str) -> File:
-    record = _record(raw, place, ("path", "state", "version", "size", "error"))
+    record = _record(raw, place, ("path", "state", "version", "size", "error", "head"))
     return File(
         text(record.get("path"), f"{place}.path"),
         _parse_state(record.get("state"), f"{place}.state"),
         text(record.get("version", ""), f"{place}.version"),
         number(record.get("size", 0), f"{place}.size"),
         text(record.get("error", ""), f"{place}.error"),
+        data(record.get("head", ""), f"{place}.head"),
     )
 
 
@@ -275,6 +346,33 @@ def _parse_product(raw: Any, place: str) -> FirewallProduct:
     return FirewallProduct(
         text(record.get("name"), f"{place}.name"),
         optional(_parse_flag, record.get("enabled"), f"{place}.enabled"),
+    )
+
+
+def _parse_registered_firewall(raw: Any, place: str) -> RegisteredFirewall:
+    record = _record(raw, place, ("name", "categories"))
+    return RegisteredFirewall(
+        text(record.get("name"), f"{place}.name"),
+        items(number, record.get("categories"), f"{place}.categories"),
+    )
+
+
+def _parse_network(raw: Any, place: str) -> ConnectedNetwork:
+    record = _record(raw, place, ("interface", "index", "name", "category"))
+    return ConnectedNetwork(
+        text(record.get("interface"), f"{place}.interface"),
+        number(record.get("index"), f"{place}.index"),
+        text(record.get("name"), f"{place}.name"),
+        text(record.get("category"), f"{place}.category"),
+    )
+
+
+def _parse_firewall_service(raw: Any, place: str) -> FirewallService:
+    record = _record(raw, place, ("rules", "values", "modify_state"))
+    return FirewallService(
+        number(record.get("rules"), f"{place}.rules"),
+        number(record.get("values"), f"{place}.values"),
+        number(record.get("modify_state"), f"{place}.modify_state"),
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import operations
@@ -21,8 +21,9 @@ from .finding import Change
 from .policy.variables import Policy
 from .probes import Probe
 from .proxy.context import ProxyContext
-from .reachability import session, ways
+from .reachability import probe_plan, session
 from .snapshot import Registry, Snapshot, User
+from .text import sentence
 from .wire import SnapshotError
 
 NOT_DETERMINED = (
@@ -41,21 +42,27 @@ PROBING_HOST = Snapshot.from_wire({"version": 1, "vantage": True})
 """A host that only probes, before it was asked: its proxy is known from the variables alone."""
 
 
+CONSTRAINED = "ConstrainedLanguage"
+"""In the ids of the errors that PowerShell raises where it is constrained, in every language."""
+
+
 class TargetError(ETS6Error):
     """A target could not be observed, or its reply cannot be used."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChangeResult:
     """What became of changes.
 
     snapshot is what was observed afterwards, made the changes that were carried out, failures a
-    sentence for each operation that was not.
+    sentence for each operation that was not. restarts has a sentence, by the subject of the change,
+    for each change that has to wait for a restart of the PC.
     """
 
     snapshot: Snapshot
     made: Sequence[Change]
     failures: Sequence[str]
+    restarts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Target(ABC):
@@ -82,7 +89,9 @@ class Target(ABC):
         """Read and probe. Raises TargetError; Ansible reports what keeps it from connecting."""
         return self._run(request)[0]
 
-    def change(self, changes: Sequence[Change], registry: Registry, request: Request) -> Outcome:
+    def change(
+        self, changes: Sequence[Change], registry: Registry, request: Request
+    ) -> ChangeResult:
         """Make the changes, then read and probe. Raises TargetError."""
         steps = self._steps(changes, registry)
         wire = [operation for _change, operation in steps]
@@ -112,7 +121,7 @@ class Target(ABC):
         results: Sequence[Probe] = ()
         error = _message(reply)
         if "lines" in reply:
-            results, error = session.results(reply["lines"], user, probes)
+            results, error = session.read_results(reply["lines"], user, probes)
         errors = dict(snapshot.errors)
         if error:
             errors["session"] = "; ".join(filter(None, [errors.get("session", ""), error]))
@@ -139,7 +148,9 @@ class Target(ABC):
     def _probe_timeout(self, request: Request) -> int:
         """Return the seconds that the probes of a request may take."""
         probes = request.get("probes")
-        return ways.seconds(probes, self.policy) if probes else self.policy.probe_timeout
+        return (
+            probe_plan.probe_seconds(probes, self.policy) if probes else self.policy.probe_timeout
+        )
 
 
 class WindowsPC(Target):
@@ -162,7 +173,7 @@ class ProbingHost(Target):
     def first_request(self, request: Request) -> Request:
         """Return the probes with explicit proxies: the host has no proxy settings of its own."""
         context = ProxyContext(PROBING_HOST, self.policy)
-        return {"probes": ways.not_yet_probed(context)}
+        return {"probes": probe_plan.missing_probes(context)}
 
     def options(self, request: Request) -> dict[str, Any]:
         """Return the options of endpoint_probe."""
@@ -201,8 +212,9 @@ def _outcome(
     changes: Sequence[Change],
     steps: Sequence[Step],
     results: Sequence[Mapping[str, Any]],
-) -> Outcome:
+) -> ChangeResult:
     failures = []
+    restarts = {}
     failed_subjects = set()
     not_begun = 0
     for (change, operation), result in zip(steps, results, strict=True):
@@ -213,13 +225,25 @@ def _outcome(
         if state == "not_done" and not error:
             not_begun += 1
             continue
+        if error and operations.NOT_KNOWN_TO_SERVICE in error:
+            restarts[change.subject] = (
+                f"{sentence(change.subject)} was not changed: the firewall's service does not know "
+                "this rule, which the registry has. Restart the PC; the next run then changes it."
+            )
+            continue
         cause = f" ({error})" if error else ""
         failures.append(f"{change.subject}: {operation['do']} {state}{cause}.")
     if not_begun:
         failures.append(f"Not begun: {not_begun} more.")
     made = [change for change in changes if change.subject not in failed_subjects]
-    return Outcome(snapshot, made, failures)
+    return ChangeResult(snapshot, made, failures, restarts)
 
 
 def _message(reply: Mapping[str, Any]) -> str:
-    return str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
+    text = str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
+    if CONSTRAINED in text.replace(" ", ""):
+        return (
+            "PowerShell runs in ConstrainedLanguage mode there, which AppLocker or App Control for "
+            "Business sets. Nothing was tried; allow scripts for the account that Ansible uses."
+        )
+    return text

@@ -48,6 +48,15 @@ def items(parse: Callable[[Any, str], T], raw: Any, place: str) -> tuple[T, ...]
     return tuple(parsed)
 
 
+def items_of(parse: Callable[[Any, str], T]) -> Callable[[Any, str], tuple[T, ...]]:
+    """Return the parser of a list, for optional and the like."""
+
+    def parse_list(raw: Any, place: str) -> tuple[T, ...]:
+        return items(parse, raw, place)
+
+    return parse_list
+
+
 def mapping(parse: Callable[[Any, str], T], raw: Any, place: str) -> dict[str, T]:
     """Return an object with every value parsed. Raises SnapshotError."""
     parsed = {}

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{file.name}" for file in sorted((ROOT / "docs").glob("*.md"))))
-DOCUMENTS += tuple(str(file.relative_to(ROOT)) for file in sorted((ROOT / "roles").glob("*/README.md")))
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{file.name}" for file in sorted((ROOT / "docs").glob("*.md"))),
+)
+DOCUMENTS += tuple(
+    str(file.relative_to(ROOT)) for file in sorted((ROOT / "roles").glob("*/README.md"))
+)
 CONSOLE = "console"
 """The language of blocks whose commands are run: lines that begin with ``$ ``, each followed by its output, if that is shown."""
 NOT_RUN = re.compile(r"<!-- not run by tests: (\S.*) -->")
@@ -94,7 +100,12 @@ def _is_whole(command: str) -> bool:
 def inline_commands() -> Iterator[tuple[str, str]]:
     """Return Ansible's commands that stand in the text and in tables, with the document that has each."""
     for document in DOCUMENTS:
-        text = re.sub(r"^```.*?^```$", "", (ROOT / document).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        text = re.sub(
+            r"^```.*?^```$",
+            "",
+            (ROOT / document).read_text(encoding="utf-8"),
+            flags=re.DOTALL | re.MULTILINE,
+        )
         for command in re.findall(r"`(ansible(?:-\w+)? [^`]+)`", text):
             yield document, " ".join(command.split())
 

@@ -22,7 +22,18 @@ from tests.lab.pc import RULES, Pc
 from tests.lab.play import Played, run
 
 APPLY = ("-e", "ets6_network_apply=true")
-PROXY = ("-e", json.dumps({"ets6_network_proxy": {"mode": "named", "server": "proxy.example:8080", "scope": "machine"}}))
+PROXY = (
+    "-e",
+    json.dumps(
+        {
+            "ets6_network_proxy": {
+                "mode": "named",
+                "server": "proxy.example:8080",
+                "scope": "machine",
+            }
+        }
+    ),
+)
 SYSTEM, SOFTWARE = f"{image.CONFIG}/SYSTEM", f"{image.CONFIG}/SOFTWARE"
 LOCAL_RULES = RULES.replace(r"HKLM\SYSTEM\CurrentControlSet", image.SET)
 
@@ -56,13 +67,26 @@ def pc(name: str = TROUBLED) -> Pc:
 def judged(images: list[Path], *words: str) -> Played:
     """Run image.yml on images, with the reports beside the first of them."""
     arguments = json.dumps({"image": [str(path) for path in images]})
-    return run("playbooks/image.yml", "-i", "localhost,", "-e", arguments, *words, reports=images[0].parent / "report")
+    return run(
+        "playbooks/image.yml",
+        "-i",
+        "localhost,",
+        "-e",
+        arguments,
+        *words,
+        reports=images[0].parent / "report",
+    )
 
 
 def sums(paths: list[Path]) -> dict[str, str]:
     """Return the hash of every file of images, and of whatever lies beside them."""
     folders = {path.parent for path in paths}
-    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file() and "report" not in file.parts)
+    files = sorted(
+        file
+        for folder in folders
+        for file in folder.rglob("*")
+        if file.is_file() and "report" not in file.parts
+    )
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import ctypes
 import gzip
+import importlib
 import json
 import os
 import pickle
@@ -17,26 +18,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.module_utils import image_kind
 from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError
 from ansible_collections.ets6.network.plugins.modules import windows_image
 
-RULES = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
+RULES = (
+    r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
+)
 RULE_ID = "ETS6-ETS6N-TCP-In"
-RULE = {"do": "set_registry_values", "path": RULES, "values": [[RULE_ID, "REG_SZ", "v2.30|Action=Allow|"]]}
+RULE = {
+    "do": "set_registry_values",
+    "path": RULES,
+    "values": [[RULE_ID, "REG_SZ", "v2.30|Action=Allow|"]],
+}
 SOFTWARE_KEY = r"HKLM\SOFTWARE\ets6.network"
 PROXY = {"do": "set_registry_values", "path": SOFTWARE_KEY, "values": [["proxy", "REG_SZ", "p:1"]]}
 NO_TIME = 60
 
 
-def ask(path: Path, *steps: dict[str, Any], index: str = "", check: bool = False) -> dict[str, Any]:
+def ask(
+    path: Path, *steps: dict[str, Any], index: str = "", check: bool = False, **more: Any
+) -> dict[str, Any]:
     """Read a key of two hives of an image each, after operations where there are any. Raises ImageError, and nothing else."""
-    asked = {"path": str(path), "index": index, "operations": list(steps), "user_registry": [], "files": [], "named_files": []}
-    image_kind.images(str(path), index)
+    options: dict[str, Any] = {"path": str(path), "index": index, "operations": list(steps)}
+    options |= {"user_registry": [], "files": [], "named_files": [], "programs": []}
+    options["registry"] = [{"path": RULES, "depth": 0}, {"path": SOFTWARE_KEY, "depth": 0}]
+    options |= more
     with tempfile.TemporaryDirectory() as work:
-        return windows_image.run(
-            {**asked, "registry": [{"path": RULES, "depth": 0}, {"path": SOFTWARE_KEY, "depth": 0}]}, check, work
-        )
+        return windows_image.run(options, check, work)
 
 
 def rules(path: Path, index: str = "") -> dict[str, Any]:
@@ -44,9 +52,10 @@ def rules(path: Path, index: str = "") -> dict[str, Any]:
     return dict(snapshot(path, index)["registry"][RULES]["values"])
 
 
-def snapshot(path: Path, index: str = "") -> dict[str, Any]:
-    """Return the snapshot of an image."""
-    return dict(json.loads(gzip.decompress(base64.b64decode(ask(path, index=index)["snapshot"]))))
+def snapshot(path: Path, index: str = "", **options: Any) -> dict[str, Any]:
+    """Return the snapshot of an image. options: what else the module is asked for."""
+    packed = ask(path, index=index, **options)["snapshot"]
+    return dict(json.loads(gzip.decompress(base64.b64decode(packed))))
 
 
 def why(path: Path, *steps: dict[str, Any], index: str = "", check: bool = False) -> str:
@@ -92,6 +101,9 @@ def _outcome(work: Callable[[], Any]) -> tuple[Any, str]:
 
 def as_nobody(work: Callable[[], Any]) -> Any:
     """Run something without root's rights, for whom nothing is read-only."""
+
+    # Without root's rights Python may not be able to read what it imports when it is first used.
+    importlib.import_module("multiprocessing.popen_fork")
 
     def without_rights() -> Any:
         if os.geteuid() == 0:

@@ -26,7 +26,11 @@ def in_parts(connection: socket) -> None:
 def repeating(connection: socket) -> None:
     """Refuse, and repeat in the headers what was asked for, and of whom."""
     asked = connection.recv(65536).split(b"\r\n")
-    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nX-Asked: " + b" | ".join(asked[:2]) + b"\r\nContent-Length: 0\r\n\r\n")
+    connection.sendall(
+        b"HTTP/1.1 403 Forbidden\r\nX-Asked: "
+        + b" | ".join(asked[:2])
+        + b"\r\nContent-Length: 0\r\n\r\n"
+    )
 
 
 def chunked_late(connection: socket) -> None:
@@ -44,13 +48,20 @@ KINDS: dict[str, Callable[[socket], None]] = {
     "closing": saying(b""),
     "cut": saying(OK + b"Content-Length: 9\r\n\r\nhalf"),
     "early hints": saying(
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100\r\n\r\n" + OK + b"Content-Length: 4\r\n\r\nfull"
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100\r\n\r\n"
+        + OK
+        + b"Content-Length: 4\r\n\r\nfull"
     ),
     "garbage": saying(b"220 mail.example ESMTP\r\n\r\n"),
     "in parts": in_parts,
+    "line feeds": saying(
+        b"HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\nContent-Length: 4\n\nfull"
+    ),
     "long head": saying(OK + b"X: " + b"y" * 40000 + b"\r\n\r\n"),
     "no content": saying(b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\nmore"),
-    "redirect": saying(b"HTTP/1.1 301\r\nLocation: http://other.example/\r\nContent-Length: 0\r\n\r\n"),
+    "redirect": saying(
+        b"HTTP/1.1 301\r\nLocation: http://other.example/\r\nContent-Length: 0\r\n\r\n"
+    ),
     "repeating": repeating,
     "reset": reset,
     "silent": silent,
@@ -64,6 +75,8 @@ def start(stack: ExitStack) -> dict[str, str]:
         listener = Listener(behave)
         stack.callback(listener.stop)
         addresses[name] = listener.address
-    # The same port, but for the first address of two: there nobody is ever let in.
-    addresses["dropping"] = dropping(stack, "127.0.0.2", int(addresses["closing"].rpartition(":")[2]))
+    # The same port, but for the first address of two: there no connection is ever accepted.
+    addresses["dropping"] = dropping(
+        stack, "127.0.0.2", int(addresses["closing"].rpartition(":")[2])
+    )
     return addresses

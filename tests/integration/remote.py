@@ -27,7 +27,10 @@ BUILDING = threading.Lock()
 """Ansible's loaders want one caller at a time."""
 MODULES = {
     "windows_host": ("plugins/module_utils/_ETS6Host.psm1", "plugins/modules/windows_host.ps1"),
-    "windows_session_probe": ("plugins/module_utils/_ETS6Session.psm1", "plugins/modules/windows_session_probe.ps1"),
+    "windows_session_probe": (
+        "plugins/module_utils/_ETS6Session.psm1",
+        "plugins/modules/windows_session_probe.ps1",
+    ),
 }
 """The modules for Windows, and the sources of each."""
 
@@ -38,10 +41,14 @@ _get_powershell_script = module_manifest._get_powershell_script
 def _fitted(name: str) -> bytes:
     """Have Ansible's coverage run here: the engine is 7's in both dialects, and a host need not have a runspace."""
     source: bytes = _get_powershell_script(name)
-    return source.replace(b"-lt '6.0'", b"-lt '1.0'").replace(b"$Host.Runspace.Debugger", b"[Runspace]::DefaultRunspace.Debugger")
+    return source.replace(b"-lt '6.0'", b"-lt '1.0'").replace(
+        b"$Host.Runspace.Debugger", b"[Runspace]::DefaultRunspace.Debugger"
+    )
 
 
-def sent(arguments: Mapping[str, Any], hits: Path | None = None, module: str = "windows_host") -> tuple[str, bytes]:
+def sent(
+    arguments: Mapping[str, Any], hits: Path | None = None, module: str = "windows_host"
+) -> tuple[str, bytes]:
     """Return the command line and the standard input that Ansible sends for a module.
 
     With hits, its own coverage is on, and writes files that begin so.
@@ -69,13 +76,20 @@ def sent(arguments: Mapping[str, Any], hits: Path | None = None, module: str = "
     variables = {"_ansible_coverage_remote_output": str(hits)} if hits else {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module_manifest, "_get_powershell_script", _fitted)
-        action._execute_module(module_name=f"ets6.network.{module}", module_args=dict(arguments), task_vars=variables)
+        action._execute_module(
+            module_name=f"ets6.network.{module}", module_args=dict(arguments), task_vars=variables
+        )
     (execution,) = executions
     return execution
 
 
 def ask(
-    pc: Pc, dialect: str, arguments: Mapping[str, Any], folder: Path, hits: Path | None = None, module: str = "windows_host"
+    pc: Pc,
+    dialect: str,
+    arguments: Mapping[str, Any],
+    folder: Path,
+    hits: Path | None = None,
+    module: str = "windows_host",
 ) -> dict[str, Any]:
     """Have a PC answer; what it changes is in its state afterwards. dialect is "5.1" or "7"."""
     with BUILDING:

@@ -17,7 +17,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.finding import Findin
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import probe_plan
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
 Names = Mapping[str, "str | int"]
@@ -25,7 +25,7 @@ Names = Mapping[str, "str | int"]
 
 
 def resolve_with(patch: pytest.MonkeyPatch, names: Names) -> None:
-    """Have the name service answer so, and nobody outside be asked: a name that is not listed is a mistake of the test."""
+    """Have the name service answer so. A name that is not listed is a mistake of the test."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *words: Any, **more: Any) -> Any:
@@ -41,7 +41,11 @@ def resolve_with(patch: pytest.MonkeyPatch, names: Names) -> None:
 
 def only(**endpoints: Any) -> dict[str, Any]:
     """Return ets6_network_endpoints with none but these."""
-    return {endpoint.name: {"enabled": False} for endpoint in VENDOR_ENDPOINTS if endpoint.name not in endpoints} | endpoints
+    return {
+        endpoint.name: {"enabled": False}
+        for endpoint in VENDOR_ENDPOINTS
+        if endpoint.name not in endpoints
+    } | endpoints
 
 
 def look(timeout: int = 3, ahead: timedelta = timedelta(), **variables: Any) -> dict[str, Finding]:
@@ -49,16 +53,18 @@ def look(timeout: int = 3, ahead: timedelta = timedelta(), **variables: Any) -> 
     policy = Policy.from_variables({"probe_timeout": timeout, **variables})
     clock = (datetime.now(timezone.utc) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "host": {"time": clock}})
-    for _round in range(ways.ROUNDS):
-        wanted = ways.not_yet_probed(ProxyContext(seen, policy))
+    for _round in range(probe_plan.ROUNDS):
+        wanted = probe_plan.missing_probes(ProxyContext(seen, policy))
         if not wanted:
             break
-        found = probe.probe_all(wanted, ways.seconds(wanted, policy))
-        seen = seen.with_probes(Snapshot.from_wire({"version": 1, "vantage": True, "probes": found}))
-    assert ways.not_yet_probed(ProxyContext(seen, policy)) == []
+        found = probe.probe_all(wanted, probe_plan.probe_seconds(wanted, policy))
+        seen = seen.with_probes(
+            Snapshot.from_wire({"version": 1, "vantage": True, "probes": found})
+        )
+    assert probe_plan.missing_probes(ProxyContext(seen, policy)) == []
     return {finding.control.id: finding for finding in controls.Assessment(seen, policy).findings}
 
 
 def outcome(finding: Finding) -> str:
-    """Return what came of an endpoint."""
+    """Return the outcome of an endpoint."""
     return str(finding.evidence["outcome"])

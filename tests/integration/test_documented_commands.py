@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,9 +43,9 @@ from tests.unit.plugins.plugin_utils.report.samples import build, result
 
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
 TYPED_ELSEWHERE = {"bash", "ps1", "powershell", "sh", "shell"}
-"""Languages of what somebody types where no test can: blocks of theirs say why they are not run."""
+"""Languages of what users type where no test can: blocks of theirs say why they are not run."""
 NO_COMMANDS = {"python", "text", "yaml"}
-"""Languages of what nobody types. The Python is a program that test_report_by_hand.py runs."""
+"""Languages of what is not typed. The Python is a program that test_report_by_hand.py runs."""
 FIRST_PC = "pc-1.example.com"
 """The PC of the inventory that the README has under Start."""
 PCS = ("pc-17", "pc-18", FIRST_PC)
@@ -58,7 +59,10 @@ def sections() -> list[list[Block]]:
     """Return the blocks of every section that has some to be run, with the files among them."""
     kept = [block for block in ALL if block.language == CONSOLE or file_of(block)]
     runnable = [block for block in kept if not block.reason]
-    return [list(group) for _key, group in groupby(runnable, key=lambda block: (block.document, block.section))]
+    return [
+        list(group)
+        for _key, group in groupby(runnable, key=lambda block: (block.document, block.section))
+    ]
 
 
 def file_of(block: Block) -> str:
@@ -69,7 +73,9 @@ def file_of(block: Block) -> str:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(lambda network: [fleet.compliant(name, network) for name in PCS], scripts=False) as running:
+    with Lab(
+        lambda network: [fleet.compliant(name, network) for name in PCS], scripts=False
+    ) as running:
         yield running
 
 
@@ -117,7 +123,12 @@ def workshop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def clone(into: Path) -> Path:
     """Copy what git knows of the checkout, and what it does not ignore."""
-    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).exists():
             (into / name).parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +140,12 @@ def furnish(folder: Path, lab: Lab) -> Path:
     (folder / "inventory").symlink_to(lab.inventory)
     report = report_json.render(build(**{"pc-17": result("pass", "pass", "pass")}))
     (folder / "report.json").write_text(report, encoding="utf-8")
-    for name, pcs in {"site north": PCS[:1], "site south": PCS[1:], "sites/north": PCS[:1], "sites/south": PCS[1:]}.items():
+    for name, pcs in {
+        "site north": PCS[:1],
+        "site south": PCS[1:],
+        "sites/north": PCS[:1],
+        "sites/south": PCS[1:],
+    }.items():
         (folder / name).mkdir(parents=True)
         report = report_json.render(build(**{pc: result("pass", "pass", "pass") for pc in pcs}))
         (folder / name / "report.json").write_text(report, encoding="utf-8")
@@ -146,11 +162,22 @@ def add_images(folder: Path, lab: Lab) -> None:
 
 def environment(home: Path, path: Path = Path(sys.executable).parent) -> dict[str, str]:
     """Return the environment of a user with this home, whose programs are looked for in path first."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON", "VIRTUAL_ENV"))}
-    return {**kept, "HOME": str(home), "PATH": f"{path}:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANSIBLE_", "PYTHON", "VIRTUAL_ENV"))
+    }
+    return {
+        **kept,
+        "HOME": str(home),
+        "PATH": f"{path}:/usr/bin:/bin:/usr/sbin:/sbin",
+        "LC_ALL": "C.UTF-8",
+    }
 
 
-def shell(script: str, folder: Path, variables: Mapping[str, str], typed: str = "") -> subprocess.CompletedProcess[str]:
+def shell(
+    script: str, folder: Path, variables: Mapping[str, str], typed: str = ""
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
@@ -163,7 +190,9 @@ def shell(script: str, folder: Path, variables: Mapping[str, str], typed: str = 
     )
 
 
-def follow(section: list[Block], folder: Path, variables: Mapping[str, str], typed: str = "") -> str:
+def follow(
+    section: list[Block], folder: Path, variables: Mapping[str, str], typed: str = ""
+) -> str:
     """Type the commands of a section one after another. Return all that they printed; fail where one does or shows something else."""
     lines = []
     told = []
@@ -172,7 +201,10 @@ def follow(section: list[Block], folder: Path, variables: Mapping[str, str], typ
             lines.append(f"cat >{file} <<'END OF FILE'\n{block.text}END OF FILE")
             continue
         for command in commands(block):
-            lines += [command.text, f"ended=$?; echo; echo '{ENDED}'$ended; [ $ended = 0 ] || exit $ended"]
+            lines += [
+                command.text,
+                f"ended=$?; echo; echo '{ENDED}'$ended; [ $ended = 0 ] || exit $ended",
+            ]
             told.append((block, command))
     done = shell("\n".join(lines), folder, variables, typed)
     parts = done.stdout.split(f"\n{ENDED}")
@@ -188,7 +220,7 @@ def follow(section: list[Block], folder: Path, variables: Mapping[str, str], typ
 def place_of(text: str, lab: Lab, place: Path, workshop: Path) -> Path:
     """Return the folder in which a reader types a command, with the images in it that it names."""
     folder = workshop if any(word in text for word in IN_THE_CLONE) else place
-    if "ets6.network.image" in text:
+    if re.search(r"ets6\.network\.(\w+_)?image", text):
         need_programs()
         add_images(folder, lab)
     if "jq " in text:
@@ -200,12 +232,16 @@ def test_a_block_is_run_or_says_why_not() -> None:
     assert ALL
     for block in ALL:
         if block.language in TYPED_ELSEWHERE:
-            assert block.reason, f"{block.place}: write it as console, so that it is run, or say in front of it why it is not"
+            assert block.reason, (
+                f"{block.place}: write it as console, so that it is run, or say in front of it why it is not"
+            )
         elif block.language == CONSOLE:
             assert commands(block), f"{block.place} has no command"
         else:
-            assert block.language in NO_COMMANDS, f"{block.place}: whether {block.language} is run is not known"
-            assert not block.reason, f"{block.place}: nobody would run {block.language}"
+            assert block.language in NO_COMMANDS, (
+                f"{block.place}: whether {block.language} is run is not known"
+            )
+            assert not block.reason, f"{block.place}: {block.language} is not run anyway"
 
 
 def is_start(section: list[Block]) -> bool:
@@ -213,15 +249,21 @@ def is_start(section: list[Block]) -> bool:
 
 
 @pytest.mark.parametrize(
-    "section", [one for one in sections() if not is_start(one)], ids=lambda section: f"{section[0].document}-{section[0].section}"
+    "section",
+    [one for one in sections() if not is_start(one)],
+    ids=lambda section: f"{section[0].document}-{section[0].section}",
 )
-def test_commands_do_what_the_documents_say(section: list[Block], fresh: Lab, home: Path, place: Path, workshop: Path) -> None:
+def test_commands_do_what_the_documents_say(
+    section: list[Block], fresh: Lab, home: Path, place: Path, workshop: Path
+) -> None:
     folder = place_of("".join(block.text for block in section), fresh, place, workshop)
     follow(section, folder, environment(home))
 
 
 @pytest.mark.parametrize("command", sorted({command for _document, command in inline_commands()}))
-def test_commands_in_the_text_and_in_tables_work(command: str, fresh: Lab, home: Path, place: Path, workshop: Path) -> None:
+def test_commands_in_the_text_and_in_tables_work(
+    command: str, fresh: Lab, home: Path, place: Path, workshop: Path
+) -> None:
     done = shell(command, place_of(command, fresh, place, workshop), environment(home))
     assert done.returncode == 0, done.stdout
 
@@ -231,18 +273,32 @@ def test_the_start_is_what_a_newcomer_needs(fresh: Lab, tmp_path: Path) -> None:
     (section,) = (one for one in sections() if is_start(one))
     # Python itself, and not the environment that the tests run in.
     variables = environment(tmp_path / "home", Path(sys.base_prefix) / "bin")
-    variables["PIP_CACHE_DIR"] = os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip"))
+    variables["PIP_CACHE_DIR"] = os.environ.get(
+        "PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")
+    )
     need_index(tmp_path)
     host_variables(fresh, tmp_path / "home" / "ets6" / "host_vars")
     follow(section, clone(tmp_path / "clone"), variables, f"{PASSWORD}\n")
-    report = json.loads((tmp_path / "home" / "ets6" / "ets6-report" / "report.json").read_text(encoding="utf-8"))
+    report = json.loads(
+        (tmp_path / "home" / "ets6" / "ets6-report" / "report.json").read_text(encoding="utf-8")
+    )
     assert [(host["name"], host["status"]) for host in report["hosts"]] == [(FIRST_PC, "pass")]
     assert (tmp_path / "home" / "ets6" / "ets6-report" / "report.html").exists()
 
 
 def need_index(folder: Path) -> None:
     """Skip where pip reaches no index; on CI it does."""
-    wanted = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "index"), "certifi"]
+    wanted = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder / "index"),
+        "certifi",
+    ]
     done = subprocess.run(wanted, capture_output=True, text=True, check=False)
     if done.returncode and os.environ.get("CI") != "true":
         pytest.skip(f"pip reaches no package index: {done.stderr.strip().splitlines()[-1]}")
@@ -251,7 +307,9 @@ def need_index(folder: Path) -> None:
 def host_variables(lab: Lab, folder: Path) -> None:
     """Have the PC of the README's inventory be one of the lab: its address and user, and the lab's network."""
     folder.mkdir(parents=True)
-    known: dict[str, Any] = yaml.safe_load((lab.inventory / "host_vars" / f"{FIRST_PC}.yml").read_text(encoding="utf-8"))
+    known: dict[str, Any] = yaml.safe_load(
+        (lab.inventory / "host_vars" / f"{FIRST_PC}.yml").read_text(encoding="utf-8")
+    )
     names = ("ansible_port", "ansible_user", "ets6_network_endpoints")
     variables = {
         "ansible_host": "127.0.0.1",
@@ -261,7 +319,9 @@ def host_variables(lab: Lab, folder: Path) -> None:
     (folder / f"{FIRST_PC}.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
 
 
-def test_what_ci_systems_are_told_to_run_works(fresh: Lab, home: Path, place: Path, tmp_path: Path) -> None:
+def test_what_ci_systems_are_told_to_run_works(
+    fresh: Lab, home: Path, place: Path, tmp_path: Path
+) -> None:
     written = [block for block in blocks("docs/reports.md") if block.language == "yaml"]
     scripts = [script for block in written for script in scripts_of(yaml.safe_load(block.text))]
     assert len(scripts) == 3
@@ -281,7 +341,9 @@ def scripts_of(data: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "block", [block for block in ALL if block.language == "yaml"], ids=lambda block: block.place.replace("/", "-")
+    "block",
+    [block for block in ALL if block.language == "yaml"],
+    ids=lambda block: block.place.replace("/", "-"),
 )
 def test_yaml_is_what_ansible_takes(block: Block, home: Path, tmp_path: Path) -> None:
     """A playbook can be read, an inventory has hosts; variables and custom controls are tried in test_documentation.py."""
@@ -289,13 +351,21 @@ def test_yaml_is_what_ansible_takes(block: Block, home: Path, tmp_path: Path) ->
     file = tmp_path / "example.yml"
     file.write_text(block.text, encoding="utf-8")
     if isinstance(data, list) and "hosts" in data[0]:
-        done = shell(f"ansible-playbook --syntax-check -i localhost, {file}", tmp_path, environment(home))
+        done = shell(
+            f"ansible-playbook --syntax-check -i localhost, {file}", tmp_path, environment(home)
+        )
         assert done.returncode == 0, done.stdout
-    elif isinstance(data, dict) and all(isinstance(group, dict) and "hosts" in group for group in data.values()):
+    elif isinstance(data, dict) and all(
+        isinstance(group, dict) and "hosts" in group for group in data.values()
+    ):
         done = shell(f"ansible-inventory -i {file} --list", tmp_path, environment(home))
         known = json.loads(done.stdout)
         assert all(known[group]["hosts"] for group in data), done.stdout
     elif isinstance(data, list):
-        assert all("run" in step or "uses" in step or "expression" in step for step in data), f"{block.place}: what is it?"
+        assert all("run" in step or "uses" in step or "expression" in step for step in data), (
+            f"{block.place}: what is it?"
+        )
     else:
-        assert all(name.startswith("ets6_network_") for name in data) or "script" in data["verify"], f"{block.place}: what is it?"
+        assert (
+            all(name.startswith("ets6_network_") for name in data) or "script" in data["verify"]
+        ), f"{block.place}: what is it?"

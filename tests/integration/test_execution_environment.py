@@ -32,7 +32,15 @@ def builder(*words: str) -> str:
 
 
 def test_the_image_can_be_built_from_its_definition(tmp_path: Path) -> None:
-    builder("create", "--file", "execution-environment.yml", "--context", str(tmp_path), "--output-filename", "Containerfile")
+    builder(
+        "create",
+        "--file",
+        "execution-environment.yml",
+        "--context",
+        str(tmp_path),
+        "--output-filename",
+        "Containerfile",
+    )
     told = (tmp_path / "Containerfile").read_text(encoding="utf-8")
     for part in (
         'EE_BASE_IMAGE="almalinux:9"',
@@ -55,7 +63,9 @@ def test_the_image_can_be_built_from_its_definition(tmp_path: Path) -> None:
     }
 
 
-def test_any_image_with_the_collection_gets_the_python_packages_that_it_needs(introspected: dict[str, list[str]]) -> None:
+def test_any_image_with_the_collection_gets_the_python_packages_that_it_needs(
+    introspected: dict[str, list[str]],
+) -> None:
     names = {re.split(r"[=<>; ]", line)[0] for line in introspected["python"]}
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     needed = {re.split(r"[=<>; ]", line)[0] for line in lines if line and not line.startswith("#")}
@@ -97,4 +107,9 @@ def test_what_errors_and_documentation_call_missing_is_what_an_image_gets() -> N
 def test_what_runs_in_the_image_is_what_the_collection_wants() -> None:
     image = yaml.safe_load((ROOT / "execution-environment.yml").read_text(encoding="utf-8"))
     core = image["dependencies"]["ansible_core"]["package_pip"].removeprefix("ansible-core")
-    assert core == yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
+    assert (
+        core
+        == yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))[
+            "requires_ansible"
+        ]
+    )

@@ -31,7 +31,12 @@ from tests.lab.lab import Lab
 from tests.lab.pc import WINHTTP_KEYS, Pc
 from tests.lab.play import play, run
 
-NOT_KNOWN_OFFLINE = {"firewall.active_profile", "firewall.in_charge", "proxy.login"}
+NOT_KNOWN_OFFLINE = {
+    "firewall.active_profile",
+    "firewall.in_charge",
+    "firewall.service",
+    "proxy.login",
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     volume = image.volume(folder, place / "volume.iso")
     return {
         "folder": folder,
-        "wim": image.wim({"Windows 11 Pro": folder, "Windows 11 Home": folder}, place / "several.vhdx"),
+        "wim": image.wim(
+            {"Windows 11 Pro": folder, "Windows 11 Home": folder}, place / "several.vhdx"
+        ),
         "esd": image.wim({"Windows 11 Pro": folder}, place / "one.raw", esd=True),
         "volume": volume,
         "raw": image.disk(volume, place / "mbr.qcow2", gpt=False),
@@ -69,7 +76,9 @@ def story(images: dict[str, Path]) -> dict[str, Any]:
     return told
 
 
-def test_an_image_is_only_read_unless_it_is_to_be_prepared(images: dict[str, Path], story: dict[str, Any]) -> None:
+def test_an_image_is_only_read_unless_it_is_to_be_prepared(
+    images: dict[str, Path], story: dict[str, Any]
+) -> None:
     verified = story["verified"]
     assert verified.code == 2
     assert len(verified.statuses()) == len(images) + 1, "a WIM with two images is two hosts"
@@ -84,7 +93,10 @@ def test_every_kind_of_image_gives_the_same_findings(story: dict[str, Any]) -> N
 
 
 def _findings(host: dict[str, Any]) -> Any:
-    return {finding["control"]: (finding["status"], finding["reason"], finding["changed"]) for finding in host["findings"]}
+    return {
+        finding["control"]: (finding["status"], finding["reason"], finding["changed"])
+        for finding in host["findings"]
+    }
 
 
 def test_what_an_image_cannot_say_is_not_applicable_with_the_reason(story: dict[str, Any]) -> None:
@@ -109,7 +121,9 @@ def test_check_mode_predicts_and_changes_nothing(story: dict[str, Any]) -> None:
 def test_preparing_makes_an_image_comply(story: dict[str, Any]) -> None:
     assert story["applied"].code == 0, story["applied"].output
     assert set(story["applied"].statuses().values()) == {"fixed"}
-    assert story["after applied"].keys() == story["untouched"].keys(), "something was left beside the images"
+    assert story["after applied"].keys() == story["untouched"].keys(), (
+        "something was left beside the images"
+    )
 
 
 def test_a_second_run_changes_nothing_byte_for_byte(story: dict[str, Any]) -> None:
@@ -125,7 +139,9 @@ def live() -> tuple[Pc, set[str]]:
     """Return the same PC, made ready over WinRM, and the controls by which it was judged."""
     with Lab(only(TROUBLED), scripts=False) as lab:
         played = play(lab, "playbooks/ets6-network.yml", *PROXY)
-        return lab.members[TROUBLED].pc, {finding["control"] for finding in played.host(TROUBLED)["findings"]}
+        return lab.members[TROUBLED].pc, {
+            finding["control"] for finding in played.host(TROUBLED)["findings"]
+        }
 
 
 @pytest.mark.parametrize("kind", ["folder", "wim", "esd", "volume", "raw", "vhd", "vhdx", "qcow2"])
@@ -135,14 +151,22 @@ def test_other_readers_find_in_every_kind_what_the_live_pc_has(
     assert story["applied"].code == 0
     wanted = image.hives(live[0])
     for index in ("1", "2") if kind == "wim" else ("1",):
-        assert values(taken_out(images[kind], kind, SYSTEM, index), LOCAL_RULES) == wanted[SYSTEM][LOCAL_RULES]
+        assert (
+            values(taken_out(images[kind], kind, SYSTEM, index), LOCAL_RULES)
+            == wanted[SYSTEM][LOCAL_RULES]
+        )
         software = taken_out(images[kind], kind, SOFTWARE, index)
         for key in WINHTTP_KEYS:
             below = key.partition("SOFTWARE\\")[2]
-            assert values(software, below)["WinHttpSettings"] == wanted[SOFTWARE][below]["WinHttpSettings"]
+            assert (
+                values(software, below)["WinHttpSettings"]
+                == wanted[SOFTWARE][below]["WinHttpSettings"]
+            )
 
 
-def test_an_image_is_judged_by_the_controls_of_a_live_pc(story: dict[str, Any], live: tuple[Pc, set[str]]) -> None:
+def test_an_image_is_judged_by_the_controls_of_a_live_pc(
+    story: dict[str, Any], live: tuple[Pc, set[str]]
+) -> None:
     offline = {finding["control"] for finding in story["applied"].report["hosts"][0]["findings"]}
     # Which endpoints there are is the policy's business, and the lab has its own.
     assert {name for name in offline if not name.startswith("reach.")} == {
@@ -157,12 +181,17 @@ def test_a_name_with_blanks_picks_its_image_or_the_run_is_refused(tmp_path: Path
     folder, reports = tmp_path / "my images", tmp_path / "my reports"
     folder.mkdir()
     content = image.folder(pc("pc-already-right"), tmp_path / "content")
-    image.wim({"Windows": content, "Windows 11": content, "Windows 11 Pro": content}, folder / "install.wim")
+    image.wim(
+        {"Windows": content, "Windows 11": content, "Windows 11 Pro": content},
+        folder / "install.wim",
+    )
     path = str(folder / "install.wim")
 
     for name, number in (("Windows 11", 2), ("Windows 11 Pro", 3)):
         given = json.dumps({"image": path, "image_index": name})
-        picked = run("playbooks/image.yml", "-i", "localhost,", "-e", given, reports=tmp_path / name)
+        picked = run(
+            "playbooks/image.yml", "-i", "localhost,", "-e", given, reports=tmp_path / name
+        )
         assert (picked.code, picked.statuses()) == (0, {f"{path}#{number}": "pass"}), picked.output
 
     untouched = sums([folder / "install.wim"])
@@ -173,7 +202,9 @@ def test_a_name_with_blanks_picks_its_image_or_the_run_is_refused(tmp_path: Path
         ("-e", f"image={path}"),
         ("-e", f"image={shorter}", "-e", f"ets6_network_report_dir={reports}"),
     ):
-        refused = run("playbooks/image.yml", "-i", "localhost,", *APPLY, *words, reports=tmp_path / "refused")
+        refused = run(
+            "playbooks/image.yml", "-i", "localhost,", *APPLY, *words, reports=tmp_path / "refused"
+        )
         assert refused.code == 2
         assert "Ansible ends a value at the first blank" in refused.output
         assert set(refused.statuses().values()) <= {"unknown"}, refused.output

@@ -32,7 +32,15 @@ from tests.integration.module import (
 )
 from tests.lab import hive, image
 
-STEPS = {"open", "os.chmod", "os.link", "os.remove", "os.rename", "shutil.copyfile", "subprocess.Popen"}
+STEPS = {
+    "open",
+    "os.chmod",
+    "os.link",
+    "os.remove",
+    "os.rename",
+    "shutil.copyfile",
+    "subprocess.Popen",
+}
 """Python's audit events at which a run is killed, just before each happens; of files that are opened, those for writing."""
 
 
@@ -52,7 +60,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def fill(keys: dict[str, image.Keys]) -> None:
     """Make a hive so large that programs take some time to write it."""
-    keys[SYSTEM]["filler"] = {str(number): (hive.BINARY, random.Random(number).randbytes(16000)) for number in range(100)}
+    keys[SYSTEM]["filler"] = {
+        str(number): (hive.BINARY, random.Random(number).randbytes(16000)) for number in range(100)
+    }
 
 
 def prepare(path: Path) -> bool:
@@ -76,7 +86,11 @@ def at_step(number: int, steps: set[str], then: Callable[[], None]) -> None:
         nonlocal count
         if event == "fcntl.flock" and arguments[1] == fcntl.LOCK_EX:
             count = 0
-        elif count >= 0 and event in steps and (event != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+        elif (
+            count >= 0
+            and event in steps
+            and (event != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR))
+        ):
             count += 1
             if count == number:
                 then()
@@ -103,7 +117,9 @@ def fresh(sound: Path, to: Path) -> Path:
 
 def the_next_run_works(path: Path, sound: Path, beside: list[str]) -> None:
     changed = not is_new(path)
-    assert path.is_dir() or not changed or path.read_bytes() == sound.read_bytes(), "the old one is as it was, byte for byte"
+    assert path.is_dir() or not changed or path.read_bytes() == sound.read_bytes(), (
+        "the old one is as it was, byte for byte"
+    )
     assert prepare(path) == changed
     assert is_new(path)
     if changed:

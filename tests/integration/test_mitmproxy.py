@@ -18,7 +18,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import probe_plan
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -60,10 +60,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(network, in_the_way, proxy)
 
 
-def test_it_is_found_by_its_name_where_it_keeps_its_root_to_itself(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_found_by_its_name_where_it_keeps_its_root_to_itself(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resolve_with(monkeypatch, {})
     found = look(10, **place.variables())
-    assert {outcome(found[f"reach.{name}"]) for name in ("updates", "app_updates", "cloud_licensing")} == {"tls_intercepted"}
+    assert {
+        outcome(found[f"reach.{name}"]) for name in ("updates", "app_updates", "cloud_licensing")
+    } == {"tls_intercepted"}
     (way,) = found["reach.updates"].evidence["ways"]
     assert way["http"]["status"] == 200, "everything works, and it is a failure all the same"
     assert (way["tls"]["product"], way["tls"]["certificate_timestamps"]) == ("mitmproxy", 0)
@@ -77,23 +81,38 @@ def test_it_is_found_by_its_name_where_it_keeps_its_root_to_itself(place: Place,
 def test_its_root_on_the_pc_is_proof_and_no_excuse(place: Place) -> None:
     """Windows tells the chain that it built, with the root that an administrator gave it, and has nothing against it."""
     root = base64.b64encode(
-        x509.load_pem_x509_certificate(place.in_the_way.root.read_bytes()).public_bytes(Encoding.DER)
+        x509.load_pem_x509_certificate(place.in_the_way.root.read_bytes()).public_bytes(
+            Encoding.DER
+        )
     ).decode()
     policy = Policy.from_variables(place.variables())
-    found = probe.probe_all(ways.not_yet_probed(ProxyContext(Snapshot.from_wire({"version": 1, "vantage": True}), policy)), 10)
+    found = probe.probe_all(
+        probe_plan.missing_probes(
+            ProxyContext(Snapshot.from_wire({"version": 1, "vantage": True}), policy)
+        ),
+        10,
+    )
     for one in found:
         if one["tls"]:
             one["tls"]["built"] = [*one["tls"]["presented"], root]
     seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": found})
-    verdict = {finding.control.id: finding for finding in controls.Assessment(seen, policy).findings}["reach.interception"]
+    verdict = {
+        finding.control.id: finding for finding in controls.Assessment(seen, policy).findings
+    }["reach.interception"]
     assert verdict.status is Status.FAIL
     assert verdict.evidence["proof"]["updates"] == "private root: O=mitmproxy,CN=mitmproxy"
     assert "no proof" not in verdict.reason
 
 
-def test_as_a_proxy_it_is_found_too_and_plain_http_passes_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_a_proxy_it_is_found_too_and_plain_http_passes_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resolve_with(monkeypatch, {})
-    found = look(10, public_roots=str(place.network.roots), proxy={"mode": "named", "server": place.proxy.address})
+    found = look(
+        10,
+        public_roots=str(place.network.roots),
+        proxy={"mode": "named", "server": place.proxy.address},
+    )
     assert outcome(found["reach.updates"]) == "tls_intercepted"
     assert outcome(found["reach.administrative_data"]) == "fine"
     assert f"through the proxy {place.proxy.address}" in found["reach.updates"].reason
@@ -108,7 +127,9 @@ def test_the_real_powershell_finds_it_as_well(place: Place, tmp_path: Path) -> N
         for name, dialect in (("pc-script", "5.1"), ("pc-model", "")):
             pc = Pc(name, rule_count=0)
             pc.allow_all()
-            variables = {"ets6_network_endpoints": network.endpoints(https=place.in_the_way.address)}
+            variables = {
+                "ets6_network_endpoints": network.endpoints(https=place.in_the_way.address)
+            }
             made.append(fleet.Member(pc, "", "", "", ("", ""), variables, dialect=dialect))
         return made
 

@@ -43,7 +43,12 @@ PSRP = {
     "ansible_psrp_read_timeout": 3,
 }
 PSRP_TLS = {**PSRP, "ansible_psrp_protocol": "https", "ansible_psrp_auth": "basic"}
-SSH = {"ansible_connection": "ssh", "ansible_shell_type": "powershell", "ansible_password": None, "ansible_timeout": 3}
+SSH = {
+    "ansible_connection": "ssh",
+    "ansible_shell_type": "powershell",
+    "ansible_password": None,
+    "ansible_timeout": 3,
+}
 KINDS = {"winrm": WINRM, "psrp": PSRP, "ssh": SSH}
 
 NAME = "the name is not resolved"
@@ -59,7 +64,7 @@ ENDED = "the connection ended half-way"
 def lab() -> Iterator[Lab]:
     def build(network: Network) -> list[fleet.Member]:
         members = [fleet.compliant(f"pc-{name}", network) for name in ("right", "denies", "drops")]
-        members[1].fault, members[2].fault = "denies access", "drops the connection"
+        members[1].fault, members[2].fault = "denies access", "drops half-way"
         return members
 
     with Lab(build, scripts=False) as running:
@@ -68,9 +73,11 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """Ports that refuse, take no connection any more, say nothing, and hang up; and one of a real SSH server that lets nobody in."""
+    """Ports that refuse, take no connection any more, say nothing, and hang up; and one of a real SSH server that refuses every login."""
     with contextlib.ExitStack() as stack:
-        full, silent, hangs_up = (stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0)) for _ in range(3))
+        full, silent, hangs_up = (
+            stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0)) for _ in range(3)
+        )
         silent.listen(64)
         hangs_up.listen(64)
         # Linux lets one more wait than the backlog says.
@@ -80,7 +87,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
             with contextlib.suppress(BlockingIOError):
                 waiting.connect(full.getsockname())
         threading.Thread(target=_hang_up, args=(hangs_up,), daemon=True).start()
-        # Bound, so that it is nobody else's; but it does not listen.
+        # Bound, so that no other program takes it; but it does not listen.
         closed = stack.enter_context(socket.socket())
         closed.bind(("127.0.0.1", 0))
         named = {"closed": closed, "full": full, "silent": silent, "hangs up": hangs_up}
@@ -101,7 +108,9 @@ def _hang_up(listener: socket.socket) -> None:
 @contextlib.contextmanager
 def _sshd(folder: Path) -> Iterator[int]:
     sshd = need("sshd", "openssh-server")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True
+    )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -110,11 +119,15 @@ def _sshd(folder: Path) -> Iterator[int]:
     words = ["ListenAddress=127.0.0.1", f"Port={port}", f"HostKey={folder / 'key'}", "PidFile=none", "AuthorizedKeysFile=none",
              "PasswordAuthentication=no", "KbdInteractiveAuthentication=no"]  # fmt: skip
     options = [part for word in words for part in ("-o", word)]
-    server = subprocess.Popen([sshd, "-D", "-e", "-f", os.devnull, *options], stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sshd, "-D", "-e", "-f", os.devnull, *options], stderr=subprocess.PIPE, text=True
+    )
     try:
         assert server.stderr is not None
         assert "listening" in server.stderr.readline()
-        SSH["ansible_ssh_common_args"] = f"-o UserKnownHostsFile={folder / 'known_hosts'} -o GlobalKnownHostsFile=none"
+        SSH["ansible_ssh_common_args"] = (
+            f"-o UserKnownHostsFile={folder / 'known_hosts'} -o GlobalKnownHostsFile=none"
+        )
         yield port
     finally:
         server.terminate()
@@ -136,29 +149,64 @@ def hosts(lab: Lab, ports: dict[str, int]) -> dict[str, tuple[str, dict[str, Any
             ("hangs-up", ENDED, ports["hangs up"]),
         ):  # fmt: skip
             found[f"{kind}-{name}"] = (heading, {**variables, "ansible_port": port})
-        found[f"{kind}-nowhere"] = (NAME, {**variables, "ansible_port": http, "ansible_host": "no-such-host.invalid"})
+        found[f"{kind}-nowhere"] = (
+            NAME,
+            {**variables, "ansible_port": http, "ansible_host": "no-such-host.invalid"},
+        )
     for kind, variables, over_tls in (("winrm", WINRM, WINRM_TLS), ("psrp", PSRP, PSRP_TLS)):
         found[f"{kind}-wrong-ntlm"] = (LOGIN, {**variables, **wrong, "ansible_port": http})
-        found[f"{kind}-wrong-basic"] = (LOGIN, {**over_tls, **wrong, **trusted, "ansible_port": https})
-        found[f"{kind}-issuer"] = (CERTIFICATE, {**over_tls, "ansible_host": "localhost", "ansible_port": https})
-        found[f"{kind}-name"] = (CERTIFICATE, {**over_tls, **trusted, "ansible_host": "127.0.0.1", "ansible_port": https})
+        found[f"{kind}-wrong-basic"] = (
+            LOGIN,
+            {**over_tls, **wrong, **trusted, "ansible_port": https},
+        )
+        found[f"{kind}-issuer"] = (
+            CERTIFICATE,
+            {**over_tls, "ansible_host": "localhost", "ansible_port": https},
+        )
+        found[f"{kind}-name"] = (
+            CERTIFICATE,
+            {**over_tls, **trusted, "ansible_host": "127.0.0.1", "ansible_port": https},
+        )
         found[f"{kind}-tls"] = ("TLS fails", {**over_tls, "ansible_port": http})
-        found[f"{kind}-denied"] = ("the user may not log on", {**variables, "ansible_user": "pc-denies", "ansible_port": http})
-        found[f"{kind}-drops"] = (ENDED, {**variables, "ansible_user": "pc-drops", "ansible_port": http})
+        found[f"{kind}-denied"] = (
+            "the user may not log on",
+            {**variables, "ansible_user": "pc-denies", "ansible_port": http},
+        )
+        found[f"{kind}-drops"] = (
+            ENDED,
+            {**variables, "ansible_user": "pc-drops", "ansible_port": http},
+        )
     found["ssh-wrong"] = (LOGIN, {**SSH, "ansible_port": ports["sshd"]})
     host_key = "the SSH host key is not known, or has changed"
-    strangers = {"ansible_ssh_common_args": "-o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=none"}
+    strangers = {
+        "ansible_ssh_common_args": "-o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=none"
+    }
     found["ssh-stranger"] = (host_key, {**SSH, **strangers, "ansible_port": ports["sshd"]})
-    found["no-user"] = ("ansible_user is empty", {**WINRM, "ansible_user": "{{ lookup('ansible.builtin.env', 'NO_SUCH_USER') }}"})
+    found["no-user"] = (
+        "ansible_user is empty",
+        {**WINRM, "ansible_user": "{{ lookup('ansible.builtin.env', 'NO_SUCH_USER') }}"},
+    )
     login = {"ansible_user": "pc-right", "ansible_password": "lab"}
     return {name: (heading, {**login, **variables}) for name, (heading, variables) in found.items()}
 
 
-def run(lab: Lab, folder: Path, variables: dict[str, dict[str, Any]], *words: str, playbook: str = VERIFY) -> Played:
+def run(
+    lab: Lab,
+    folder: Path,
+    variables: dict[str, dict[str, Any]],
+    *words: str,
+    playbook: str = VERIFY,
+) -> Played:
     """Run a playbook on these hosts, which are in an inventory of their own."""
     hosts = {name: {"ansible_host": "127.0.0.1", **host} for name, host in variables.items()}
     (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    words = ("-i", str(folder / "hosts.yml"), "-e", '{"ets6_network_formats": ["html", "markdown"]}', *words)
+    words = (
+        "-i",
+        str(folder / "hosts.yml"),
+        "-e",
+        '{"ets6_network_formats": ["html", "markdown"]}',
+        *words,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(ROOT / ".ansible/collections"))
         return lab_run(str(ROOT / playbook), *words, reports=folder / "report")
@@ -183,7 +231,9 @@ def test_every_pc_stands_under_the_reason_why_it_was_not_reached(
     assert all(page.count(f"{title[:1].upper()}{title[1:]}") == 1 for title in grouped)
     lines = played.output.splitlines()
     first = lines.index(next(line for line in lines if line.startswith("ets6.network: ")))
-    closing = lines[first : next(at for at, line in enumerate(lines) if line.startswith("report: ")) + 1]
+    closing = lines[
+        first : next(at for at, line in enumerate(lines) if line.startswith("report: ")) + 1
+    ]
     assert len(closing) <= 12
     assert len([line for line in closing if line.startswith("not reached, ")]) == 4
 
@@ -192,9 +242,7 @@ def test_where_no_pc_can_be_connected_to_nothing_is_begun(lab: Lab, tmp_path: Pa
     user = {"ansible_user": "{{ lookup('ansible.builtin.env', 'NO_SUCH_USER') }}"}
     variables = {**WINRM, **user, "ansible_password": "lab", "ansible_port": lab.endpoint.http.port}
     played = run(lab, tmp_path, {f"pc-{number}": variables for number in range(5)})
-    said = (
-        "ansible_user is empty. Set the environment variable NO_SUCH_USER, which it is read from. (pc-0, pc-1, pc-2, pc-3, pc-4)"
-    )
+    said = "ansible_user is empty. Set the environment variable NO_SUCH_USER, which it is read from. (pc-0, pc-1, pc-2, pc-3, pc-4)"
     assert played.code == 2
     assert played.report["run"]["fails_because"] == [said]
     assert played.report["run"]["verdict"] == "no host was judged"
@@ -205,11 +253,21 @@ def test_where_no_pc_can_be_connected_to_nothing_is_begun(lab: Lab, tmp_path: Pa
 def complete(lab: Lab) -> dict[str, Any]:
     """Return the variables of a PC that complies, but for the login."""
     roots = {"ets6_network_public_roots": str(lab.network.roots)}
-    return {**WINRM, **lab.members["pc-right"].variables, **roots, "ansible_port": lab.endpoint.http.port}
+    return {
+        **WINRM,
+        **lab.members["pc-right"].variables,
+        **roots,
+        "ansible_port": lab.endpoint.http.port,
+    }
 
 
-@pytest.mark.parametrize("words", [("-u", "pc-right"), ("-e", "ansible_user=pc-right"), ("-e", "ansible_winrm_user=pc-right")])
-def test_a_user_of_the_command_line_is_enough(lab: Lab, tmp_path: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [("-u", "pc-right"), ("-e", "ansible_user=pc-right"), ("-e", "ansible_winrm_user=pc-right")],
+)
+def test_a_user_of_the_command_line_is_enough(
+    lab: Lab, tmp_path: Path, words: tuple[str, ...]
+) -> None:
     played = run(lab, tmp_path, {"pc": {**complete(lab), "ansible_password": "lab"}}, *words)
     assert (played.code, played.statuses()) == (0, {"pc": "pass"}), played.output
 

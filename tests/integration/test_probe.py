@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils import probe
+from ansible_collections.ets6.network.plugins.modules import endpoint_probe
 
 from tests.integration.street import look, only, outcome, resolve_with
 from tests.lab import obstacles
@@ -35,7 +37,10 @@ def stack() -> Iterator[ExitStack]:
 
 
 def many(address: str) -> list[dict[str, Any]]:
-    return [{"name": f"e{number}", "url": "http://update.knx.org/", "address": address, "ways": [""]} for number in range(COUNT)]
+    return [
+        {"name": f"e{number}", "url": "http://update.knx.org/", "address": address, "proxies": [""]}
+        for number in range(COUNT)
+    ]
 
 
 def test_all_endpoints_take_the_time_of_the_slowest(stack: ExitStack) -> None:
@@ -54,7 +59,9 @@ def test_all_endpoints_take_the_time_of_the_slowest(stack: ExitStack) -> None:
 
 
 @pytest.mark.parametrize("how", ["dropping", "silent", "dripping", "name service"])
-def test_with_all_endpoints_dead_the_bound_holds(stack: ExitStack, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_with_all_endpoints_dead_the_bound_holds(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     probes = many("")
     if how == "name service":
         over = threading.Event()
@@ -86,7 +93,9 @@ def test_with_all_endpoints_dead_the_bound_holds(stack: ExitStack, monkeypatch: 
     assert [(one["stage"], one["error"]["kind"]) for one in found] == [(stage, "timeout")] * COUNT
 
 
-def test_a_stage_has_its_own_bound_within_that_of_all(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_has_its_own_bound_within_that_of_all(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(probe.STAGE_SECONDS, "http", 0.3)
     server = obstacles.Listener(obstacles.silent)
     stack.callback(server.stop)
@@ -96,7 +105,9 @@ def test_a_stage_has_its_own_bound_within_that_of_all(stack: ExitStack, monkeypa
     assert {(one["stage"], one["error"]["kind"]) for one in found} == {("http", "timeout")}
 
 
-def test_the_name_service_has_its_own_bound_too(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_service_has_its_own_bound_too(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(probe.STAGE_SECONDS, "dns", 0.3)
     over = threading.Event()
     stack.callback(over.set)
@@ -115,14 +126,18 @@ def test_a_name_service_that_hangs_does_not_keep_the_process_from_ending() -> No
     )
     since = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", script, str(Path(probe.__file__).parent)], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", script, str(Path(probe.__file__).parent)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     )
     assert done.stdout.split() == ["timeout"]
     assert time.monotonic() - since < 10
 
 
 class Recorder:
-    """Keeps everything that servers and proxies are told."""
+    """Keeps everything that is sent to servers and proxies."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
@@ -143,11 +158,20 @@ class Recorder:
                     more = b""
                 outer.requests.append((self.command, self.path, headers, more))
                 status = 407 if self.command == "CONNECT" or "://" in self.path else 200
-                self.answer(status, {"Proxy-Authenticate": "Basic realm=x", "Set-Cookie": "a=b", "Connection": "close"})
+                self.answer(
+                    status,
+                    {
+                        "Proxy-Authenticate": "Basic realm=x",
+                        "Set-Cookie": "a=b",
+                        "Connection": "close",
+                    },
+                )
 
         self.network = network = Network(folder)
         stack.callback(network.stop)
-        file = network.public.intermediate("Lab Recording CA").issue(folder / "recorder.pem", list(VENDOR), logged=True)
+        file = network.public.intermediate("Lab Recording CA").issue(
+            folder / "recorder.pem", list(VENDOR), logged=True
+        )
         servers = [Server(Recording, server_context(file)), Server(Recording), Server(Recording)]
         for server in servers:
             stack.callback(server.stop)
@@ -162,7 +186,12 @@ def recorder(stack: ExitStack, tmp_path: Path) -> Recorder:
 def endpoints(recorder: Recorder, **more: Any) -> dict[str, Any]:
     """Return the vendor's endpoints where the recorder stands."""
     return {
-        name: {**entry, "address": recorder.https if entry["address"] == recorder.network.https.address else recorder.http}
+        name: {
+            **entry,
+            "address": recorder.https
+            if entry["address"] == recorder.network.https.address
+            else recorder.http,
+        }
         for name, entry in recorder.network.endpoints().items()
     } | more
 
@@ -173,9 +202,9 @@ def test_nothing_is_sent_that_identifies_anybody(
 ) -> None:
     """Also where the surroundings hold logins, as curl or requests would send them."""
     resolve_with(monkeypatch, {})
-    (tmp_path / ".netrc").write_text("default login somebody password secret\n")
+    (tmp_path / ".netrc").write_text("default login ada password secret\n")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, f"http://somebody:secret@{recorder.proxy}")
+        monkeypatch.setenv(name, f"http://ada:secret@{recorder.proxy}")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     proxy = {"mode": "named", "server": recorder.proxy} if proxied else {"mode": "direct"}
@@ -184,7 +213,10 @@ def test_nothing_is_sent_that_identifies_anybody(
     for method, path, headers, body in recorder.requests:
         assert headers.pop("user-agent") == "ets6.network-probe"
         assert re.fullmatch(r"[a-z]+\.knx\.org(:\d+)?", headers.pop("host"))
-        assert headers in ({"accept": "*/*", "connection": "close"}, {} if method == "CONNECT" else None)
+        assert headers in (
+            {"accept": "*/*", "connection": "close"},
+            {} if method == "CONNECT" else None,
+        )
         assert (method in ("GET", "CONNECT"), body) == (True, b"")
         assert "?" not in path
         assert "@" not in path
@@ -197,20 +229,26 @@ def test_cloud_licensing_that_is_off_is_neither_probed_nor_required(recorder: Re
     given = endpoints(recorder, cloud_licensing={"enabled": False})
     found = look(5, endpoints=given, public_roots=str(recorder.network.roots))
     assert "reach.cloud_licensing" not in found
-    assert "openapi.knx.org" not in {headers["host"] for _method, _path, headers, _body in recorder.requests}
+    assert "openapi.knx.org" not in {
+        headers["host"] for _method, _path, headers, _body in recorder.requests
+    }
     assert len(recorder.requests) == 5
     rationales = " ".join(finding.control.rationale for finding in found.values())
     assert "cloud licensing ETS6 sends" not in rationales
 
 
 def test_cloud_licensing_that_is_on_carries_the_vendors_notice(recorder: Recorder) -> None:
-    finding = look(5, endpoints=endpoints(recorder), public_roots=str(recorder.network.roots))["reach.cloud_licensing"]
+    finding = look(5, endpoints=endpoints(recorder), public_roots=str(recorder.network.roots))[
+        "reach.cloud_licensing"
+    ]
     notice = finding.control.rationale
     for told in ("login, computer and software information", "encrypted", "IP address", "one year"):
         assert told in notice
 
 
-def test_a_name_that_is_cut_off_costs_a_second_request_and_no_more(stack: ExitStack, tmp_path: Path) -> None:
+def test_a_name_that_is_cut_off_costs_a_second_request_and_no_more(
+    stack: ExitStack, tmp_path: Path
+) -> None:
     asked: list[bytes] = []
 
     def count(connection: socket.socket) -> None:
@@ -222,7 +260,31 @@ def test_a_name_that_is_cut_off_costs_a_second_request_and_no_more(stack: ExitSt
     server = obstacles.Listener(count)
     stack.callback(server.stop)
     table = only(updates={"address": server.address})
-    assert outcome(look(5, endpoints=table, public_roots=str(network.roots))["reach.updates"]) == "reset"
+    assert (
+        outcome(look(5, endpoints=table, public_roots=str(network.roots))["reach.updates"])
+        == "reset"
+    )
     assert len(asked) == 2
     assert b"update.knx.org" in asked[0]
     assert b"knx" not in asked[1]
+
+
+def test_only_lines_of_the_hosts_file_that_name_a_probed_server_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts"
+    monkeypatch.setattr(endpoint_probe, "HOSTS_FILE", hosts)
+    probes = [{"url": "https://update.knx.org/a"}]
+    assert endpoint_probe.hosts_lines(probes) is None
+    hosts.write_text(
+        "127.0.0.1 localhost\n0.0.0.0\tUPDATE.knx.org. # no\n#0.0.0.0 update.knx.org\n"
+    )
+    assert endpoint_probe.hosts_lines(probes) == ["0.0.0.0 update.knx.org."]
+    assert endpoint_probe.snapshot([], ["0.0.0.0 update.knx.org."])["hosts_file"]
+
+
+@pytest.mark.parametrize("reason", ["UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE"])
+def test_a_tls_version_that_is_switched_off_here_is_told_apart(reason: str) -> None:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    assert probe._classify(error).kind == "no_common_tls"

@@ -57,7 +57,11 @@ def test_another_address_is_found() -> None:
 
 def test_only_files_name_the_address_that_cannot_have_a_relative_link() -> None:
     naming = {name for name, text in files() if REPOSITORY in text}
-    assert naming == {"galaxy.yml", ".github/ISSUE_TEMPLATE/config.yml", "plugins/plugin_utils/report/schema.json"}
+    assert naming == {
+        "galaxy.yml",
+        ".github/ISSUE_TEMPLATE/config.yml",
+        "plugins/plugin_utils/report/schema.json",
+    }
 
 
 @pytest.fixture
@@ -74,7 +78,9 @@ def copy(tmp_path: Path) -> Path:
 
 
 def release(folder: Path, version: str, address: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([".ci/release", version, address], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [".ci/release", version, address], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_release_is_built_whose_version_and_address_are_right(copy: Path) -> None:
@@ -84,9 +90,16 @@ def test_a_release_is_built_whose_version_and_address_are_right(copy: Path) -> N
 
 
 def test_a_release_is_refused_with_everything_that_is_wrong(copy: Path) -> None:
-    (copy / "changelogs" / "fragments" / "new.yml").write_text("---\nbugfixes:\n  - New.\n", encoding="utf-8")
+    (copy / "changelogs" / "fragments" / "new.yml").write_text(
+        "---\nbugfixes:\n  - New.\n", encoding="utf-8"
+    )
     result = release(copy, "9.9.9", "https://example.org/elsewhere")
     assert result.returncode == 1
-    for problem in (f"has version {GALAXY['version']}", f"has repository {REPOSITORY}", "has no release 9.9.9", "new.yml"):
+    for problem in (
+        f"has version {GALAXY['version']}",
+        f"has repository {REPOSITORY}",
+        "has no release 9.9.9",
+        "new.yml",
+    ):
         assert problem in result.stderr
     assert not (copy / "dist").exists()

@@ -99,7 +99,7 @@ def mixed() -> dict[str, Any]:
         finding(
             CONTROLS[0]["id"], "fail", "A rule blocks it.", evidence=evidence, changes=[change]
         ),
-        finding(CONTROLS[1]["id"], "unknown", "Nobody knows."),
+        finding(CONTROLS[1]["id"], "unknown", "It is unknown."),
         finding(CONTROLS[2]["id"]),
     ]
     right = {f"pc-{number}": result("pass", "pass", "not_applicable") for number in range(4)}

@@ -145,7 +145,7 @@ def test_no_host_matched_is_reported_and_red(lab: Lab, tmp_path: Path) -> None:
     for number, words in enumerate(
         (
             ["-e", "ets6_network_hosts=pc-nowhere"],
-            ["-i", os.devnull, "-e", "ets6_network_hosts=nobody"],
+            ["-i", os.devnull, "-e", "ets6_network_hosts=no_such_host"],
             ["-e", "ets6_network_hosts=pc-unreachable", "--limit", "pc-never-started"],
         )
     ):
@@ -223,20 +223,20 @@ def test_verify_cannot_be_talked_into_changing_something(lab: Lab, tmp_path: Pat
 
 
 def test_a_host_of_any_name_is_reported_and_is_no_markup(lab: Lab, tmp_path: Path) -> None:
-    """Ansible takes such names from an inventory; nobody answers under them."""
+    """Ansible takes such names from an inventory; no host has them."""
     names = [
         "<script>alert(1)</script>",
         "<img src=x onerror=alert(2)>",
         "=cmd()|x",
         "pc\u202eevil\x1b",
     ]
-    nobody = {
+    absent = {
         "ansible_host": "127.0.0.1",
         "ansible_port": 9,
         "ansible_connection": "winrm",
         "ansible_winrm_scheme": "http",
     }
-    hosts = {name: {**nobody, "ansible_user": "x", "ansible_password": "x"} for name in names}
+    hosts = {name: {**absent, "ansible_user": "x", "ansible_password": "x"} for name in names}
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     formats = json.dumps({"ets6_network_formats": ["junit", "html", "markdown", "sarif", "csv"]})
@@ -418,7 +418,7 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
             ),
             (
                 {"ets6_network_previous_report": "/no/such"},
-                "ets6_network_previous_report: there is no file /no/such",
+                "ets6_network_previous_report: the file /no/such does not exist",
             ),
             ({"ets6_network_formats": "pdf"}, "ets6_network_formats: 'pdf' is not accepted"),
             ({"ets6_network_serial": "many"}, "ets6_network_serial: 'many' is not accepted"),

@@ -24,13 +24,18 @@ SLICES = (("pc-already-right", "pc-unreachable"), ("pc-never-started", "pc-zz"))
 def lab() -> Iterator[Lab]:
     def build(network: fleet.Network) -> list[fleet.Member]:
         wanted = {name for names in SLICES for name in names}
-        return [*(member for member in fleet.members(network) if member.pc.name in wanted), fleet.compliant("pc-zz", network)]
+        return [
+            *(member for member in fleet.members(network) if member.pc.name in wanted),
+            fleet.compliant("pc-zz", network),
+        ]
 
     with Lab(build, scripts=False) as running:
         yield running
 
 
-def run(lab: Lab, folder: Path, playbook: str, limit: str = "", **variables: Any) -> tuple[Any, dict[str, Any]]:
+def run(
+    lab: Lab, folder: Path, playbook: str, limit: str = "", **variables: Any
+) -> tuple[Any, dict[str, Any]]:
     """Run a playbook as a job; return the job as ansible-runner tells it, and what it hands on to later jobs."""
     job = ansible_runner.run(
         private_data_dir=str(folder),
@@ -52,7 +57,9 @@ def report(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "report" / "report.json").read_text(encoding="utf-8")))
 
 
-def test_a_job_that_complies_is_successful_and_hands_nothing_on_unless_asked(lab: Lab, tmp_path: Path) -> None:
+def test_a_job_that_complies_is_successful_and_hands_nothing_on_unless_asked(
+    lab: Lab, tmp_path: Path
+) -> None:
     job, artifacts = run(lab, tmp_path, "verify", "pc-zz")
     assert (job.status, job.rc) == ("successful", 0)
     assert artifacts == {}
@@ -65,7 +72,9 @@ def test_the_slices_of_a_job_become_one_report(lab: Lab, tmp_path: Path) -> None
     for number, hosts in enumerate(SLICES, 40):
         folder = tmp_path / str(number)
         folder.mkdir()
-        job, artifacts = run(lab, folder, "verify", ",".join(hosts), awx_job_id=number, awx_user_name="ada")
+        job, artifacts = run(
+            lab, folder, "verify", ",".join(hosts), awx_job_id=number, awx_user_name="ada"
+        )
         assert (job.status, job.rc) == ("failed", 2), "each slice has a PC that does not comply"
         assert list(artifacts) == [f"ets6_report_{number}"], "handed on by a failed job too"
         handed.update(artifacts)
@@ -93,7 +102,11 @@ def test_a_slice_that_never_ran_is_missed(lab: Lab, tmp_path: Path) -> None:
         folder.mkdir()
         job, _artifacts = run(lab, folder, "merge", limit, ets6_network_fail_on=["high"], **handed)
         assert (job.status, job.rc) == ("failed", 2)
-        assert report(folder)["merged"]["missing"] == ["pc-already-right", "pc-never-started", "pc-unreachable"]
+        assert report(folder)["merged"]["missing"] == [
+            "pc-already-right",
+            "pc-never-started",
+            "pc-unreachable",
+        ]
     folder = tmp_path / "told"
     folder.mkdir()
     job, _artifacts = run(lab, folder, "merge", expected=["pc-zz"], **handed)

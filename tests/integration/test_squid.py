@@ -19,8 +19,9 @@ import spnego
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.probes import HttpAnswer
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import ways
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import probe_plan
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
 from tests.integration.debian import need
@@ -54,7 +55,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 def squids() -> Iterator[dict[str, Squid]]:
     program = need("squid", "squid")
     with ExitStack() as stack:
-        yield {name: stack.enter_context(Squid(program, schemes)) for name, (schemes, _status, _said) in LOGINS.items()}
+        yield {
+            name: stack.enter_context(Squid(program, schemes))
+            for name, (schemes, _status, _said) in LOGINS.items()
+        }
 
 
 class Documents(Server):
@@ -78,10 +82,13 @@ def endpoints(network: Network, direct: bool = False) -> dict[str, Any]:
     direct: with the lab's addresses, which count only where no proxy is asked.
     """
     table: dict[str, Any] = {
-        name: {"enabled": False} for name in ("app_updates", "app_updates_http", "cloud_licensing", "online_catalog")
+        name: {"enabled": False}
+        for name in ("app_updates", "app_updates_http", "cloud_licensing", "online_catalog")
     }
     table["updates"] = {"url": f"https://update.knx.org:{network.https.port}"}
-    table["administrative_data"] = {"url": f"http://update.knx.org:{network.http.port}/data/XML/project-23/knx_master.xml"}
+    table["administrative_data"] = {
+        "url": f"http://update.knx.org:{network.http.port}/data/XML/project-23/knx_master.xml"
+    }
     if direct:
         table["updates"]["address"] = network.https.address
         table["administrative_data"]["address"] = network.http.address
@@ -92,13 +99,21 @@ def observed(pc: Pc, **policy: Any) -> tuple[Snapshot, dict[str, Finding]]:
     """Ask a PC as the policy task does, round after round; return what it knows then, and the findings."""
     parsed = Policy.from_variables(policy)
     seen = Snapshot.unpack(model.answer(pc, controls.request(parsed))["snapshot"])
-    for _round in range(ways.ROUNDS):
-        probes = ways.not_yet_probed(ProxyContext(seen, parsed))
+    for _round in range(probe_plan.ROUNDS):
+        probes = probe_plan.missing_probes(ProxyContext(seen, parsed))
         if not probes:
             break
         seen = seen.with_probes(Snapshot.unpack(model.answer(pc, {"probes": probes})["snapshot"]))
-    assert ways.not_yet_probed(ProxyContext(seen, parsed)) == []
-    return seen, {finding.control.id: finding for finding in controls.Assessment(seen, parsed).findings}
+    assert probe_plan.missing_probes(ProxyContext(seen, parsed)) == []
+    return seen, {
+        finding.control.id: finding for finding in controls.Assessment(seen, parsed).findings
+    }
+
+
+def status_of(answer: HttpAnswer | None) -> int:
+    """Return the status of an answer that has to be there."""
+    assert answer is not None
+    return answer.status
 
 
 def through(proxy: str) -> Pc:
@@ -114,29 +129,38 @@ def test_the_login_that_squid_wants(squids: dict[str, Squid], network: Network, 
     squid = squids[login]
     seen, findings = observed(through(squid.address), endpoints=endpoints(network))
     found = findings["proxy.login"]
-    assert (found.status, (said % squid.address if "%" in said else said) in found.reason) == (status, True), found.reason
-    probes = {probe["name"]: probe for probe in seen.probes or () if probe["way"] == squid.address}
+    assert (found.status, (said % squid.address if "%" in said else said) in found.reason) == (
+        status,
+        True,
+    ), found.reason
+    probes = {probe.name: probe for probe in seen.probes or () if probe.route == squid.address}
     reached = 200 if login == "open" else 407
-    assert probes["updates"]["connect"]["status"] == reached
-    assert probes["administrative_data"]["http"]["status"] == reached
+    assert status_of(probes["updates"].connect) == reached
+    assert status_of(probes["administrative_data"].http) == reached
     assert squid.saw(f"CONNECT update.knx.org:{network.https.port} {reached}")
     if login == "open":
-        assert probes["updates"]["http"]["status"] == 200
-        assert probes["administrative_data"]["http"]["status"] == 200
+        assert status_of(probes["updates"].http) == 200
+        assert status_of(probes["administrative_data"].http) == 200
 
 
-def test_a_login_that_windows_hands_over_opens_the_proxy(squids: dict[str, Squid], network: Network) -> None:
+def test_a_login_that_windows_hands_over_opens_the_proxy(
+    squids: dict[str, Squid], network: Network
+) -> None:
     """What the finding promises of NTLM, done: squid's test helper takes any user who can do the handshake."""
     squid = squids["ntlm"]
     host, _colon, port = squid.address.rpartition(":")
-    login = spnego.client("knx", "any password", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    login = spnego.client(
+        "knx", "any password", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm
+    )
     connection = http.client.HTTPConnection(host, int(port), timeout=20)
     url = f"http://update.knx.org:{network.http.port}/"
     challenge, statuses = None, []
     for _message in range(2):
         token = login.step(challenge)
         assert token is not None
-        connection.request("GET", url, headers={"Proxy-Authorization": f"NTLM {base64.b64encode(token).decode()}"})
+        connection.request(
+            "GET", url, headers={"Proxy-Authorization": f"NTLM {base64.b64encode(token).decode()}"}
+        )
         answer = connection.getresponse()
         answer.read()
         statuses.append(answer.status)
@@ -148,14 +172,20 @@ def test_a_login_that_windows_hands_over_opens_the_proxy(squids: dict[str, Squid
 SCRIPT = """function FindProxyForURL(url, host) {
     if (url.substring(0, 5) == "http:") return "DIRECT";
     if (isInNet(dnsResolve(host), "127.0.0.0", "255.0.0.0")) return "PROXY %s; DIRECT";
-    return "PROXY nobody.invalid:1";
+    return "PROXY unused.invalid:1";
 }"""
 
 
 @pytest.fixture
 def scripted(squids: dict[str, Squid]) -> Iterator[Callable[[str], Pc]]:
     """Return a maker of PCs with a script of that name on a web server."""
-    server = Documents({"/proxy.pac": SCRIPT % squids["basic"].address, "/broken.pac": "function FindProxyForURL("})
+    server = Documents(
+        {
+            "/proxy.pac": SCRIPT % squids["basic"].address,
+            "/long.pac": SCRIPT % squids["basic"].address + "//" + "x" * 300_000,
+            "/broken.pac": "function FindProxyForURL(",
+        }
+    )
 
     def make(name: str) -> Pc:
         pc = Pc("pc", rule_count=0)
@@ -178,24 +208,42 @@ def test_a_script_over_http_sends_each_endpoint_its_own_way(
     }
     assert findings["proxy.effective"].status is Status.PASS
     assert findings["proxy.login"].status is Status.FAIL
-    assert f"The proxy {squid.address} asks for a login and offers basic" in findings["proxy.login"].reason
-    direct = next(one for one in seen.probes or () if (one["name"], one["way"]) == ("administrative_data", ""))
-    assert direct["http"]["status"] == 200
+    assert (
+        f"The proxy {squid.address} asks for a login and offers basic"
+        in findings["proxy.login"].reason
+    )
+    direct = next(one for one in seen.probes or () if one.key == ("administrative_data", ""))
+    assert status_of(direct.http) == 200
 
 
 @pytest.mark.parametrize(
     ("name", "status", "said"),
     [
-        ("gone.pac", Status.FAIL, "could not be fetched (HTTP 404), so Windows goes on as if there were none"),
-        ("broken.pac", Status.UNKNOWN, "Which proxy ETS6 uses cannot be told"),
+        (
+            "gone.pac",
+            Status.FAIL,
+            "could not be fetched (HTTP 404), so Windows continues as if there were none",
+        ),
+        ("broken.pac", Status.FAIL, "fails (JSRuntimeError: SyntaxError"),
         ("moved.pac", Status.UNKNOWN, "was moved (HTTP 302)"),
     ],
 )
 def test_a_script_over_http_that_says_nothing(
     network: Network, scripted: Callable[[str], Pc], name: str, status: Status, said: str
 ) -> None:
-    found = observed(scripted(name), endpoints=endpoints(network, direct=True))[1]["proxy.effective"]
+    found = observed(scripted(name), endpoints=endpoints(network, direct=True))[1][
+        "proxy.effective"
+    ]
     assert (found.status, said in found.reason) == (status, True), found.reason
+
+
+def test_a_script_of_many_branches_is_fetched_as_a_whole(
+    squids: dict[str, Squid], network: Network, scripted: Callable[[str], Pc]
+) -> None:
+    findings = observed(scripted("long.pac"), endpoints=endpoints(network, direct=True))[1]
+    assert findings["proxy.effective"].status is Status.PASS
+    (route,) = findings["proxy.effective"].evidence["ways"]["updates"]
+    assert route["way"] == squids["basic"].address
 
 
 def test_the_real_powershell_asks_squid_too(squids: dict[str, Squid], tmp_path: Path) -> None:

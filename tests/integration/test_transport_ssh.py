@@ -31,7 +31,13 @@ from tests.lab.ssh import SshServer
 
 ENFORCE, VERIFY = "playbooks/ets6-network.yml", "playbooks/verify.yml"
 SSH, WINRM = "pc-over-ssh", "pc-over-winrm"
-FAULTS = ("denies access", "prints rubbish", "drops the command", "drops the answer", "drops half-way")
+FAULTS = (
+    "denies access",
+    "prints rubbish",
+    "drops the command",
+    "drops the answer",
+    "drops half-way",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,14 +93,22 @@ def test_enforce_makes_a_pc_ready_as_over_winrm_and_reports_it(drifted: Lab) -> 
     assert findings(played, SSH) == findings(played, WINRM)
     registries = drifted.registries()
     assert registries[SSH] == registries[WINRM]
-    assert {file.name for file in (drifted.folder / "report").iterdir()} >= {"report.json", "junit.xml", "report.html"}
+    assert {file.name for file in (drifted.folder / "report").iterdir()} >= {
+        "report.json",
+        "junit.xml",
+        "report.html",
+    }
     assert drifted.ssh
     traffic = drifted.ssh.traffic[SSH]
     assert (traffic.connections, traffic.sessions) == (1, 2)
     assert traffic.stdin == drifted.endpoint.traffic[WINRM].stdin
 
     again = play(drifted, ENFORCE)
-    assert (again.code, set(again.statuses().values()), drifted.registries()) == (0, {"pass"}, registries)
+    assert (again.code, set(again.statuses().values()), drifted.registries()) == (
+        0,
+        {"pass"},
+        registries,
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -123,13 +137,17 @@ def test_a_pc_that_is_switched_off_is_unreachable() -> None:
         assert play(lab, VERIFY).statuses() == {SSH: "unreachable", WINRM: "unreachable"}
 
 
-def test_a_pc_that_falls_asleep_half_way_is_unreachable_soon_with_the_options_of_the_example() -> None:
+def test_a_pc_that_falls_asleep_half_way_is_unreachable_soon_with_the_options_of_the_example() -> (
+    None
+):
     example = yaml.safe_load((ROOT / "inventory.example" / "group_vars" / "ssh.yml").read_text())
 
     def asleep(network: Network) -> list[fleet.Member]:
         member = fleet.compliant(SSH, network)
         member.transport, member.fault = "ssh", "falls asleep"
-        options = example["ansible_ssh_common_args"].replace("ServerAliveInterval=15", "ServerAliveInterval=1")
+        options = example["ansible_ssh_common_args"].replace(
+            "ServerAliveInterval=15", "ServerAliveInterval=1"
+        )
         member.variables["ansible_ssh_extra_args"] = options
         return [member]
 
@@ -142,7 +160,10 @@ def test_a_pc_that_falls_asleep_half_way_is_unreachable_soon_with_the_options_of
 
 
 def test_a_server_with_another_host_key_is_not_spoken_to() -> None:
-    with Lab(pair(fleet.compliant), scripts=False) as lab, Lab(pair(fleet.compliant), scripts=False) as other:
+    with (
+        Lab(pair(fleet.compliant), scripts=False) as lab,
+        Lab(pair(fleet.compliant), scripts=False) as other,
+    ):
         assert lab.ssh
         assert other.ssh
         known = lab.folder / "ssh" / "known_hosts"
@@ -164,9 +185,13 @@ def test_the_server_ends_with_everything_that_it_started(tmp_path: Path) -> None
 
     server = SshServer(hang, {}, [SSH], tmp_path / "ssh")
     variables = server.variables(SSH)
-    command = f"ssh {variables['ansible_ssh_common_args']} -i {variables['ansible_ssh_private_key_file']}"
+    command = (
+        f"ssh {variables['ansible_ssh_common_args']} -i {variables['ansible_ssh_private_key_file']}"
+    )
     words = ["-p", str(server.port), f"{variables['ansible_user']}@127.0.0.1", "a command"]
-    client = subprocess.Popen([*shlex.split(command), *words], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    client = subprocess.Popen(
+        [*shlex.split(command), *words], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         assert started.wait(30)
         assert _processes(tmp_path) > 1

@@ -89,15 +89,21 @@ def need_pwsh() -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_verify_changes_nothing_byte_for_byte(course: Course, transport: str, dialect: str) -> None:
     name = name_of(transport, dialect)
-    assert (course.verified.code, course.verified.statuses()[name]) == (2, "fail"), course.verified.output
+    assert (course.verified.code, course.verified.statuses()[name]) == (2, "fail"), (
+        course.verified.output
+    )
     assert course.registries[1][name] == course.registries[0][name]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_pc_is_made_ready_once_and_at_the_promised_cost(course: Course, transport: str, dialect: str) -> None:
+def test_a_pc_is_made_ready_once_and_at_the_promised_cost(
+    course: Course, transport: str, dialect: str
+) -> None:
     name = name_of(transport, dialect)
-    assert (course.enforced.code, course.enforced.statuses()[name]) == (0, "fixed"), course.enforced.output
+    assert (course.enforced.code, course.enforced.statuses()[name]) == (0, "fixed"), (
+        course.enforced.output
+    )
     assert course.executions[name] == 2
     assert course.registries[2][name] != course.registries[1][name]
     assert name in course.page
@@ -106,8 +112,12 @@ def test_a_pc_is_made_ready_once_and_at_the_promised_cost(course: Course, transp
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("transport", [transport for transport in TRANSPORTS if transport != "winrm"])
-def test_findings_and_registry_are_those_of_the_same_pc_over_winrm(course: Course, transport: str, dialect: str) -> None:
+@pytest.mark.parametrize(
+    "transport", [transport for transport in TRANSPORTS if transport != "winrm"]
+)
+def test_findings_and_registry_are_those_of_the_same_pc_over_winrm(
+    course: Course, transport: str, dialect: str
+) -> None:
     name, reference = name_of(transport, dialect), name_of("winrm", dialect)
     for played in (course.verified, course.enforced, course.repeated):
         found, wanted = (without(played.host(one)["findings"], TIMES) for one in (name, reference))
@@ -116,7 +126,9 @@ def test_findings_and_registry_are_those_of_the_same_pc_over_winrm(course: Cours
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_pc_that_ends_the_connection_half_way_is_unreachable_and_the_next_run_judges_it(transport: str) -> None:
+def test_a_pc_that_ends_the_connection_half_way_is_unreachable_and_the_next_run_judges_it(
+    transport: str,
+) -> None:
     if transport != "winrm":
         need_pwsh()
 
@@ -135,7 +147,9 @@ def test_a_pc_that_ends_the_connection_half_way_is_unreachable_and_the_next_run_
         for name in broken:
             reason = played.host(name)["reason"]
             assert reason.startswith("The host could not be reached: "), reason
-            assert not re.search(r"[a-z]Error\b|Exception|Disconnected|IncompleteRead|\('", reason), "that is Python's"
+            assert not re.search(
+                r"[a-z]Error\b|Exception|Disconnected|IncompleteRead|\('", reason
+            ), "that is Python's"
         lab.endpoint.faults = {}
         again = play(lab, VERIFY)
         assert set(again.statuses().values()) == {"pass"}

@@ -37,7 +37,7 @@ from tests.lab.wsman import wrapper_bytes
 DIALECTS = {"5.1": "5.1", "7": "7.6"}
 """The dialects, and what PowerShell calls itself there."""
 LEAST_COVERAGE = 100.0
-MOST_BYTES = 66_000
+MOST_BYTES = 69_000
 """Of an execution, beside Ansible's wrapper."""
 
 
@@ -50,15 +50,21 @@ class Street:
         stack.callback(self.network.stop)
         self.odd = odd_servers.start(stack)
         where = x509.UniformResourceIdentifier(f"http://{self.odd['silent']}/issuing.crt")
-        access = x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)])
+        access = x509.AuthorityInformationAccess(
+            [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)]
+        )
         issuing = self.network.public.intermediate("Lab Absent CA")
-        leaf = issuing.issue(folder / "without_issuer.pem", list(VENDOR), chain="alone", more=[access])
+        leaf = issuing.issue(
+            folder / "without_issuer.pem", list(VENDOR), chain="alone", more=[access]
+        )
         server = Server(Vendor, server_context(leaf))
         stack.callback(server.stop)
         self.without_issuer = server.address
         pool = stack.enter_context(ThreadPoolExecutor(2))
         self.answers: dict[tuple[str, str], Future[tuple[dict[str, Any], Pc]]] = {
-            (name, dialect): pool.submit(self._ask, name, dialect) for name in QUESTIONS for dialect in DIALECTS
+            (name, dialect): pool.submit(self._ask, name, dialect)
+            for name in QUESTIONS
+            for dialect in DIALECTS
         }
 
     def asked(self, name: str) -> Mapping[str, Any]:
@@ -83,7 +89,9 @@ def read(reply: Mapping[str, Any], pc: Pc) -> Answer:
 
 def comparable(answer: Answer) -> dict[str, Any]:
     """Return an answer without what differs from one time, process, language or TLS library to the other."""
-    snapshot, state = json.loads(re.sub(r"ETS6-\d+-", "ETS6-PID-", json.dumps([answer.snapshot, answer.state])))
+    snapshot, state = json.loads(
+        re.sub(r"ETS6-\d+-", "ETS6-PID-", json.dumps([answer.snapshot, answer.state]))
+    )
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", snapshot["host"].pop("time"))
     del snapshot["host"]["powershell"]
     for found in snapshot["probes"] or ():
@@ -93,16 +101,23 @@ def comparable(answer: Answer) -> dict[str, Any]:
         if found["tls"]:
             found["tls"] = {key: found["tls"][key] for key in ("protocol", "presented")}
     told = [{**one, "error": bool(one["error"])} for one in answer.operations]
-    # Keys that only stand above others are in the state once somebody has asked for them.
+    # Keys that only stand above others are in the state once they were asked for.
     registry = {path: key for path, key in state["registry"].items() if key["values"]}
-    return {"changed": answer.changed, "operations": told, "snapshot": snapshot, "registry": registry}
+    return {
+        "changed": answer.changed,
+        "operations": told,
+        "snapshot": snapshot,
+        "registry": registry,
+    }
 
 
 def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
     """Say where two answers differ: pytest would print them whole."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in one.keys() | other.keys():
-            yield from differences(one.get(key, "nothing"), other.get(key, "nothing"), f"{place}/{key}")
+            yield from differences(
+                one.get(key, "nothing"), other.get(key, "nothing"), f"{place}/{key}"
+            )
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for at, (left, right) in enumerate(zip(one, other, strict=True)):
             yield from differences(left, right, f"{place}/{at}")
@@ -128,18 +143,28 @@ def test_both_dialects_and_the_model_answer_alike(street: Street, name: str) -> 
         answers["model"] = read(model.answer(pc, street.asked(name)), pc)
     wanted = comparable(answers["7"])
     for dialect, answer in answers.items():
-        assert asked.holds(answer), dialect
+        try:
+            asked.check(answer)
+        except AssertionError as error:
+            error.add_note(f"answered by {dialect}")
+            raise
         assert list(differences(comparable(answer), wanted)) == [], dialect
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_wrong_request_is_refused_before_anything_is_done(street: Street, dialect: str, name: str) -> None:
+def test_a_wrong_request_is_refused_before_anything_is_done(
+    street: Street, dialect: str, name: str
+) -> None:
     asked, said = REFUSED[name]
     pc = seeded(name)
     before = json.dumps(pc.state)
     reply = remote.ask(
-        pc, dialect, {**asked, "operations": [{"do": "remove_firewall_rule", "id": "x"}]}, street.folder, street.hits
+        pc,
+        dialect,
+        {**asked, "operations": [{"do": "remove_firewall_rule", "id": "x"}]},
+        street.folder,
+        street.hits,
     )
     assert (reply["failed"], reply["msg"].startswith(said)) == (True, True), reply
     assert json.dumps(pc.state) == before
@@ -154,16 +179,33 @@ def test_the_process_ends_though_something_never_does(street: Street, dialect: s
     asked = {
         "probe_timeout": 3,
         "probes": [
-            {"name": "hanging", "url": "https://hanging.example", "address": None, "ways": [""]},
-            {"name": "silent", "url": "https://update.knx.org", "address": street.odd["silent"], "ways": [""]},
-            {"name": "looking", "url": "https://update.knx.org", "address": street.without_issuer, "ways": [""]},
-            {"name": "fine", "url": "https://update.knx.org", "address": street.network.https.address, "ways": [""]},
+            {"name": "hanging", "url": "https://hanging.example", "address": None, "proxies": [""]},
+            {
+                "name": "silent",
+                "url": "https://update.knx.org",
+                "address": street.odd["silent"],
+                "proxies": [""],
+            },
+            {
+                "name": "looking",
+                "url": "https://update.knx.org",
+                "address": street.without_issuer,
+                "proxies": [""],
+            },
+            {
+                "name": "fine",
+                "url": "https://update.knx.org",
+                "address": street.network.https.address,
+                "proxies": [""],
+            },
         ],
     }
     since = time.monotonic()
     answer = read(remote.ask(pc, dialect, asked, street.folder), pc)
     assert time.monotonic() - since < 10
-    kinds = [(one["stage"], one["error"] and one["error"]["kind"]) for one in answer.snapshot["probes"]]
+    kinds = [
+        (one["stage"], one["error"] and one["error"]["kind"]) for one in answer.snapshot["probes"]
+    ]
     assert kinds == [("dns", "timeout"), ("tls", "timeout"), ("tls", "timeout"), ("done", None)]
 
 
@@ -171,47 +213,81 @@ def test_the_process_ends_though_something_never_does(street: Street, dialect: s
 def test_a_probe_whose_turn_does_not_come_says_so(street: Street, who: str) -> None:
     pc = seeded("pool")
     probes = [
-        {"name": str(number), "url": "http://update.knx.org", "address": street.odd["silent"], "ways": [""]}
+        {
+            "name": str(number),
+            "url": "http://update.knx.org",
+            "address": street.odd["silent"],
+            "proxies": [""],
+        }
         for number in range(20)
     ]
-    asked = {"probe_timeout": 3, "probes": probes}
-    answer = read(model.answer(pc, asked) if who == "model" else remote.ask(pc, who, asked, street.folder), pc)
+    # Enough for 16 runspaces to start on a busy machine, and less than the 8 seconds of the stage.
+    asked = {"probe_timeout": 7, "probes": probes}
+    answer = read(
+        model.answer(pc, asked) if who == "model" else remote.ask(pc, who, asked, street.folder), pc
+    )
     told = sorted((one["stage"], one["error"]["kind"]) for one in answer.snapshot["probes"])
     assert told == [("http", "timeout")] * 16 + [("queue", "timeout")] * 4
 
 
-def test_every_line_runs_in_both_dialects(street: Street, record_property: Callable[[str, object], None]) -> None:
+def test_every_line_runs_in_both_dialects(
+    street: Street, record_property: Callable[[str, object], None]
+) -> None:
     for answer in street.answers.values():
         answer.result()
     hits = remote.covered(street.hits)
     assert set(hits) == set(DIALECTS.values())
     for version, sources in hits.items():
-        lines = {(source, line): count for source, counted in sources.items() for line, count in counted.items()}
-        assert {source for source, _line in lines} == {Path(source).name for source in remote.MODULES["windows_host"]}
+        lines = {
+            (source, line): count
+            for source, counted in sources.items()
+            for line, count in counted.items()
+        }
+        assert {source for source, _line in lines} == {
+            Path(source).name for source in remote.MODULES["windows_host"]
+        }
         missed = sorted(place for place, count in lines.items() if not count)
         share = 100 * (1 - len(missed) / len(lines))
-        record_property("told", f"PowerShell {version}: {share:.1f} % of {len(lines)} lines with commands ran")
+        record_property(
+            "told", f"PowerShell {version}: {share:.1f} % of {len(lines)} lines with commands ran"
+        )
         assert share >= LEAST_COVERAGE, missed
 
 
 @pytest.mark.parametrize("scope", ["machine", "users"])
-def test_what_ansible_sends_is_small_also_where_nothing_on_the_pc_is_right(street: Street, scope: str) -> None:
+def test_what_ansible_sends_is_small_also_where_nothing_on_the_pc_is_right(
+    street: Street, scope: str
+) -> None:
     """All rules missing, the prompt's four in the way, and the proxy another one everywhere."""
     member = fleet.nothing_right("pc-nothing-right", street.network)
-    proxy = {**member.variables["ets6_network_proxy"], "server": "proxy.example.com:3128", "scope": scope}
+    proxy = {
+        **member.variables["ets6_network_proxy"],
+        "server": "proxy.example.com:3128",
+        "scope": scope,
+    }
     policy = Policy.from_variables({"proxy": proxy})
-    asked = dict(controls.request(policy))
+    asked: dict[str, Any] = dict(controls.request(policy))
     seen = Snapshot.unpack(model.answer(member.pc, {**asked, "probes": []})["snapshot"])
-    steps = [step.to_wire() for change in remedies(controls.Assessment(seen, policy).findings) for step in change.operations]
+    steps = [
+        step.to_wire()
+        for change in remedies(controls.Assessment(seen, policy).findings)
+        for step in change.operations
+    ]
     assert len(steps) >= 15
-    ways = [{**probe, "ways": ["proxy.example.com:3128"]} for probe in asked["probes"]]
-    _line, data = remote.sent({**asked, "probes": ways, "operations": steps})
+    probes = [{**probe, "proxies": ["proxy.example.com:3128"]} for probe in asked["probes"]]
+    _line, data = remote.sent({**asked, "probes": probes, "operations": steps})
     assert len(data) - wrapper_bytes(data) <= MOST_BYTES
 
 
 def test_nobody_is_made_to_compile_anything() -> None:
-    sources = "".join((ROOT / source).read_text(encoding="utf-8") for sources in remote.MODULES.values() for source in sources)
-    assert not re.search(r"Add-Type|CSharpUtil|DllImport|Reflection\.Emit|FromBase64String\(.*Invoke", sources)
+    sources = "".join(
+        (ROOT / source).read_text(encoding="utf-8")
+        for sources in remote.MODULES.values()
+        for source in sources
+    )
+    assert not re.search(
+        r"Add-Type|CSharpUtil|DllImport|Reflection\.Emit|FromBase64String\(.*Invoke", sources
+    )
 
 
 @pytest.mark.parametrize("check", ["check51", "lint"])
@@ -219,5 +295,7 @@ def test_windows_powershell_would_run_it_and_it_has_no_bad_habits(check: str) ->
     program = ROOT.parent / "shared" / "pwsh" / check
     need(str(program), "../shared/pwsh beside the project")
     sources = [source for sources in remote.MODULES.values() for source in sources]
-    checked = subprocess.run([program, *sources], cwd=ROOT, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [program, *sources], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr

@@ -51,7 +51,9 @@ class Reader:
             # No question about Mono or Gecko, which would be fetched from the Internet.
             "WINEDLLOVERRIDES": "mscoree,mshtml=",
         }
-        subprocess.run([compiler, "-o", self._program, SOURCE, "-lwinhttp"], check=True, timeout=SECONDS)
+        subprocess.run(
+            [compiler, "-o", self._program, SOURCE, "-lwinhttp"], check=True, timeout=SECONDS
+        )
         self._run(regedit, "-i")
 
     def read(self, blobs: dict[str, dict[str, bytes]]) -> dict[str, str]:
@@ -73,7 +75,14 @@ class Reader:
     def _run(self, *command: str) -> str:
         # Files and no pipes: Wine's own processes live on for a while, and hold a pipe open.
         with (self._folder / "output").open("w+b") as output:
-            done = subprocess.run(command, env=self._environment, stdout=output, stderr=output, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+                timeout=SECONDS,
+                check=False,
+            )
             output.seek(0)
             told = output.read().decode("utf-8", errors="replace").replace("\r", "")
         assert done.returncode == 0, (command, done.returncode, told)
@@ -90,7 +99,8 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def blobs(pc: Pc, wininet: str) -> dict[str, dict[str, bytes]]:
     """Return the blobs that stand in a PC's registry, WinINET's of one place in the place of Wine's user."""
     user = values(pc, wininet + r"\Connections")["DefaultConnectionSettings"][1]
-    machine = values(pc, WINHTTP_KEYS[0])["WinHttpSettings"][1]
+    # Wine knows version 0x18 alone, which netsh writes for 32-bit programs.
+    machine = values(pc, WINHTTP_KEYS[1])["WinHttpSettings"][1]
     return {
         HERE: {"DefaultConnectionSettings": base64.b64decode(user)},
         MACHINE: {"WinHttpSettings": base64.b64decode(machine)},
@@ -118,7 +128,13 @@ def test_a_named_proxy(wine: Reader, scope: str, server: str, bypass: list[str])
     }
 
 
-DIRECT = {"machine.access": NO_PROXY, "machine.proxy": "", "machine.bypass": "", "user.proxy": "", "user.bypass": ""}
+DIRECT = {
+    "machine.access": NO_PROXY,
+    "machine.proxy": "",
+    "machine.bypass": "",
+    "user.proxy": "",
+    "user.bypass": "",
+}
 
 
 def test_direct_after_a_named_proxy(wine: Reader) -> None:
@@ -129,8 +145,12 @@ def test_direct_after_a_named_proxy(wine: Reader) -> None:
     assert wine.read(blobs(pc, MINE)) == DIRECT != named
 
 
-@pytest.mark.parametrize("wanted", [{"mode": "pac", "pac_url": "http://p.example.com/x.pac"}, {"mode": "autodetect"}])
-def test_no_named_proxy_is_left_behind_a_script_or_detection(wine: Reader, wanted: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wanted", [{"mode": "pac", "pac_url": "http://p.example.com/x.pac"}, {"mode": "autodetect"}]
+)
+def test_no_named_proxy_is_left_behind_a_script_or_detection(
+    wine: Reader, wanted: dict[str, Any]
+) -> None:
     pc = Pc("pc")
     fix(pc, proxy={"mode": "named", "server": "old:1", "scope": "users"})
     fix(pc, proxy={**wanted, "scope": "users"})
@@ -147,4 +167,8 @@ def test_removal_brings_back_what_winhttp_said_before(wine: Reader) -> None:
     assert wine.read(blobs(pc, MINE)) == DIRECT
     fix(pc, state="absent")
     assert wine.read(blobs(pc, MINE)) == before
-    assert (before["user.proxy"], before["machine.proxy"], before["machine.bypass"]) == ("before:1", "before:2", "<local>")
+    assert (before["user.proxy"], before["machine.proxy"], before["machine.bypass"]) == (
+        "before:1",
+        "before:2",
+        "<local>",
+    )

@@ -21,7 +21,9 @@ from tests.lab.network import Network
 def main() -> None:
     """Start the lab, say where it is, wait for a signal, stop it."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the links to the inventory and to the PCs' states go")
+    parser.add_argument(
+        "folder", type=Path, help="where the links to the inventory and to the PCs' states go"
+    )
     parser.add_argument("--count", type=int, help="that many PCs on which nothing is wrong")
     parser.add_argument("--only", nargs="+", metavar="PC", help="only these PCs of the fleet")
     parser.add_argument("--model", action="store_true", help="no PC answers with the real script")
@@ -33,7 +35,11 @@ def main() -> None:
     def build(network: Network) -> list[fleet.Member]:
         if given.count:
             return [fleet.compliant(f"pc-{number:04}", network) for number in range(given.count)]
-        return [member for member in fleet.members(network) if not given.only or member.pc.name in given.only]
+        return [
+            member
+            for member in fleet.members(network)
+            if not given.only or member.pc.name in given.only
+        ]
 
     with Lab(build, scripts=not given.model) as lab:
         given.folder.mkdir(parents=True, exist_ok=True)

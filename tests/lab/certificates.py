@@ -38,7 +38,9 @@ class Authority:
 
     def intermediate(self, name: str, days: int = 2000, started: int = 400) -> Authority:
         """Make an intermediate authority below this one."""
-        certificate, key = certificate_of(self, [], authority=True, name=name, days=days, started=started)
+        certificate, key = certificate_of(
+            self, [], authority=True, name=name, days=days, started=started
+        )
         return Authority(certificate, key, (certificate, *self.chain))
 
     def issue(self, file: Path, names: list[str], chain: str = "usual", **options: Any) -> Path:
@@ -48,10 +50,18 @@ class Authority:
         certificate_of's.
         """
         leaf, key = certificate_of(self, names, **options)
-        above = {"usual": self.chain, "alone": (), "whole": self.chain or (self.certificate,)}[chain]
-        parts = [certificate.public_bytes(serialization.Encoding.PEM) for certificate in (leaf, *above)]
+        above = {"usual": self.chain, "alone": (), "whole": self.chain or (self.certificate,)}[
+            chain
+        ]
+        parts = [
+            certificate.public_bytes(serialization.Encoding.PEM) for certificate in (leaf, *above)
+        ]
         parts.append(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
         )
         file.write_bytes(b"".join(parts))
         return file
@@ -91,15 +101,24 @@ def certificate_of(
         .not_valid_before(since)
         .not_valid_after(since + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False
+        )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
-            x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False), critical=True
+            x509.KeyUsage(
+                not authority, False, False, False, False, authority, authority, False, False
+            ),
+            critical=True,
         )
     )
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(one) for one in names]), critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general_name(one) for one in names]), critical=False
+        )
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+        )
     for extension in (*(_as_public(since) if logged else ()), *more):
         builder = builder.add_extension(extension, critical=False)
     return builder.sign(signing, hashes.SHA256()), key
@@ -113,15 +132,23 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def stamps(*logs: tuple[bytes, datetime]) -> x509.UnrecognizedExtension:
-    """Return signed certificate timestamps (RFC 6962, 3.3) of logs and times. Their signatures are no logs': nobody here has a log's key."""
+    """Return signed certificate timestamps (RFC 6962, 3.3) of logs and times. Their signatures are not a log's, whose key the lab does not have."""
     entries = b""
     for log, at in logs:
         signature = b"\x04\x03" + struct.pack(">H", 8) + bytes(8)
-        stamp = b"\x00" + log.ljust(32, b"\x00") + struct.pack(">Q", int(at.timestamp() * 1000)) + b"\x00\x00" + signature
+        stamp = (
+            b"\x00"
+            + log.ljust(32, b"\x00")
+            + struct.pack(">Q", int(at.timestamp() * 1000))
+            + b"\x00\x00"
+            + signature
+        )
         entries += struct.pack(">H", len(stamp)) + stamp
     listed = struct.pack(">H", len(entries)) + entries
     head = bytes([len(listed)]) if len(listed) < 128 else b"\x82" + struct.pack(">H", len(listed))
-    return x509.UnrecognizedExtension(ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS, b"\x04" + head + listed)
+    return x509.UnrecognizedExtension(
+        ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS, b"\x04" + head + listed
+    )
 
 
 def _as_public(since: datetime) -> list[x509.ExtensionType]:

@@ -33,9 +33,16 @@ def main() -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument(
-        "--playbook", default="playbooks/ets6-network.yml", help="path, or full name of an installed collection's"
+        "--playbook",
+        default="playbooks/ets6-network.yml",
+        help="path, or full name of an installed collection's",
     )
-    parser.add_argument("--cwd", type=Path, default=ROOT, help="folder to run ansible-playbook in; its ansible.cfg counts")
+    parser.add_argument(
+        "--cwd",
+        type=Path,
+        default=ROOT,
+        help="folder to run ansible-playbook in; its ansible.cfg counts",
+    )
     parser.add_argument("--report-dir", type=Path, default=Path("ets6-report").absolute())
     given = parser.parse_args()
     started = time.monotonic()
@@ -51,16 +58,28 @@ def main() -> int:
 
 def _show(lab: Lab, playbook: str, folder: Path, reports: Path) -> None:
     scripts = [name for name, member in lab.members.items() if member.dialect]
-    print(f"{len(lab.members)} simulated Windows PCs behind WinRM on loopback: some over HTTP with NTLM, some over HTTPS.")
+    print(
+        f"{len(lab.members)} simulated Windows PCs behind WinRM on loopback: some over HTTP with NTLM, some over HTTPS."
+    )
     if lab.pwsh:
         kinds = ", ".join(f"{name} (as {lab.members[name].dialect})" for name in scripts)
-        print(f"PowerShell was found, so these run the real script, which takes some seconds each time: {kinds}.")
+        print(
+            f"PowerShell was found, so these run the real script, which takes some seconds each time: {kinds}."
+        )
         print("The others answer from a model of it.")
     else:
         print("No PowerShell was found (pwsh), so every PC answers from a model of the script.")
 
     registries = lab.registries()
-    predicted = _run(lab, "1. What would be done (--check --diff)", playbook, folder, reports, "--check", "--diff")
+    predicted = _run(
+        lab,
+        "1. What would be done (--check --diff)",
+        playbook,
+        folder,
+        reports,
+        "--check",
+        "--diff",
+    )
     if lab.registries() != registries:
         raise Failure("check mode changed a PC's registry")
     done = _run(lab, "2. Doing it", playbook, folder, reports, "--diff")
@@ -73,8 +92,13 @@ def _show(lab: Lab, playbook: str, folder: Path, reports: Path) -> None:
     for name, member in lab.members.items():
         _tell(name, member, predicted, done)
     _hold(lab, predicted, done, again)
-    print("\nCheck mode predicted what was done, rule by rule and field by field; the second run changed nothing.")
-    print("Reports of the last run: " + ", ".join(str(_short(reports / name)) for name in sorted(os.listdir(reports))))
+    print(
+        "\nCheck mode predicted what was done, rule by rule and field by field; the second run changed nothing."
+    )
+    print(
+        "Reports of the last run: "
+        + ", ".join(str(_short(reports / name)) for name in sorted(os.listdir(reports)))
+    )
 
 
 def _run(lab: Lab, title: str, playbook: str, folder: Path, reports: Path, *words: str) -> Played:
@@ -89,9 +113,13 @@ def _run(lab: Lab, title: str, playbook: str, folder: Path, reports: Path, *word
         finished.set()
         ticker.join()
     if done.code not in (0, 2) or not done.report:
-        raise Failure(f"ansible-playbook ended with {done.code}:\n{done.output[-3000:]}\n{done.errors[-3000:]}")
+        raise Failure(
+            f"ansible-playbook ended with {done.code}:\n{done.output[-3000:]}\n{done.errors[-3000:]}"
+        )
     if DEPRECATED in done.output + done.errors:
-        raise Failure(f"ansible-core calls something deprecated:\n{done.output[-3000:]}\n{done.errors[-3000:]}")
+        raise Failure(
+            f"ansible-core calls something deprecated:\n{done.output[-3000:]}\n{done.errors[-3000:]}"
+        )
     print(f"   {done.report['run']['verdict']} ({done.seconds:.1f} s)")
     return done
 
@@ -101,11 +129,16 @@ def _tick(lab: Lab, finished: threading.Event) -> None:
     before = {name: traffic.executions for name, traffic in lab.endpoint.traffic.items()}
     last = 0
     while not finished.wait(SECONDS_OF_SILENCE):
-        counts = [traffic.executions - before[name] for name, traffic in lab.endpoint.traffic.items()]
+        counts = [
+            traffic.executions - before[name] for name, traffic in lab.endpoint.traffic.items()
+        ]
         if sum(counts) != last:
             last = sum(counts)
             asked = sum(count > 0 for count in counts)
-            print(f"   … {asked} of {len(lab.members)} PCs asked, {last} executions so far", flush=True)
+            print(
+                f"   … {asked} of {len(lab.members)} PCs asked, {last} executions so far",
+                flush=True,
+            )
 
 
 def _tell(name: str, member: fleet.Member, predicted: Played, done: Played) -> None:
@@ -130,11 +163,18 @@ def _hold(lab: Lab, predicted: Played, done: Played, again: Played) -> None:
         if status != wanted:
             raise Failure(f"{name}: {control} is {status}, expected was {wanted}")
         statuses = [
-            {one["control"]: one["status"].replace("would_fix", "fixed") for one in played.host(name)["findings"]}
+            {
+                one["control"]: one["status"].replace("would_fix", "fixed")
+                for one in played.host(name)["findings"]
+            }
             for played in (predicted, done)
         ]
         if statuses[0] != statuses[1]:
-            different = [control for control in statuses[0] if statuses[0][control] != statuses[1].get(control)]
+            different = [
+                control
+                for control in statuses[0]
+                if statuses[0][control] != statuses[1].get(control)
+            ]
             raise Failure(f"{name}: check mode predicted something else for {', '.join(different)}")
         if any(one["changed"] for one in again.host(name)["findings"]):
             raise Failure(f"{name}: the second run changed something")

@@ -40,7 +40,13 @@ def dword(number: int) -> tuple[int, bytes]:
 
 
 def build(
-    keys: Mapping[str, Values], *, sequence: int = 7, dirty: bool = False, name: str = "", flags: int = 0, minor: int = 5
+    keys: Mapping[str, Values],
+    *,
+    sequence: int = 7,
+    dirty: bool = False,
+    name: str = "",
+    flags: int = 0,
+    minor: int = 5,
 ) -> bytes:
     """Return a hive with these keys (paths below its root, the root itself is ""); keys above them are made."""
     cells = _Cells(minor)
@@ -52,13 +58,32 @@ def build(
             tree[above].setdefault(part, here)
             tree.setdefault(here, {})
             above = here
-    security = cells.add(b"sk" + bytes(2) + struct.pack("<III", 0, 0, len(tree)) + struct.pack("<I", len(SECURITY)) + SECURITY)
+    security = cells.add(
+        b"sk"
+        + bytes(2)
+        + struct.pack("<III", 0, 0, len(tree))
+        + struct.pack("<I", len(SECURITY))
+        + SECURITY
+    )
     cells.patch(security + 8, struct.pack("<II", security, security))
     root = _key(cells, "", "", tree, keys, security, NOWHERE)
     bins = cells.finish()
     base = bytearray(4096)
     struct.pack_into(
-        "<4sIIQIIIIIII", base, 0, b"regf", sequence, sequence - dirty, 0x01DC5C0000000000, 1, minor, 0, 1, root, len(bins), 1
+        "<4sIIQIIIIIII",
+        base,
+        0,
+        b"regf",
+        sequence,
+        sequence - dirty,
+        0x01DC5C0000000000,
+        1,
+        minor,
+        0,
+        1,
+        root,
+        len(bins),
+        1,
     )
     base[48:112] = name.encode("utf-16-le")[:64].ljust(64, b"\0")
     struct.pack_into("<I", base, 144, flags)
@@ -70,7 +95,9 @@ def seal(hive: bytes) -> bytes:
     total = 0
     for (word,) in struct.iter_unpack("<I", hive[:508]):
         total ^= word
-    return hive[:508] + struct.pack("<I", {0: 1, NOWHERE: NOWHERE - 1}.get(total, total)) + hive[512:]
+    return (
+        hive[:508] + struct.pack("<I", {0: 1, NOWHERE: NOWHERE - 1}.get(total, total)) + hive[512:]
+    )
 
 
 def dirtied(hive: bytes) -> bytes:
@@ -90,7 +117,11 @@ def log(hive: bytes, entries: Iterable[bytes], sequence: int) -> bytes:
 def entry(sequence: int, before: bytes, after: bytes) -> bytes:
     """Return the log entry that makes one hive of another, page by page."""
     size = len(after) - 4096
-    changed = [at for at in range(0, size, 4096) if before[4096 + at : 8192 + at] != after[4096 + at : 8192 + at]]
+    changed = [
+        at
+        for at in range(0, size, 4096)
+        if before[4096 + at : 8192 + at] != after[4096 + at : 8192 + at]
+    ]
     body = b"".join(struct.pack("<II", at, 4096) for at in changed)
     body += b"".join(after[4096 + at : 8192 + at] for at in changed)
     body += bytes(-(40 + len(body)) % 512)
@@ -165,8 +196,13 @@ def _key(
     if offsets:
         hashed = b"".join(struct.pack("<II", offset, _hash(part)) for offset, part in offsets)
         subkeys = cells.add(b"lh" + struct.pack("<H", len(offsets)) + hashed)
-    values = [_value(cells, value_name, kind, data) for value_name, (kind, data) in keys.get(path, {}).items()]
-    value_list = cells.add(b"".join(struct.pack("<I", value) for value in values)) if values else NOWHERE
+    values = [
+        _value(cells, value_name, kind, data)
+        for value_name, (kind, data) in keys.get(path, {}).items()
+    ]
+    value_list = (
+        cells.add(b"".join(struct.pack("<I", value) for value in values)) if values else NOWHERE
+    )
     flags = (0x20 if plain else 0) | (0 if path else 0x0C)
     record = struct.pack(
         "<2sHQIIIIIIIIIIIIIIIHH", b"nk", flags, 0x01DC5C0000000000, 0, parent, len(offsets), 0, subkeys, NOWHERE,
@@ -187,7 +223,9 @@ def _value(cells: _Cells, name: str, kind: int, data: bytes) -> int:
         where = cells.add(b"db" + struct.pack("<HI", len(parts), segments))
     else:
         where = cells.add(data)
-    return cells.add(b"vk" + struct.pack("<HIIIHH", len(raw), size, where, kind, 1 if plain else 0, 0) + raw)
+    return cells.add(
+        b"vk" + struct.pack("<HIIIHH", len(raw), size, where, kind, 1 if plain else 0, 0) + raw
+    )
 
 
 def _name(name: str) -> tuple[bytes, bool]:

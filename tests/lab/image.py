@@ -17,7 +17,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,28 @@ SET = "ControlSet001"
 NT = r"Microsoft\Windows NT\CurrentVersion"
 WINDOWS = r"Microsoft\Windows\CurrentVersion"
 SECTOR = 512
+SIGNATURE = bytes.fromhex("e7 50 6e 78")
+GUIDS = [uuid.UUID(int=0x5EED << 96 | number) for number in range(1, 5)]
 START = 1024 * 1024
 """Where the partition of a disk begins."""
-TYPES = {"REG_SZ": 1, "REG_EXPAND_SZ": 2, "REG_BINARY": 3, "REG_DWORD": 4, "REG_MULTI_SZ": 7, "REG_QWORD": 11}
+TYPES = {
+    "REG_SZ": 1,
+    "REG_EXPAND_SZ": 2,
+    "REG_BINARY": 3,
+    "REG_DWORD": 4,
+    "REG_MULTI_SZ": 7,
+    "REG_QWORD": 11,
+}
 
 Keys = dict[str, dict[str, tuple[int, bytes]]]
 
 
 def hives(machine: pc.Pc) -> dict[str, Keys]:
     """Return the keys of each hive of a PC, by the hive's path in the image."""
-    folders = {user["sid"]: f"{user['profile'][3:].replace(chr(92), '/')}/NTUSER.DAT" for user in machine.state["users"]}
+    folders = {
+        user["sid"]: f"{user['profile'][3:].replace(chr(92), '/')}/NTUSER.DAT"
+        for user in machine.state["users"]
+    }
     found: dict[str, Keys] = {f"{CONFIG}/SYSTEM": {}, f"{CONFIG}/SOFTWARE": {}, DEFAULT_USER: {}}
     for path, key in machine.state["registry"].items():
         root, first, *rest = path.split("\\")
@@ -57,7 +70,9 @@ def hives(machine: pc.Pc) -> dict[str, Keys]:
     system, software = found[f"{CONFIG}/SYSTEM"], found[f"{CONFIG}/SOFTWARE"]
     system["Select"] = {name: hive.dword(1) for name in ("Current", "Default", "LastKnownGood")}
     system[SET + r"\Control\ComputerName\ComputerName"] = {"ComputerName": hive.sz(machine.name)}
-    system[SET + r"\Control\Session Manager\Environment"] = {"windir": hive.expand_sz("%SystemRoot%")}
+    system[SET + r"\Control\Session Manager\Environment"] = {
+        "windir": hive.expand_sz("%SystemRoot%")
+    }
     environment = machine.state["environment"]
     software.setdefault(NT, {})["SystemRoot"] = hive.sz(environment["SystemRoot"])
     software.setdefault(WINDOWS, {}).update(
@@ -68,7 +83,10 @@ def hives(machine: pc.Pc) -> dict[str, Keys]:
         }
     )
     software[NT + r"\ProfileList"].update(
-        {"ProgramData": hive.expand_sz(r"%SystemDrive%\ProgramData"), "Public": hive.expand_sz(r"%SystemDrive%\Users\Public")}
+        {
+            "ProgramData": hive.expand_sz(r"%SystemDrive%\ProgramData"),
+            "Public": hive.expand_sz(r"%SystemDrive%\Users\Public"),
+        }
     )
     return found
 
@@ -84,7 +102,9 @@ def raw(kind: str, data: Any) -> tuple[int, bytes]:
     return TYPES[kind], base64.b64decode(data)
 
 
-def folder(machine: pc.Pc, into: Path, change: Callable[[dict[str, Keys]], None] = lambda _keys: None) -> Path:
+def folder(
+    machine: pc.Pc, into: Path, change: Callable[[dict[str, Keys]], None] = lambda _keys: None
+) -> Path:
     """Make the folder that a mounted image of the PC would be. change may alter the keys of its hives before."""
     keys = hives(machine)
     change(keys)
@@ -105,7 +125,9 @@ def folder(machine: pc.Pc, into: Path, change: Callable[[dict[str, Keys]], None]
 
 def run(*command: str | Path) -> str:
     """Run a program; what it printed is returned, and shown where it fails."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
@@ -134,32 +156,80 @@ def volume(content: Path, into: Path, megabytes: int = 96) -> Path:
     return into
 
 
-def disk(partition: Path, into: Path, kind: str = "raw", *, gpt: bool = True) -> Path:
-    """Make a disk with one partition of a volume: raw, vpc (VHD), vhdx or qcow2."""
+def disk(
+    partition: Path,
+    into: Path,
+    kind: str = "raw",
+    *,
+    gpt: bool = True,
+    others: Sequence[Path] = (),
+    options: str = "",
+) -> Path:
+    """Make a disk with a partition of a volume, and further ones: raw, vpc (VHD), or another of qemu's kinds.
+
+    options are qemu-img's for the kind. In MBR the disk's signature is SIGNATURE, in GPT the partitions have GUIDS.
+    """
     plain = into.with_suffix(".plain")
-    size = partition.stat().st_size
+    places = []
+    end = START
+    for volume in (partition, *others):
+        places.append((end, volume.stat().st_size))
+        end += places[-1][1]
     with plain.open("wb") as file:
-        file.truncate(START + size + START)
+        file.truncate(end + START)
         if not gpt:
+            file.seek(440)
+            file.write(SIGNATURE)
             file.seek(446)
-            file.write(struct.pack("<BBHBBHII", 0x80, 0, 0, 7, 0, 0, START // SECTOR, size // SECTOR))
+            for start, size in places:
+                file.write(
+                    struct.pack("<BBHBBHII", 0, 0, 0, 7, 0, 0, start // SECTOR, size // SECTOR)
+                )
             file.seek(510)
             file.write(b"\x55\xaa")
     if gpt:
         basic_data = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
-        script = f"label: gpt\nstart={START // SECTOR}, size={size // SECTOR}, type={basic_data}\n"
+        script = "label: gpt\n"
+        for (start, size), guid in zip(places, GUIDS, strict=False):
+            script += (
+                f"start={start // SECTOR}, size={size // SECTOR}, type={basic_data}, uuid={guid}\n"
+            )
         subprocess.run(["/sbin/sfdisk", "-q", str(plain)], input=script, text=True, check=True)
-    with plain.open("r+b") as file, partition.open("rb") as content:
-        file.seek(START)
-        shutil.copyfileobj(content, file)
-    run("qemu-img", "convert", "-f", "raw", "-O", kind, plain, into)
+    with plain.open("r+b") as file:
+        for (start, _size), volume in zip(places, (partition, *others), strict=True):
+            file.seek(start)
+            with volume.open("rb") as content:
+                shutil.copyfileobj(content, file)
+    extra = ["-o", options] if options else []
+    run("qemu-img", "convert", "-f", "raw", "-O", kind, *extra, plain, into)
     plain.unlink()
     return into
 
 
+def seal_vhdx(path: Path, place: int, size: int) -> None:
+    """Give a header (4 KiB) or region table (64 KiB) of a VHDX the checksum that fits: CRC-32C."""
+    with path.open("r+b") as file:
+        file.seek(place)
+        content = file.read(size)
+        file.seek(place + 4)
+        file.write(struct.pack("<I", _crc32c(content[:4] + bytes(4) + content[8:])))
+
+
+def _crc32c(content: bytes) -> int:
+    remainder = 0xFFFFFFFF
+    for byte in content:
+        remainder ^= byte
+        for _bit in range(8):
+            remainder = remainder >> 1 ^ (0x82F63B78 if remainder & 1 else 0)
+    return remainder ^ 0xFFFFFFFF
+
+
 def main(into: Path, name: str, kinds: list[str]) -> None:
     """Make images of a PC of the lab."""
-    with Lab(lambda network: [member for member in fleet.members(network) if member.pc.name == name], scripts=False) as lab:
+    with Lab(
+        lambda network: [member for member in fleet.members(network) if member.pc.name == name],
+        scripts=False,
+    ) as lab:
         machine = lab.members[name].pc
     into.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as work:

@@ -26,7 +26,9 @@ MODULE = "ansible_collections.ets6.network.plugins.modules.windows_host.ps1"
 class Lab:
     """A running lab. Its folder holds the inventory, the certificates and the PCs' states; it goes when the lab stops."""
 
-    def __init__(self, build: Callable[[Network], list[fleet.Member]] = fleet.members, scripts: bool = True) -> None:
+    def __init__(
+        self, build: Callable[[Network], list[fleet.Member]] = fleet.members, scripts: bool = True
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ets6-lab-"))
         self.network = Network(self.folder)
         self.members = {member.pc.name: member for member in build(self.network)}
@@ -48,7 +50,9 @@ class Lab:
             self.network.winrm_pem,
         )
         over_ssh = [name for name, member in self.members.items() if member.transport == "ssh"]
-        self.ssh = SshServer(self._execute, faults, over_ssh, self.folder / "ssh") if over_ssh else None
+        self.ssh = (
+            SshServer(self._execute, faults, over_ssh, self.folder / "ssh") if over_ssh else None
+        )
         self.inventory = self.folder / "inventory"
         self._write_inventory()
         self.save()
@@ -56,7 +60,12 @@ class Lab:
     def __enter__(self) -> Lab:
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -75,13 +84,18 @@ class Lab:
 
     def registries(self) -> dict[str, str]:
         """Return every PC's registry as text, to be compared."""
-        return {name: json.dumps(member.pc.state["registry"], sort_keys=True) for name, member in self.members.items()}
+        return {
+            name: json.dumps(member.pc.state["registry"], sort_keys=True)
+            for name, member in self.members.items()
+        }
 
     def _execute(self, name: str, line: str, data: bytes) -> tuple[bytes, bytes, int]:
         member = self.members[name]
         with self._locks[name]:
             out, err, code = (
-                script.run(member.pc, line, data, member.dialect, self.folder) if member.dialect else _model(member, line, data)
+                script.run(member.pc, line, data, member.dialect, self.folder)
+                if member.dialect
+                else _model(member, line, data)
             )
             member.pc.save(self.folder / "pcs" / f"{name}.json")
         if member.fault == "prints rubbish":
@@ -90,7 +104,12 @@ class Lab:
 
     def _engine(self, name: str) -> psrp.Engine:
         member = self.members[name]
-        return psrp.Engine(member.pc, member.dialect, self.folder, lambda: member.pc.save(self.folder / "pcs" / f"{name}.json"))
+        return psrp.Engine(
+            member.pc,
+            member.dialect,
+            self.folder,
+            lambda: member.pc.save(self.folder / "pcs" / f"{name}.json"),
+        )
 
     def _write_inventory(self) -> None:
         (self.inventory / "host_vars").mkdir(parents=True)
@@ -105,7 +124,7 @@ class Lab:
                 **self._connections[member.transport](member),
             }
             if member.away:
-                reached["ansible_port"] = int(self.network.nobody.rpartition(":")[2])
+                reached["ansible_port"] = int(self.network.closed.rpartition(":")[2])
             _write(self.inventory / "host_vars" / f"{name}.yml", {**reached, **member.variables})
             hosts[name] = None
         _write(self.inventory / "hosts.yml", {"pcs": {"hosts": hosts}})
@@ -160,7 +179,10 @@ def _model(member: fleet.Member, line: str, data: bytes) -> tuple[bytes, bytes, 
         return queried
     asked = module_arguments(data)
     if asked is None or not asked[0].endswith("windows_host.ps1"):
-        reply: dict[str, Any] = {"failed": True, "msg": f"a model PC answers windows_host only, not {asked and asked[0]}"}
+        reply: dict[str, Any] = {
+            "failed": True,
+            "msg": f"a model PC answers windows_host only, not {asked and asked[0]}",
+        }
     else:
         reply = model.answer(member.pc, asked[1])
     return json.dumps(reply).encode(), b"", 0

@@ -33,11 +33,23 @@ class Mitmproxy:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         host, _colon, port = self.address.rpartition(":")
-        command = [str(PROGRAM), "--listen-host", host, "--listen-port", port, "--mode", mode, "--ssl-insecure", "--quiet"]
+        command = [
+            str(PROGRAM),
+            "--listen-host",
+            host,
+            "--listen-port",
+            port,
+            "--mode",
+            mode,
+            "--ssl-insecure",
+            "--quiet",
+        ]
         command += ["--set", f"confdir={self._folder}", "--set", "keep_host_header=true"]
         self._log = (self._folder / "output").open("wb")
         environment = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=environment)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=environment
+        )
         try:
             self._wait(host, int(port))
         except BaseException:
@@ -47,7 +59,12 @@ class Mitmproxy:
     def __enter__(self) -> Mitmproxy:
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     @property

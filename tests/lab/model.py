@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A PC that answers from Python: what windows_host documents, over the same state as the PowerShell stand-ins."""
+"""A PC that answers from Python: what windows_host documents, from the state that the PowerShell stand-ins use.
+
+Tests put the same questions to both (tests/integration/windows_host_questions.py).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tests.lab.pc import (
     INTERNET,
@@ -25,13 +28,20 @@ from tests.lab.pc import (
     POLICY,
     PROFILE_LIST,
     RULES,
-    WINHTTP_KEYS,
     Pc,
     winhttp_blob,
 )
 
 DENIED = "Requested registry access is not allowed."
-TYPES = ("REG_SZ", "REG_EXPAND_SZ", "REG_MULTI_SZ", "REG_DWORD", "REG_QWORD", "REG_BINARY", "REG_NONE")
+TYPES = (
+    "REG_SZ",
+    "REG_EXPAND_SZ",
+    "REG_MULTI_SZ",
+    "REG_DWORD",
+    "REG_QWORD",
+    "REG_BINARY",
+    "REG_NONE",
+)
 USER_SID = re.compile(r"S-1-(5-21|12-1)-[0-9-]+")
 
 
@@ -40,10 +50,18 @@ class OperationError(Exception):
 
 
 def answer(pc: Pc, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what windows_host would, and change the PC's state where it is told to."""
-    states = _operate(pc, arguments.get("operations") or [], bool(arguments.get("_ansible_check_mode")))
-    packed = base64.b64encode(gzip.compress(json.dumps(_Reading(pc, arguments).snapshot()).encode())).decode()
-    return {"changed": any(state["state"] == "done" for state in states), "operations": states, "snapshot": packed}
+    """Return what windows_host would, and change the PC's state as the operations ask."""
+    states = _operate(
+        pc, arguments.get("operations") or [], bool(arguments.get("_ansible_check_mode"))
+    )
+    packed = base64.b64encode(
+        gzip.compress(json.dumps(_Reading(pc, arguments).snapshot()).encode())
+    ).decode()
+    return {
+        "changed": any(state["state"] == "done" for state in states),
+        "operations": states,
+        "snapshot": packed,
+    }
 
 
 class _Reading:
@@ -60,7 +78,9 @@ class _Reading:
         network = self.state.get("network")
         if network is None:
             self.errors["network"] = "Der Remoteprozeduraufruf ist fehlgeschlagen."
-        build = self.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"]["values"]["CurrentBuildNumber"][1]
+        build = self.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"][
+            "values"
+        ]["CurrentBuildNumber"][1]
         files = self._files()
         return {
             "version": 1,
@@ -77,24 +97,56 @@ class _Reading:
             "users": users,
             "files": files,
             "network": network,
+            "hosts_file": self._hosts(),
+            "addresses": list(self.state["addresses"]),
             "services": dict(self.state["services"]),
             "firewall_products": [
-                {"name": product["name"], "enabled": {1: True, 0: False}.get(product["product_state"] >> 12 & 15)}
+                {
+                    "name": product["name"],
+                    "enabled": {1: True, 0: False}.get(product["product_state"] >> 12 & 15),
+                }
                 for product in self.state["firewall_products"] or ()
             ],
+            **self._firewall_parts(),
             "probes": self._probes(users),
         }
 
+    def _firewall_parts(self) -> dict[str, Any]:
+        """Return what the firewall's service and the network say of themselves."""
+        parts: dict[str, Any] = {
+            "registered_firewalls": self.state["registered_firewalls"],
+            "networks": self.state["networks"],
+            "firewall_service": None,
+        }
+        if self.state["registered_firewalls"] is None:
+            self.errors["registered_firewalls"] = "Klasse nicht registriert"
+        if "networks" in self.state["faults"]:
+            parts["networks"] = None
+            self.errors["networks"] = "Zugriff verweigert"
+        if self.state.get("network") is None:
+            self.errors["firewall_service"] = "Der Remoteprozeduraufruf ist fehlgeschlagen."
+            return parts
+        values = len(self.state["registry"].get(RULES, {"values": {}})["values"])
+        rules = self.state["service_rules"]
+        parts["firewall_service"] = {
+            "rules": values if rules is None else rules,
+            "values": values,
+            "modify_state": self.state["modify_state"],
+        }
+        return parts
+
     def _read(self, path: str, source: str, depth: int) -> None:
-        nowhere = self._nowhere(path)
-        if nowhere:
-            self.found[path] = {"state": "unreadable", "error": nowhere}
+        error = self._path_error(path)
+        if error:
+            self.found[path] = {"state": "unreadable", "error": error}
             return
         prefix = source.lower() + "\\"
         known = self.keys.get(source.lower())
         below = list(
             dict.fromkeys(
-                name[len(source) + 1 :].split("\\")[0] for lower, (name, _key) in self.keys.items() if lower.startswith(prefix)
+                name[len(source) + 1 :].split("\\")[0]
+                for lower, (name, _key) in self.keys.items()
+                if lower.startswith(prefix)
             )
         )
         if known is None and not below:
@@ -109,12 +161,16 @@ class _Reading:
             for name in below:
                 self._read(f"{path}\\{name}", f"{source}\\{name}", depth - 1)
 
-    def _nowhere(self, path: str) -> str:
+    def _path_error(self, path: str) -> str:
         """Return why there can be no such path, or an empty string."""
         root, sid = [*path.split("\\"), ""][:2]
         if root not in ("HKLM", "HKU"):
-            return f"{path}: only HKLM and HKU are known"
-        if root == "HKU" and sid not in dict(profiles(self.state)) and not hive(self.state, sid, ""):
+            return f"{path}: the path must begin with HKLM or HKU"
+        if (
+            root == "HKU"
+            and sid not in dict(profiles(self.state))
+            and not hive(self.state, sid, "")
+        ):
             return f"{sid}: there is no such profile"
         return ""
 
@@ -123,16 +179,28 @@ class _Reading:
         for sid, profile in profiles(self.state):
             name = "" if sid == "default" else profile.rpartition("\\")[2]
             here = any(user["sid"] == sid and user["logged_on"] for user in self.state["users"])
-            user = {"sid": sid, "name": name, "profile": profile, "hive": "unavailable", "logged_on": here, "error": ""}
+            user = {
+                "sid": sid,
+                "name": name,
+                "profile": profile,
+                "hive": "unavailable",
+                "logged_on": here,
+                "error": "",
+            }
             root = hive(self.state, sid, profile)
             if not self.asked.get("user_registry"):
-                user["error"] = "no key of it was asked for"
+                user["error"] = "no key was requested"
             elif root is None:
+                user["hive"] = "missing"
                 user["error"] = rf'Der Pfad "{profile}\NTUSER.DAT" kann nicht gefunden werden.'
             else:
                 user["hive"] = "loaded" if root.startswith("HKU") else "file"
                 for key in self.asked.get("user_registry") or ():
-                    self._read(rf"HKU\{sid}\{key['path']}", rf"{root}\{key['path']}", int(key.get("depth", 0)))
+                    self._read(
+                        rf"HKU\{sid}\{key['path']}",
+                        rf"{root}\{key['path']}",
+                        int(key.get("depth", 0)),
+                    )
             users.append(user)
         return users
 
@@ -145,12 +213,16 @@ class _Reading:
                 wanted[expand(self.state, path)] = None
         names = [re.escape(name) for name in self.asked.get("named_files") or ()]
         if names:
-            pattern = re.compile(rf'(?:^|[=|"])([^=|"]*\\(?:{"|".join(names)}))(?=$|[|"])', re.IGNORECASE)
+            pattern = re.compile(
+                rf'(?:^|[=|"])([^=|"]*\\(?:{"|".join(names)}))(?=$|[|"])', re.IGNORECASE
+            )
             for key in self.found.values():
                 for kind, data in key.get("values", {}).values():
                     if kind in ("REG_SZ", "REG_EXPAND_SZ"):
                         paths = (expand(self.state, match) for match in pattern.findall(data))
-                        wanted.update(dict.fromkeys(path for path in paths if re.match(r"[A-Za-z]:\\", path)))
+                        wanted.update(
+                            dict.fromkeys(path for path in paths if re.match(r"[A-Za-z]:\\", path))
+                        )
         folded: dict[str, str] = {}
         for path in wanted:
             folded.setdefault(path.lower(), path)
@@ -158,45 +230,51 @@ class _Reading:
         found = []
         for lower, path in folded.items():
             file = known.get(lower)
-            record = {"path": path, "state": "missing", "version": "", "size": 0, "error": ""}
+            record = {
+                "path": path,
+                "state": "missing",
+                "version": "",
+                "size": 0,
+                "error": "",
+                "head": "",
+            }
             if file is not None:
-                record |= {"state": "present", "version": file["version"], "size": file["size"]}
+                record |= {
+                    "state": "present",
+                    "version": file["version"],
+                    "size": file["size"],
+                    "head": file.get("head", ""),
+                }
             found.append(record)
         return found
+
+    def _hosts(self) -> list[str] | None:
+        """Return the lines of the hosts file that name a server to be probed."""
+        if self.state.get("hosts") is None:
+            self.errors["hosts_file"] = "Der Pfad kann nicht gefunden werden."
+            return None
+        names = {urlsplit(probe["url"]).hostname for probe in self.asked.get("probes") or ()}
+        lines = []
+        for line in self.state["hosts"]:
+            words = line.partition("#")[0].split()
+            if names.intersection(word.lower().rstrip(".") for word in words[1:]):
+                lines.append(" ".join(words))
+        return lines
 
     def _probes(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
         probes = [dict(probe) for probe in self.asked.get("probes") or ()]
         for probe in probes:
-            if probe.get("ways") is None:
-                probe["ways"] = list(dict.fromkeys(self._ways(users, str(probe["url"]))))
+            if probe.get("proxies") is None:
+                probe["proxies"] = guess_proxies(self.found, users, str(probe["url"]))
         found: list[dict[str, Any]] = prober(self.state["names"]).probe_all(
-            [probe for probe in probes if probe["ways"]], float(self.asked.get("probe_timeout") or 10)
+            [probe for probe in probes if probe["proxies"]],
+            float(self.asked.get("probe_timeout") or 10),
         )
         return found
 
-    def _ways(self, users: list[dict[str, Any]], url: str) -> list[str]:
-        """Work the ways out as .NET Framework does, from the blobs alone."""
-        per_user = self.found.get(INTERNET_POLICY, {}).get("values", {}).get("ProxySettingsPerUser")
-        readable = [user for user in users if user["hive"] != "unavailable"]
-        people = [user for user in readable if user["sid"] != "default"]
-        chosen = [user for user in people if user["logged_on"]] or people or readable
-        paths = [MACHINE_INTERNET] if per_user and per_user[1] == 0 else [rf"HKU\{user['sid']}\{INTERNET}" for user in chosen]
-        ways = []
-        for path in paths:
-            # The request spells the machine's key in its own way.
-            key: dict[str, Any] = next(
-                (key for name, key in self.found.items() if name.lower() == (path + r"\Connections").lower()), {}
-            )
-            blob = key.get("values", {}).get("DefaultConnectionSettings")
-            flags, proxy, bypass = _settings(base64.b64decode(blob[1])) if blob else (0, "", "")
-            if flags & 4:
-                continue
-            ways.append(_select(proxy, bypass, url) if flags & 2 else "")
-        return ways
-
 
 class Sockets:
-    """Python's sockets, but names are those of a PC's state: nobody outside is asked for one."""
+    """Python's sockets with the names of a PC's state: no name service is asked."""
 
     ERRORS: ClassVar = {11001: socket.EAI_NONAME, 11002: socket.EAI_AGAIN, 11004: socket.EAI_NODATA}
     """What Windows' numbers of errors are here."""
@@ -209,7 +287,11 @@ class Sockets:
 
     def getaddrinfo(self, host: str, *words: Any, **more: Any) -> list[Any]:
         """Return what the state says of a name: addresses, the number of an error, or ("hang") nothing for a while."""
-        known = [host] if re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", host) else self._names.get(host, 11001)
+        known = (
+            [host]
+            if re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", host)
+            else self._names.get(host, 11001)
+        )
         if known == "hang":
             time.sleep(15)
             return []
@@ -255,7 +337,33 @@ def expand(state: Mapping[str, Any], text: str) -> str:
     return re.sub(r"%([^%]+)%", lambda match: str(known.get(match[1].lower(), match[0])), text)
 
 
+def guess_proxies(
+    registry: Mapping[str, Any], users: Sequence[Mapping[str, Any]], url: str
+) -> list[str]:
+    """Return the distinct proxies for a URL as windows_host guesses them, from what was read of a PC."""
+    keys = {path.lower(): key.get("values", {}) for path, key in registry.items()}
+    policy = keys.get(INTERNET_POLICY.lower(), {}).get("ProxySettingsPerUser")
+    users = [user for user in users if user["hive"] in ("loaded", "file")]
+    users = [user for user in users if user["sid"] != "default"] or users
+    users = [user for user in users if user["logged_on"]] or users
+    paths = [rf"HKU\{user['sid']}\{INTERNET}" for user in users]
+    if policy is not None and policy[1] == 0:
+        paths = [MACHINE_INTERNET]
+    proxies = []
+    for path in paths:
+        blob = keys.get(rf"{path}\Connections".lower(), {}).get("DefaultConnectionSettings")
+        try:
+            flags, proxy, bypass = _settings(base64.b64decode(blob[1])) if blob else (0, "", "")
+            if flags & 4:
+                continue
+            proxies.append(_select(proxy, bypass, url) if flags & 2 else "")
+        except (ValueError, struct.error):
+            continue
+    return list(dict.fromkeys(proxies))
+
+
 def _settings(raw: bytes) -> tuple[int, str, str]:
+    """Return flags, proxies and bypass list of WinINET's blob."""
     (flags,) = struct.unpack_from("<I", raw, 8)
     (length,) = struct.unpack_from("<I", raw, 12)
     proxy = raw[16 : 16 + length].decode("latin-1")
@@ -264,27 +372,51 @@ def _settings(raw: bytes) -> tuple[int, str, str]:
 
 
 def _select(proxy: str, bypass: str, url: str) -> str:
-    """Read both lists as .NET Framework does (reference source, WebProxyDataBuilder): semicolons, and no port that is the scheme's own."""
+    """Return the proxy for a URL as .NET Framework reads both lists, "" for none.
+
+    Source: .NET reference source, WebProxyDataBuilder and WebProxy.IsBypassed. Semicolons separate,
+    and the scheme's own port does not count. Raises ValueError where .NET Framework cannot read the list.
+    """
     parts = urlsplit(url)
-    own = {"http": 80, "https": 443}[parts.scheme]
-    server = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port not in (None, own) else "")
-    for entry in filter(None, (entry.strip() for entry in bypass.split(";"))):
-        if entry == "<local>":
-            if "." not in str(parts.hostname):
-                return ""
-            continue
-        match = re.fullmatch(r"(.*://)?([^:]*)(:\d{1,5})?", entry)
-        scheme, name, port = match.groups() if match else ("", entry, "")
-        wanted = (re.escape(scheme) if scheme else "(.*://)?") + re.escape(name) + (port or r"(:\d{1,5})?")
-        if re.fullmatch(wanted.replace(r"\*", ".*"), server, re.IGNORECASE):
-            return ""
+    if _is_bypassed(parts, bypass):
+        return ""
+    proxy = proxy.strip()
     if "=" in proxy:
-        named = dict(re.split(r"\s*=\s*", entry.strip()) for entry in proxy.split(";") if entry.strip())
+        named = {}
+        for entry in filter(None, map(str.strip, proxy.split(";"))):
+            scheme, server = re.split(r"\s*=\s*", entry)
+            named[scheme.lower()] = server
         proxy = named.get(parts.scheme, "")
     if not proxy:
         return ""
     address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    return f"{address.hostname}:{address.port or 80}"
+    return f"{_bracketed(address.hostname)}:{address.port or 80}"
+
+
+def _is_bypassed(parts: SplitResult, bypass: str) -> bool:
+    host = _bracketed(parts.hostname)
+    if host in ("localhost", "127.0.0.1", "[::1]"):
+        return True
+    default = {"http": 80, "https": 443}[parts.scheme]
+    server = f"{parts.scheme}://{host}"
+    if parts.port not in (None, default):
+        server += f":{parts.port}"
+    for entry in filter(None, map(str.strip, bypass.split(";"))):
+        if entry.lower() == "<local>":
+            if not re.search("[.:]", host):
+                return True
+            continue
+        match = re.fullmatch(r"(.*://)?([^:]*)(:\d{1,5})?", entry)
+        scheme, name, port = match.groups() if match else ("", entry, "")
+        pattern = re.escape(scheme) if scheme else "(.*://)?"
+        pattern += re.escape(name) + (port or r"(:\d{1,5})?")
+        if re.fullmatch(pattern.replace(r"\*", ".*"), server, re.IGNORECASE):
+            return True
+    return False
+
+
+def _bracketed(host: str | None) -> str:
+    return f"[{host}]" if host and ":" in host else str(host)
 
 
 def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str, str]]:
@@ -292,7 +424,10 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
     if check:
         return states
     undo: list[tuple[int, str, dict[str, Any]]] = []
+    failed: set[str] = set()
     for at, step in enumerate(steps):
+        if step.get("unit") in failed:
+            continue
         earlier = json.loads(json.dumps(pc.state["registry"]))
         try:
             _perform(pc.state, step)
@@ -302,13 +437,14 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
             pc.state["registry"] = earlier
             states[at] = {"state": "failed", "error": str(error)}
             unit = step.get("unit")
+            if unit:
+                failed.add(unit)
             belonging = [entry for entry in undo if unit and entry[1] == unit]
             if belonging:
                 # The steps of a unit follow each other, so the first one's earlier state is the unit's.
                 pc.state["registry"] = belonging[0][2]
                 for index, _unit, _earlier in belonging:
                     states[index]["state"] = "restored"
-            break
     return states
 
 
@@ -316,24 +452,26 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
     registry, faults = state["registry"], state["faults"]
     do = step["do"]
     if do == "set_registry_values":
-        path = _place(state, step["path"])
+        path = _find_key(state, step["path"])
         for name, *value in step["values"]:
             if not value:
                 if path in registry:
-                    registry[path]["values"].pop(_spelled(registry[path]["values"], name), None)
+                    registry[path]["values"].pop(_find_value(registry[path]["values"], name), None)
                 continue
             fault = faults.get(f"set_registry_value:{name}")
             if fault:
                 raise OperationError(f"{fault} [IOException]")
             if value[0] not in TYPES:
-                raise OperationError(f"{value[0]}: values of this type are not written")
+                raise OperationError(f"{value[0]}: this type is not supported")
             values = registry.setdefault(path, {"values": {}})["values"]
-            values[_spelled(values, name)] = value
+            values[_find_value(values, name)] = value
     elif do == "set_winhttp_proxy":
         if "netsh" in faults:
-            raise OperationError("netsh winhttp ended with exit code 1")
-        for key in WINHTTP_KEYS:
-            registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = winhttp_blob(step["server"], step["bypass"])
+            raise OperationError("netsh winhttp failed with exit code 1")
+        for view, version in state["netsh"].items():
+            key = rf"HKLM\{view}\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
+            blob = winhttp_blob(step["server"], step["bypass"], version)
+            registry.setdefault(key, {"values": {}})["values"]["WinHttpSettings"] = blob
     elif do == "set_firewall_rule":
         _set_rule(state, step["rule"])
     elif do == "remove_firewall_rule":
@@ -341,7 +479,7 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
         fault = faults.get(f"remove_firewall_rule:{step['id']}")
         if fault:
             raise OperationError(f"Zugriff verweigert [{fault},Remove-NetFirewallRule]")
-        values.pop(_spelled(values, step["id"]), None)
+        values.pop(_find_value(values, step["id"]), None)
     elif do == "allow_multicast_answers":
         key = {"Private": "StandardProfile"}.get(step["profile"], f"{step['profile']}Profile")
         values = registry.setdefault(rf"{POLICY}\{key}", {"values": {}})["values"]
@@ -355,9 +493,16 @@ def _set_rule(state: dict[str, Any], rule: Mapping[str, Any]) -> None:
     if fault:
         raise OperationError(f"Zugriff verweigert [{fault},New-NetFirewallRule]")
     version = state["registry"][POLICY]["values"]["PolicyVersion"][1] & 0xFF
-    tokens = [f"v2.{version}", "Action=Allow", "Active=TRUE", f"Dir={'In' if rule['direction'] == 'Inbound' else 'Out'}"]
+    tokens = [
+        f"v2.{version}",
+        "Action=Allow",
+        "Active=TRUE",
+        f"Dir={'In' if rule['direction'] == 'Inbound' else 'Out'}",
+    ]
     tokens.append(f"Protocol={6 if rule['protocol'] == 'TCP' else 17}")
-    tokens += [f"Profile={name}" for name in ("Domain", "Private", "Public") if name in rule["profiles"]]
+    tokens += [
+        f"Profile={name}" for name in ("Domain", "Private", "Public") if name in rule["profiles"]
+    ]
     addresses = rule.get("remote_addresses", [])
     tokens += [f"RA4={address}" for address in addresses if ":" not in address]
     tokens += [f"RA6={address}" for address in addresses if ":" in address or address.isalpha()]
@@ -365,17 +510,17 @@ def _set_rule(state: dict[str, Any], rule: Mapping[str, Any]) -> None:
     tokens += [f"Desc={rule['description']}"] if rule["description"] else []
     tokens += [f"EmbedCtxt={rule['group']}"] if rule["group"] else []
     values = state["registry"][RULES]["values"]
-    known = _spelled(values, rule["id"])
+    known = _find_value(values, rule["id"])
     values.pop(known, None)
-    values.pop(_spelled(values, f"{rule['id']}-new"), None)
+    values.pop(_find_value(values, f"{rule['id']}-new"), None)
     values[rule["id"]] = ["REG_SZ", "|".join([*tokens, ""])]
 
 
-def _spelled(values: Mapping[str, Any], name: str) -> str:
+def _find_value(values: Mapping[str, Any], name: str) -> str:
     return next((known for known in values if known.lower() == name.lower()), name)
 
 
-def _place(state: Mapping[str, Any], path: str) -> str:
+def _find_key(state: Mapping[str, Any], path: str) -> str:
     """Return the key as the state spells it; of a user whose hive is not loaded, in the file."""
     parts = path.split("\\", 2)
     if parts[0] == "HKU":

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The network around the PCs, on loopback: the vendor's servers, proxies, and somebody who opens TLS on the way."""
+"""The network around the PCs, on loopback: the vendor's servers, proxies, and an interceptor of TLS."""
 
 from __future__ import annotations
 
@@ -42,10 +42,14 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self.context = context
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     @property
     def port(self) -> int:
@@ -58,7 +62,7 @@ class Server(ThreadingHTTPServer):
         return f"127.0.0.1:{self.port}"
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands in the connection's own thread, so that a silent client keeps nobody waiting."""
+        """Shake hands in the connection's own thread, so that a silent client keeps no other waiting."""
         request.settimeout(30)
         if self.context is not None:
             try:
@@ -90,9 +94,14 @@ class Handler(BaseHTTPRequestHandler):
         """Send a whole answer in one write."""
         self.wfile.write(self.packet(status, headers, body))
 
-    def packet(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
+    def packet(
+        self, status: int, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> bytes:
         """Return a whole answer as it goes over the wire."""
-        lines = [f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}", f"Content-Length: {len(body)}"]
+        lines = [
+            f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}",
+            f"Content-Length: {len(body)}",
+        ]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
@@ -115,7 +124,9 @@ def proxy_handler(upstream: Callable[[str, int], str | None], login: str = "") -
             taken = self.headers.get("Proxy-Authorization") == f"{login} {LOGIN}"
             if login and not taken:
                 self.close_connection = True
-                self.answer(407, {"Proxy-Authenticate": login, "Connection": "close"}, b"login, please")
+                self.answer(
+                    407, {"Proxy-Authenticate": login, "Connection": "close"}, b"login, please"
+                )
             return bool(login) and not taken
 
         def do_CONNECT(self) -> None:
@@ -146,7 +157,11 @@ def proxy_handler(upstream: Callable[[str, int], str | None], login: str = "") -
             try:
                 far.request("GET", asked.path or "/", headers={"Host": asked.netloc})
                 got = far.getresponse()
-                self.answer(got.status, {"Content-Type": got.headers["Content-Type"], "Via": "1.1 lab"}, got.read())
+                self.answer(
+                    got.status,
+                    {"Content-Type": got.headers["Content-Type"], "Via": "1.1 lab"},
+                    got.read(),
+                )
             except OSError:
                 self.answer(502)
             finally:
@@ -156,7 +171,7 @@ def proxy_handler(upstream: Callable[[str, int], str | None], login: str = "") -
 
 
 def relay(near: socket.socket, far: socket.socket) -> None:
-    """Carry bytes both ways until one side ends or nobody says anything for half a minute."""
+    """Carry bytes both ways until one side ends or both are silent for half a minute."""
     while True:
         readable, _w, _x = select.select([near, far], [], [], 30)
         for one in readable:
@@ -183,18 +198,30 @@ class Network:
         self.winrm_pem = company.issue(folder / "winrm.pem", ["localhost"])
         names = list(VENDOR)
         self.https = Server(
-            Vendor, server_context(root.intermediate("Lab Issuing CA").issue(folder / "vendor.pem", names, logged=True))
+            Vendor,
+            server_context(
+                root.intermediate("Lab Issuing CA").issue(folder / "vendor.pem", names, logged=True)
+            ),
         )
         self.http = Server(Vendor)
-        self.inspected = Server(Vendor, server_context(inspector.issue(folder / "inspected.pem", names, chain="whole")))
+        self.inspected = Server(
+            Vendor, server_context(inspector.issue(folder / "inspected.pem", names, chain="whole"))
+        )
         self.proxy = Server(proxy_handler(self._upstream))
         self.negotiate_proxy = Server(proxy_handler(self._upstream, "Negotiate"))
         self.basic_proxy = Server(proxy_handler(self._upstream, 'Basic realm="lab"'))
-        # Bound and not listening: nobody answers there, and nobody else can take the port meanwhile.
+        # Bound and not listening: no answer comes from there, and no other program can take the port.
         self._closed = socket.socket()
         self._closed.bind(("127.0.0.1", 0))
-        self.nobody = f"127.0.0.1:{self._closed.getsockname()[1]}"
-        self._servers = (self.https, self.http, self.inspected, self.proxy, self.negotiate_proxy, self.basic_proxy)
+        self.closed = f"127.0.0.1:{self._closed.getsockname()[1]}"
+        self._servers = (
+            self.https,
+            self.http,
+            self.inspected,
+            self.proxy,
+            self.negotiate_proxy,
+            self.basic_proxy,
+        )
 
     def _upstream(self, host: str, port: int) -> str | None:
         if host not in VENDOR:
@@ -208,7 +235,7 @@ class Network:
         table = {name: {"address": https or self.https.address} for name in secure}
         table |= {name: {"address": self.http.address} for name in plain}
         if down:
-            table[down] = {"address": self.nobody}
+            table[down] = {"address": self.closed}
         return table
 
     def stop(self) -> None:

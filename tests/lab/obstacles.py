@@ -21,7 +21,11 @@ class Portal(Handler):
 
     def do_GET(self) -> None:
         """Send to the page."""
-        self.answer(302, {"Location": "http://login.hotel.example/?from=here", "Content-Type": "text/html"}, b"")
+        self.answer(
+            302,
+            {"Location": "http://login.hotel.example/?from=here", "Content-Type": "text/html"},
+            b"",
+        )
 
 
 class Network511(Handler):
@@ -37,7 +41,11 @@ class BlockPage(Handler):
 
     def do_GET(self) -> None:
         """Answer with the page."""
-        self.answer(200, {"Content-Type": "text/html; charset=utf-8"}, PAGE % (b"Blocked", b"Category: software updates"))
+        self.answer(
+            200,
+            {"Content-Type": "text/html; charset=utf-8"},
+            PAGE % (b"Blocked", b"Category: software updates"),
+        )
 
 
 class Forbidding(Handler):
@@ -45,7 +53,11 @@ class Forbidding(Handler):
 
     def do_GET(self) -> None:
         """Refuse."""
-        self.answer(403, {"Content-Type": "text/html"}, PAGE % (b"Access denied", b"Ask your administrator."))
+        self.answer(
+            403,
+            {"Content-Type": "text/html"},
+            PAGE % (b"Access denied", b"Ask your administrator."),
+        )
 
 
 class Unwell(Handler):
@@ -57,10 +69,10 @@ class Unwell(Handler):
 
 
 class Altering(Handler):
-    """Somebody who sends another document in the place of the vendor's."""
+    """A server that sends another document instead of the vendor's."""
 
     def do_GET(self) -> None:
-        """Answer with a document that nobody asked for."""
+        """Answer with another document."""
         self.answer(200, {"Content-Type": "application/xml"}, b'<?xml version="1.0"?><Other/>')
 
 
@@ -82,7 +94,9 @@ class Listener:
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                threading.Thread(target=self._one, args=(self._socket.accept()[0],), daemon=True).start()
+                threading.Thread(
+                    target=self._one, args=(self._socket.accept()[0],), daemon=True
+                ).start()
 
     def _one(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
@@ -91,8 +105,10 @@ class Listener:
 
 
 def dropping(stack: contextlib.ExitStack, host: str = "127.0.0.1", port: int = 0) -> str:
-    """Return an address at which nobody is let in any more: Linux drops what asks for it, as a firewall does."""
-    listening = stack.enter_context(contextlib.closing(socket.create_server((host, port), backlog=0)))
+    """Return an address that accepts no more connections: Linux drops what asks for it, as a firewall does."""
+    listening = stack.enter_context(
+        contextlib.closing(socket.create_server((host, port), backlog=0))
+    )
     for _caller in range(3):
         caller = stack.enter_context(contextlib.closing(socket.socket()))
         caller.setblocking(False)

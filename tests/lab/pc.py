@@ -20,9 +20,22 @@ PROFILE_LIST = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList"
 INTERNET = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 MACHINE_INTERNET = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings"
 INTERNET_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings"
-WINHTTP_KEYS = (
-    MACHINE_INTERNET + r"\Connections",
-    r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings\Connections",
+MACHINE_INTERNET_32 = (
+    r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings"
+)
+WINHTTP_KEYS = (MACHINE_INTERNET + r"\Connections", MACHINE_INTERNET_32 + r"\Connections")
+NETSH = {"SOFTWARE": 0x28, r"SOFTWARE\WOW6432Node": 0x18}
+"""The keys that netsh winhttp writes, and the version of the blob in each.
+
+Sources differ, so tests take the state's ``netsh`` from NETSH_VARIANTS: dumps of administrators have
+0x28 in the key of 64-bit programs, Microsoft's page on WinHTTP by Group Policy has 0x18 there, and
+on Windows 7 the key of 32-bit programs was left alone.
+"""
+NETSH_VARIANTS = (
+    NETSH,
+    {"SOFTWARE": 0x18, r"SOFTWARE\WOW6432Node": 0x18},
+    {"SOFTWARE": 0x28},
+    {"SOFTWARE": 0x18},
 )
 USER = "S-1-5-21-1004336348-1177238915-682003330-1001"
 FOLDER = r"C:\Program Files (x86)\ETS6"
@@ -41,17 +54,24 @@ ENVIRONMENT = {
 Wire = list[Any]
 
 
-def connection_blob(flags: int, proxy: str = "", bypass: str = "", pac_url: str = "", counter: int = 7) -> Wire:
+def connection_blob(
+    flags: int,
+    proxy: str = "",
+    bypass: str = "",
+    pac_url: str = "",
+    counter: int = 7,
+    version: int = 0x46,
+) -> Wire:
     """Return WinINET's blob, as REG_BINARY."""
-    raw = struct.pack("<III", 0x46, counter, flags)
+    raw = struct.pack("<III", version, counter, flags)
     for text in (proxy, bypass, pac_url):
         raw += struct.pack("<I", len(text)) + text.encode("ascii")
     return ["REG_BINARY", base64.b64encode(raw + bytes(32)).decode()]
 
 
-def winhttp_blob(server: str = "", bypass: str = "") -> Wire:
+def winhttp_blob(server: str = "", bypass: str = "", version: int = 0x28) -> Wire:
     """Return WinHTTP's blob, as REG_BINARY."""
-    raw = struct.pack("<III", 0x18, 0, 3 if server else 1)
+    raw = struct.pack("<III", version, 0, 3 if server else 1)
     for text in (server, bypass):
         raw += struct.pack("<I", len(text)) + text.encode("ascii")
     return ["REG_BINARY", base64.b64encode(raw).decode()]
@@ -67,27 +87,49 @@ class Pc:
             "environment": dict(ENVIRONMENT),
             "drives": ["C:", "D:"],
             "network": ["private"],
+            "addresses": ["192.0.2.7"],
             "services": {"MpsSvc": "Running", "BFE": "Running"},
             "firewall_products": [],
+            "registered_firewalls": [],
+            "networks": [
+                {"interface": "Ethernet", "index": 5, "name": "office", "category": "private"}
+            ],
+            "service_rules": None,
+            "modify_state": 0,
             "users": [{"sid": USER, "profile": r"C:\Users\knx", "logged_on": True}],
             "files": {},
+            "hosts": ["# Copyright (c) 1993-2009 Microsoft Corp."],
             "faults": {},
+            "netsh": dict(NETSH),
             "names": {},
             "registry": {},
         }
-        self.set(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", CurrentBuildNumber=["REG_SZ", "22631"])
+        self.set(
+            r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion",
+            CurrentBuildNumber=["REG_SZ", "22631"],
+        )
         self.set(POLICY, PolicyVersion=["REG_DWORD", 0x0220])
-        self.set(RULES, **{key: ["REG_SZ", text] for key, text in rules.ordinary(rule_count, name).items()})
+        self.set(
+            RULES,
+            **{key: ["REG_SZ", text] for key, text in rules.ordinary(rule_count, name).items()},
+        )
         for profile in ("DomainProfile", "StandardProfile", "PublicProfile"):
-            self.set(rf"{POLICY}\{profile}", EnableFirewall=["REG_DWORD", 1], DisableNotifications=["REG_DWORD", 0])
+            self.set(
+                rf"{POLICY}\{profile}",
+                EnableFirewall=["REG_DWORD", 1],
+                DisableNotifications=["REG_DWORD", 0],
+            )
         self.set(PROFILE_LIST, Default=["REG_EXPAND_SZ", r"%SystemDrive%\Users\Default"])
-        self.set(rf"{PROFILE_LIST}\S-1-5-18", ProfileImagePath=["REG_EXPAND_SZ", r"%SystemRoot%\system32\config\systemprofile"])
+        self.set(
+            rf"{PROFILE_LIST}\S-1-5-18",
+            ProfileImagePath=["REG_EXPAND_SZ", r"%SystemRoot%\system32\config\systemprofile"],
+        )
         self.set(rf"{PROFILE_LIST}\{USER}", ProfileImagePath=["REG_EXPAND_SZ", r"C:\Users\knx"])
         self.user_proxy(flags=1)
         self.set(rf"FILE\C:\Users\Default\NTUSER.DAT\{INTERNET}", ProxyEnable=["REG_DWORD", 0])
         self.set(MACHINE_INTERNET, EnableHttp1_1=["REG_DWORD", 1])
-        for key in WINHTTP_KEYS:
-            self.set(key, WinHttpSettings=winhttp_blob())
+        self.set(MACHINE_INTERNET_32, EnableHttp1_1=["REG_DWORD", 1])
+        self.winhttp_proxy("")
         self.install(FOLDER)
 
     def set(self, path: str, **values: Wire) -> None:
@@ -102,7 +144,10 @@ class Pc:
     def install(self, folder: str) -> None:
         """Put ETS6's programs into a folder."""
         for program in PROGRAMS:
-            self.state["files"][rf"{folder}\{program}.exe"] = {"version": "6.3.1.0", "size": 12345678}
+            self.state["files"][rf"{folder}\{program}.exe"] = {
+                "version": "6.3.1.0",
+                "size": 12345678,
+            }
 
     def uninstall(self) -> None:
         """Take ETS6's programs away."""
@@ -112,12 +157,19 @@ class Pc:
         """Add a rule to the local store."""
         self.set(RULES, **{rule[0]: ["REG_SZ", rule[1]]})
 
-    def allow_all(self, folder: str = FOLDER, profiles: tuple[str, ...] = ("Domain", "Private")) -> None:
+    def allow_all(
+        self, folder: str = FOLDER, profiles: tuple[str, ...] = ("Domain", "Private")
+    ) -> None:
         """Add the four allow rules, for programs in a folder."""
         for program in PROGRAMS:
             for protocol in ("TCP", "UDP"):
                 self.rule(
-                    rules.allow(rf"{folder}\{program}.exe", program.upper() if program.isupper() else program, protocol, profiles)
+                    rules.allow(
+                        rf"{folder}\{program}.exe",
+                        program.upper() if program.isupper() else program,
+                        protocol,
+                        profiles,
+                    )
                 )
 
     def user_proxy(self, flags: int, proxy: str = "", bypass: str = "", pac_url: str = "") -> None:
@@ -127,20 +179,25 @@ class Pc:
     def machine_proxy(self, proxy: str, bypass: str = "") -> None:
         """Give the machine a proxy that counts for everybody."""
         self.set(INTERNET_POLICY, ProxySettingsPerUser=["REG_DWORD", 0])
-        self._wininet(MACHINE_INTERNET, 3, proxy, bypass, "")
+        for path in (MACHINE_INTERNET, MACHINE_INTERNET_32):
+            self._wininet(path, 3, proxy, bypass, "")
 
     def winhttp_proxy(self, server: str, bypass: str = "") -> None:
-        """Give WinHTTP a proxy."""
-        for key in WINHTTP_KEYS:
-            self.set(key, WinHttpSettings=winhttp_blob(server, bypass))
+        """Give WinHTTP a proxy, as netsh does on this PC."""
+        for view, version in self.state["netsh"].items():
+            path = rf"HKLM\{view}\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
+            self.set(path, WinHttpSettings=winhttp_blob(server, bypass, version))
 
     def _wininet(self, path: str, flags: int, proxy: str, bypass: str, pac_url: str) -> None:
         blob = connection_blob(flags, proxy, bypass, pac_url)
         self.set(path + r"\Connections", DefaultConnectionSettings=blob, SavedLegacySettings=blob)
         plain: dict[str, Wire] = {"ProxyEnable": ["REG_DWORD", flags >> 1 & 1]}
-        for name, text in (("ProxyServer", proxy), ("ProxyOverride", bypass), ("AutoConfigURL", pac_url)):
+        for name, text in (("ProxyServer", proxy), ("ProxyOverride", bypass)):
             if text:
                 plain[name] = ["REG_SZ", text]
+        # Windows deletes this one where the script is off.
+        if pac_url and flags & 4:
+            plain["AutoConfigURL"] = ["REG_SZ", pac_url]
         self.set(path, **plain)
 
     def save(self, file: Path) -> None:

@@ -39,16 +39,27 @@ class Played:
 
     def finding(self, name: str, control: str) -> dict[str, Any]:
         """Return what a control says of a host."""
-        return next(finding for finding in self.host(name)["findings"] if finding["control"] == control)
+        return next(
+            finding for finding in self.host(name)["findings"] if finding["control"] == control
+        )
 
     def diff(self) -> list[str]:
         """Return the lines of all hosts' diffs, sorted, since hosts come in any order."""
         return sorted(line for line in self.output.splitlines() if line[:1] in ("+", "-", "@"))
 
 
-def play(lab: Lab, playbook: str, *words: str, reports: Path | None = None, folder: Path = ROOT) -> Played:
+def play(
+    lab: Lab, playbook: str, *words: str, reports: Path | None = None, folder: Path = ROOT
+) -> Played:
     """Run a playbook, given by its path or full name, in a folder, whose ansible.cfg counts. Reports go into the lab's folder."""
-    return run(playbook, "-i", str(lab.inventory), *words, reports=reports or lab.folder / "report", folder=folder)
+    return run(
+        playbook,
+        "-i",
+        str(lab.inventory),
+        *words,
+        reports=reports or lab.folder / "report",
+        folder=folder,
+    )
 
 
 def run(playbook: str, *words: str, reports: Path, folder: Path = ROOT) -> Played:

@@ -50,7 +50,9 @@ class Engine:
     def __init__(self, pc: Pc, dialect: str, folder: Path, saved: Callable[[], None]) -> None:
         """Start it. dialect is "5.1" or "7"; saved is called after the PC's state was read back. Raises FileNotFoundError without PowerShell."""
         self.pc, self._saved = pc, saved
-        self._place = tempfile.TemporaryDirectory(dir=folder, prefix=f"{pc.name}-", ignore_cleanup_errors=True)
+        self._place = tempfile.TemporaryDirectory(
+            dir=folder, prefix=f"{pc.name}-", ignore_cleanup_errors=True
+        )
         place = Path(self._place.name)
         self._state, self._errors = place / "state.json", place / "stderr"
         pc.save(self._state)
@@ -78,7 +80,9 @@ class Engine:
 
         The engine takes lines on several threads: without the wait a pipeline's input may pass its beginning, and the pipeline hangs.
         """
-        self._ask("Data", where, f"<Data Stream='Default' PSGuid='{where}'>{''.join(data.split())}</Data>")
+        self._ask(
+            "Data", where, f"<Data Stream='Default' PSGuid='{where}'>{''.join(data.split())}</Data>"
+        )
 
     def command(self, pipeline: str, data: str) -> None:
         """Begin a pipeline with its first fragment."""
@@ -91,7 +95,7 @@ class Engine:
             self._ask(line, pipeline, f"<{line} PSGuid='{pipeline}' />")
 
     def take(self, where: str, seconds: float) -> list[str]:
-        """Return the fragments of the pool or a pipeline that nobody has taken yet, in base64; none where none came in that time.
+        """Return the fragments of the pool or a pipeline that are not taken yet, in base64; none where none came in that time.
 
         Raises EngineError where none will come any more.
         """
@@ -128,7 +132,9 @@ class Engine:
             except (OSError, ValueError):
                 raise self._failure(f"PowerShell ended before {what}") from None
             with self._changed:
-                self._changed.wait_for(lambda: self._ended or self._acknowledged[answer] >= wanted, SECONDS)
+                self._changed.wait_for(
+                    lambda: self._ended or self._acknowledged[answer] >= wanted, SECONDS
+                )
                 if self._acknowledged[answer] < wanted:
                     raise self._failure(f"PowerShell did not acknowledge {what}")
 
@@ -166,7 +172,11 @@ class Engine:
                 self._saved()
 
     def _failure(self, what: str) -> EngineError:
-        errors = self._errors.read_text(encoding="utf-8", errors="replace")[-2000:] if self._errors.exists() else ""
+        errors = (
+            self._errors.read_text(encoding="utf-8", errors="replace")[-2000:]
+            if self._errors.exists()
+            else ""
+        )
         return EngineError(f"{what}:{self._unread} {errors}")
 
 
@@ -252,7 +262,9 @@ def _receive(engine: Engine, request: Request) -> tuple[int, str]:
     if not data:
         return 500, request.fault(OPERATION_TIMED_OUT)
     whose = f' CommandId="{name}"' if name else ""
-    streams = "".join(f'<rsp:Stream Name="stdout"{whose}>{fragments}</rsp:Stream>' for fragments in data)
+    streams = "".join(
+        f'<rsp:Stream Name="stdout"{whose}>{fragments}</rsp:Stream>' for fragments in data
+    )
     # A client of PSRP reads in the messages themselves whether a pipeline has ended.
     state = f'<rsp:CommandState{whose} State="{SHELL}/CommandState/Running"/>'
     return 200, request.reply(f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>")

@@ -24,9 +24,15 @@ def run(registry: Mapping[str, Any], line: str) -> tuple[bytes, bytes, int] | No
         return None
     key = match[1].lower()
     below = {_child(path, len(key)) for path in registry if path.lower().startswith(key + "\\")}
-    path, found = next(((path, found) for path, found in registry.items() if path.lower() == key), (match[1], None))
+    path, found = next(
+        ((path, found) for path, found in registry.items() if path.lower() == key), (match[1], None)
+    )
     if found is None and not below:
-        return b"", b"ERROR: The system was unable to find the specified registry key or value.\r\n", 1
+        return (
+            b"",
+            b"ERROR: The system was unable to find the specified registry key or value.\r\n",
+            1,
+        )
     values = found["values"].items() if found else ()
     lines = [
         "",
@@ -51,4 +57,6 @@ def _shown(kind: str, data: Any) -> str:
         return hex(data)
     if kind == "REG_MULTI_SZ":
         return r"\0".join(data)
-    return str(data) if kind in ("REG_SZ", "REG_EXPAND_SZ") else base64.b64decode(data).hex().upper()
+    return (
+        str(data) if kind in ("REG_SZ", "REG_EXPAND_SZ") else base64.b64decode(data).hex().upper()
+    )

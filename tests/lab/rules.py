@@ -38,7 +38,9 @@ def ordinary(count: int, seed: str) -> dict[str, str]:
         ]
         if protocol is not None:
             tokens.append(f"Protocol={protocol}")
-        tokens += [f"Profile={name}" for name in ("Domain", "Private", "Public") if dice.random() < 0.4]
+        tokens += [
+            f"Profile={name}" for name in ("Domain", "Private", "Public") if dice.random() < 0.4
+        ]
         if protocol in (6, 17) and dice.random() < 0.6:
             tokens.append(f"LPort={dice.randint(80, 65000)}")
         if protocol == 1:
@@ -55,9 +57,7 @@ def ordinary(count: int, seed: str) -> dict[str, str]:
         else:
             path = rf"c:\users\public\{vendor.lower()}\{part.lower()}.exe"
             tokens.append(f"App={path}")
-            rule_id = (
-                f"{'TCP' if protocol == 6 else 'UDP'} Query User{{{str(uuid.UUID(int=dice.getrandbits(128))).upper()}}}{path}"
-            )
+            rule_id = f"{'TCP' if protocol == 6 else 'UDP'} Query User{{{str(uuid.UUID(int=dice.getrandbits(128))).upper()}}}{path}"
         if dice.random() < 0.2:
             tokens.append(f"Svc={part.lower()}svc")
         tokens += [
@@ -70,7 +70,9 @@ def ordinary(count: int, seed: str) -> dict[str, str]:
     return rules
 
 
-def prompt_block(program: str, protocol: str, profiles: tuple[str, ...] = ("Public",)) -> tuple[str, str]:
+def prompt_block(
+    program: str, protocol: str, profiles: tuple[str, ...] = ("Public",)
+) -> tuple[str, str]:
     """Return id and text of the rule that a cancelled prompt leaves: the path is lower-cased, the name is the file's description."""
     path = program.lower()
     guid = str(uuid.uuid5(uuid.NAMESPACE_URL, path + protocol)).upper()
@@ -80,7 +82,9 @@ def prompt_block(program: str, protocol: str, profiles: tuple[str, ...] = ("Publ
     return f"{protocol} Query User{{{guid}}}{path}", text
 
 
-def allow(program: str, stem: str, protocol: str, profiles: tuple[str, ...] = ("Domain", "Private")) -> tuple[str, str]:
+def allow(
+    program: str, stem: str, protocol: str, profiles: tuple[str, ...] = ("Domain", "Private")
+) -> tuple[str, str]:
     """Return id and text of the rule that the collection makes, as New-NetFirewallRule writes it."""
     number = {"TCP": 6, "UDP": 17}[protocol]
     tokens = "".join(f"Profile={profile}|" for profile in profiles)
@@ -90,3 +94,13 @@ def allow(program: str, stem: str, protocol: str, profiles: tuple[str, ...] = ("
         "Desc=Made by the Ansible collection ets6.network. Changes by hand do not last.|EmbedCtxt=KNX ETS6|"
     )
     return f"ETS6-{stem.upper()}-{protocol}-In", text
+
+
+def block_list(rule_id: str, count: int) -> tuple[str, str]:
+    """Return id and text of a rule that blocks addresses of the internet, as IPBan writes them."""
+    dice = random.Random(count)
+    addresses = "".join(
+        f"RA4={dice.choice((45, 91, 141, 185))}.{dice.randint(0, 255)}.{dice.randint(0, 255)}.7|"
+        for _address in range(count)
+    )
+    return rule_id, f"v2.32|Action=Block|Active=TRUE|Dir=In|{addresses}Name=IPBan_Block_0|"

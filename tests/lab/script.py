@@ -54,7 +54,9 @@ def environment(pc: Pc, state: Path, dialect: str, folder: Path) -> dict[str, st
     return found | {"ETS6_LAB_PC": str(state), "PWSH_DIALECT": dialect, "TMPDIR": str(state.parent)}
 
 
-def run(pc: Pc, line: str, data: bytes, dialect: str, folder: Path, measured: Path | None = None) -> tuple[bytes, bytes, int]:
+def run(
+    pc: Pc, line: str, data: bytes, dialect: str, folder: Path, measured: Path | None = None
+) -> tuple[bytes, bytes, int]:
     """Run a command line as Ansible sends it, on a PC's state, and load the state that it leaves.
 
     dialect is "5.1" or "7". measured is the source whose breakpoints count in runspaces of its own, too. Returns standard output,
@@ -88,14 +90,23 @@ def _engine(pwsh: Path) -> Path:
     that runs already. On Windows it is, so that there is one process.
     """
     asked = [str(pwsh), "-NoProfile", "-NonInteractive", "-Command", "$PSHOME"]
-    home = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=True).stdout.strip()
+    home = subprocess.run(
+        asked, capture_output=True, text=True, timeout=SECONDS, check=True
+    ).stdout.strip()
     return Path(home) / "pwsh"
 
 
 def _words(line: str) -> list[str]:
     """Return the words after the program's name, with the stand-ins in the encoded command, in front of its first statement."""
     words = line.split()[1:]
-    at = next(number for number, word in enumerate(words) if re.fullmatch("-EncodedCommand", word, re.IGNORECASE)) + 1
+    at = (
+        next(
+            number
+            for number, word in enumerate(words)
+            if re.fullmatch("-EncodedCommand", word, re.IGNORECASE)
+        )
+        + 1
+    )
     command = base64.b64decode(words[at]).decode("utf-16-le")
     parameters = PARAMETERS.match(command)
     start = parameters.end() if parameters else 0

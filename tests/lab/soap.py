@@ -33,7 +33,9 @@ class Request:
     def parse(cls, body: bytes) -> Request:
         """Read a request's envelope."""
         envelope = ElementTree.fromstring(body)
-        action, message = (_text(envelope, f"{{{ADDRESSING}}}{name}") for name in ("Action", "MessageID"))
+        action, message = (
+            _text(envelope, f"{{{ADDRESSING}}}{name}") for name in ("Action", "MessageID")
+        )
         return cls(envelope, action, message, _text(envelope, f"{{{WSMAN}}}ResourceURI"))
 
     @property
@@ -59,7 +61,9 @@ class Request:
     def fault(self, code: str, text: str = "lab") -> str:
         """Return the envelope of a WSManFault with that code."""
         message = f"<f:Message>{escape(text)}</f:Message>"
-        detail = f'<f:WSManFault xmlns:f="{FAULT}" Code="{code}" Machine="lab">{message}</f:WSManFault>'
+        detail = (
+            f'<f:WSManFault xmlns:f="{FAULT}" Code="{code}" Machine="lab">{message}</f:WSManFault>'
+        )
         fault = (
             f"<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:TimedOut</s:Value></s:Subcode></s:Code>"
             f'<s:Reason><s:Text xml:lang="en-US">fault {code}</s:Text></s:Reason><s:Detail>{detail}</s:Detail></s:Fault>'

@@ -31,7 +31,7 @@ START_SECONDS = 20.0
 class Squid:
     """A squid process on a free port, with all its files in a folder of its own. The vendor's names lead to loopback.
 
-    denied is a server's name that it lets nobody reach.
+    denied is a server's name that it denies to every client.
     """
 
     def __init__(self, program: str, schemes: Iterable[str] = (), denied: str = "") -> None:
@@ -47,7 +47,14 @@ class Squid:
         configuration = self._write("squid.conf", self._configuration(schemes, denied))
         self._log = (self._folder / "output").open("wb")
         self._process = subprocess.Popen(
-            [program, "-N", "-n", f"ets6{self.address.rpartition(':')[2]}", "-f", str(configuration)],
+            [
+                program,
+                "-N",
+                "-n",
+                f"ets6{self.address.rpartition(':')[2]}",
+                "-f",
+                str(configuration),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -61,7 +68,12 @@ class Squid:
     def __enter__(self) -> Squid:
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def saw(self, request: str) -> bool:
@@ -86,7 +98,7 @@ class Squid:
         lines = [
             f"http_port {self.address}",
             f"hosts_file {folder}/hosts",
-            "dns_nameservers 127.0.0.1",  # the names that are not in the file are asked of nobody outside
+            "dns_nameservers 127.0.0.1",  # the names that are not in the file are not asked anywhere
             "dns_timeout 1 seconds",
             "pid_filename none",
             "logformat short %rm %ru %>Hs",
@@ -109,8 +121,14 @@ class Squid:
                 f"auth_param {scheme} {children}",
             ]
             if scheme in ("basic", "digest"):
-                lines.append(f"auth_param {scheme} realm Negotiate, NTLM")  # a realm that must not be taken for schemes
-        lines += ["acl login proxy_auth REQUIRED", "http_access allow login"] if wanted else ["http_access allow all"]
+                lines.append(
+                    f"auth_param {scheme} realm Negotiate, NTLM"
+                )  # a realm that must not be taken for schemes
+        lines += (
+            ["acl login proxy_auth REQUIRED", "http_access allow login"]
+            if wanted
+            else ["http_access allow all"]
+        )
         return "\n".join([*lines, "http_access deny all", ""])
 
     def _write(self, name: str, content: str) -> Path:
@@ -128,4 +146,6 @@ class Squid:
             time.sleep(0.05)
         told = (self._folder / "output").read_text(errors="replace")
         log = self._folder / "cache.log"
-        raise RuntimeError(f"squid did not start: {told}{log.read_text(errors='replace') if log.exists() else ''}")
+        raise RuntimeError(
+            f"squid did not start: {told}{log.read_text(errors='replace') if log.exists() else ''}"
+        )

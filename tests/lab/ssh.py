@@ -34,14 +34,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.lab import ssh_session
-from tests.lab.wsman import Execute, wrapper_bytes
+from tests.lab.wsman import BREAKS, Execute, wrapper_bytes
 
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 """Where root's sshd confines the part of it that talks to strangers. The package's service makes it when it starts."""
 BYTES_OF_TCP_INFO = struct.Struct("@120xQQ")
 """tcpi_bytes_acked and tcpi_bytes_received in struct tcp_info (linux/tcp.h)."""
-BREAKS = {"drops the answer": 0.0, "drops half-way": 0.5}
-"""Faults that end the connection when a command's output is due, and how much of that output goes out before."""
 SECONDS_TO_LOG_IN = 20
 SECONDS_TO_END = 5.0
 
@@ -84,7 +82,9 @@ class SshServer:
     when a command comes ("falls asleep"). Raises FileNotFoundError where sshd is missing.
     """
 
-    def __init__(self, execute: Execute, faults: Mapping[str, str], pcs: Iterable[str], folder: Path) -> None:
+    def __init__(
+        self, execute: Execute, faults: Mapping[str, str], pcs: Iterable[str], folder: Path
+    ) -> None:
         sshd = find_sshd()
         if sshd is None:
             raise FileNotFoundError("sshd is missing; it is in Debian's package openssh-server")
@@ -100,7 +100,14 @@ class SshServer:
         sessions = str(folder / "sessions")
         self._sessions = _Sessions(self, sessions)
         self._write_keys(sessions)
-        self._command = [sshd, "-i", "-f", str(self._write_configuration()), "-E", str(folder / "sshd.log")]
+        self._command = [
+            sshd,
+            "-i",
+            "-f",
+            str(self._write_configuration()),
+            "-E",
+            str(folder / "sshd.log"),
+        ]
         self._connections = _Connections(self)
         self.port = int(self._connections.server_address[1])
         self._write("known_hosts", f"[127.0.0.1]:{self.port} {self._host_key}\n")
@@ -249,7 +256,9 @@ class _Connections(socketserver.ThreadingTCPServer):
     def __init__(self, server: SshServer) -> None:
         super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
         self._server = server
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         self._server.serve(request, client_address[1])
@@ -270,7 +279,9 @@ class _Sessions(socketserver.ThreadingUnixStreamServer):
         super().__init__(address, socketserver.BaseRequestHandler)
         self._server = server
         self._requests: set[socket.socket] = set()
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         request.settimeout(ssh_session.SECONDS)
@@ -278,7 +289,11 @@ class _Sessions(socketserver.ThreadingUnixStreamServer):
         with request.makefile("rb") as stream:
             session, data = json.loads(stream.readline()), stream.read()
         for out, err, code in self._server.answer(session, data):
-            reply = {"stdout": base64.b64encode(out).decode(), "stderr": base64.b64encode(err).decode(), "code": code}
+            reply = {
+                "stdout": base64.b64encode(out).decode(),
+                "stderr": base64.b64encode(err).decode(),
+                "code": code,
+            }
             request.sendall(json.dumps(reply).encode() + b"\n")
 
     def shutdown_request(self, request: Any) -> None:
@@ -336,7 +351,9 @@ def _wait(happened: Callable[[], bool]) -> None:
 
 def _private(key: Ed25519PrivateKey) -> str:
     kind = serialization.PrivateFormat.OpenSSH
-    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()
+    return key.private_bytes(
+        serialization.Encoding.PEM, kind, serialization.NoEncryption()
+    ).decode()
 
 
 def _public(key: Ed25519PrivateKey) -> str:

@@ -40,7 +40,10 @@ from tests.lab.soap import (
 )
 
 PASSWORD = "lab"
-NTLM_ALONE = {"ntlm": spnego.NegotiateOptions.use_ntlm, "negotiate": spnego.NegotiateOptions.use_negotiate}
+NTLM_ALONE = {
+    "ntlm": spnego.NegotiateOptions.use_ntlm,
+    "negotiate": spnego.NegotiateOptions.use_negotiate,
+}
 """Options that keep pyspnego from looking for Kerberos."""
 SOAP_XML = "application/soap+xml;charset=UTF-8"
 BREAKS = {"drops the answer": 0.0, "drops half-way": 0.5}
@@ -84,7 +87,12 @@ class Endpoint:
     """
 
     def __init__(
-        self, execute: Execute, shells: psrp.Shells, faults: Mapping[str, str], users: list[str], certificate: Path
+        self,
+        execute: Execute,
+        shells: psrp.Shells,
+        faults: Mapping[str, str],
+        users: list[str],
+        certificate: Path,
     ) -> None:
         self.execute, self.shells, self.faults = execute, shells, faults
         self.traffic: dict[str, Traffic] = {user: Traffic() for user in users}
@@ -230,7 +238,13 @@ class Wsman(Handler):
             f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={len(content)}\r\n"
             "--Encrypted Boundary\r\n\tContent-Type: application/octet-stream\r\n"
         ).encode()
-        body = head + struct.pack("<i", len(sealed.header)) + sealed.header + sealed.data + b"--Encrypted Boundary--\r\n"
+        body = (
+            head
+            + struct.pack("<i", len(sealed.header))
+            + sealed.header
+            + sealed.data
+            + b"--Encrypted Boundary--\r\n"
+        )
         return f'multipart/encrypted;protocol="{protocol}";boundary="Encrypted Boundary"', body
 
     def _reply(self, request: Request, fault: str) -> tuple[int, str]:
@@ -258,7 +272,9 @@ class Wsman(Handler):
         words = [request.envelope.findtext(f".//{{{SHELL}}}Command") or ""]
         words += [item.text or "" for item in request.envelope.iterfind(f".//{{{SHELL}}}Arguments")]
         skip = request.envelope.find(f".//{{{WSMAN}}}Option[@Name='WINRS_CONSOLEMODE_STDIN']")
-        command = Command(" ".join(words), self._user, skip is not None and (skip.text or "").upper() == "FALSE")
+        command = Command(
+            " ".join(words), self._user, skip is not None and (skip.text or "").upper() == "FALSE"
+        )
         name = str(uuid.uuid4()).upper()
         self.endpoint.commands[name] = command
         if not command.wants_input:

@@ -24,9 +24,13 @@ from ansible_collections.ets6.network.plugins.plugin_utils.version import VERSIO
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "ets6_network"
-SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())[
+    "argument_specs"
+]["main"]["options"]
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
-TASK: dict[str, Any] = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())[0]["ets6.network.policy"]
+TASK: dict[str, Any] = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())[0][
+    "ets6.network.policy"
+]
 OPTIONS: dict[str, Any] = yaml.safe_load(
     importlib.import_module("ansible_collections.ets6.network.plugins.modules.policy").DOCUMENTATION
 )["options"]
@@ -37,7 +41,10 @@ OF_THE_PLAYBOOKS = {"hosts", "serial"}
 def as_role(option: Any) -> Any:
     """Return a module option's documentation as a role's argument has it."""
     if isinstance(option, dict):
-        named = {"options" if name == "suboptions" else name: as_role(value) for name, value in option.items()}
+        named = {
+            "options" if name == "suboptions" else name: as_role(value)
+            for name, value in option.items()
+        }
         return {name: value for name, value in named.items() if name != "required" or value}
     if isinstance(option, list):
         return [as_role(item) for item in option]
@@ -64,7 +71,9 @@ def test_specs_and_defaults_name_the_same_variables_with_the_same_defaults() -> 
 
 
 def test_every_variable_is_known_to_the_check_before_the_run() -> None:
-    assert {name.removeprefix(PREFIX) for name in SPECS} | OF_THE_PLAYBOOKS == PARSERS.keys() | set(run.PARSERS)
+    assert {name.removeprefix(PREFIX) for name in SPECS} | OF_THE_PLAYBOOKS == PARSERS.keys() | set(
+        run.PARSERS
+    )
 
 
 def test_the_roles_defaults_are_the_policys() -> None:
@@ -74,16 +83,27 @@ def test_the_roles_defaults_are_the_policys() -> None:
 
 def test_every_argument_is_described_and_every_choice_is_explained() -> None:
     for name, spec in SPECS.items():
-        text = " ".join(spec["description"]) if isinstance(spec["description"], list) else spec["description"]
+        text = (
+            " ".join(spec["description"])
+            if isinstance(spec["description"], list)
+            else spec["description"]
+        )
         assert len(text) > 10, name
-        assert "choices" in spec or spec["type"] == "bool" or "Example, " in text or "ten examples" in text, name
+        assert (
+            "choices" in spec
+            or spec["type"] == "bool"
+            or "Example, " in text
+            or "ten examples" in text
+        ), name
 
 
 def examples() -> dict[str, Any]:
     """Return the value that the description of each variable gives as an example."""
     found = {}
     for name, spec in SPECS.items():
-        lines = spec["description"] if isinstance(spec["description"], list) else [spec["description"]]
+        lines = (
+            spec["description"] if isinstance(spec["description"], list) else [spec["description"]]
+        )
         for example in re.findall(r"Example, [CV]\((.*)\)", "\n".join(lines)):
             # In V() a backslash is written as two, and a bracket behind one.
             found[name] = yaml.safe_load(re.sub(r"\\(.)", r"\1", example))
@@ -107,7 +127,11 @@ def test_an_inventory_in_which_nothing_was_changed_asks_for_the_defaults() -> No
     connections = {}
     for host in hosts.get_hosts():
         variables = manager.get_vars(host=host)
-        wanted = {name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)}
+        wanted = {
+            name.removeprefix(PREFIX): value
+            for name, value in variables.items()
+            if name.startswith(PREFIX)
+        }
         assert Policy.from_variables(wanted) == Policy(), host.name
         assert not wanted.keys() & run.PARSERS.keys(), host.name
         connections[host.name.partition(".")[0]] = variables.get("ansible_connection")
@@ -121,24 +145,41 @@ def test_an_inventory_in_which_nothing_was_changed_asks_for_the_defaults() -> No
 
 
 def test_what_the_inventory_suggests_is_accepted_once_it_is_uncommented() -> None:
-    lines = (ROOT / "inventory.example" / "group_vars" / "all.yml").read_text(encoding="utf-8").splitlines()
-    suggested = [line.removeprefix("# ") for line in lines if re.match(r"# (ets6_network_\w+:|  )", line)]
-    wanted = {name.removeprefix(PREFIX): value for name, value in yaml.safe_load("\n".join(suggested)).items()}
+    lines = (
+        (ROOT / "inventory.example" / "group_vars" / "all.yml")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
+    suggested = [
+        line.removeprefix("# ") for line in lines if re.match(r"# (ets6_network_\w+:|  )", line)
+    ]
+    wanted = {
+        name.removeprefix(PREFIX): value
+        for name, value in yaml.safe_load("\n".join(suggested)).items()
+    }
     assert wanted.keys() == {"profiles", "proxy", "endpoints"}
     assert Policy.from_variables(wanted) != Policy()
 
 
 def test_targets_of_make_and_paths_that_documents_name_exist() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(
+        re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     for document in ("README.md", "CONTRIBUTING.md"):
         text = (ROOT / document).read_text(encoding="utf-8")
         assert set(re.findall(r"(?:`|\$ )make (\w+)", text)) <= targets, document
-        for path in re.findall(r"(?<![\w/])((?:tests|plugins|docs|playbooks|changelogs)/[\w./-]*\w)", text):
+        for path in re.findall(
+            r"(?<![\w/])((?:tests|plugins|docs|playbooks|changelogs)/[\w./-]*\w)", text
+        ):
             assert (ROOT / path).exists(), f"{document}: {path}"
 
 
 def test_the_readme_lists_every_variable() -> None:
-    listed = set(re.findall(rf"^\| `({PREFIX}\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    listed = set(
+        re.findall(
+            rf"^\| `({PREFIX}\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
     assert listed == set(SPECS) | {PREFIX + name for name in OF_THE_PLAYBOOKS}
 
 
@@ -155,21 +196,31 @@ def test_the_version_is_the_same_everywhere() -> None:
 def test_what_the_controller_needs_is_pinned_for_development() -> None:
     def names(file: str) -> set[str]:
         lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
-        return {re.split(r"[=<>;\s]", line)[0] for line in lines if line and not line.startswith("#")}
+        return {
+            re.split(r"[=<>;\s]", line)[0] for line in lines if line and not line.startswith("#")
+        }
 
     assert names("requirements.txt") <= names("requirements-dev.txt")
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/custom-controls.md", "docs/reachability.md"])
 def test_variables_in_examples_are_accepted(file: str) -> None:
-    blocks = re.findall(r"```yaml\n(ets6_network_.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(
+        r"```yaml\n(ets6_network_.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL
+    )
     assert blocks
     for block in blocks:
-        Policy.from_variables({name.removeprefix(PREFIX): value for name, value in yaml.safe_load(block).items()})
+        Policy.from_variables(
+            {name.removeprefix(PREFIX): value for name, value in yaml.safe_load(block).items()}
+        )
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for document in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+    ):
         for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
             path, _hash, anchor = link.partition("#")
             if "://" in path:
@@ -178,9 +229,9 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert target.exists(), f"{document.name}: {link}"
             if anchor:
                 titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-                assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, (
-                    f"{document.name}: {link}"
-                )
+                assert anchor in {
+                    re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles
+                }, f"{document.name}: {link}"
 
 
 def test_every_playbook_and_every_report_is_documented() -> None:

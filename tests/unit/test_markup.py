@@ -97,7 +97,11 @@ TEXTS = [(name, text) for name, document in documentation() for text in paragrap
 
 def test_all_the_documentation_is_read() -> None:
     names = {name for name, _text in TEXTS}
-    modules = {path.name for path in (ROOT / "plugins" / "modules").iterdir() if path.suffix in (".py", ".yml")}
+    modules = {
+        path.name
+        for path in (ROOT / "plugins" / "modules").iterdir()
+        if path.suffix in (".py", ".yml")
+    }
     assert names == modules | {"controller.py", "argument_specs.yml"}
 
 
@@ -119,6 +123,8 @@ def test_a_macro_that_is_cut_is_found(text: str) -> None:
     assert faults(text)
 
 
-@pytest.mark.parametrize("text", [r"V(['%ProgramFiles(x86\)%\\ETS6'])", "C(*:) and C([) (V(a), V(b))"])
+@pytest.mark.parametrize(
+    "text", [r"V(['%ProgramFiles(x86\)%\\ETS6'])", "C(*:) and C([) (V(a), V(b))"]
+)
 def test_a_macro_that_is_whole_is_left_alone(text: str) -> None:
     assert faults(text) == []

@@ -16,7 +16,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "name", ["SECURITY.md", "CODE_OF_CONDUCT.md", ".github/pull_request_template.md", "roles/ets6_network/README.md"]
+    "name",
+    [
+        "SECURITY.md",
+        "CODE_OF_CONDUCT.md",
+        ".github/pull_request_template.md",
+        "roles/ets6_network/README.md",
+    ],
 )
 def test_links_lead_to_a_file(name: str) -> None:
     document = ROOT / name
@@ -46,11 +52,15 @@ def test_the_readme_links_to_everything_that_is_included() -> None:
     section = README.partition("\n## Included content\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| \[`([\w.]+)`\]\(([^)]+)\) \| \S.* \|$", section, re.MULTILINE)
     listed = sorted((name, link) for name, link in rows)
-    expected = sorted((name.partition(" ")[0], str(path.relative_to(ROOT))) for name, path in contents().items())
+    expected = sorted(
+        (name.partition(" ")[0], str(path.relative_to(ROOT))) for name, path in contents().items()
+    )
     assert listed == expected
 
 
 def test_the_readme_names_what_every_supported_release_of_ansible_core_needs() -> None:
-    oldest = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
+    oldest = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))[
+        "requires_ansible"
+    ]
     section = README.partition("\n## Requirements\n")[2].partition("\n## ")[0]
     assert oldest.removeprefix(">=").removesuffix(".0") in section

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-RULES = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
+RULES = (
+    r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
+)
 CONNECTIONS = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
 FOLDER = r"C:\Program Files (x86)\ETS6"
 LAB = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".lab" / "default"
@@ -34,7 +36,11 @@ def values(host: Any, key: str) -> dict[str, str]:
 def keys(host: Any, key: str) -> list[str]:
     """Return the names of the keys below a key."""
     answer = host.ansible("raw", f'reg.exe query "{key}"', check=False)
-    return [line.rpartition("\\")[2] for line in answer["stdout"].splitlines() if line.startswith("HKEY_")]
+    return [
+        line.rpartition("\\")[2]
+        for line in answer["stdout"].splitlines()
+        if line.startswith("HKEY_")
+    ]
 
 
 @pytest.fixture
@@ -51,14 +57,23 @@ def rules(host: Any) -> dict[str, dict[str, list[str]]]:
 
 
 def for_ets(rules: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]]]:
-    return {name: rule for name, rule in rules.items() if rule.get("App", [""])[0].lower().endswith(("ets6n.exe", "ets6c.exe"))}
+    return {
+        name: rule
+        for name, rule in rules.items()
+        if rule.get("App", [""])[0].lower().endswith(("ets6n.exe", "ets6c.exe"))
+    }
 
 
 def test_the_four_rules_stand_and_allow(rules: dict[str, dict[str, list[str]]]) -> None:
     for program in ("ETS6N", "ETS6C"):
         for protocol, number in (("TCP", "6"), ("UDP", "17")):
             rule = rules[f"ETS6-{program}-{protocol}-In"]
-            assert (rule["Action"], rule["Active"], rule["Dir"], rule["Protocol"]) == (["Allow"], ["TRUE"], ["In"], [number])
+            assert (rule["Action"], rule["Active"], rule["Dir"], rule["Protocol"]) == (
+                ["Allow"],
+                ["TRUE"],
+                ["In"],
+                [number],
+            )
             assert rule["App"] == [rf"{FOLDER}\{program}.exe"]
             assert rule["Profile"] == ["Domain", "Private"]
             assert rule["EmbedCtxt"] == ["KNX ETS6"]
@@ -73,7 +88,9 @@ def test_other_rules_are_left_alone(rules: dict[str, dict[str, list[str]]]) -> N
     assert len(rules) - len(for_ets(rules)) == 450
 
 
-def test_outbound_rules_only_where_outbound_is_blocked(host: Any, rules: dict[str, dict[str, list[str]]]) -> None:
+def test_outbound_rules_only_where_outbound_is_blocked(
+    host: Any, rules: dict[str, dict[str, list[str]]]
+) -> None:
     outbound = [name for name, rule in for_ets(rules).items() if rule["Dir"] == ["Out"]]
     blocked = host.backend.get_hostname() == "pc-outbound-blocked"
     assert len(outbound) == (4 if blocked else 0)
@@ -88,7 +105,10 @@ def test_the_user_has_the_proxy_that_was_asked_for(host: Any) -> None:
     for sid in users:
         for name in ("DefaultConnectionSettings", "SavedLegacySettings"):
             blob = bytes.fromhex(values(host, rf"HKU\{sid}\{CONNECTIONS}")[name])
-            flags, length = int.from_bytes(blob[8:12], "little"), int.from_bytes(blob[12:16], "little")
+            flags, length = (
+                int.from_bytes(blob[8:12], "little"),
+                int.from_bytes(blob[12:16], "little"),
+            )
             assert (flags & 2, blob[16 : 16 + length]) == (2, wanted)
 
 

@@ -42,17 +42,31 @@ def taken_out(kind: str, into: Path) -> bytes:
 def test_the_four_rules_stand_and_nothing_blocks(kind: str, tmp_path: Path) -> None:
     key = Registry(io.BytesIO(taken_out(kind, tmp_path))).open(RULES)
     rules = {value.name(): value.value() for value in key.values()}
-    ours = {f"ETS6-{program}-{protocol}-In" for program in ("ETS6N", "ETS6C") for protocol in ("TCP", "UDP")}
+    ours = {
+        f"ETS6-{program}-{protocol}-In"
+        for program in ("ETS6N", "ETS6C")
+        for protocol in ("TCP", "UDP")
+    }
     assert ours <= rules.keys()
     for name in ours:
         assert "|Action=Allow|Active=TRUE|Dir=In|" in rules[name]
-    for_ets = [text for text in rules.values() if "ets6n.exe|" in text.lower() or "ets6c.exe|" in text.lower()]
+    for_ets = [
+        text
+        for text in rules.values()
+        if "ets6n.exe|" in text.lower() or "ets6c.exe|" in text.lower()
+    ]
     assert not any("|Action=Block|" in text for text in for_ets)
     assert len(rules) - len(for_ets) == 450
 
 
 @pytest.mark.parametrize(("report", "status"), [("before", "fail"), ("after", "pass")])
 def test_the_reports_say_what_was_and_what_is(report: str, status: str) -> None:
-    hosts: list[dict[str, Any]] = json.loads((FOLDER / report / "report.json").read_text(encoding="utf-8"))["hosts"]
-    assert {Path(host["name"]).name: host["status"] for host in hosts} == {"folder": status, "wim#1": status, "qcow2": status}
+    hosts: list[dict[str, Any]] = json.loads(
+        (FOLDER / report / "report.json").read_text(encoding="utf-8")
+    )["hosts"]
+    assert {Path(host["name"]).name: host["status"] for host in hosts} == {
+        "folder": status,
+        "wim#1": status,
+        "qcow2": status,
+    }
     assert not any(finding["changed"] for host in hosts for finding in host["findings"])

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What is known of one PC's firewall, put together once for all controls."""
+"""What is known about one PC's firewall, worked out once for all controls."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,91 +15,82 @@ from ..formats.firewall_rule import Action, Direction
 from ..operations import FirewallRule
 from ..policy.variables import Policy
 from ..snapshot import Snapshot
-from ..text import join_words
-from . import charge, own, places, store
-from .effective import Effective, Flow, Outcome, Verdict, flow, rule_words
-from .match import System, reach
+from ..text import sentence
+from . import managed_rules, store
+from .accounts import Accounts
+from .active_firewall import ActiveFirewall, find_active_firewall
+from .blocks import Block, PromptRules, blocked_boxes, is_doubtful
+from .evaluation import Evaluation, Question, ScopedRule
+from .needs import needed_sets
 from .paths import Paths
-from .places import Program
+from .programs import Program, find_programs
+from .rule_scope import RuleScope, System
 from .store import Firewall, Store, StoredRule
 from .subjects import PROTOCOLS, ProgramTraffic
+from .verdict import TrafficOutcome, Verdict, name_rule
 
 BY_POLICY = (Store.GROUP_POLICY, Store.MDM)
 
-_PROMPT_ID = re.compile(r"(?:TCP|UDP) Query User\{", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A rule that blocks a program, and what is known of it."""
-
-    stored: StoredRule
-    program: str
-    profiles: tuple[str, ...]
-
-    @property
-    def by_prompt(self) -> bool:
-        """Tell whether Windows made it when somebody cancelled its prompt, or had not the right to answer it."""
-        rule = self.stored.rule
-        return (
-            self.stored.store is Store.LOCAL
-            and rule.direction is Direction.IN
-            and bool(rule.app)
-            and bool(_PROMPT_ID.match(rule.id))
-        )
-
-    def words(self) -> str:
-        """Return the block in words."""
-        way = "receiving" if self.stored.rule.direction is Direction.IN else "sending"
-        return f"{rule_words(self.stored)} keeps {self.program} from {way} in {join_words(self.profiles)}"
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return the block as it stands in a finding's evidence."""
-        rule = self.stored.rule
-        return {
-            "rule": rule.id,
-            "name": rule.name,
-            "store": self.stored.store.value,
-            "program": rule.app,
-            "direction": rule.direction.value,
-            "profiles": list(self.profiles),
-        }
-
 
 class FirewallContext:
-    """One PC's firewall, and what is wanted of it."""
+    """One PC's firewall, and the policy."""
 
     def __init__(self, snapshot: Snapshot, policy: Policy) -> None:
         self.snapshot = snapshot
         self.policy = policy
         self.firewall: Firewall = store.read(snapshot.registry)
         self.paths = Paths(snapshot.environment)
-        self.programs: list[Program] = places.find(snapshot, policy, self.paths)
-        self.charge = charge.who(snapshot, self.firewall, policy)
-        self.system = System(_windows(snapshot.host.get("os")), self.firewall.version)
-        self.effective = Effective(self.firewall, self.paths, self.system)
-        self._verdicts: dict[tuple[Any, ...], Verdict] = {}
-        self._flows: dict[tuple[str, str, Direction], Flow] = {}
+        self.programs: list[Program] = find_programs(snapshot, policy, self.paths)
+        self.active: ActiveFirewall = find_active_firewall(snapshot)
+        accounts = Accounts(snapshot)
+        system = System(_windows_version(snapshot.host.get("os")), self.firewall.version, accounts)
+        needed = needed_sets(policy, accounts.everyone)
+        self.evaluation = Evaluation(self.firewall, self.paths, system, needed)
+        self._verdicts: dict[Question, Verdict] = {}
 
     def program(self, subject: ProgramTraffic) -> Program:
         """Return the program that a control is about."""
         return next(program for program in self.programs if program.name == subject.program)
 
-    def own(self, program: Program, protocol: str, direction: Direction) -> list[FirewallRule]:
-        """Return the own rules for a program, one for each place where it stands."""
+    def managed_rules(
+        self, program: Program, protocol: str, direction: Direction
+    ) -> list[FirewallRule]:
+        """Return the managed rules for a program, one for each of its paths."""
         return [
-            own.wanted(program.name, path, number, protocol, direction, self.policy)
+            managed_rules.managed_rule(program.name, path, number, protocol, direction, self.policy)
             for number, path in enumerate(program.paths, 1)
         ]
 
-    def flow(self, rule: FirewallRule, direction: Direction) -> Flow:
-        """Return the traffic that an own rule is to let through."""
-        key = (rule.program, rule.protocol, direction)
-        known = self._flows.get(key)
-        if known is None:
-            found = reach(own.as_rule(rule), self.system)
-            known = self._flows[key] = flow(rule.program, rule.protocol, direction, found)
-        return known
+    def managed_rules_of(self, direction: Direction) -> Iterator[tuple[Program, FirewallRule]]:
+        """Return the managed rules of every program, over both protocols, in one direction."""
+        for program in self.programs:
+            for protocol in PROTOCOLS:
+                for rule in self.managed_rules(program, protocol, direction):
+                    yield program, rule
+
+    def needed_outbound_rules(self, program: Program, protocol: str) -> list[FirewallRule]:
+        """Return the managed outbound rules that the policy calls for.
+
+        ets6_network_outbound: always all; auto those without which the default action blocks.
+        """
+        rules = self.managed_rules(program, protocol, Direction.OUT)
+        if self.policy.outbound == "always":
+            return rules
+        if self.policy.outbound == "never":
+            return []
+        return [rule for rule in rules if self._is_blocked_by_default(rule)]
+
+    def _is_blocked_by_default(self, rule: FirewallRule) -> bool:
+        """Return whether, without this rule, a default action blocks some of the traffic."""
+        without = frozenset({rule.id.lower()})
+        for profile in self.policy.profiles:
+            verdict = self.verdict(rule, Direction.OUT, profile, without=without)
+            if verdict.outcome is TrafficOutcome.ALLOWED:
+                continue
+            for part in verdict.parts:
+                if part.by_default and not part.passes:
+                    return True
+        return False
 
     def verdict(
         self,
@@ -107,87 +98,142 @@ class FirewallContext:
         direction: Direction,
         profile: str,
         without: frozenset[str] = frozenset(),
-        stores: Sequence[Store] = tuple(Store),
+        stores: tuple[Store, ...] = tuple(Store),
     ) -> Verdict:
-        """Return what becomes of the traffic that an own rule is to let through."""
-        key = (rule.program, rule.protocol, direction, profile, without, tuple(stores))
-        known = self._verdicts.get(key)
-        if known is None:
-            asked = self.flow(rule, direction)
-            known = self._verdicts[key] = self.effective.verdict(asked, profile, without=without, stores=stores)
-        return known
+        """Return what happens to what the program of a managed rule needs."""
+        question = Question(rule.program, rule.protocol, direction, profile, without, stores)
+        verdict = self._verdicts.get(question)
+        if verdict is None:
+            verdict = self.evaluation.verdict(question)
+            self._verdicts[question] = verdict
+        return verdict
 
-    def useless(self, rule: FirewallRule, direction: Direction) -> str:
-        """Return why an allow rule of the local store would do nothing in any wanted profile; empty where it would."""
-        if self.charge.useless:
-            return self.charge.reason
+    def causes_without_effect(self, rule: FirewallRule, direction: Direction) -> str:
+        """Return why a local allow rule would have no effect in any wanted profile.
+
+        Empty where it would have one.
+        """
+        if not self.active.rules_help:
+            return self.active.reason
         stronger = self.firewall.overriding(rule.id)
         if stronger is not None:
-            return f"{rule_words(stronger)} has the same id, and of two such rules the administrator's counts"
-        reasons = []
+            return (
+                f"{name_rule(stronger)} has the same id, and of two such rules Windows uses the "
+                "administrator's"
+            )
+        causes = []
         for profile in self.policy.profiles:
-            settings = self.firewall.profiles[profile]
-            by_policy = self.verdict(rule, direction, profile, stores=BY_POLICY)
-            if not settings.merge_local:
-                reasons.append(f"{profile}: local rules are ignored, since {settings.merge_local.source}")
-            elif direction is Direction.IN and settings.shielded:
-                reasons.append(f"{profile}: everything that comes in is blocked, since {settings.shielded.source}")
-            elif by_policy.outcome is Outcome.BLOCKED and all(part.rule is not None for part in by_policy.parts):
-                reasons.append(f"{profile}: {by_policy.sentence()}")
-            else:
+            cause = self._cause_without_effect(rule, direction, profile)
+            if not cause:
                 return ""
-        return "; ".join(reasons)
+            causes.append(f"{profile}: {cause}")
+        return "; ".join(causes)
 
-    def passes_by_policy(self, rule: FirewallRule, direction: Direction) -> bool:
-        """Tell whether administrators' policies alone let the traffic through in every wanted profile."""
-        return all(
-            self.verdict(rule, direction, profile, stores=BY_POLICY).outcome is Outcome.ALLOWED
-            for profile in self.policy.profiles
-        )
+    def _cause_without_effect(self, rule: FirewallRule, direction: Direction, profile: str) -> str:
+        settings = self.firewall.profiles[profile]
+        if not settings.merge_local:
+            return f"local rules are ignored, since {settings.merge_local.source}"
+        if direction is Direction.IN and settings.block_all_inbound:
+            return f"all inbound traffic is blocked, since {settings.block_all_inbound.source}"
+        verdict = self.verdict(rule, direction, profile, stores=BY_POLICY)
+        if verdict.outcome is not TrafficOutcome.BLOCKED:
+            return ""
+        if any(part.by_default for part in verdict.parts):
+            return ""
+        return verdict.sentence()
+
+    def is_allowed_by_policy(self, rule: FirewallRule, direction: Direction) -> bool:
+        """Return whether administrators' policies alone allow the traffic in every wanted profile."""
+        for profile in self.policy.profiles:
+            verdict = self.verdict(rule, direction, profile, stores=BY_POLICY)
+            if verdict.outcome is not TrafficOutcome.ALLOWED:
+                return False
+        return True
 
     @cached_property
-    def own_ids(self) -> frozenset[str]:
-        """The ids, in lower context, that own rules have: one of those that blocks has drifted, and is mended as an own rule."""
-        return frozenset(
-            rule.id.lower()
-            for program in self.programs
-            for protocol in PROTOCOLS
-            for direction in Direction
-            for rule in self.own(program, protocol, direction)
-        )
+    def managed_ids(self) -> frozenset[str]:
+        """The lower-case ids of managed rules: one of those that blocks has drifted."""
+        ids = set()
+        for direction in Direction:
+            for _program, rule in self.managed_rules_of(direction):
+                ids.add(rule.id.lower())
+        return frozenset(ids)
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """Return every rule that blocks a program or a part of its traffic, each once."""
-        found: dict[int, tuple[StoredRule, str]] = {}
-        for program in self.programs:
-            for direction in Direction:
-                for protocol in PROTOCOLS:
-                    for rule in self.own(program, protocol, direction):
-                        for stored in self._blocking(rule, direction):
-                            found.setdefault(id(stored), (stored, program.name))
-        return [Block(stored, program, self._in_force(stored)) for stored, program in found.values() if self._in_force(stored)]
+        """Every rule in force that blocks some traffic of a program, each once."""
+        prompt = PromptRules(self.firewall.rules, self.paths)
+        blocks: dict[int, Block] = {}
+        for direction in Direction:
+            for program, rule in self.managed_rules_of(direction):
+                for stored, scope in self._blocking(rule, direction):
+                    block = blocks.get(id(stored))
+                    if block is None:
+                        block = self._new_block(stored, scope, prompt)
+                    blocks[id(stored)] = self._extended(block, program, rule, direction)
+        return [block for block in blocks.values() if block.profiles]
 
-    def _blocking(self, rule: FirewallRule, direction: Direction) -> Iterator[StoredRule]:
-        asked = self.flow(rule, direction)
-        for stored, found in self.effective.matching(rule.program, direction, rule.protocol):
-            if stored.rule.action is Action.BLOCK and self.effective.touches(asked, found):
-                yield stored
+    def _blocking(self, rule: FirewallRule, direction: Direction) -> Iterator[ScopedRule]:
+        for scoped in self.evaluation.rules_for(rule.program, rule.protocol, direction):
+            if scoped[0].rule.action is Action.BLOCK:
+                yield scoped
 
-    def _in_force(self, stored: StoredRule) -> tuple[str, ...]:
-        """Return the profiles where a rule counts."""
-        return tuple(
-            profile
-            for profile, settings in self.firewall.profiles.items()
-            if profile in stored.rule.profiles and (stored.store is not Store.LOCAL or settings.merge_local)
+    def _new_block(self, stored: StoredRule, scope: RuleScope, prompt: PromptRules) -> Block:
+        pair = prompt.pair(stored)
+        return Block(
+            stored,
+            scope,
+            programs=(),
+            profiles=self._profiles_in_force(stored),
+            doubtful=True,
+            by_prompt=prompt.made(stored) or bool(pair),
+            pair=pair,
         )
 
-    def mentions(self, program: Program) -> list[str]:
-        """Return what is wrong with malformed rules that name a program: what they are meant to do is not known."""
-        return [item.problem for item in self.firewall.malformed if program.name.lower() in item.text.lower()]
+    def _extended(
+        self, block: Block, program: Program, rule: FirewallRule, direction: Direction
+    ) -> Block:
+        """Return the block with a program, and what it blocks of that program's needs."""
+        titles = list(block.needs)
+        doubtful = block.doubtful
+        for needed in self.evaluation.needed(rule.protocol, direction):
+            boxes = blocked_boxes(needed, block.scope)
+            if boxes:
+                titles.append(needed.need.title)
+                doubtful = doubtful and is_doubtful(boxes)
+        return dataclasses.replace(
+            block,
+            programs=tuple(dict.fromkeys([*block.programs, program.name])),
+            needs=tuple(dict.fromkeys(titles)),
+            doubtful=doubtful,
+        )
+
+    def _profiles_in_force(self, stored: StoredRule) -> tuple[str, ...]:
+        """Return the profiles in which a rule counts."""
+        profiles = []
+        for profile, settings in self.firewall.profiles.items():
+            counts = stored.store is not Store.LOCAL or settings.merge_local
+            if settings.enabled and counts and profile in stored.rule.profiles:
+                profiles.append(profile)
+        return tuple(profiles)
+
+    def malformed_naming(self, program: Program) -> list[str]:
+        """Return the problems of malformed rules that name a program."""
+        return [
+            malformed.problem
+            for malformed in self.firewall.malformed
+            if program.name.lower() in malformed.text.lower()
+        ]
 
 
-def _windows(version: Any) -> tuple[int, int] | None:
-    """Read ``10.0.22631``."""
-    match = re.match(r"(\d{1,3})\.(\d{1,3})(?:\.|$)", version) if isinstance(version, str) else None
+def join_causes(causes: Sequence[str]) -> str:
+    """Return the distinct causes of causes_without_effect as one sentence."""
+    return sentence("; ".join(dict.fromkeys(causes)).rstrip(".")) + "."
+
+
+def _windows_version(text: Any) -> tuple[int, int] | None:
+    """Return the version of ``10.0.22631``: (10, 0)."""
+    if not isinstance(text, str):
+        return None
+    match = re.match(r"(\d{1,3})\.(\d{1,3})(?:\.|$)", text)
     return (int(match[1]), int(match[2])) if match else None

@@ -22,6 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ETS6Error
+from ..text import shorten
+
+MAX_EXCERPT = 80
+"""Characters of a value in an error."""
 
 Data = str | int | bytes | tuple[str, ...]
 
@@ -51,21 +55,9 @@ class Value:
         Raises WireError when the type is not known or the data is not of that type.
         """
         if not isinstance(raw, (list, tuple)) or len(raw) != 2 or not isinstance(raw[0], str):
-            raise WireError(f"expected [type, data], found {_shown(raw)}")
-        kind, data = raw
-        if kind in TEXT_TYPES and isinstance(data, str):
-            return cls(kind, data)
-        if kind == "REG_MULTI_SZ" and isinstance(data, list) and all(isinstance(item, str) for item in data):
-            return cls(kind, tuple(data))
-        limit = NUMBER_TYPES.get(kind)
-        if limit and isinstance(data, int) and not isinstance(data, bool) and 0 <= data < limit:
-            return cls(kind, data)
-        if kind in BYTES_TYPES and isinstance(data, str):
-            try:
-                return cls(kind, base64.b64decode(data, validate=True))
-            except ValueError as error:
-                raise WireError(f"{kind}: not base64 ({error}): {_shown(data)}") from None
-        raise WireError(f"{kind}: unknown type, or data that is not of that type: {_shown(data)}")
+            raise WireError(f"expected [type, data], found {_excerpt(raw)}")
+        type_name, data = raw
+        return cls(type_name, _parse_data(type_name, data))
 
     def to_wire(self) -> list[Any]:
         """Return the wire form."""
@@ -77,31 +69,41 @@ class Value:
 
 
 class Values(Mapping[str, Value]):
-    """The values of one key: looked up without regard to letter case, listed as they are spelled and in their order."""
+    """The values of one key.
 
-    __slots__ = ("_items",)
+    A name is looked up without regard to letter case. The values are listed in their order, with
+    their names as they are spelled.
+    """
 
-    def __init__(self, items: Iterable[tuple[str, Value]] = ()) -> None:
-        self._items: dict[str, tuple[str, Value]] = {name.lower(): (name, value) for name, value in items}
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Iterable[tuple[str, Value]] = ()) -> None:
+        self._entries: dict[str, tuple[str, Value]] = {}
+        for name, value in entries:
+            self._entries[name.lower()] = (name, value)
 
     def __getitem__(self, name: str) -> Value:
-        return self._items[name.lower()][1]
+        return self._entries[name.lower()][1]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, _value in self._items.values())
+        return (name for name, _value in self._entries.values())
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._entries)
 
     def changed(self, name: str, value: Value | None) -> Values:
-        """Return these values with one set, or taken away where value is None; the spelling of a name that is there stays."""
+        """Return these values with one set, or removed where value is None.
+
+        The spelling of a name that is there stays.
+        """
         copy = Values()
-        copy._items = dict(self._items)
+        copy._entries = dict(self._entries)
+        key = name.lower()
         if value is None:
-            copy._items.pop(name.lower(), None)
+            copy._entries.pop(key, None)
         else:
-            known = copy._items.get(name.lower())
-            copy._items[name.lower()] = (known[0] if known else name, value)
+            spelling, _value = copy._entries.get(key, (name, value))
+            copy._entries[key] = (spelling, value)
         return copy
 
 
@@ -121,10 +123,36 @@ def binary(content: bytes) -> Value:
 
 
 def fold(path: str) -> str:
-    """Return a key's path in the one spelling under which keys are compared: lower case, no blank or doubled backslashes."""
-    return "\\".join(part for part in path.lower().split("\\") if part)
+    """Return a key's path in the spelling in which keys are compared.
+
+    That is lower case, without empty parts.
+    """
+    return "\\".join(filter(None, path.lower().split("\\")))
 
 
-def _shown(raw: Any) -> str:
-    shown = repr(raw)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+def _parse_data(type_name: str, raw: Any) -> Data:
+    """Return the data of a value of a type. Raises WireError."""
+    if type_name in TEXT_TYPES and isinstance(raw, str):
+        return raw
+    if type_name == "REG_MULTI_SZ" and _is_list_of_texts(raw):
+        return tuple(raw)
+    if type_name in NUMBER_TYPES and _is_number_below(NUMBER_TYPES[type_name], raw):
+        return int(raw)
+    if type_name in BYTES_TYPES and isinstance(raw, str):
+        try:
+            return base64.b64decode(raw, validate=True)
+        except ValueError as error:
+            raise WireError(f"{type_name}: not base64 ({error}): {_excerpt(raw)}") from None
+    raise WireError(f"{type_name}: unknown type, or data that is not of that type: {_excerpt(raw)}")
+
+
+def _is_list_of_texts(raw: Any) -> bool:
+    return isinstance(raw, list) and all(isinstance(text, str) for text in raw)
+
+
+def _is_number_below(limit: int, raw: Any) -> bool:
+    return isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < limit
+
+
+def _excerpt(raw: Any) -> str:
+    return shorten(repr(raw), MAX_EXCERPT)

@@ -3,10 +3,15 @@
 
 """WinINET's connection settings: the values DefaultConnectionSettings and SavedLegacySettings, REG_BINARY.
 
-Microsoft does not document the layout; it is the one that independent programs read and write, and that eleven real user
-hives hold: little-endian u32 version (0x46, older 0x3C), u32 counter, u32 flags, then three times u32 length and bytes
-(proxy, bypass list, PAC URL), then a tail for automatic detection that is kept as it is. The tail begins with u32 flags and,
-as u32 length and bytes, the address of the script that automatic detection found last.
+Microsoft does not document the layout. It is the one that independent programs read and write, and
+that eleven real user hives hold: little-endian u32 version (0x46, older 0x3C), u32 counter, u32 flags,
+then three times u32 length and bytes (proxy, bypass list, PAC URL), then a tail for automatic
+detection that is kept as it is. The tail begins with u32 flags and, as u32 length and bytes, the
+address of the script that automatic detection found last.
+
+A blob is read as tolerantly as .NET Framework does (reference source, _RegBlobWebProxyDataBuilder):
+numbers that are missing are 0, a text that is too long reaches to the end, a text ends at its first
+NUL, and a version below 0x3C means automatic detection.
 """
 
 from __future__ import annotations
@@ -18,24 +23,26 @@ from dataclasses import dataclass
 from ..errors import ETS6Error
 
 VALUES = ("DefaultConnectionSettings", "SavedLegacySettings")
-"""Names of the two values, below the subkey Connections. Windows keeps them alike."""
+"""Names of the two values, below the subkey Connections."""
 
 DIRECT, PROXY, PAC, AUTODETECT = 1, 2, 4, 8
+OLDEST_VERSION = 0x3C
 VERSION = 0x46
 TAIL = bytes(32)
 """The tail of the smallest real blob: no automatic detection has taken place yet."""
 
 _HEAD = struct.Struct("<III")
 _LENGTH = struct.Struct("<I")
+_SIGNED_LENGTH = struct.Struct("<i")
 
 
 class BlobError(ETS6Error):
-    """The bytes are not of this layout. The text says at which offset and what was found."""
+    """Bytes are not of the layout, or a text does not fit into it. The text says where and what."""
 
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """One blob. Texts are the bytes as latin-1, so that writing gives back what was read."""
+    """One blob. Texts are the bytes as latin-1, so that writing returns what was read."""
 
     flags: int
     proxy: str = ""
@@ -47,51 +54,45 @@ class ConnectionSettings:
 
     @classmethod
     def parse(cls, raw: bytes) -> ConnectionSettings:
-        """Read a blob. Raises BlobError."""
-        if len(raw) < _HEAD.size:
-            raise BlobError(f"{len(raw)} bytes, at least {_HEAD.size} are needed")
-        version, counter, flags = _HEAD.unpack_from(raw)
-        if version not in (0x3C, VERSION):
-            raise BlobError(f"offset 0: version 0x{version:x} is not known")
-        (proxy, bypass, pac_url), at = read_texts(raw, _HEAD.size, ("proxy", "bypass list", "PAC URL"))
-        return cls(flags, proxy, bypass, pac_url, counter, version, raw[at:])
+        """Read a blob. Any bytes are one."""
+        version, counter, flags = _HEAD.unpack(raw[: _HEAD.size].ljust(_HEAD.size, b"\0"))
+        if version < OLDEST_VERSION:
+            return cls(DIRECT | AUTODETECT, counter=counter)
+        proxy, offset = _read_text(raw, _HEAD.size)
+        bypass, offset = _read_text(raw, offset)
+        pac_url, offset = _read_text(raw, offset)
+        return cls(flags, proxy, bypass, pac_url, counter, version, raw[offset:] or TAIL)
 
     def write(self) -> bytes:
-        """Return the blob. Raises BlobError where a text has characters that the format cannot hold."""
+        """Return the blob. Raises BlobError where a text has characters that it cannot hold."""
         head = _HEAD.pack(self.version, self.counter, self.flags)
         return head + write_texts(self.proxy, self.bypass, self.pac_url) + self.tail
 
     @property
     def detected_script(self) -> str:
-        """The address of the script that automatic detection found last; empty where the tail holds none."""
-        try:
-            return read_texts(self.tail, _LENGTH.size, ("last script",))[0][0]
-        except BlobError:
-            return ""
+        """The address of the script that automatic detection found last; empty without any."""
+        return _read_text(self.tail, _LENGTH.size)[0]
 
     def changed(self, flags: int, proxy: str, bypass: str, pac_url: str) -> ConnectionSettings:
-        """Return the settings that Windows would write next: the counter is one up, version and tail stay."""
+        """Return the settings that Windows would write next.
+
+        The counter is one higher, version and tail stay.
+        """
         counter = (self.counter + 1) & 0xFFFFFFFF
-        return dataclasses.replace(self, flags=flags, proxy=proxy, bypass=bypass, pac_url=pac_url, counter=counter)
+        return dataclasses.replace(
+            self, flags=flags, proxy=proxy, bypass=bypass, pac_url=pac_url, counter=counter
+        )
 
 
-def read_texts(raw: bytes, at: int, names: tuple[str, ...]) -> tuple[list[str], int]:
-    """Read a length and as many bytes for each name, from offset at. Return the texts and the offset behind them. Raises BlobError."""
-    texts = []
-    for name in names:
-        if at + _LENGTH.size > len(raw):
-            raise BlobError(f"offset {at}: the length of the {name} is missing")
-        (length,) = _LENGTH.unpack_from(raw, at)
-        at += _LENGTH.size
-        if length > len(raw) - at:
-            raise BlobError(f"offset {at}: the {name} should have {length} bytes, {len(raw) - at} are left")
-        texts.append(raw[at : at + length].decode("latin-1"))
-        at += length
-    return texts, at
+MISSING = ConnectionSettings(DIRECT | AUTODETECT)
+"""What a missing blob means to .NET Framework (reference source, _WinHttpWebProxyDataBuilder)."""
 
 
 def write_texts(*texts: str) -> bytes:
-    """Return each text behind its length. Raises BlobError where one has characters that the format cannot hold."""
+    """Return each text behind its length.
+
+    Raises BlobError where one has characters that the format cannot hold.
+    """
     parts = []
     for content in texts:
         try:
@@ -100,3 +101,14 @@ def write_texts(*texts: str) -> bytes:
             raise BlobError(f"{content!r} has characters beyond Latin-1") from None
         parts += [_LENGTH.pack(len(raw)), raw]
     return b"".join(parts)
+
+
+def _read_text(raw: bytes, offset: int) -> tuple[str, int]:
+    """Return the text behind the length at an offset, and the offset that follows it."""
+    start = offset + _LENGTH.size
+    if len(raw) < start:
+        return "", len(raw)
+    length = max(0, _SIGNED_LENGTH.unpack_from(raw, offset)[0])
+    end = min(start + length, len(raw))
+    content = raw[start:end].partition(b"\0")[0]
+    return content.decode("latin-1"), end

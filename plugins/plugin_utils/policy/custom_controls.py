@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..expression import Expression, UndecidedError, compile_expression
-from ..finding import Control, Finding, Severity, Status
+from ..errors import UndecidedError
+from ..expression import Expression, compile_expression
+from ..finding import Contact, Control, Finding, Severity, Status
 from ..text import shorten
 from .parsing import NotAcceptedError, dictionary, not_accepted
 
 REQUIRED = ("id", "title", "severity", "expression", "message")
-TEXTS = (*REQUIRED, "rationale", "remedy")
+TEXTS = (*REQUIRED, "rationale", "remedy", "contact")
 KEYS = (*TEXTS, "applies_if", "require", "evidence", "samples")
 SAMPLE_KEYS = ("data", "expect")
 SEVERITIES = tuple(severity.value for severity in Severity)
@@ -52,7 +53,7 @@ class CustomControl:
                 return Finding(self.control, Status.NOT_APPLICABLE, reason, evidence)
             self._check_required(view)
             if self.evidence is not None:
-                evidence["found"] = _bounded(self.evidence.on(view))
+                evidence["found"] = _bounded(self.evidence.evaluate(view))
             is_met = self.expression.decide(view, "the expression")
         except UndecidedError as error:
             reason = f"It could not be determined: {error}."
@@ -63,8 +64,8 @@ class CustomControl:
 
     def _check_required(self, view: Mapping[str, Any]) -> None:
         for path in self.require:
-            data = path.on(view)
-            if data is None or (data == [] and path.picks):
+            data = path.evaluate(view)
+            if data is None or (data == [] and path.selects):
                 raise UndecidedError(
                     f"{path.text} is required and not there{_section_error(path.text, view)}"
                 )
@@ -128,13 +129,17 @@ def _parse_control(given: Mapping[Any, Any]) -> Control:
     if given["severity"] not in SEVERITIES:
         expected = f"accepted are {', '.join(SEVERITIES)}"
         raise not_accepted(given["severity"], expected).within("severity")
+    if given.get("contact", Contact.PC) not in list(Contact):
+        raise not_accepted(given["contact"], f"accepted are {', '.join(Contact)}").within("contact")
+    title = given["title"].rstrip(".")
     return Control(
         id=f"custom.{name}",
-        title=given["title"].rstrip("."),
+        title=title,
         headline=given["message"],
         severity=Severity(given["severity"]),
         rationale=given.get("rationale", ""),
-        remedy=given.get("remedy", ""),
+        remedy=given.get("remedy", "") or f"Make sure that this holds: {title}.",
+        contact=Contact(given.get("contact", Contact.PC)),
     )
 
 

@@ -84,6 +84,12 @@ VENDOR_ENDPOINTS = (
 
 Where an endpoint has a path, the document at that path is known.
 """
+OPTIONAL_ENDPOINTS = (
+    Endpoint("knx_login", "https://id.knx.org", "KNX login in a browser"),
+    Endpoint("my_knx", "https://my.knx.org", "MyKNX in a browser"),
+)
+"""Servers of the vendor that its support article does not list: since ETS 6.3 the Project Access
+Assistant and licences lead to them in a browser. Off unless the user enables them."""
 RESERVED_NAMES = frozenset({"interception", "multicast"})
 """Names that no endpoint can have, since a control of reachability has them already."""
 
@@ -93,10 +99,12 @@ def parse_endpoints(value: Any) -> tuple[Endpoint, ...]:
     if not isinstance(value, Mapping):
         raise not_accepted(value, "a dictionary of endpoints by name is expected")
     endpoints = {endpoint.name: endpoint for endpoint in VENDOR_ENDPOINTS}
+    optional = {endpoint.name: endpoint for endpoint in OPTIONAL_ENDPOINTS}
     for name, entry in value.items():
         _check_name(name)
+        base = endpoints.get(name) or optional.get(name)
         try:
-            endpoint = _parse_endpoint(name, entry, endpoints.get(name))
+            endpoint = _parse_endpoint(name, entry, base)
         except NotAcceptedError as error:
             raise error.within(name) from None
         if endpoint is None:
@@ -124,7 +132,8 @@ def _parse_endpoint(name: str, entry: Any, base: Endpoint | None) -> Endpoint | 
         raise error.within("enabled") from None
     if not enabled:
         if base is None and "url" not in given:
-            names = ", ".join(endpoint.name for endpoint in VENDOR_ENDPOINTS)
+            endpoints = (*VENDOR_ENDPOINTS, *OPTIONAL_ENDPOINTS)
+            names = ", ".join(endpoint.name for endpoint in endpoints)
             raise NotAcceptedError(f"the vendor's table has no such endpoint; it has {names}")
         return None
     if base is None:

@@ -86,9 +86,23 @@ def _parse_image(value: Any) -> Mapping[str, Any]:
     return image
 
 
+def _parse_image_programs(value: Any) -> list[str]:
+    paths = value if isinstance(value, list) else [value]
+    for path in paths:
+        if not isinstance(path, str) or not re.fullmatch(
+            r"(?:[A-Za-z]:|%[^%]+%)\\.+\.exe", path, re.I
+        ):
+            raise not_accepted(
+                path,
+                r"the Windows path of a program is expected, such as "
+                r"C:\Program Files (x86)\ETS6\ETS6N.exe",
+            )
+    return paths
+
+
 def _parse_previous_report(value: Any) -> str:
     if value and not Path(str(value)).is_file():
-        raise NotAcceptedError(f"there is no file {value}")
+        raise NotAcceptedError(f"the file {value} does not exist")
     return str(value)
 
 
@@ -126,6 +140,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "formats": parse_formats,
     "hosts": _parse_pattern,
     "image": _parse_image,
+    "image_programs": _parse_image_programs,
     "previous_report": _parse_previous_report,
     "report_dir": parse_report_dir,
     "serial": _parse_serial,

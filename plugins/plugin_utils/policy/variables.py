@@ -15,6 +15,7 @@ from ..text import suggestion
 from .addresses import parse_remote_address
 from .custom_controls import CustomControl, parse_custom_controls
 from .endpoints import VENDOR_ENDPOINTS, Endpoint, parse_endpoints
+from .needed_traffic import NeededTraffic, parse_needed_traffic
 from .parsing import PREFIX, choice_of, list_of, not_accepted
 from .proxy import ProxySetting, parse_proxy
 from .waivers import Waiver, parse_waivers
@@ -52,6 +53,7 @@ class Policy:
     paths: tuple[str, ...] = DEFAULT_PATHS
     profiles: tuple[str, ...] = ("domain", "private")
     remote_addresses: tuple[str, ...] = ()
+    needed_traffic: tuple[NeededTraffic, ...] = ()
     outbound: str = "auto"
     blocks: str = "prompt"
     multicast_answers: str = "unmanaged"
@@ -129,6 +131,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "paths": list_of(_parse_folder, empty=False),
     "profiles": list_of(choice_of(PROFILES), empty=False),
     "remote_addresses": list_of(parse_remote_address, empty=True),
+    "needed_traffic": parse_needed_traffic,
     "outbound": choice_of(OUTBOUND),
     "blocks": choice_of(BLOCKS),
     "multicast_answers": choice_of(MULTICAST_ANSWERS),

@@ -3,176 +3,152 @@
 
 """Proxy scripts (PAC): fetched by the PC, since it may see another one than the controller, and run here.
 
-The PC fetches the script as a probe of a name of its own, over no proxy, as Windows does. It is run by PyPAC in a process that
-has no files, no network, little memory and a few seconds (pac_process.py). What the script asks of its surroundings is
-answered with what the PC's probes found: the addresses of the endpoints' names, and its own. Anything else is not known, and
-an answer that came about with it is none: the way is not told then, rather than guessed.
+The PC fetches the script as a probe with a name of its own, directly, as Windows does. The script
+runs in a process that has no files, no network, little memory and a few seconds (pac_process). What
+it asks about its surroundings is answered with what the PC found: the addresses of the endpoints'
+names, and its own. Anything else is not known, and an answer that rests on it is not used.
+
+WinHTTP fetches scripts over http and https only. Windows runs them in an engine that is older than
+the one here, so an answer that rests on newer syntax is not used either.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import ETS6Error
-from ..probes import DIRECT, UNREADABLE, Probe
+from ..probes import DIRECT, UNREADABLE, HttpAnswer, Probe
 from ..snapshot import Snapshot
-from .bypass import without_logins
+from ..text import one_line
+from ..wire import SnapshotError, expect, items, text
+from .lists import without_logins
 
 SECONDS = 3
-MAX_SCRIPT = 64 * 1024 - 1
-"""A probe keeps 64 KB of a body: a script that fills them was cut off."""
+"""How long a script may run for all endpoints together."""
+START_SECONDS = 5
+"""How long the process that runs it may take to start."""
+MAX_SCRIPT = 1024 * 1024
+"""Bytes of a script that the PC sends: one that fills them was cut off."""
+MAX_TEXT = 300
+MAX_OWN_ADDRESSES = 16
+DEFAULT_CLOCK = "2000-01-01T00:00:00Z"
+DEFAULT_PORT = 80
+
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+_ENGINE_LIMITS = re.compile("InternalError|Maximum call stack")
+"""What QuickJS' errors about its own limits say."""
+_NO_CODE = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""", re.DOTALL)
+"""Comments and texts of JavaScript."""
+_NEWER_SYNTAX = (
+    (re.compile(r"\?\?"), "the operator ??"),
+    (re.compile(r"\?\.(?![0-9])"), "the operator ?."),
+    (re.compile(r"=>"), "arrow functions"),
+    (re.compile(r"`"), "template literals"),
+    (re.compile(r"\.\.\."), "the spread operator"),
+    (re.compile(r"\b(?:let|const|class)\s+[A-Za-z_$\[{]"), "let, const or class"),
+)
+_HTTP_KEYWORDS = frozenset({"PROXY", "HTTP"})
+_KEYWORDS = _HTTP_KEYWORDS | {"SOCKS", "SOCKS4", "SOCKS5"}
 
 
 class PacError(ETS6Error):
-    """A script could not be fetched or run. unfetched: the PC did not get it, so that Windows goes on without it."""
+    """A script could not be fetched or run.
 
-    def __init__(self, text: str, unfetched: bool = False) -> None:
+    is_unfetched: the PC did not get it, so Windows continues without it. is_empty: it does not work,
+    so .NET Framework continues as if it named no proxy.
+    """
+
+    def __init__(self, text: str, *, is_unfetched: bool = False, is_empty: bool = False) -> None:
         super().__init__(text)
-        self.unfetched = unfetched
+        self.is_unfetched = is_unfetched
+        self.is_empty = is_empty
 
 
 class NotFetchedError(PacError):
-    """Nobody asked the PC yet."""
+    """The PC was not asked yet."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a script says of one URL. open lists what it asked and nobody could answer: the text is worth nothing then."""
+    """What a script answers for one URL.
+
+    unanswered are its questions that could not be answered, doubt is why Windows may get another
+    answer: the text must not be used then. error is what the script threw.
+    """
 
     text: str
-    open: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
+    error: str = ""
+    doubt: str = ""
+
+
+def is_fetchable(url: str) -> bool:
+    """Return whether a script is one that WinHTTP fetches, and so a probe."""
+    return url.lower().startswith(("http://", "https://"))
 
 
 def probe(url: str) -> dict[str, Any]:
     """Return the probe that fetches a script, as windows_host takes it."""
-    return {"name": _name(url), "url": url, "ways": [""]}
+    return {"name": _probe_name(url), "url": url, "proxies": [DIRECT], "max_body": MAX_SCRIPT}
+
+
+def failure(url: str, error: str) -> str:
+    """Return a clause on a script that does not work."""
+    return f"the script {without_logins(url)} fails ({error})"
 
 
 def is_fetched(snapshot: Snapshot, url: str) -> bool:
     """Return whether the PC tried to fetch the script."""
-    return _fetched(snapshot, url) is not None
+    return _find_probe(snapshot, url) is not None
 
 
-def answers(snapshot: Snapshot, url: str, servers: Sequence[tuple[str, str]], names: Mapping[str, Sequence[str]]) -> list[Answer]:
-    """Return what the script at url says of each server, given as URL and name.
+def answers(
+    snapshot: Snapshot,
+    url: str,
+    servers: Sequence[tuple[str, str]],
+    addresses: Mapping[str, Sequence[str]],
+) -> list[Answer]:
+    """Return what the script at url answers for each server, given as URL and host name.
 
-    names are the addresses that the PC resolved, by name in lower case. Raises PacError.
+    addresses are those that the PC resolved, by name in lower case. Raises PacError.
     """
-    shown = without_logins(url)
-    found = _fetched(snapshot, url)
-    if found is None:
-        raise NotFetchedError(f"the script {shown} was not fetched")
-    script = _script(found, shown)
-    own = [found.local] if found.local else []
-    clock = str(snapshot.host.get("time") or "2000-01-01T00:00:00Z")
-    document = {"script": script, "urls": list(servers), "names": {key: list(value) for key, value in names.items()}, "own": own}
-    return list(_run(json.dumps({**document, "clock": clock, "seconds": SECONDS}, sort_keys=True), shown))
-
-
-def ways_of(answer: str) -> tuple[str, ...]:
-    """Return the ways that a script names, in order: ``host:port``, and nothing for direct, which ends the list. Empty where they cannot be told.
-
-    Windows separates by semicolons and blanks, leaves out SOCKS, and ends its list at DIRECT (.NET reference source,
-    WinHttpWebProxyFinder; Chromium, proxy_resolver_winhttp.cc). Where something else comes first it is not known what it does.
-    """
-    words = [word for word in re.split(r"[;\s]+", answer) if word]
-    if not words or words[0].upper() == "DIRECT":
-        return ("",)
-    found: list[str] = []
-    while len(words) > 1:
-        kind, address, *words = words
-        match = _ADDRESS.fullmatch(address)
-        if match is None or kind.upper() not in ("PROXY", "HTTP", "SOCKS", "SOCKS4", "SOCKS5"):
-            break
-        if not kind.upper().startswith("SOCKS"):
-            found.append(f"{match[1].lower()}:{match[2] or 80}")
-    return tuple(found)
-
-
-def _name(url: str) -> str:
-    return f"pac {url}"
-
-
-def _fetched(snapshot: Snapshot, url: str) -> Probe | None:
-    key = (_name(url), DIRECT)
-    return next((probe for probe in snapshot.probes or () if probe.key == key), None)
-
-
-def _script(probe: Probe, shown: str) -> str:
-    """Return the text of a script. Raises PacError."""
-    if probe.stage == UNREADABLE:
-        raise PacError(f"the reply about the script {shown} cannot be read: {probe.problem}")
-    if probe.stage == "queue":
-        raise PacError(
-            f"the script {shown} was not fetched: the time for all probes was over before its turn"
-        )
-    answer = probe.http
-    if probe.error or answer is None:
-        kind = probe.error.kind if probe.error else "closed"
-        raise PacError(
-            f"the script {shown} could not be fetched ({kind} at {probe.stage})", unfetched=True
-        )
-    if 300 <= answer.status < 400:
-        raise PacError(
-            f"the script {shown} was moved (HTTP {answer.status}); Windows may follow, which is not "
-            "done here"
-        )
-    if answer.status != 200:
-        raise PacError(
-            f"the script {shown} could not be fetched (HTTP {answer.status})", unfetched=True
-        )
-    if probe.tls and probe.tls.policy_errors:
-        raise PacError(
-            f"the script {shown} could not be fetched (the PC does not trust the server's "
-            "certificate)",
-            unfetched=True,
-        )
-    if len(answer.body) > MAX_SCRIPT:
-        raise PacError(f"the script {shown} is longer than {MAX_SCRIPT} bytes, which are not read")
-    return answer.body.decode("utf-8-sig", errors="replace")
-
-
-@lru_cache(maxsize=64)
-def _run(document: str, shown: str) -> tuple[Answer, ...]:
-    """Run a script in a process of its own."""
-    try:
-        done = subprocess.run(  # noqa: S603 - this collection's own file, by this very interpreter
-            [sys.executable, "-P", str(Path(__file__).with_name("pac_process.py"))],
-            input=document.encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
-            timeout=SECONDS + 5,
-            check=False,
-        )
-        reply = json.loads(done.stdout)
-        if "error" in reply:
-            missing = str(reply["error"]).startswith("ModuleNotFoundError")
-            hint = ": the controller lacks the Python package pypac" if missing else ""
-            raise PacError(f"the script {shown} fails{hint} ({_line(reply['error'])})")
-        return tuple(Answer(_line(one["answer"]), tuple(_line(name) for name in one["open"])) for one in reply["answers"])
-    except subprocess.TimeoutExpired:
-        raise PacError(f"the script {shown} does not come to an end") from None
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, PacError):
-            raise
-        raise PacError(f"the script {shown} takes more than {SECONDS} seconds, or too much memory, and was ended") from None
-    except OSError as error:
-        raise PacError(f"the script {shown} could not be run: {error.strerror}") from None
+    title = without_logins(url)
+    script_probe = _find_probe(snapshot, url)
+    if script_probe is None:
+        raise NotFetchedError(f"the script {title} was not fetched")
+    script = _script(script_probe, title)
+    document = {
+        "script": script,
+        "urls": list(servers),
+        "names": {name: list(values) for name, values in addresses.items()},
+        "own": _own_addresses(snapshot, script_probe),
+        "clock": str(snapshot.host.get("time") or DEFAULT_CLOCK),
+        "seconds": SECONDS,
+    }
+    raw_answers = _run(json.dumps(document, sort_keys=True), url)
+    newer = newer_syntax(script)
+    if not newer:
+        return list(raw_answers)
+    doubt = f"it uses {newer}, which the engine of Windows may not know"
+    return [replace(answer, doubt=doubt) for answer in raw_answers]
 
 
 def resolved(snapshot: Snapshot, hosts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return what the PC resolved of the names of probes, given as probe's name and server's name."""
+    """Return the addresses that the PC resolved by host name in lower case.
+
+    hosts are names of probes, each with its host name. A name that does not exist has no addresses;
+    one that was not looked up is left out.
+    """
     direct = {probe.name: probe for probe in snapshot.probes or () if probe.route == DIRECT}
     addresses = {}
     for name, host in hosts:
@@ -184,5 +160,167 @@ def resolved(snapshot: Snapshot, hosts: Iterable[tuple[str, str]]) -> dict[str, 
     return addresses
 
 
-def _line(text: Any) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))[:300]
+def parse_answer(answer: str) -> tuple[str, ...]:
+    """Return the routes that an answer names, in order; empty where it could not be determined.
+
+    A route is ``host:port``, or DIRECT, which ends the list. Windows separates by semicolons and
+    blanks, and leaves out SOCKS (.NET reference source, WinHttpWebProxyFinder; Chromium,
+    proxy_resolver_winhttp.cc). What it does where another word comes first is not known.
+    """
+    words = list(filter(None, re.split(r"[;\s]+", answer)))
+    if not words or words[0].upper() == "DIRECT":
+        return (DIRECT,)
+    routes: list[str] = []
+    for keyword, address in zip(words[::2], words[1::2], strict=False):
+        match = _ADDRESS.fullmatch(address)
+        if match is None or keyword.upper() not in _KEYWORDS:
+            break
+        if keyword.upper() in _HTTP_KEYWORDS:
+            routes.append(f"{match[1].lower()}:{match[2] or DEFAULT_PORT}")
+    return tuple(routes)
+
+
+def _probe_name(url: str) -> str:
+    return f"pac {url}"
+
+
+def _find_probe(snapshot: Snapshot, url: str) -> Probe | None:
+    key = (_probe_name(url), DIRECT)
+    for candidate in snapshot.probes or ():
+        if candidate.key == key:
+            return candidate
+    return None
+
+
+def _script(script_probe: Probe, title: str) -> str:
+    """Return the text of a script. Raises PacError."""
+    if script_probe.stage == UNREADABLE:
+        raise PacError(f"the reply about the script {title} cannot be read: {script_probe.problem}")
+    if script_probe.stage == "queue":
+        raise PacError(
+            f"the script {title} was not fetched: the time for all probes was over before its turn"
+        )
+    answer = script_probe.http
+    if script_probe.error or answer is None:
+        kind = script_probe.error.kind if script_probe.error else "closed"
+        raise PacError(
+            f"the script {title} could not be fetched ({kind} at {script_probe.stage})",
+            is_unfetched=True,
+        )
+    _refuse_status(answer, title)
+    if script_probe.tls and script_probe.tls.policy_errors:
+        raise PacError(
+            f"the script {title} could not be fetched (the PC does not trust the server's "
+            "certificate)",
+            is_unfetched=True,
+        )
+    if len(answer.body) >= MAX_SCRIPT:
+        raise PacError(f"the script {title} has {MAX_SCRIPT} bytes or more, which are not read")
+    return answer.body.decode("utf-8-sig", errors="replace")
+
+
+def _refuse_status(answer: HttpAnswer, title: str) -> None:
+    """Raise PacError for a status other than 200."""
+    if answer.status == 401:
+        raise PacError(
+            f"the script {title} is behind a login (HTTP 401); Windows asks again with the user's, "
+            "which is not done here"
+        )
+    if 300 <= answer.status < 400:
+        raise PacError(
+            f"the script {title} was moved (HTTP {answer.status}); Windows may follow, which is not "
+            "done here"
+        )
+    if answer.status != 200:
+        raise PacError(
+            f"the script {title} could not be fetched (HTTP {answer.status})", is_unfetched=True
+        )
+
+
+def _own_addresses(snapshot: Snapshot, script_probe: Probe) -> list[str]:
+    """Return the addresses that the PC may give a script as its own; empty where they are not known.
+
+    A host that only probes has a place in the PCs' network, but not their addresses: the one that it
+    fetched the script from is taken for theirs.
+    """
+    addresses = snapshot.addresses
+    if addresses is None:
+        addresses = (script_probe.local,) if snapshot.vantage and script_probe.local else ()
+    usable = []
+    for text_address in addresses:
+        try:
+            address = ipaddress.ip_address(text_address.partition("%")[0])
+        except ValueError:
+            continue
+        if not address.is_loopback:
+            usable.append(str(address))
+    return usable[:MAX_OWN_ADDRESSES]
+
+
+def newer_syntax(script: str) -> str:
+    """Return what a script uses that ECMAScript 5 does not have; empty where nothing was found."""
+    code = _NO_CODE.sub(" ", script)
+    for pattern, name in _NEWER_SYNTAX:
+        if pattern.search(code):
+            return name
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _run(document: str, url: str) -> tuple[Answer, ...]:
+    """Run a script in a process of its own. Raises PacError."""
+    title = without_logins(url)
+    try:
+        process = subprocess.run(  # noqa: S603 - this collection's own file, by this interpreter
+            [sys.executable, "-P", str(Path(__file__).with_name("pac_process.py"))],
+            input=document.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+            timeout=SECONDS + START_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise PacError(f"the script {title} does not come to an end") from None
+    except OSError as error:
+        raise PacError(f"the script {title} could not be run: {error.strerror}") from None
+    try:
+        reply = expect(dict, json.loads(process.stdout), "reply")
+    except (ValueError, SnapshotError):
+        raise PacError(
+            f"the script {title} takes more than {SECONDS} seconds, or too much memory, and was "
+            "ended"
+        ) from None
+    if "error" in reply:
+        raise _script_error(one_line(str(reply["error"]), MAX_TEXT), url)
+    return items(_parse_answer, reply.get("answers"), "answers")
+
+
+def _script_error(message: str, url: str) -> PacError:
+    """Return the error of a script that could not be read, or of the process itself."""
+    if message.startswith("ModuleNotFoundError"):
+        return PacError(
+            f"the script {without_logins(url)} could not be run: the controller lacks a Python "
+            f"package of pypac ({message})"
+        )
+    return PacError(failure(url, message), is_empty=_is_of_script(message))
+
+
+def _is_of_script(message: str) -> bool:
+    """Return whether an error is the script's own: what the engine here runs out of is not."""
+    return message.startswith("JSRuntimeError") and not _ENGINE_LIMITS.search(message)
+
+
+def _parse_answer(raw: Any, place: str) -> Answer:
+    record = expect(dict, raw, place)
+    unanswered = items(text, record.get("unanswered"), f"{place}.unanswered")
+    error = one_line(text(record.get("error"), f"{place}.error"), MAX_TEXT)
+    doubt = ""
+    if error and not _is_of_script(error):
+        doubt, error = f"the engine here gave up ({error})", ""
+    return Answer(
+        one_line(text(record.get("answer"), f"{place}.answer"), MAX_TEXT),
+        tuple(one_line(question, MAX_TEXT) for question in unanswered),
+        error,
+        doubt,
+    )

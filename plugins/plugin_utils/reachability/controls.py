@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..declaration import Family, Judgement, not_applicable
+from ..declaration import Family, Judgement, not_applicable, unknown
 from ..finding import Contact, Severity
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
 from .context import ReachabilityContext
-from .endpoints import INTERCEPTION
-from .kinds import of_vendor
+from .endpoints import judge_endpoint
+from .interception import judge_interception
+from .observer import KEYS
+from .outcomes import is_vendor_host
 
 FAMILY: Family[ReachabilityContext] = Family(
     "reach",
@@ -27,16 +29,20 @@ CLOUD_LICENSING = "openapi.knx.org"
 CLOUD_NOTICE = (
     "The vendor's notice: with cloud licensing ETS6 sends user information (login, computer and "
     "software information) encrypted to the license server, which keeps the IP address of the user "
-    "who asked for the license for one year. Who does not use it can disable this endpoint in "
+    "who asked for the license for one year. If you do not use it, disable this endpoint in "
     "ets6_network_endpoints; it is then neither probed nor required."
 )
 
 
 def request(policy: Policy) -> dict[str, list[object]]:
-    """Return the probes; nothing is probed where ets6_network_state is absent."""
+    """Return the probes and the registry keys that explain them.
+
+    Nothing is probed where ets6_network_state is absent.
+    """
     if policy.state == "absent":
         return {"probes": []}
-    return {"probes": [endpoint.to_wire() for endpoint in policy.endpoints]}
+    probes: list[object] = [endpoint.to_wire() for endpoint in policy.endpoints]
+    return {"probes": probes, "registry": [{"path": path, "depth": 0} for path in KEYS]}
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class ProbedEndpoint:
     def words(self) -> Mapping[str, str]:
         """The values of the placeholders."""
         rationale = "Added in ets6_network_endpoints."
-        if of_vendor(self.endpoint.host):
+        if is_vendor_host(self.endpoint.host):
             rationale = (
                 "The vendor's table lists what ETS6 needs of a network (KNX support article "
                 "4403452514066)."
@@ -69,6 +75,12 @@ def _probed_endpoints(policy: Policy) -> Iterator[ProbedEndpoint]:
         yield ProbedEndpoint(endpoint)
 
 
+def _without_roots(problem: str) -> Judgement:
+    return unknown(problem).advise(
+        f"Correct ets6_network_public_roots. {problem}", Contact.CONTROLLER
+    )
+
+
 def _severity(subject: ProbedEndpoint) -> Severity:
     return Severity.HIGH if subject.endpoint.scheme == "https" else Severity.MEDIUM
 
@@ -80,11 +92,15 @@ def _severity(subject: ProbedEndpoint) -> Severity:
     headline="{title}: {server} cannot be reached",
     severity=_severity,
     rationale="{rationale}",
-    remedy="The finding names what is in the way, and whom to contact.",
+    remedy="Let the PC reach the server. The finding holds for the program that probed: an agent or "
+    "a virus scanner that exempts programs by their names may treat ETS6 differently.",
 )
 def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement:
-    """Judge whether ETS6 can reach an endpoint, over every way that it would take."""
-    return context.judgements[subject.endpoint.name]
+    """Judge whether ETS6 can reach an endpoint, over every route that it would take."""
+    if context.problem:
+        return _without_roots(context.problem)
+    verdicts = context.verdicts[subject.endpoint.name]
+    return judge_endpoint(subject.endpoint, verdicts, context.snapshot)
 
 
 @FAMILY.control(
@@ -95,12 +111,14 @@ def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement
     rationale="The vendor forbids a firewall with deep inspection (KNX support article "
     "4403452514066): updates, the catalog or licensing fail with it, even where the PC trusts the "
     "inspector.",
-    remedy="Exempt the vendor's servers from the inspection; the findings of the endpoints name "
-    "the issuer.",
+    remedy="Exempt the vendor's servers from the TLS inspection.",
 )
 def interception(context: ReachabilityContext) -> Judgement:
     """Judge the certificates of all endpoints together."""
-    return context.judgements[INTERCEPTION]
+    if context.problem:
+        return _without_roots(context.problem)
+    roots = context.observer.roots
+    return judge_interception(context.verdicts, context.policy.endpoints, roots)
 
 
 @FAMILY.control(

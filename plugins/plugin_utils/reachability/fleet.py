@@ -1,177 +1,378 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What hosts tell of each other: whose fault it is that an endpoint is not reached, and whether one inspector sits before all.
+"""What the hosts of a run show of each other.
 
-It works on findings as they stand in report.json. Statuses stay: what is not reached is not reached, whoever is to blame.
-A vantage point is a way out (direct, or through which proxy) from a network; hosts of the same one prove nothing about what
-lies behind it, and one from which nothing of the vendor is reached proves nothing about a single server.
+That is who is responsible where an endpoint is not reached, and whether one inspector is on the path
+of all hosts. It works on findings in the form of report.json. Statuses stay: what is not reached is not reached,
+whoever is responsible. A vantage point is a route (direct, or through a proxy) from a network. Hosts
+of the same one prove nothing about what comes after it, and one from which nothing of the vendor is
+reached proves nothing about a single server.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ..finding import Status
-from .kinds import Kind, of_vendor
+from ..wire import SnapshotError, expect, items, optional, text
+from .outcomes import Outcome, is_vendor_host
+from .products import Place
 
 NAMES_IN_A_SENTENCE = 3
 NAMES_IN_EVIDENCE = 20
 OUTAGE = frozenset({
-    Kind.NOT_RESOLVED, Kind.REFUSED, Kind.TIMED_OUT, Kind.UNREACHABLE, Kind.RESET, Kind.TLS_FAILED, Kind.PROXY_CANNOT, Kind.EXPIRED,
-    Kind.INCOMPLETE, Kind.SERVER_ERROR,
+    Outcome.NOT_RESOLVED, Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE, Outcome.RESET,
+    Outcome.TLS_FAILED, Outcome.PROXY_CANNOT, Outcome.EXPIRED, Outcome.INCOMPLETE,
+    Outcome.SERVER_ERROR,
 })  # fmt: skip
-"""Outcomes that a server which is down or unwell brings about, and that something on the way can bring about as well."""
+"""Outcomes that a server which is down brings about, and that the network can bring about as well."""
 
 INTERCEPTION_CONTROL = "reach.interception"
-Json = dict[str, Any]
 DIRECT = "direct"
-"""How the evidence calls the way without a proxy."""
+"""How the evidence calls the route without a proxy."""
+Json = dict[str, Any]
 Point = tuple[str, str]
-"""A way out, and the network that it starts from; empty where that is not known."""
+"""A vantage point: a route, and the network that it starts from; empty where that is not known."""
+
+
+UNCLEAR = frozenset({
+    Outcome.WRONG_CONTENT, Outcome.PAGE_NOT_KNOWN, Outcome.SIGN_IN_OR_BLOCK, Outcome.BLOCK_PAGE,
+    Outcome.ERROR_NOT_KNOWN,
+})  # fmt: skip
+"""Outcomes that the vendor brings about where it moves something, and a filter as well."""
+
+
+@dataclass(frozen=True)
+class _RouteOutcome:
+    """What an endpoint came to from one vantage point. answer tells the HTTP answer from others."""
+
+    point: Point
+    outcome: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class _EndpointFinding:
+    """A finding that says whether a server is reached."""
+
+    server: str
+    status: str
+    outcome: str
+    routes: tuple[_RouteOutcome, ...]
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the server was not reached, in a manner that an outage would explain."""
+        return self.status == Status.FAIL.value and self.outcome in OUTAGE
 
 
 @dataclass
 class _Server:
-    """Who reaches a server and who does not, by vantage point; otherwise counts what else came of it.
+    """Who reaches a server and who does not, by vantage point; otherwise counts other outcomes.
 
-    leads_out has, by vantage point, the vendor's servers that are reached from there.
+    vendor_servers has, by vantage point, the vendor's servers that are reached from there.
     """
 
-    leads_out: Mapping[Point, set[str]]
+    vendor_servers: Mapping[Point, set[str]]
     name: str
     reached: dict[Point, list[str]] = field(default_factory=lambda: defaultdict(list))
     failed: dict[Point, list[str]] = field(default_factory=lambda: defaultdict(list))
     otherwise: int = 0
+    answers: dict[str, set[Point]] = field(default_factory=lambda: defaultdict(set))
+
+    @property
+    def points_of_answer(self) -> int:
+        """From how many vantage points the only answer came; 0 where there are several."""
+        if len(self.answers) != 1 or "" in self.answers or self.reached or self.failed:
+            return 0
+        return _count_points(*self.answers.values())
 
     @cached_property
     def reached_by(self) -> list[str]:
         """Every host that reaches it."""
-        return sorted({name for names in self.reached.values() for name in names})
+        return sorted(set().union(*self.reached.values()))
 
     @cached_property
     def failed_by(self) -> list[str]:
         """Every host that does not."""
-        return sorted({name for names in self.failed.values() for name in names})
+        return sorted(set().union(*self.failed.values()))
 
     @cached_property
     def points(self) -> int:
-        """From how many vantage points it fails that reach another server of the vendor, for certain.
+        """How many vantage points, for certain, fail to reach it and reach another vendor's server.
 
-        Networks that are not known may be the same, and so may be one of IPv4 and one of IPv6. Behind a proxy all are one.
+        Networks that are not known may be the same, and so may be one of IPv4 and one of IPv6. All
+        networks that go through the same proxy are one vantage point.
         """
-        ways: dict[str, set[tuple[bool, str]]] = defaultdict(set)
-        for way, network in self.failed:
-            if self.leads_out.get((way, network), set()) - {self.name}:
-                ways[way].add((":" in network, network if way == DIRECT else ""))
-        return sum(max([1, *Counter(family for family, network in known if network).values()]) for known in ways.values())
+        reaching = set()
+        for point in self.failed:
+            if self.vendor_servers.get(point, set()) - {self.name}:
+                reaching.add(point)
+        return _count_points(reaching)
 
     @property
     def is_out(self) -> bool:
-        """Whether nobody reaches it, from more than one vantage point, and nothing else than an outage was seen."""
+        """Whether no host reaches it, from several vantage points, and all see an outage."""
         return not self.reached and not self.otherwise and self.points > 1
 
 
+def _count_points(points: Iterable[Point]) -> int:
+    """Return how many vantage points are different for certain."""
+    networks: dict[str, set[str]] = defaultdict(set)
+    for route, network in points:
+        networks[route].add(network if route == DIRECT else "")
+    return sum(_count_networks(route_networks) for route_networks in networks.values())
+
+
+def _count_networks(networks: set[str]) -> int:
+    """Return how many networks are different for certain; at least one. Empty is not known."""
+    families = Counter(":" in network for network in networks if network)
+    return max([1, *families.values()])
+
+
 def compare(hosts: Mapping[str, Sequence[Json]]) -> dict[str, list[Json]]:
-    """Return the findings by host's name, with what the other hosts' findings say of them added to reason and evidence."""
+    """Return the findings by host, with what the others' show added to reason and evidence."""
+    servers = _servers(hosts)
+    issuers = _Issuers(hosts)
+    compared: dict[str, list[Json]] = {}
+    for name, findings in hosts.items():
+        compared[name] = []
+        for finding in findings:
+            if finding["control"] == INTERCEPTION_CONTROL:
+                compared[name].append(issuers.compare(name, finding))
+            else:
+                compared[name].append(_compare_endpoint(name, finding, servers))
+    return compared
+
+
+def _servers(hosts: Mapping[str, Sequence[Json]]) -> dict[str, _Server]:
     servers: dict[str, _Server] = {}
-    leads_out: dict[Point, set[str]] = defaultdict(set)
+    vendor_servers: dict[Point, set[str]] = defaultdict(set)
     for name, findings in hosts.items():
         for finding in findings:
-            for point, outcome in _seen(finding):
-                place = finding["evidence"]["server"]
-                server = servers.setdefault(place, _Server(leads_out, place))
-                if outcome == Kind.FINE:
-                    server.reached[point].append(name)
-                    if of_vendor(place.rpartition(":")[0]):
-                        leads_out[point].add(place)
-                elif outcome in OUTAGE:
-                    server.failed[point].append(name)
-                else:
-                    server.otherwise += 1
-    issuers = {name: ids for name in sorted(hosts) for ids in _issuers(hosts[name])}
-    alike = {ids: [name for name, others in issuers.items() if others & ids] for ids in set(issuers.values())}
-    told: dict[str, list[Json]] = {}
-    for name, findings in hosts.items():
-        same = alike.get(issuers.get(name, frozenset()), [])
-        told[name] = [_with_issuers(name, _with_others(name, finding, servers), same, len(issuers)) for finding in findings]
-    return told
+            endpoint = _parse_endpoint(finding)
+            if endpoint is None:
+                continue
+            server = servers.setdefault(endpoint.server, _Server(vendor_servers, endpoint.server))
+            for route in endpoint.routes:
+                _add(server, name, route, vendor_servers)
+    return servers
 
 
-def _seen(finding: Json) -> Iterator[tuple[Point, str]]:
-    """Return what came of an endpoint over each way, with the vantage point; nothing for any other finding."""
+def _add(
+    server: _Server, host: str, route: _RouteOutcome, vendor_servers: dict[Point, set[str]]
+) -> None:
+    if route.outcome == Outcome.FINE:
+        server.reached[route.point].append(host)
+        if is_vendor_host(server.name.rpartition(":")[0]):
+            vendor_servers[route.point].add(server.name)
+    elif route.outcome in OUTAGE:
+        server.failed[route.point].append(host)
+    else:
+        server.otherwise += 1
+        server.answers[route.answer].add(route.point)
+
+
+def _parse_endpoint(finding: Json) -> _EndpointFinding | None:
+    """Return a finding about an endpoint; None for any other, and for one without such evidence."""
+    if not finding["control"].startswith("reach."):
+        return None
     evidence = finding["evidence"]
-    if finding["control"].startswith("reach.") and isinstance(evidence.get("server"), str):
-        for way in evidence["ways"]:
-            if "way" in way:
-                yield (str(way["way"]), str(evidence["network"] or "")), str(way["outcome"])
+    try:
+        network = optional(text, evidence.get("network"), "network") or ""
+        routes = []
+        for record in items(_parse_route, evidence.get("ways"), "ways"):
+            if record is not None:
+                route, outcome, answer = record
+                routes.append(_RouteOutcome((route, network), outcome, answer))
+        return _EndpointFinding(
+            text(evidence.get("server"), "server"),
+            finding["status"],
+            text(evidence.get("outcome"), "outcome"),
+            tuple(routes),
+        )
+    except SnapshotError:
+        return None
 
 
-def _with_others(name: str, finding: Json, servers: Mapping[str, _Server]) -> Json:
-    if finding["status"] != Status.FAIL.value or finding["evidence"].get("outcome") not in OUTAGE:
+def _parse_route(raw: Any, place: str) -> tuple[str, str, str] | None:
+    """Return route, outcome and answer; None where it was not probed."""
+    record = expect(dict, raw, place)
+    if "way" not in record:
+        return None
+    route = text(record["way"], f"{place}.way")
+    outcome = text(record.get("outcome"), f"{place}.outcome")
+    return route, outcome, text(record.get("answer", ""), f"{place}.answer")
+
+
+def _compare_endpoint(name: str, finding: Json, servers: Mapping[str, _Server]) -> Json:
+    endpoint = _parse_endpoint(finding)
+    if endpoint is None:
         return finding
-    server = servers[finding["evidence"]["server"]]
-    mine = {point for point, outcome in _seen(finding) if outcome in OUTAGE}
-    beside = _others(name, [other for point in mine for other in server.reached.get(point, ())])
-    reached, same, count = _others(name, server.reached_by), _others(name, server.failed_by), len(server.failed_by)
-    if beside:
-        told = f"It is reached from {_names(beside)}, by the same way out of the same network: look at this host itself."
-    elif reached:
-        told = f"It is reached from {_names(reached)}, so the server is up: what is in the way is between this host's way out and the server."
-    elif server.is_out:
-        told = (
-            f"Seen the same from all {count} hosts and {server.points} vantage points, which reach other servers of the vendor: that points to the "
-            "server itself, which is the vendor's to mend, and not this host's fault. Where one firewall stands before all of them, ask there first."
+    server = servers[endpoint.server]
+    if endpoint.outcome in UNCLEAR and server.points_of_answer > 1:
+        return _same_answer(finding, server)
+    return _compare_outage(name, finding, endpoint, server) if endpoint.is_outage else finding
+
+
+def _same_answer(finding: Json, server: _Server) -> Json:
+    return _extended(
+        finding,
+        f"The same answer from {server.points_of_answer} vantage points, so it is not this host: "
+        "the vendor has moved or changed something, or one filter is on the path of all of them.",
+        {"vantage_points": server.points_of_answer, "vendor_outage": False},
+    )
+
+
+def _compare_outage(name: str, finding: Json, endpoint: _EndpointFinding, server: _Server) -> Json:
+    same_point: list[str] = []
+    for route in endpoint.routes:
+        if route.outcome in OUTAGE:
+            same_point += server.reached.get(route.point, ())
+    neighbours = _without(name, same_point)
+    reached_from = _without(name, server.reached_by)
+    same_from = _without(name, server.failed_by)
+    if neighbours:
+        sentence = (
+            f"It is reached from {_names(neighbours)}, over the same route from the same network: "
+            "look at this host itself."
         )
-    elif same and not server.otherwise:
-        told = (
-            f"All {count} hosts see the same, so it is not this host. Whether it is their way out or the vendor's server, only a second vantage "
-            "point can tell: a host in another network, which reaches other servers of the vendor."
+    elif reached_from:
+        sentence = (
+            f"It is reached from {_names(reached_from)}, so the server is up: the obstacle is "
+            "between this host's route and the server."
         )
+    elif same_from and not server.otherwise:
+        sentence = _seen_by_all(server)
     else:
         return finding
-    elsewhere = {
-        "reached_from": reached[:NAMES_IN_EVIDENCE],
-        "same_from": same[:NAMES_IN_EVIDENCE],
-        "vantage_points": server.points,
-        "vendor_outage": server.is_out,
+    return _extended(
+        finding,
+        sentence,
+        {
+            "reached_from": reached_from[:NAMES_IN_EVIDENCE],
+            "same_from": same_from[:NAMES_IN_EVIDENCE],
+            "vantage_points": server.points,
+            "vendor_outage": server.is_out,
+        },
+    )
+
+
+def _seen_by_all(server: _Server) -> str:
+    count = len(server.failed_by)
+    if server.is_out:
+        return (
+            f"Seen the same from all {count} hosts and {server.points} vantage points, which reach "
+            "other servers of the vendor: that points to the server itself, which is the vendor's "
+            "to repair, and not this host's fault. Where one firewall protects all of them, ask "
+            "its administrators first."
+        )
+    return (
+        f"All {count} hosts see the same, so it is not this host. Whether it is their network or "
+        "the vendor's server, only a second vantage point can tell: a host in another network, "
+        "which reaches other servers of the vendor."
+    )
+
+
+class _Issuers:
+    """Who intercepts the TLS connections of each host that could be judged.
+
+    A host that is not intercepted has no ids.
+    """
+
+    def __init__(self, hosts: Mapping[str, Sequence[Json]]) -> None:
+        self._ids: dict[str, frozenset[str]] = {}
+        for name in sorted(hosts):
+            for finding in hosts[name]:
+                ids = _parse_issuers(finding)
+                if ids is not None:
+                    self._ids[name] = ids
+        self._hosts_of: dict[str, list[str]] = defaultdict(list)
+        for name, ids in self._ids.items():
+            for issuer_id in ids:
+                self._hosts_of[issuer_id].append(name)
+        self._same: dict[frozenset[str], list[str]] = {}
+
+    def compare(self, name: str, finding: Json) -> Json:
+        """Return a finding about interception with what the others' show."""
+        judged = len(self._ids)
+        same = self._same_issuer(self._ids.get(name, frozenset()))
+        if not same or judged < 2:
+            return finding
+        sentence = _issuer_sentence(_place(finding), len(same), judged)
+        others = _without(name, same)[:NAMES_IN_EVIDENCE]
+        return _extended(finding, sentence, {"same_issuer": others, "judged": judged})
+
+    def _same_issuer(self, ids: frozenset[str]) -> list[str]:
+        """Return the hosts that have an issuer in common, the one with these ids among them."""
+        if ids not in self._same:
+            hosts: set[str] = set()
+            for issuer_id in ids:
+                hosts.update(self._hosts_of[issuer_id])
+            self._same[ids] = sorted(hosts)
+        return self._same[ids]
+
+
+def _place(finding: Json) -> str:
+    """Return where the product runs that intercepts a host's TLS; empty where that is not known."""
+    try:
+        places = items(text, finding["evidence"].get("product_places", []), "product_places")
+    except SnapshotError:
+        return ""
+    return places[0] if len(places) == 1 else ""
+
+
+def _issuer_sentence(place: str, same: int, judged: int) -> str:
+    """Return what it means that hosts have an issuer in common. A known product outranks the count."""
+    extent = f"The same issuer on {same} of {judged} hosts that could be judged"
+    meaning = ""
+    if same == judged:
+        extent = f"The same issuer on all {judged} hosts that could be judged"
+        meaning = ": that points to a device of the network, and to no single PC"
+    if same == 1:
+        extent = f"On none of the other {judged - 1} hosts that could be judged"
+        meaning = ": look for it on this host, for example a virus scanner"
+    if place == Place.SCANNER:
+        meaning = (
+            f": it is a {place}, which may have a key of its own for each. Look on this host, or in "
+            "the management of that program"
+        )
+    if place in (Place.APPLIANCE, Place.CLOUD):
+        meaning = f": it is a {place}, so do not look for it on a single PC"
+    return f"{extent}{meaning}."
+
+
+def _parse_issuers(finding: Json) -> frozenset[str] | None:
+    """Return who intercepts a host's TLS connections; None where that was not judged."""
+    if finding["control"] != INTERCEPTION_CONTROL:
+        return None
+    evidence = finding["evidence"]
+    try:
+        ids = items(text, evidence.get("issuer_ids"), "issuer_ids")
+        genuine = items(text, evidence.get("genuine"), "genuine")
+    except SnapshotError:
+        return None
+    return frozenset(ids) if ids or genuine else None
+
+
+def _extended(finding: Json, sentence: str, elsewhere: Json) -> Json:
+    return {
+        **finding,
+        "reason": f"{finding['reason']} {sentence}",
+        "evidence": {**finding["evidence"], "elsewhere": elsewhere},
     }
-    return _told(finding, told, elsewhere)
 
 
-def _others(name: str, names: Sequence[str]) -> list[str]:
-    """Return the first of the names but one's own, as many as evidence may hold and one more."""
+def _without(name: str, names: Sequence[str]) -> list[str]:
+    """Return the first other names, as many as evidence may hold and one more."""
     return [other for other in names[: NAMES_IN_EVIDENCE + 2] if other != name]
 
 
-def _issuers(findings: Sequence[Json]) -> Iterator[frozenset[str]]:
-    """Return who opens a host's TLS connections: an empty set for nobody, nothing where that was not judged."""
-    for finding in findings:
-        evidence = finding["evidence"]
-        if finding["control"] == INTERCEPTION_CONTROL and (evidence.get("issuer_ids") or evidence.get("genuine")):
-            yield frozenset(evidence["issuer_ids"])
-
-
-def _with_issuers(name: str, finding: Json, same: Sequence[str], judged: int) -> Json:
-    """Same are the hosts that have an issuer in common with this one, itself among them; none where nobody opens its TLS."""
-    if finding["control"] != INTERCEPTION_CONTROL or not same or judged < 2:
-        return finding
-    if len(same) == judged:
-        told = f"The same issuer on all {judged} hosts that could be judged: that points to a device of the network, and to no single PC."
-    elif len(same) > 1:
-        told = f"The same issuer on {len(same)} of {judged} hosts that could be judged."
-    else:
-        told = f"On none of the other {judged - 1} hosts that could be judged: look for it on this host, such as a virus scanner."
-    return _told(finding, told, {"same_issuer": _others(name, same)[:NAMES_IN_EVIDENCE], "judged": judged})
-
-
-def _told(finding: Json, sentence: str, elsewhere: Json) -> Json:
-    return {**finding, "reason": f"{finding['reason']} {sentence}", "evidence": {**finding["evidence"], "elsewhere": elsewhere}}
-
-
 def _names(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMES_IN_A_SENTENCE]) + (" and others" if len(names) > NAMES_IN_A_SENTENCE else "")
+    more = " and others" if len(names) > NAMES_IN_A_SENTENCE else ""
+    return ", ".join(names[:NAMES_IN_A_SENTENCE]) + more

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Probes in the session of a user who is logged on: only there does Windows have the login that a proxy wants."""
+"""Probes in the session of a logged-on user: only there does Windows have the login for a proxy."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..policy.endpoints import Endpoint
 from ..probes import HttpAnswer, Probe, ProbeError, TlsAnswer
 from ..proxy.context import ProxyContext
-from ..proxy.layers import name_of
 from ..proxy.login import NATIVE_SCHEMES, offered
-from ..snapshot import User
+from ..proxy.routes import Route
+from ..proxy.users import name_of
+from ..snapshot import Snapshot, User
+from ..text import shorten
 from ..wire import SnapshotError, data, expect, items, number, text
+
+SessionProbe = Mapping[str, str]
+"""A probe in a user's session: name, url, way (the proxy that ETS6 comes to) and first (the one that
+Windows should begin with)."""
 
 USER = "user"
 STAGES = {
@@ -29,43 +36,62 @@ STAGES = {
     "ConnectionClosed": ("http", "closed"),
     "KeepAliveFailure": ("http", "closed"),
 }
-"""How far a request came, and what went wrong there, by .NET's WebExceptionStatus."""
+"""The stage that a request reached and its error there, by .NET's WebExceptionStatus."""
+MAX_ERROR = 200
+"""Characters of an error that names a line of the session."""
 
 
-def wanted(context: ProxyContext) -> list[tuple[User, list[dict[str, str]]]]:
-    """Return the probes to be made as a user: what is reached over a proxy that wants a login which Windows can hand over.
+def user_probes(context: ProxyContext) -> list[tuple[User, list[SessionProbe]]]:
+    """Return the probes to be made as a user.
 
-    way is the proxy that ETS6 comes to, first the one that Windows should begin with.
+    They are those of endpoints behind a proxy that wants a login which Windows can hand over.
     """
     snapshot, policy = context.snapshot, context.policy
     if policy.probe_as != USER or snapshot.offline or snapshot.vantage:
         return []
-    refused = {
-        probe.key
-        for probe in snapshot.probes or ()
-        if not probe.user and (_native(probe.connect) or _native(probe.http))
-    }
+    refused = _refused_logins(snapshot)
     if not refused:
         return []
-    here = {name_of(user): user for user in snapshot.users or () if user.logged_on}
-    asked: dict[str, list[dict[str, str]]] = {}
-    ways = context.ways
-    for endpoint in policy.endpoints:
-        for way in ways[endpoint.name]:
-            # One user's login says nothing of another one's.
-            if len(way.users) == 1 and way.users[0] in here and (endpoint.name, way.way) in refused:
-                first = str((*way.passed, way.way)[0])
-                probe = {"name": endpoint.name, "url": endpoint.url, "way": str(way.way), "first": first}
-                asked.setdefault(way.users[0], []).append(probe)
-    return [(here[name], probes) for name, probes in asked.items()]
+    plan = _plan(context, refused)
+    logged_on = [user for user in snapshot.users or () if user.logged_on]
+    return [(user, plan[name_of(user)]) for user in logged_on if name_of(user) in plan]
 
 
-def results(
-    lines: Any, user: User, probes: Sequence[Mapping[str, str]]
-) -> tuple[list[Probe], str]:
-    """Return what a user's process wrote as probes, and what was not usable of it, in words.
+def _plan(context: ProxyContext, refused: set[tuple[str, str]]) -> dict[str, list[SessionProbe]]:
+    """Return the probes by the user's name."""
+    plan: dict[str, list[SessionProbe]] = {}
+    for endpoint in context.policy.endpoints:
+        for route in context.routes[endpoint.name]:
+            # One user's login says nothing of another user's.
+            if len(route.users) == 1 and (endpoint.name, route.proxy) in refused:
+                plan.setdefault(route.users[0], []).append(_plan_probe(endpoint, route))
+    return plan
 
-    A line is not usable that is not of its own form, or where Windows chose another proxy than the
+
+def _refused_logins(snapshot: Snapshot) -> set[tuple[str, str]]:
+    """Return the keys of the probes that a proxy refused for want of a Windows login."""
+    refused = set()
+    for probe in snapshot.probes or ():
+        wants_login = _wants_native_login(probe.connect) or _wants_native_login(probe.http)
+        if wants_login and not probe.user:
+            refused.add(probe.key)
+    return refused
+
+
+def _plan_probe(endpoint: Endpoint, route: Route) -> SessionProbe:
+    first = (*route.unreached, route.proxy)[0]
+    return {
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "proxy": str(route.proxy),
+        "first": str(first),
+    }
+
+
+def read_results(lines: Any, user: User, probes: Sequence[SessionProbe]) -> tuple[list[Probe], str]:
+    """Return what a user's process wrote as probes, and what of it could not be used, in words.
+
+    A line cannot be used that is not of its form, or where Windows chose another proxy than the
     user's settings name.
     """
     name = name_of(user)
@@ -74,25 +100,32 @@ def results(
     problems: list[str] = []
     for line in lines if isinstance(lines, list) else [lines]:
         try:
-            answer = _parse_line(line)
-            probe = pending.pop(answer.name, None)
-            if probe is None:
-                raise SnapshotError(f"name: {answer.name!r} was not asked, or came twice")
+            session_probes.append(_read_line(line, name, pending))
         except SnapshotError as error:
-            problems.append(f"what it answered cannot be read ({str(error)[:200]})")
-            continue
-        if answer.route == probe["first"]:
-            session_probes.append(_session_probe(answer, name, probe))
-        else:
-            route = answer.route or "the direct way"
-            problems.append(
-                f"Windows chose {route} for {answer.name}, and not what the settings name"
-            )
+            problems.append(str(error))
     if pending:
         problems.append(f"it gave no usable answer for {', '.join(sorted(pending))} in time")
     if not problems:
         return session_probes, ""
     return session_probes, f"the session of {name}: {'; '.join(problems)}"
+
+
+def _read_line(line: Any, user: str, pending: dict[str, SessionProbe]) -> Probe:
+    """Return the probe of a line, and take it from the pending ones. Raises SnapshotError."""
+    try:
+        answer = _parse_line(line)
+        probe = pending.pop(answer.name, None)
+        if probe is None:
+            raise SnapshotError(f"name: {answer.name!r} was not requested, or came twice")
+    except SnapshotError as error:
+        message = f"its answer cannot be read ({shorten(str(error), MAX_ERROR)})"
+        raise SnapshotError(message) from None
+    if answer.route != probe["first"]:
+        route = answer.route or "the direct route"
+        raise SnapshotError(
+            f"Windows chose {route} for {answer.name}, and not what the settings name"
+        )
+    return _session_probe(answer, user, probe)
 
 
 @dataclass(frozen=True)
@@ -120,6 +153,8 @@ def _parse_line(line: Any) -> _Answer:
             status,
             items(_parse_header, record.get("headers"), "headers"),
             data(record.get("body"), "body"),
+            # Windows read a part of the body before the error.
+            complete=error != "ReceiveFailure",
         )
     if record.get("leaf"):
         tls = TlsAnswer(
@@ -129,7 +164,7 @@ def _parse_line(line: Any) -> _Answer:
             chain_status=items(text, record.get("chain_status"), "chain_status"),
             leaf_only=True,
         )
-    name, route = text(record.get("name"), "name"), text(record.get("way"), "way")
+    name, route = text(record.get("name"), "name"), text(record.get("proxy"), "proxy")
     return _Answer(name, route, status, error, http, tls)
 
 
@@ -138,7 +173,7 @@ def _parse_header(raw: Any, place: str) -> tuple[str, str]:
     return name, value
 
 
-def _session_probe(answer: _Answer, user: str, probe: Mapping[str, str]) -> Probe:
+def _session_probe(answer: _Answer, user: str, probe: SessionProbe) -> Probe:
     connect, http = None, answer.http
     stage, kind = ("done", "") if http else STAGES.get(answer.error, ("http", "other"))
     error = ProbeError(kind) if kind else None
@@ -149,7 +184,7 @@ def _session_probe(answer: _Answer, user: str, probe: Mapping[str, str]) -> Prob
         stage, error = "connect", ProbeError("other", answer.status)
     return Probe(
         probe["name"],
-        probe["way"],
+        probe["proxy"],
         stage,
         error,
         connect=connect,
@@ -159,5 +194,5 @@ def _session_probe(answer: _Answer, user: str, probe: Mapping[str, str]) -> Prob
     )
 
 
-def _native(answer: HttpAnswer | None) -> bool:
+def _wants_native_login(answer: HttpAnswer | None) -> bool:
     return answer is not None and answer.status == 407 and bool(offered(answer) & NATIVE_SCHEMES)

@@ -1,88 +1,219 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether a chain of certificates is a reason not to go on, and whose."""
+"""Whether a chain of certificates is a reason not to go on, and whose.
+
+No list of roots is trusted blindly, and no product or network is blamed without proof. A root that
+counts as public makes a certificate genuine only where nothing contradicts it: an inspector's name, a
+certificate with neither timestamps nor an issuer's address, or a list that was changed. A root that
+does not count as public is proof of interception only where nothing speaks for a public authority that
+the list does not have.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
 
 from ..policy.endpoints import Endpoint
-from .certificate import Judgement, Root
-from .kinds import Kind, of_vendor
+from ..probes import TlsAnswer
+from .chain import ChainReport, Root
+from .observer import Observer, RootStore
+from .outcomes import Outcome, Verdict, is_vendor_host
+from .roots import Origin
 
-CLOCK_TOLERANCE_SECONDS = 24 * 3600
+MAX_ERRORS = 8
+"""Errors of Windows that a sentence or the evidence names."""
+_NOT_TRIED = "where Windows keeps roots was not tried on a real PC"
 
 
-def of_chain(
-    chain: Judgement, where: str, endpoint: Endpoint, clock: datetime | None, said: datetime | None
-) -> tuple[Kind, str] | None:
-    """Return what is wrong with the certificates: who issued them first, since an interceptor's dates and names say nothing."""
-    by = f"{chain.issuer}" + (f", {chain.product}" if chain.product else "")
-    signs = f" ({'; '.join(chain.supports)})" if chain.supports else ""
-    if chain.root is not Root.PUBLIC and not of_vendor(endpoint.host):
-        return (
-            Kind.UNTRUSTED,
-            f"{where}: the certificate was issued by no public authority ({by}). Where that is your own server, have "
-            "ets6_network_public_roots name a file with its root and the public ones; otherwise somebody opens TLS on the way.",
+def chain_problem(
+    chain: ChainReport,
+    where: str,
+    endpoint: Endpoint,
+    observer: Observer,
+    server_time: datetime | None,
+) -> Verdict | None:
+    """Return what is wrong with the certificates, None where they are fine.
+
+    The issuer is judged first: an interceptor's dates and names say nothing.
+    """
+    if chain.root is not Root.PUBLIC:
+        return _issuer_problem(chain, where, endpoint, observer)
+    if chain.product:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the certificate leads to a root of {observer.roots.title}, but its issuer "
+            f"has the name of an inspector ({chain.issuer_text}). That root was probably added to "
+            "the list, so it proves nothing; name an unchanged list in ets6_network_public_roots.",
         )
-    if chain.root is not Root.PUBLIC and not chain.name_matches:
-        return (
-            Kind.WRONG_NAME,
-            f"{where}: another server answers, with a certificate that is not for {endpoint.host} and not public ({by}): a sign-in page, "
-            "a filter of names, or a device of your own.",
-        )
-    if chain.root is Root.PRIVATE:
-        return (
-            Kind.INTERCEPTED,
-            f"TLS to {where} is opened on the way: the certificate's root is not public ({by}). The vendor forbids that; take the host out of the inspection.",
-        )
-    if chain.root is Root.ABSENT and chain.product:
-        return (
-            Kind.INTERCEPTED,
-            f"TLS to {where} is opened on the way: the issuer is no public one and goes by the name of an inspector ({by}). Take the host out of "
-            "the inspection.",
-        )
-    if chain.root is Root.ABSENT and chain.supports:
-        return (
-            Kind.UNTRUSTED,
-            f"{where}: who issued the certificate ({by}) is not known, and its issuer was not sent. It may be interception{signs}; that is no proof.",
-        )
-    if chain.root is Root.ABSENT and chain.complete is None:
-        return (
-            Kind.UNTRUSTED,
-            f"{where}: Windows finds no way from the certificate ({by}) to a root, and what else the server sent was not seen.",
-        )
-    if chain.root is Root.ABSENT:
-        return Kind.INCOMPLETE, f"{where} does not send the certificate of its issuer ({by}), and this PC does not find it."
     if not chain.name_matches:
-        return Kind.WRONG_NAME, f"{where} shows a certificate for another name than {endpoint.host}."
+        return Verdict(
+            Outcome.WRONG_NAME,
+            f"{where} presents a certificate for another name than {endpoint.host}.",
+        )
+    doubt = _doubt(chain, observer) if is_vendor_host(endpoint.host) else ""
+    if doubt:
+        return Verdict(Outcome.UNTRUSTED, f"{where}: {doubt}")
     if chain.expired or chain.not_yet_valid:
-        now = said or datetime.now(timezone.utc)
-        if clock is not None and abs((clock - now).total_seconds()) > CLOCK_TOLERANCE_SECONDS:
-            return (
-                Kind.WRONG_CLOCK,
-                f"The PC's clock says {clock:%Y-%m-%d %H:%M} UTC and it is {now:%Y-%m-%d %H:%M}, so every certificate looks "
-                f"{'expired' if chain.expired else 'not yet valid'}; set the clock.",
-            )
-        return Kind.EXPIRED, f"{where}: the certificate is {'expired' if chain.expired else 'not yet valid'}."
+        return _date_problem(chain, where, observer.clock, server_time)
     if not chain.verified:
-        return (
-            Kind.UNTRUSTED,
-            f"{where}: the certificate leads to a public root, but breaks the rules for public certificates ({by}); nobody can vouch for it.",
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the certificate leads to a public root, but breaks the rules for public "
+            f"certificates ({chain.issuer_text}), so it proves nothing.",
         )
     return None
 
 
-def of_windows(chain: Judgement, where: str, tls: Mapping[str, Any]) -> tuple[Kind, str] | None:
-    """Return what Windows has against a certificate that is fine."""
-    if not tls["policy_errors"]:
+def _doubt(chain: ChainReport, observer: Observer) -> str:
+    """Return why a root of the list does not prove that a certificate is the vendor's."""
+    roots, store = observer.roots, observer.store_of(chain.root_thumbprint)
+    if not chain.resembles_public:
+        return (
+            f"the certificate leads to a root of {roots.title} ({chain.issuer}), but has neither "
+            "timestamps of public logs nor an address of its issuer. An inspector whose root was "
+            "added to the list looks the same."
+        )
+    if roots.origin is Origin.MOZILLA or store is RootStore.PROGRAMME:
+        return ""
+    if roots.problem:
+        return (
+            f"the certificate leads to a root of the list ({chain.issuer}), but {roots.problem}. "
+            "Install the package certifi again, or name a file with public roots in "
+            "ets6_network_public_roots."
+        )
+    if store is RootStore.LOCAL:
+        return (
+            f"the certificate leads to a root of {roots.title} ({chain.issuer}), but this PC has "
+            "that root only where administrators and programs install roots, and not among those "
+            f"of Microsoft's programme ({_NOT_TRIED})."
+        )
+    return ""
+
+
+def _issuer_problem(
+    chain: ChainReport, where: str, endpoint: Endpoint, observer: Observer
+) -> Verdict:
+    """Return what a chain means that does not lead to a public root."""
+    issuer = chain.issuer_text
+    if not is_vendor_host(endpoint.host):
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the certificate was not issued by a public authority ({issuer}). If that is "
+            "your own server, have ets6_network_public_roots name a file with its root and the "
+            "public ones. Otherwise TLS is intercepted.",
+        )
+    if chain.product:
+        # The product outranks the server's name, which some inspectors leave out.
+        return _named_inspector(chain, where)
+    if not chain.name_matches:
+        return Verdict(
+            Outcome.WRONG_NAME,
+            f"{where}: another server answers, with a certificate that is not for {endpoint.host} "
+            f"and not public ({issuer}): a sign-in page, a filter of names, or a device of your "
+            "own.",
+        )
+    if chain.root is Root.ABSENT and not chain.issuer_seen:
+        return _absent_issuer(chain, where)
+    return _unknown_root(chain, where, observer)
+
+
+def _named_inspector(chain: ChainReport, where: str) -> Verdict:
+    issuer = chain.issuer_text
+    if chain.root is Root.PRIVATE:
+        reason = f"the certificate's root is not public ({issuer})"
+    else:
+        reason = f"the issuer is not public and has the name of an inspector ({issuer})"
+    return Verdict(
+        Outcome.INTERCEPTED,
+        f"TLS to {where} is intercepted: {reason}. The vendor forbids that; exempt the host from "
+        "the inspection.",
+    )
+
+
+def _unknown_root(chain: ChainReport, where: str, observer: Observer) -> Verdict:
+    """Return what a root means that the list does not have."""
+    issuer, roots = chain.issuer_text, observer.roots.title
+    store = observer.store_of(chain.root_thumbprint)
+    if store is RootStore.PROGRAMME:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the root of the certificate ({issuer}) is not in {roots}, and this PC has "
+            f"it among those of Microsoft's programme ({_NOT_TRIED}). It is probably a public "
+            "authority that the list does not have; update the package certifi.",
+        )
+    if chain.resembles_public:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the root of the certificate ({issuer}) is not in {roots}, and the "
+            "certificate has what those of public authorities have: a public authority that the "
+            "list does not have, or a careful inspector. Update the package certifi, and compare "
+            "with the issuer that a browser shows on another network.",
+        )
+    if observer.roots.is_old:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the root of the certificate ({issuer}) is not in {roots}, which is too old "
+            "to prove that it is not public. Update the package certifi.",
+        )
+    if chain.root is Root.PRIVATE:
+        return Verdict(
+            Outcome.INTERCEPTED,
+            f"TLS to {where} is intercepted: the certificate's root is not public ({issuer}). The "
+            "vendor forbids that; exempt the host from the inspection.",
+        )
+    return Verdict(
+        Outcome.UNTRUSTED,
+        f"{where}: the root of the certificate ({issuer}) was not sent and is not in {roots}. It "
+        f"may be interception ({'; '.join(chain.weak_signs)}); that does not prove it.",
+    )
+
+
+def _absent_issuer(chain: ChainReport, where: str) -> Verdict:
+    issuer = chain.issuer_text
+    if chain.weak_signs:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: the issuer of the certificate ({issuer}) is not known, and its certificate "
+            f"was not sent. It may be interception ({'; '.join(chain.weak_signs)}); that does not "
+            "prove it.",
+        )
+    if chain.complete is None:
+        return Verdict(
+            Outcome.UNTRUSTED,
+            f"{where}: Windows finds no path from the certificate ({issuer}) to a root, and what "
+            "else the server sent was not seen.",
+        )
+    return Verdict(
+        Outcome.INCOMPLETE,
+        f"{where} does not send the certificate of its issuer ({issuer}), and this PC does not "
+        "find it.",
+    )
+
+
+def _date_problem(
+    chain: ChainReport, where: str, clock: datetime | None, server_time: datetime | None
+) -> Verdict:
+    """Return whose dates are wrong: the PC's clock, going by the server's, or the certificate's."""
+    problem = "expired" if chain.expired else "not yet valid"
+    source = "by the server's answer" if server_time else "by the controller"
+    now = server_time or datetime.now(timezone.utc)
+    if clock is not None and chain.is_valid_at(now):
+        return Verdict(
+            Outcome.WRONG_CLOCK,
+            f"The PC's clock says {clock:%Y-%m-%d %H:%M} UTC and {source} it is "
+            f"{now:%Y-%m-%d %H:%M}, so the certificate of {where} looks {problem}; set the clock.",
+        )
+    return Verdict(Outcome.EXPIRED, f"{where}: the certificate is {problem}.")
+
+
+def windows_problem(chain: ChainReport, where: str, tls: TlsAnswer) -> Verdict | None:
+    """Return what Windows has against a certificate that is fine, None where it has nothing."""
+    if not tls.policy_errors:
         return None
-    why = ", ".join([*tls["policy_errors"], *tls["chain_status"]])
-    return (
-        Kind.NOT_TRUSTED_HERE,
-        f"{where} shows a genuine certificate ({chain.issuer}), and this PC does not trust it ({why}): its root certificates are out of date, "
-        "or it cannot fetch them.",
+    errors = ", ".join([*tls.policy_errors[:MAX_ERRORS], *tls.chain_status[:MAX_ERRORS]])
+    return Verdict(
+        Outcome.NOT_TRUSTED_HERE,
+        f"{where} presents a genuine certificate ({chain.issuer}), and this PC does not trust it "
+        f"({errors}): its root certificates are out of date, or it cannot download them.",
     )

@@ -14,16 +14,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..connection import NOT_TRIED
+from ..connection import ENDED, NOT_TRIED, SILENT
 from .model import UNREACHABLE, Host, Report
 
 BEFORE = re.compile(r"The host could not be (?:reached|judged): (?:Task failed: )?")
 """What the report and Ansible put before an error."""
-HALF_WAY = re.compile(
-    r"The host could not be judged: (?:Task failed: )?"
-    r"(?:\('Connection aborted\.'|HTTPS?ConnectionPool\()"
-)
-"""How a reason begins where a connection ended later on: Ansible calls that a failed task."""
 SSH_GONE = "ssh ended, and Ansible does not say why"
 """Where ssh ends before Ansible has written to it, Ansible reports the broken pipe alone."""
 TABLE: Sequence[tuple[str, str, str]] = (
@@ -67,7 +62,7 @@ TABLE: Sequence[tuple[str, str, str]] = (
     (
         "it accepts the connection and does not answer",
         "Check WinRM or the SSH server on the PC, and firewalls between it and the controller.",
-        r"Read timed out|HTTP read timeout|during banner exchange",
+        re.escape(SILENT) + r"|Read timed out|HTTP read timeout|during banner exchange",
     ),
     (
         "switched off, or not in this network",
@@ -83,7 +78,9 @@ TABLE: Sequence[tuple[str, str, str]] = (
         "the connection ended half-way",
         "Run again; else check that scheme and port fit together, and firewalls between the PC and "
         "the controller.",
-        r"Connection aborted|Connection reset|[Cc]onnection closed|closed connection|Broken pipe",
+        re.escape(ENDED)
+        + r"|Connection aborted|Connection reset|[Cc]onnection closed|closed connection"
+        + r"|Broken pipe",
     ),
 )
 """A heading, what to do, and what of an error means it. The first that fits counts."""
@@ -107,20 +104,16 @@ def groups(report: Report) -> list[Group]:
     """Return the hosts that were not reached, or not to the end, by reason, most hosts first."""
     by_title: dict[str, Group] = {}
     for host in report["hosts"]:
-        if is_away(host):
+        if host["status"] == UNREACHABLE:
             group = _group_of(host["reason"])
             by_title.setdefault(group.title, group).hosts.append(host["name"])
     return sorted(by_title.values(), key=lambda group: (-len(group.hosts), group.title))
 
 
-def is_away(host: Host) -> bool:
-    """Return whether a host was not reached, or not to the end."""
-    return host["status"] == UNREACHABLE or bool(HALF_WAY.match(host["reason"]))
-
-
 def not_judged(report: Report) -> list[Host]:
     """Return the hosts that were reached, and not judged or not to the end."""
-    return [host for host in report["hosts"] if host["reason"] and not is_away(host)]
+    hosts = report["hosts"]
+    return [host for host in hosts if host["reason"] and host["status"] != UNREACHABLE]
 
 
 def _group_of(reason: str) -> Group:

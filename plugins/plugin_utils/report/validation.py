@@ -16,8 +16,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-import fastjsonschema
-
+from ..errors import ETS6Error
 from ..text import one_line
 from . import files
 
@@ -31,6 +30,7 @@ def problem(content: Any) -> str:
 
     For example ``hosts[3].status must be one of ['unreachable', 'pass', …]``.
     """
+    fastjsonschema = _library()
     try:
         _validator()(content)
     except fastjsonschema.JsonSchemaValueException as error:
@@ -49,7 +49,7 @@ def schema() -> dict[str, Any]:
 @lru_cache
 def _validator() -> Callable[[Any], Any]:
     formats = {"date": _is_date, "date-time": _is_time}
-    validator: Callable[[Any], Any] = fastjsonschema.compile(_open(schema()), formats=formats)
+    validator: Callable[[Any], Any] = _library().compile(_open(schema()), formats=formats)
     return validator
 
 
@@ -79,3 +79,15 @@ def _is_time(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _library() -> Any:
+    # Imported where it is needed, so that ansible-doc and ansible-test do without it.
+    try:
+        import fastjsonschema
+    except ImportError:
+        raise ETS6Error(
+            "the Python package fastjsonschema is missing on the controller, which reports are "
+            "checked with: run pip install fastjsonschema"
+        ) from None
+    return fastjsonschema

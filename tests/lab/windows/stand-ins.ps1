@@ -1,13 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# Windows for windows_host where there is none: the registry of one simulated PC, whose state is a JSON file (ETS6_LAB_PC); its
-# commands stand in Modules/LabWindows. Dot-sourced before the code under test is parsed. Shares nothing with the collection.
-# Where behaviour is published, the source stands beside it.
+# Windows types for tests on a machine without Windows, over the state of one simulated PC, a JSON file (ETS6_LAB_PC). The commands
+# are in Modules/LabWindows. This file is dot-sourced before the code under test is parsed. It shares nothing with the collection.
+# Each stand-in names the source of its behaviour; README.md in the folder above describes the state and how to add a stand-in.
 
 using namespace System.Text.Json.Nodes
 using namespace System.Management.Automation.Language
 
-# Ansible runs a module in a runspace of its own, and a class would wait there for the runspace that it was made in.
+# Ansible runs a module in another runspace: a class with runspace affinity would wait there for the runspace that defined it.
 [NoRunspaceAffinity()]
 class LabPC {
     static [JsonObject]$State
@@ -34,7 +34,7 @@ class LabPC {
         if ($null -eq $known) {
             foreach ($entry in [LabPC]::State['registry']) {
                 if ($entry.Key.StartsWith("$path\", 'OrdinalIgnoreCase')) {
-                    # A key that only stands above others.
+                    # A key without values that is the parent of others.
                     $known = [LabPC]::Node('{"values":{}}')
                     [LabPC]::State['registry'][$path] = $known
                     break
@@ -51,8 +51,8 @@ class LabPC {
     }
 }
 
-# Microsoft.Win32.RegistryKey (Microsoft Learn): OpenSubKey gives null where a key is missing and throws SecurityException
-# where it is denied, names are compared without letter case, numbers are signed.
+# Microsoft.Win32.RegistryKey (Microsoft Learn): OpenSubKey returns null for a missing key and throws SecurityException if access is
+# denied. Names are compared without letter case. Numbers are signed.
 [NoRunspaceAffinity()]
 class LabRegistryKey {
     [string]$Path
@@ -63,7 +63,7 @@ class LabRegistryKey {
     LabRegistryKey([string]$path, [bool]$writable) {
         $this.Path = $path
         $this.Writable = $writable
-        if ($writable) { $this.Count() }
+        $this.Count()
     }
 
     hidden [void] Count() {
@@ -89,7 +89,7 @@ class LabRegistryKey {
 
     static [LabRegistryKey] OpenBaseKey([Microsoft.Win32.RegistryHive]$hive, [Microsoft.Win32.RegistryView]$view) {
         if ($view -ne 'Registry64') { throw "$view is not simulated" }
-        # The first thing that anybody asks for. Commands that this machine has too, such as Get-Item, do not load by themselves.
+        # The module opens a base key before anything else. Commands that this engine has too, such as Get-Item, do not load on demand.
         if (-not (Get-Module LabWindows)) { Import-Module LabWindows -Global }
         if ($hive -eq 'Users') { return [LabRegistryKey]::new('HKU', $true) }
         return [LabRegistryKey]::new('HKLM', $true)
@@ -126,7 +126,7 @@ class LabRegistryKey {
         return $names.ToArray()
     }
 
-    # Types beyond those below, such as REG_LINK, are Unknown.
+    # RegistryValueKind (Microsoft Learn): other types, such as REG_LINK, are Unknown.
     static [hashtable]$Kinds = @{
         REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_BINARY = 'Binary'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
         REG_MULTI_SZ = 'MultiString'; REG_NONE = 'None'
@@ -145,7 +145,7 @@ class LabRegistryKey {
         $data = $value[1]
         if ($value[0].ToString() -eq 'REG_SZ') { return $data.ToString() }
         $result = switch ($value[0].ToString()) {
-            # A number of the wrong length comes as its bytes.
+            # A number that is too long comes as its bytes (.NET reference source, RegistryKey.InternalGetValue).
             { $_ -in 'REG_DWORD', 'REG_QWORD' -and $data.GetValueKind() -eq 'String' } { , [Convert]::FromBase64String($data.ToString()); break }
             'REG_DWORD' { [BitConverter]::ToInt32([BitConverter]::GetBytes([uint32]$data.ToString()), 0); break }
             'REG_QWORD' { [BitConverter]::ToInt64([BitConverter]::GetBytes([uint64]$data.ToString()), 0); break }
@@ -194,26 +194,30 @@ class LabRegistryKey {
     [void] Dispose() { }
 }
 
-# System.Net.Dns (Microsoft Learn), with the numbers of Winsock's errors: on Linux, .NET gives others. A name that the PC's state
-# does not know is a mistake of the test: nobody outside is asked.
+# System.Net.Dns (Microsoft Learn), with the numbers of Winsock errors (Microsoft Learn, Windows Sockets Error Codes): .NET on Linux has
+# others. A name that is missing in the PC's state is an error in the test: no name service is asked.
 [NoRunspaceAffinity()]
 class LabDns {
     static [System.Threading.Tasks.Task[System.Net.IPAddress[]]] GetHostAddressesAsync([string]$name) {
         $task = [System.Threading.Tasks.TaskCompletionSource[System.Net.IPAddress[]]]::new()
         $literal = [System.Net.IPAddress]::None
-        $known = [LabPC]::State['names'][$name]
-        if ([System.Net.IPAddress]::TryParse($name, [ref]$literal)) { $task.SetResult(@($literal)) }
+        $known = $null
+        # An assignment of its own: through a pipeline, the addresses of a name would come one by one.
+        if ($name) { $known = [LabPC]::State['names'][$name] }
+        # An empty name is the PC itself.
+        if (-not $name) { $task.SetResult(@(foreach ($one in [LabPC]::State['addresses']) { [System.Net.IPAddress]::Parse($one.ToString()) })) }
+        elseif ([System.Net.IPAddress]::TryParse($name, [ref]$literal)) { $task.SetResult(@($literal)) }
         elseif ($name -eq 'localhost') { $task.SetResult(@([System.Net.IPAddress]::Loopback)) }
         elseif ($null -eq $known) { throw "the PC has no answer to the name $name" }
         elseif ($known.GetValueKind() -eq 'Number') { $task.SetException([System.Net.Sockets.SocketException]::new([int]$known.ToString())) }
         elseif ($known.GetValueKind() -eq 'Array') { $task.SetResult(@(foreach ($one in $known) { [System.Net.IPAddress]::Parse($one.ToString()) })) }
-        # Of anything else ("hang") one never hears.
+        # Anything else ("hang") never completes.
         return $task.Task
     }
 }
 
-# System.Net.WebRequest (Microsoft Learn): the proxy, and the login that it gets, are those of the user in whose session it runs. .NET
-# Framework keeps the certificate of a server that has answered; .NET here does not.
+# System.Net.WebRequest (Microsoft Learn): proxy and login are those of the user in whose session it runs. .NET Framework keeps the
+# certificate of a server that has answered in ServicePoint (.NET reference source); .NET here does not.
 [NoRunspaceAffinity()]
 class LabWebRequest {
     static [System.Net.IWebProxy] GetSystemWebProxy() {
@@ -236,7 +240,8 @@ class LabWebRequest {
     }
 }
 
-# A probe's shell when coverage is measured: breakpoints are a runspace's own, and runspaces of a pool take none.
+# The shell of a probe while coverage is measured (PowerShell source, Debugger): each runspace has its own breakpoints, and runspaces of
+# a pool accept none.
 [NoRunspaceAffinity()]
 class LabShell {
     [object]$RunspacePool
@@ -275,7 +280,7 @@ class LabShell {
     [object] EndInvoke([IAsyncResult]$handle) { return $this.Real.EndInvoke($handle) }
 }
 
-# System.Security.AccessControl.DirectorySecurity (Microsoft Learn), as far as Set-Acl needs it.
+# System.Security.AccessControl.DirectorySecurity (Microsoft Learn): only what Set-Acl needs.
 [NoRunspaceAffinity()]
 class LabDirectorySecurity {
     [string]$Sddl
@@ -287,7 +292,7 @@ class LabDirectorySecurity {
 }
 
 [LabPC]::Load($env:ETS6_LAB_PC)
-# A shell on the way here drops names such as ProgramFiles(x86).
+# A POSIX shell drops names such as ProgramFiles(x86).
 foreach ($entry in [LabPC]::State['environment']) { [Environment]::SetEnvironmentVariable($entry.Key, $entry.Value.ToString()) }
 $env:COMPUTERNAME = [LabPC]::State['host']['name'].ToString()
 $accelerators = [psobject].Assembly.GetType('System.Management.Automation.TypeAccelerators')
@@ -300,8 +305,8 @@ $accelerators::Add('LabPC', [LabPC])
 $accelerators::Add('LabRegistryKey', [LabRegistryKey])
 $env:PSModulePath = (Join-Path $PSScriptRoot 'Modules') + [System.IO.Path]::PathSeparator + $env:PSModulePath
 
-# ConvertFrom-Json has -DateKind since PowerShell 7.5 (about it: Microsoft Learn), and Ansible's wrapper uses it in PowerShell 7 since
-# ansible-core 2.21. An engine that lacks it gets it here: String is the one kind that the wrapper wants.
+# ConvertFrom-Json has -DateKind since PowerShell 7.5 (Microsoft Learn). Ansible's wrapper uses it in PowerShell 7 since ansible-core
+# 2.21. This adds it to an engine that lacks it, for the kind String, the only one that the wrapper uses.
 if ($IsCoreCLR -and -not (Get-Command -Name ConvertFrom-Json -CommandType Cmdlet).Parameters.ContainsKey('DateKind')) {
     Function ConvertFrom-LabJsonNode {
         param ([JsonNode]$Node)

@@ -69,7 +69,7 @@ def _rule(control: Control) -> Json:
 
 
 def _invocation(report: Report, missing: int) -> Json:
-    """Return what is said of the run. missing: the number of findings that are left out."""
+    """Return the notes on the run. missing: the number of findings that are left out."""
     notifications = []
     if missing:
         text = f"{missing} more findings are in {REPORT_JSON}."

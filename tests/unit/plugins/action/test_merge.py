@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The merge action: where reports come from, what is said of wrong ones, and when it fails."""
+"""The merge action: where reports come from, what is reported about wrong ones, and when it fails."""
 
 from __future__ import annotations
 

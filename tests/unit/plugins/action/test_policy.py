@@ -63,22 +63,29 @@ class Target:
 
     def __init__(self, x: int | None, refuses: bool = False, loses: bool = False) -> None:
         self.x, self.refuses, self.loses = x, refuses, loses
+        self.error = "access denied"
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    def __call__(self, module_name: str, module_args: dict[str, Any], **_others: Any) -> dict[str, Any]:
+    def __call__(
+        self, module_name: str, module_args: dict[str, Any], **_others: Any
+    ) -> dict[str, Any]:
         self.asked.append((module_name, module_args))
         outcomes = []
         for step in module_args.get("operations", ()):
             if self.refuses and outcomes:
                 outcomes.append({"state": "not_done", "error": ""})
             elif self.refuses:
-                outcomes.append({"state": "failed", "error": "access denied"})
+                outcomes.append({"state": "failed", "error": self.error})
             else:
                 self.x = step["values"][0][2]
                 outcomes.append({"state": "done"})
         values = {} if self.x is None else {"x": ["REG_DWORD", self.x]}
-        probes = [{"name": probe["name"], "way": ""} for probe in module_args.get("probes", ())]
-        content = {"version": 1, "registry": {KEY: {"state": "present", "values": values}}, "probes": probes}
+        probes = [{"name": probe["name"], "proxy": ""} for probe in module_args.get("probes", ())]
+        content = {
+            "version": 1,
+            "registry": {KEY: {"state": "present", "values": values}},
+            "probes": probes,
+        }
         packed = base64.b64encode(gzip.compress(json.dumps(content).encode())).decode()
         return {"snapshot": packed, "operations": [] if self.loses else outcomes}
 
@@ -89,13 +96,15 @@ def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "PROXY", Family("proxy", Contact.PC))
     monkeypatch.setattr(controls, "REACHABILITY", Family("reach", Contact.PC))
     monkeypatch.setattr(module, "request", lambda policy: REQUEST)
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: [])
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
 
 def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
     task = SimpleNamespace(args=arguments, check_mode=check, diff=True, async_val=0)
     shell = SimpleNamespace(tmpdir=None, _IS_WINDOWS=True)
-    action = module.ActionModule(task, SimpleNamespace(_shell=shell), SimpleNamespace(), None, None, None)
+    action = module.ActionModule(
+        task, SimpleNamespace(_shell=shell), SimpleNamespace(), None, None, None
+    )
     action._execute_module = target
     return action.run(task_vars={"inventory_hostname": "pc"})
 
@@ -109,12 +118,21 @@ def test_a_pc_that_complies_is_asked_once() -> None:
     assert [control["id"] for control in result["controls"]] == ["firewall.one"]
 
 
-def test_a_pc_whose_connection_lacks_something_is_not_asked_and_counts_as_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.connection, "problems", lambda plugin, variables: ["ansible_user is empty. Set it.", "And so on."])
+def test_a_pc_whose_connection_lacks_something_is_not_asked_and_counts_as_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        module.connection,
+        "problems",
+        lambda plugin, variables: ["ansible_user is empty. Set it.", "And so on."],
+    )
     target = Target(1)
     result = run(target)
     assert target.asked == []
-    assert (result["unreachable"], result["msg"]) == (True, "No connection was tried. ansible_user is empty. Set it. And so on.")
+    assert (result["unreachable"], result["msg"]) == (
+        True,
+        "No connection was tried. ansible_user is empty. Set it. And so on.",
+    )
     assert "findings" not in result
 
 
@@ -126,8 +144,17 @@ def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> 
     (finding,) = result["findings"]
     assert (finding["status"], finding["changed"]) == ("fixed", True)
     assert finding["reason"] == "It is 7. Now: It is 1."
-    assert finding["evidence"] == {"probes": ["first"]}, "what was probed before the change still counts"
-    assert result["diff"] == [{"before_header": "pc: Acme", "after_header": "pc: Acme", "before": {"x": 7}, "after": {"x": 1}}]
+    assert finding["evidence"] == {"probes": ["first"]}, (
+        "what was probed before the change still counts"
+    )
+    assert result["diff"] == [
+        {
+            "before_header": "pc: Acme",
+            "after_header": "pc: Acme",
+            "before": {"x": 7},
+            "after": {"x": 1},
+        }
+    ]
 
 
 def test_check_mode_predicts_without_a_change() -> None:
@@ -151,7 +178,10 @@ def test_without_apply_a_failure_stays_a_failure() -> None:
 def test_a_change_that_fails_is_said_and_not_counted() -> None:
     result = run(Target(7, refuses=True))
     assert result["failed"] is True
-    assert result["msg"] == "Not everything could be changed. Acme: set_registry_values failed (access denied)."
+    assert (
+        result["msg"]
+        == "Not everything could be changed. Acme: set_registry_values failed (access denied)."
+    )
     assert (result["changed"], result["diff"]) == (False, [])
     assert (result["findings"][0]["status"], result["findings"][0]["changed"]) == ("fail", False)
 
@@ -162,25 +192,51 @@ def test_a_pc_that_does_not_report_on_its_operations_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "message"),
     [
-        requests.exceptions.ConnectionError("('Connection aborted.', RemoteDisconnected('...'))"),
-        requests.exceptions.ChunkedEncodingError("IncompleteRead(7 bytes read, 9 more expected)"),
-        ConnectionResetError(104, "Connection reset by peer"),
+        (
+            requests.exceptions.ConnectionError(
+                "('Connection aborted.', RemoteDisconnected('...'))"
+            ),
+            "The PC ended the connection before it had answered.",
+        ),
+        (
+            requests.exceptions.ChunkedEncodingError(
+                "IncompleteRead(7 bytes read, 9 more expected)"
+            ),
+            "The PC ended the connection before it had answered.",
+        ),
+        (
+            ConnectionResetError(104, "Connection reset by peer"),
+            "The PC ended the connection before it had answered.",
+        ),
+        (
+            requests.exceptions.ReadTimeout("HTTPSConnectionPool(...): Read timed out."),
+            "The PC accepted the connection and did not answer in time.",
+        ),
     ],
 )
-def test_a_pc_that_ends_the_connection_half_way_is_unreachable_in_plain_words(error: Exception) -> None:
+def test_a_pc_whose_connection_fails_half_way_is_unreachable_in_plain_words(
+    error: Exception, message: str
+) -> None:
     def target(**_arguments: Any) -> dict[str, Any]:
         raise error
 
     with pytest.raises(AnsibleConnectionFailure) as raised:
         run(target)
-    assert raised.value.message == "The PC ended the connection before it had answered."
-    assert raised.value.__cause__ is None, "ansible-core would put the text of the cause into the report"
+    assert raised.value.message == message
+    assert raised.value.__cause__ is None, (
+        "ansible-core would put the text of the cause into the report"
+    )
 
 
-@pytest.mark.parametrize("error", [requests.exceptions.ConnectionError(), AnsibleConnectionFailure("closed by remote host.")])
-def test_operations_that_were_sent_before_the_connection_ended_are_not_forgotten(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [requests.exceptions.ConnectionError(), AnsibleConnectionFailure("closed by remote host.")],
+)
+def test_operations_that_were_sent_before_the_connection_ended_are_not_forgotten(
+    error: Exception,
+) -> None:
     target = Target(7)
 
     def ends(**arguments: Any) -> dict[str, Any]:
@@ -188,7 +244,10 @@ def test_operations_that_were_sent_before_the_connection_ended_are_not_forgotten
             raise error
         return target(**arguments)
 
-    with pytest.raises(AnsibleConnectionFailure, match=r"1 operations before that: which of them were carried out could not be determined\."):
+    with pytest.raises(
+        AnsibleConnectionFailure,
+        match=r"1 operations before that: which of them were carried out could not be determined\.",
+    ):
         run(ends)
 
 
@@ -200,29 +259,37 @@ def test_an_error_of_the_controllers_own_files_is_not_laid_on_the_connection() -
         run(target)
 
 
-def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = [{"name": "first", "ways": ["proxy:3128"]}]
+def test_a_way_that_nobody_probed_costs_one_more_execution_and_no_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    more = [{"name": "first", "proxies": ["proxy:3128"]}]
     rounds = iter([more, []])
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: next(rounds))
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: next(rounds))
     target = Target(1)
     result = run(target, check=True)
     assert [asked["probes"] for _name, asked in target.asked] == [[{"name": "first"}], more]
     assert result["changed"] is False
 
 
-def test_a_pc_that_leaves_questions_open_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = [{"name": "pac http://proxy.example.com/x.pac", "ways": [""]}]
-    monkeypatch.setattr(module.ways, "not_yet_probed", lambda context: more)
+def test_a_pc_that_leaves_questions_open_is_not_asked_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    more = [{"name": "pac http://proxy.example.com/x.pac", "proxies": [""]}]
+    monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: more)
     target = Target(1)
     run(target)
-    assert len(target.asked) == 1 + module.ways.ROUNDS
+    assert len(target.asked) == 1 + module.probe_plan.ROUNDS
 
 
 def test_an_image_is_given_registry_values() -> None:
     target = Target(7)
     result = run(target, image={"path": "/images/win11.wim", "index": "1"})
     name, asked = target.asked[1]
-    assert (name, asked["path"], asked["index"]) == ("ets6.network.windows_image", "/images/win11.wim", "1")
+    assert (name, asked["path"], asked["index"]) == (
+        "ets6.network.windows_image",
+        "/images/win11.wim",
+        "1",
+    )
     assert [step["do"] for step in asked["operations"]] == ["set_registry_values"]
     assert result["findings"][0]["status"] == "fixed"
 
@@ -232,9 +299,26 @@ def test_an_image_rehearses_in_check_mode_and_says_what_it_will_refuse() -> None
     result = run(target, check=True, image={"path": "/images/win11.wim", "index": "1"})
     assert len(target.asked) == 2
     assert (result["findings"][0]["status"], result["failed"]) == ("would_fix", False)
-    refused = run(Target(7, refuses=True), check=True, image={"path": "/images/win11.wim", "index": "1"})
-    assert (refused["findings"][0]["status"], refused["failed"], refused["changed"]) == ("fail", True, False)
+    refused = run(
+        Target(7, refuses=True), check=True, image={"path": "/images/win11.wim", "index": "1"}
+    )
+    assert (refused["findings"][0]["status"], refused["failed"], refused["changed"]) == (
+        "fail",
+        True,
+        False,
+    )
     assert "access denied" in refused["msg"]
+
+
+def test_a_rule_that_the_service_does_not_know_asks_for_a_restart_and_is_no_failure() -> None:
+    target = Target(7, refuses=True)
+    target.error = "Nicht gefunden [CmdletizationQuery_NotFound_InstanceID,Remove-NetFirewallRule]"
+    result = run(target)
+    assert (result["failed"], result["changed"]) == (False, False)
+    (finding,) = result["findings"]
+    assert finding["status"] == "fail"
+    assert "Restart the PC; the next run then changes it." in finding["reason"]
+    assert "Restart the PC" in result["msg"]
 
 
 def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,19 +327,33 @@ def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(controls, "FIREWALL", family(lambda context: judgement))
     result = run(Target(7, refuses=True))
     assert (
-        result["msg"] == "Not everything could be changed. Acme: set_registry_values failed (access denied). Not begun: 2 more."
+        result["msg"]
+        == "Not everything could be changed. Acme: set_registry_values failed (access denied). Not begun: 2 more."
     )
 
 
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        ({"failed": True, "msg": "Access is denied."}, "The PC could not be read: Access is denied."),
+        (
+            {"failed": True, "msg": "Access is denied."},
+            "The PC could not be read: Access is denied.",
+        ),
         ({"failed": True, "module_stderr": "boom"}, "The PC could not be read: boom"),
+        (
+            {"failed": True, "msg": "PowerShell runs in ConstrainedLanguage mode"},
+            "AppLocker or App Control for Business sets. Nothing was tried",
+        ),
+        (
+            {"module_stderr": "… MethodInvocationNotSupportedInConstrainedLanguage"},
+            "PowerShell runs in ConstrainedLanguage mode there",
+        ),
         ({"snapshot": "rubbish"}, "The PC sent a reply that cannot be used"),
     ],
 )
-def test_a_pc_that_cannot_be_judged_is_an_error_with_its_reason(reply: dict[str, Any], told: str) -> None:
+def test_a_pc_that_cannot_be_judged_is_an_error_with_its_reason(
+    reply: dict[str, Any], told: str
+) -> None:
     with pytest.raises(AnsibleActionFail) as caught:
         run(lambda **_asked: reply)
     assert told in str(caught.value)

@@ -249,7 +249,7 @@ def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(
     }
     foreign = ("junit.xml", "summary.md", "report.csv", "report.sarif")
     for name in foreign:
-        (tmp_path / name).write_text("<testsuites name='pytest'/>, somebody else's")
+        (tmp_path / name).write_text("<testsuites name='pytest'/>, another program's")
     play.report(formats=["html"])
     assert {one.name for one in tmp_path.iterdir()} >= set(foreign)
 

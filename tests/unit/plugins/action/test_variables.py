@@ -15,7 +15,13 @@ from ansible.errors import AnsibleError
 from ansible.playbook.play_context import PlayContext
 from ansible_collections.ets6.network.plugins.action import variables as module
 
-WAIVER = {"control": "firewall.program", "hosts": ["a"], "reason": "So.", "owner": "jane", "expires": "2999-12-31"}
+WAIVER = {
+    "control": "firewall.program",
+    "hosts": ["a"],
+    "reason": "So.",
+    "owner": "jane",
+    "expires": "2999-12-31",
+}
 
 
 class HostVars(dict[str, Any]):
@@ -47,12 +53,19 @@ def check(
         name: {
             "inventory_hostname": name,
             "group_names": [],
-            **{key if key.startswith("ansible_") else f"ets6_network_{key}": value for key, value in host.items()},
+            **{
+                key if key.startswith("ansible_") else f"ets6_network_{key}": value
+                for key, value in host.items()
+            },
         }
         for name, host in zip(names, hosts, strict=True)
     }
     task = SimpleNamespace(
-        args={"hosts": names, "mode": mode, "report_dir": str(folder) if report_dir is None else report_dir},
+        args={
+            "hosts": names,
+            "mode": mode,
+            "report_dir": str(folder) if report_dir is None else report_dir,
+        },
         check_mode=False,
         async_val=0,
         connection="local",
@@ -60,10 +73,19 @@ def check(
         play=SimpleNamespace(get_vars=lambda: play_vars or {}),
     )
     shell = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
-    action = module.ActionModule(task, shell, PlayContext(passwords={"conn_pass": password}), None, None, None)
-    extra = {name: value for name, value in hostvars.get("a", {}).items() if said and name.startswith("ets6_network_")}
+    action = module.ActionModule(
+        task, shell, PlayContext(passwords={"conn_pass": password}), None, None, None
+    )
+    extra = {
+        name: value
+        for name, value in hostvars.get("a", {}).items()
+        if said and name.startswith("ets6_network_")
+    }
     arguments = SimpleNamespace(CLIARGS={"extra_vars": typed})
-    with patch.object(module, "load_extra_vars", lambda loader: extra), patch.object(module, "context", arguments):
+    with (
+        patch.object(module, "load_extra_vars", lambda loader: extra),
+        patch.object(module, "context", arguments),
+    ):
         result: dict[str, Any] = action.run(task_vars={"hostvars": HostVars(hostvars), **more})
     return result
 
@@ -76,8 +98,12 @@ def test_nothing_is_said_where_nothing_is_wrong(tmp_path: Path) -> None:
     assert not check(tmp_path, right, right).get("failed")
 
 
-@pytest.mark.parametrize(("name", "value"), [("fail_on", ["never"]), ("formats", ["json"]), ("report_dir", "/tmp/x")])
-def test_there_is_one_report_so_no_host_decides_on_it_for_the_others(tmp_path: Path, name: str, value: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("fail_on", ["never"]), ("formats", ["json"]), ("report_dir", "/tmp/x")]
+)
+def test_there_is_one_report_so_no_host_decides_on_it_for_the_others(
+    tmp_path: Path, name: str, value: Any
+) -> None:
     said = f"ets6_network_{name}: hosts have different values, and a run has one report; use one value (b)"
     assert check(tmp_path, {}, {name: value}, said=False)["problem"] == said
     assert not check(tmp_path, {name: value}, {name: value}, said=False).get("failed")
@@ -85,11 +111,16 @@ def test_there_is_one_report_so_no_host_decides_on_it_for_the_others(tmp_path: P
 
 @pytest.mark.parametrize("name", ["mode", "problem"])
 def test_what_the_playbooks_say_is_not_for_a_host_to_say(tmp_path: Path, name: str) -> None:
-    assert f"ets6_network_{name}: there is no such variable" in check(tmp_path, {name: "enforce"}, said=False)["problem"]
+    assert (
+        f"ets6_network_{name}: there is no such variable"
+        in check(tmp_path, {name: "enforce"}, said=False)["problem"]
+    )
 
 
 @pytest.mark.parametrize(("name", "value"), [("hosts", "all"), ("serial", 1)])
-def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: Path, name: str, value: Any) -> None:
+def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(
+    tmp_path: Path, name: str, value: Any
+) -> None:
     found = check(tmp_path, {}, {name: value}, said=False)
     assert found["problem"] == (
         f"ets6_network_{name}: the inventory cannot set this, since Ansible reads it before any host's variables; set it with -e (b)"
@@ -104,19 +135,31 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: 
         ("aply", True, "there is no such variable; did you mean ets6_network_apply?"),
         ("apply", "maybe", "'maybe' is not accepted; true or false is"),
         ("apply", 7, "7 is not accepted; true or false is"),
-        ("artifact", "report", "'report' is not accepted; expected is ets6_report_ and letters, digits or _"),
+        (
+            "artifact",
+            "report",
+            "'report' is not accepted; expected is ets6_report_ and letters, digits or _",
+        ),
         ("artifact", "ets6_report_a-b", "'ets6_report_a-b' is not accepted"),
-        ("fail_on", ["lowest"], "'lowest' is not accepted; accepted are low, medium, high, expired, unreachable, never"),
+        (
+            "fail_on",
+            ["lowest"],
+            "'lowest' is not accepted; accepted are low, medium, high, expired, unreachable, never",
+        ),
         ("fail_on", [], "the list is empty"),
         ("fail_on", ["low", "never"], "never cannot be combined"),
-        ("formats", "pdf", "'pdf' is not accepted; accepted are json, junit, html, markdown, sarif, csv"),
+        (
+            "formats",
+            "pdf",
+            "'pdf' is not accepted; accepted are json, junit, html, markdown, sarif, csv",
+        ),
         ("formats", 3, "3 is not accepted; a list is expected, of any of json"),
         ("hosts", "", "'' is not accepted; a pattern of hosts is expected"),
         ("hosts", ["a", 7], "['a', 7] is not accepted"),
         ("image", {"file": "x"}, "'file' is not accepted; accepted are path, index"),
         ("image", {"index": 1}, "{'index': 1} is not accepted"),
         ("image", "x.wim", "'x.wim' is not accepted"),
-        ("previous_report", "/no/such", "there is no file /no/such"),
+        ("previous_report", "/no/such", "the file /no/such does not exist"),
         ("serial", 0, "0 is not accepted; a number of hosts such as 10, a percentage such as 20%"),
         ("serial", "many", "'many' is not accepted"),
         ("serial", ["1", "120%"], "'120%' is not accepted"),
@@ -124,15 +167,24 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(tmp_path: 
         ("serial", True, "True is not accepted"),
         ("public_roots", "/no/such.pem", "/no/such.pem: [Errno 2] No such file or directory"),
         ("state", "here", "'here' is not accepted; accepted are present, absent"),
-        ("waivers", [WAIVER], "entry 1: there is no control firewall.program; did you mean firewall.programs?"),
+        (
+            "waivers",
+            [WAIVER],
+            "entry 1: there is no control firewall.program; did you mean firewall.programs?",
+        ),
     ],
 )
-def test_a_wrong_variable_is_named_with_its_value_and_what_is_accepted(tmp_path: Path, name: str, value: Any, said: str) -> None:
+def test_a_wrong_variable_is_named_with_its_value_and_what_is_accepted(
+    tmp_path: Path, name: str, value: Any, said: str
+) -> None:
     found = check(tmp_path, {name: value})
     assert found["failed"] is True
     assert found["problem"].startswith(f"ets6_network_{name}: {said}")
     assert found["problem"].endswith(" (a)")
-    assert found["msg"].splitlines() == ["Nothing was begun, since a variable is wrong.", found["problem"]]
+    assert found["msg"].splitlines() == [
+        "Nothing was begun, since a variable is wrong.",
+        found["problem"],
+    ]
 
 
 def test_every_problem_is_told_once_with_the_hosts_that_have_it(tmp_path: Path) -> None:
@@ -156,7 +208,9 @@ def test_a_template_that_cannot_be_evaluated_is_named(tmp_path: Path) -> None:
             return super().__getitem__(name)
 
     variables = Broken(ets6_network_proxy=None, inventory_hostname="a", group_names=[])
-    assert module.host_problems(variables) == ["ets6_network_proxy: its template cannot be evaluated: 'proxy_host' is undefined"]
+    assert module.host_problems(variables) == [
+        "ets6_network_proxy: its template cannot be evaluated: 'proxy_host' is undefined"
+    ]
 
 
 def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_is_changed(
@@ -175,21 +229,29 @@ def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_i
     # Root may write anywhere, so that a test cannot rely on rights.
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     found = check(tmp_path, {}, report_dir=str(tmp_path / "new" / "below"))
-    assert found["problem"].startswith(f"ets6_network_report_dir: {tmp_path} is not writable"), found
+    assert found["problem"].startswith(f"ets6_network_report_dir: {tmp_path} is not writable"), (
+        found
+    )
 
 
 @pytest.mark.parametrize(
     ("mode", "variables", "said"),
     [
         ("verify", {"ets6_network_apply": "true"}, "ets6_network_apply: verify changes nothing"),
-        ("remove", {"ets6_network_state": "present"}, "ets6_network_state: remove takes settings away"),
+        (
+            "remove",
+            {"ets6_network_state": "present"},
+            "ets6_network_state: remove takes settings away",
+        ),
         ("verify", {"ets6_network_apply": False}, ""),
         ("verify", {"ets6_network_apply": "maybe"}, ""),
         ("remove", {"ets6_network_state": "absent"}, ""),
         ("image", {"ets6_network_apply": True}, ""),
     ],
 )
-def test_what_contradicts_the_playbook_is_refused(tmp_path: Path, mode: str, variables: dict[str, Any], said: str) -> None:
+def test_what_contradicts_the_playbook_is_refused(
+    tmp_path: Path, mode: str, variables: dict[str, Any], said: str
+) -> None:
     found = check(tmp_path, {}, mode=mode, **variables)
     assert found.get("problem", "").startswith(said)
     assert bool(found.get("failed")) == bool(said)
@@ -202,7 +264,11 @@ def test_what_contradicts_the_playbook_is_refused(tmp_path: Path, mode: str, var
         ("image_index=Windows 11 Pro", "image_index", '{"image_index": "…"}'),
         ("image=my images/install.wim", "image", '{"image": "…"}'),
         ("image=my images/a=b.wim", "image", '{"image": "…"}'),
-        ("image=install.wim image_index=Windows 11", "image image_index", '{"image": "…", "image_index": "…"}'),
+        (
+            "image=install.wim image_index=Windows 11",
+            "image image_index",
+            '{"image": "…", "image_index": "…"}',
+        ),
         ("ansible_password=open sesame", "ansible_password", '{"ansible_password": "…"}'),
         ("sesame", "", '{"name": "…"}'),
     ],
@@ -249,8 +315,14 @@ WINRM = {"ansible_connection": "winrm", "ansible_winrm_transport": "ntlm"}
 LOGIN = {"ansible_user": "hans", "ansible_password": "secret"}
 
 
-def test_nothing_is_begun_where_no_host_can_be_connected_to_and_the_reason_is_said_once(tmp_path: Path) -> None:
-    found = check(tmp_path, *[{**WINRM, "ansible_user": "", "ansible_password": ""}] * 7, {**WINRM, "ansible_password": "x"})
+def test_nothing_is_begun_where_no_host_can_be_connected_to_and_the_reason_is_said_once(
+    tmp_path: Path,
+) -> None:
+    found = check(
+        tmp_path,
+        *[{**WINRM, "ansible_user": "", "ansible_password": ""}] * 7,
+        {**WINRM, "ansible_password": "x"},
+    )
     assert found["msg"].splitlines() == [
         "Nothing was begun, since no host could be connected to.",
         "ansible_user is empty and ansible_password is empty. Give ansible_user a value. Give ansible_password a value. "
@@ -260,14 +332,26 @@ def test_nothing_is_begun_where_no_host_can_be_connected_to_and_the_reason_is_sa
 
 
 def test_a_connection_or_a_value_that_ansible_does_not_know_is_said(tmp_path: Path) -> None:
-    found = check(tmp_path, {"ansible_connection": "winrn"}, {"ansible_connection": "psrp", "ansible_psrp_auth": "nltm"})
+    found = check(
+        tmp_path,
+        {"ansible_connection": "winrn"},
+        {"ansible_connection": "psrp", "ansible_psrp_auth": "nltm"},
+    )
     first, second = found["problem"].splitlines()
-    assert first == "ansible_connection: there is no connection plugin winrn. Set winrm, psrp or ssh. (a)"
+    assert (
+        first
+        == "ansible_connection: there is no connection plugin winrn. Set winrm, psrp or ssh. (a)"
+    )
     assert second == "Invalid value 'nltm' for config 'auth' for 'psrp' connection plugin. (b)"
 
 
-@pytest.mark.parametrize("other", [{**WINRM, **LOGIN}, {"ansible_connection": "local"}, {"ansible_connection": "ssh"}, {}])
-def test_a_host_that_lacks_its_password_does_not_stop_the_others(tmp_path: Path, other: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [{**WINRM, **LOGIN}, {"ansible_connection": "local"}, {"ansible_connection": "ssh"}, {}],
+)
+def test_a_host_that_lacks_its_password_does_not_stop_the_others(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
     assert not check(tmp_path, WINRM, other).get("failed")
     assert check(tmp_path, WINRM)["failed"]
 
@@ -291,7 +375,9 @@ def test_a_password_that_cannot_be_evaluated_is_that_hosts_own_affair(tmp_path: 
     assert action._lacking(dict(known), {}, known) != []
 
 
-def test_the_search_ends_at_the_first_host_that_may_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_ends_at_the_first_host_that_may_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     lacking = module.ActionModule._lacking
 

@@ -48,14 +48,20 @@ def independent(data: bytes) -> Tree:
     while left:
         key, path = left.pop()
         # "(default)" is what python-registry calls the value without a name.
-        found[path] = [(value.name().replace("(default)", ""), value.value_type(), raw(value)) for value in key.values()]
+        found[path] = [
+            (value.name().replace("(default)", ""), value.value_type(), raw(value))
+            for value in key.values()
+        ]
         left += [(subkey, f"{path}\\{subkey.name()}") for subkey in key.subkeys()]
     return found
 
 
 def short_types(found: Tree) -> Tree:
     """python-registry gives the lower bits of a type; device properties use the upper ones too."""
-    return {path: [(name, kind & 0xFFF, data) for name, kind, data in values] for path, values in found.items()}
+    return {
+        path: [(name, kind & 0xFFF, data) for name, kind, data in values]
+        for path, values in found.items()
+    }
 
 
 @pytest.mark.parametrize("name", [*real_hives.CLEAN, *real_hives.DIRTY])
@@ -93,7 +99,9 @@ def test_every_kind_of_record_is_read(minor: int) -> None:
     found = tree(hive)
     assert found.keys() == {f"\\{path}" if path else "" for path in KEYS}
     for path, values in KEYS.items():
-        assert found[f"\\{path}" if path else ""] == [(name, kind, data) for name, (kind, data) in values.items()]
+        assert found[f"\\{path}" if path else ""] == [
+            (name, kind, data) for name, (kind, data) in values.items()
+        ]
     assert hive.root.security == made.SECURITY
     assert hive.root.class_name == b""
     assert independent(hive.data) == short_types(found)
@@ -112,14 +120,14 @@ def test_keys_are_found_without_regard_to_case() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "is no registry hive"),
-        (b"MSWIM\0\0\0" * 100, "is no registry hive"),
+        (b"", "is not a registry hive"),
+        (b"MSWIM\0\0\0" * 100, "is not a registry hive"),
         (made.build({}, dirty=True), "is dirty"),
         (made.build({})[:4096], "is cut off"),
         (made.build({})[:6000], "is cut off"),
         (made.log(made.build({}), [], 7), "is the log of a hive"),
         (made.build({}, minor=9), "version 1.9"),
-        (made.build({})[:4096] + b"HBIN" + made.build({})[4100:], "no sound hive bin"),
+        (made.build({})[:4096] + b"HBIN" + made.build({})[4100:], "no valid hive bin"),
     ],
 )
 def test_what_is_no_sound_hive_is_refused_by_name(data: bytes, said: str) -> None:
@@ -140,7 +148,10 @@ def test_keys_in_a_circle_do_not_hang() -> None:
     outer, inner = hive.find("A"), hive.find("A\\B")
     assert outer is not None
     assert inner is not None
-    circle = data.replace(b"lh\x01\x00" + struct.pack("<I", inner.offset), b"lh\x01\x00" + struct.pack("<I", outer.offset))
+    circle = data.replace(
+        b"lh\x01\x00" + struct.pack("<I", inner.offset),
+        b"lh\x01\x00" + struct.pack("<I", outer.offset),
+    )
     assert circle != data
     with pytest.raises(HiveError, match=r"nested|twice"):
         check(Hive(circle, "made"))
@@ -170,9 +181,13 @@ def test_a_truncated_hive_raises_nothing_but_its_own_error(size: int) -> None:
 
 
 @settings(max_examples=500)
-@given(st.lists(st.tuples(st.integers(4096, 4096 + 8191), st.integers(0, 255)), min_size=1, max_size=6))
+@given(
+    st.lists(st.tuples(st.integers(4096, 4096 + 8191), st.integers(0, 255)), min_size=1, max_size=6)
+)
 @example([(4096 + 32 + 3, 0x7F)])
-def test_a_hive_with_flipped_bytes_raises_nothing_but_its_own_error(flips: list[tuple[int, int]]) -> None:
+def test_a_hive_with_flipped_bytes_raises_nothing_but_its_own_error(
+    flips: list[tuple[int, int]],
+) -> None:
     data = bytearray(SMALL)
     for at, byte in flips:
         data[at] = byte
@@ -181,5 +196,7 @@ def test_a_hive_with_flipped_bytes_raises_nothing_but_its_own_error(flips: list[
 
 @settings(max_examples=200)
 @given(st.binary(max_size=600), st.integers(0, len(SMALL) - 1))
-def test_a_hive_with_rubbish_in_it_raises_nothing_but_its_own_error(rubbish: bytes, at: int) -> None:
+def test_a_hive_with_rubbish_in_it_raises_nothing_but_its_own_error(
+    rubbish: bytes, at: int
+) -> None:
     walk(made.seal((SMALL[:at] + rubbish + SMALL[at + len(rubbish) :])[: len(SMALL)]))

@@ -27,6 +27,7 @@ class Files:
     """An image that is in memory. Paths count letter by letter."""
 
     title = "made"
+    data_volumes = ()
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = dict(files)
@@ -38,6 +39,9 @@ class Files:
     def size(self, path: str) -> int | None:
         return len(self.files[path]) if path in self.files else None
 
+    def has_folder(self, path: str) -> bool:
+        return any(file.startswith(f"{path}/") for file in self.files)
+
     def refuse_unwritable(self, files: Iterable[str]) -> None: ...
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
@@ -46,7 +50,10 @@ class Files:
     def close(self) -> None: ...
 
 
-HIVES = {path: hive.build(keys, name=path.rpartition("/")[2]) for path, keys in image.hives(Pc("pc")).items()}
+HIVES = {
+    path: hive.build(keys, name=path.rpartition("/")[2])
+    for path, keys in image.hives(Pc("pc")).items()
+}
 ASKED: dict[str, Any] = controls.request(Policy())
 SOUND = Image(Files(HIVES)).snapshot(ASKED)
 

@@ -84,8 +84,15 @@ def test_what_cannot_be_judged_follows_from_the_control_that_it_needs() -> None:
     assert judge(unknown("?"), cause=unknown("?")).caused_by == "made.cause"
     assert judge(unknown("?")).caused_by == ""
     assert judge(failed("No."), cause=failed("No.")).caused_by == "", "it was judged"
-    explicit = judge(unknown("?").follow("made.other"), cause=failed("No."))
-    assert explicit.caused_by == "made.other"
+    explicit = judge(failed("No.").follow("made.cause"), cause=failed("No."))
+    assert explicit.caused_by == "made.cause"
+    assert judge(failed("No.").follow("made.cause")).caused_by == "", "what is met causes nothing"
+
+
+def test_what_cannot_be_determined_does_not_have_the_advice_of_what_fails() -> None:
+    wire = judge(unknown("Access is denied.")).to_wire()
+    assert wire["remedy"] == controls.DETERMINE
+    assert wire["contact"] == "pc"
 
 
 def test_what_would_be_fixed_keeps_the_advice_and_what_is_fixed_needs_none() -> None:

@@ -13,7 +13,19 @@ from ansible_collections.ets6.network.plugins.plugin_utils import connection as 
 
 LOGIN = {"ansible_user": "hans", "ansible_password": "secret"}
 NTLM = {"ansible_winrm_transport": "ntlm"}
-EVERYTHING = frozenset({"winrm", "requests_ntlm", "requests_credssp", "kerberos", "pypsrp", "gssapi", "krb5", "ssh", "sshpass"})
+EVERYTHING = frozenset(
+    {
+        "winrm",
+        "requests_ntlm",
+        "requests_credssp",
+        "kerberos",
+        "pypsrp",
+        "gssapi",
+        "krb5",
+        "ssh",
+        "sshpass",
+    }
+)
 
 
 def problems(
@@ -27,7 +39,11 @@ def problems(
     """Return the problems of a connection with these variables, on a controller that has everything but what it lacks."""
     there = EVERYTHING.difference(lacks)
     controller = module.Controller(
-        there.__contains__, there.__contains__, environment or {}, "/usr/bin/python3", module.CONTROLLER.winrm_transports
+        there.__contains__,
+        there.__contains__,
+        environment or {},
+        "/usr/bin/python3",
+        module.CONTROLLER.winrm_transports,
     )
     plugin = connection_loader.get(name, PlayContext(), None)
     extras = {key: value for key, value in variables.items() if key.startswith("ansible_winrm_")}
@@ -39,40 +55,83 @@ def problems(
     ("name", "variables", "lacks"),
     [
         ("winrm", {**LOGIN, **NTLM}, ("pypsrp", "kerberos", "requests_credssp", "ssh", "sshpass")),
-        ("ansible.builtin.winrm", {**LOGIN, "ansible_winrm_transport": "basic"}, ("requests_ntlm",)),
+        (
+            "ansible.builtin.winrm",
+            {**LOGIN, "ansible_winrm_transport": "basic"},
+            ("requests_ntlm",),
+        ),
         ("winrm", LOGIN, ("requests_ntlm", "kerberos")),
         ("winrm", {"ansible_winrm_user": "hans", "ansible_winrm_password": "x", **NTLM}, ()),
-        ("winrm", {"ansible_user": "", "ansible_winrm_user": "hans", "ansible_winrm_pass": "x", **NTLM}, ()),
+        (
+            "winrm",
+            {"ansible_user": "", "ansible_winrm_user": "hans", "ansible_winrm_pass": "x", **NTLM},
+            (),
+        ),
         ("winrm", {"ansible_winrm_transport": "kerberos"}, ()),
-        ("winrm", {"ansible_winrm_transport": "kerberos", "ansible_winrm_kinit_mode": "manual", "ansible_password": "x"}, ()),
+        (
+            "winrm",
+            {
+                "ansible_winrm_transport": "kerberos",
+                "ansible_winrm_kinit_mode": "manual",
+                "ansible_password": "x",
+            },
+            (),
+        ),
         ("winrm", {**LOGIN, "ansible_winrm_transport": "kerberos,ntlm"}, ("kerberos",)),
         ("winrm", {"ansible_winrm_transport": ["ntlm", "kerberos"]}, ()),
         ("winrm", {"ansible_user": "hans@EXAMPLE.COM"}, ()),
         (
             "winrm",
-            {"ansible_winrm_transport": "certificate", "ansible_winrm_cert_pem": "a", "ansible_winrm_cert_key_pem": "b"},
+            {
+                "ansible_winrm_transport": "certificate",
+                "ansible_winrm_cert_pem": "a",
+                "ansible_winrm_cert_key_pem": "b",
+            },
             (),
         ),
-        ("winrm", {**LOGIN, "ansible_winrm_transport": "basic", "ansible_winrm_scheme": "http"}, ()),
+        (
+            "winrm",
+            {**LOGIN, "ansible_winrm_transport": "basic", "ansible_winrm_scheme": "http"},
+            (),
+        ),
         ("winrm", {**LOGIN, **NTLM, "ansible_winrm_message_encryption": "always"}, ()),
         ("psrp", LOGIN, ("winrm", "gssapi", "krb5")),
         ("psrp", {}, ()),
         ("psrp", {"ansible_psrp_auth": "kerberos"}, ()),
         ("psrp", {**LOGIN, "ansible_psrp_auth": "basic"}, ()),
-        ("psrp", {**LOGIN, "ansible_psrp_auth": "basic", "ansible_port": 5985, "ansible_psrp_message_encryption": "never"}, ()),
         (
             "psrp",
-            {"ansible_psrp_auth": "certificate", "ansible_psrp_certificate_pem": "a", "ansible_psrp_certificate_key_pem": "b"},
+            {
+                **LOGIN,
+                "ansible_psrp_auth": "basic",
+                "ansible_port": 5985,
+                "ansible_psrp_message_encryption": "never",
+            },
+            (),
+        ),
+        (
+            "psrp",
+            {
+                "ansible_psrp_auth": "certificate",
+                "ansible_psrp_certificate_pem": "a",
+                "ansible_psrp_certificate_key_pem": "b",
+            },
             (),
         ),
         ("ssh", {}, ("sshpass",)),
         ("ssh", {"ansible_user": ""}, ("sshpass",)),
-        ("ssh", {"ansible_password": "x", "ansible_ssh_password_mechanism": "ssh_askpass"}, ("sshpass",)),
+        (
+            "ssh",
+            {"ansible_password": "x", "ansible_ssh_password_mechanism": "ssh_askpass"},
+            ("sshpass",),
+        ),
         ("ssh", {"ansible_ssh_password_mechanism": "sshpass"}, ("sshpass",)),
         ("local", {}, tuple(EVERYTHING)),
     ],
 )
-def test_what_may_work_is_never_refused(name: str, variables: dict[str, Any], lacks: tuple[str, ...]) -> None:
+def test_what_may_work_is_never_refused(
+    name: str, variables: dict[str, Any], lacks: tuple[str, ...]
+) -> None:
     assert problems(name, variables, lacks) == []
 
 
@@ -141,14 +200,20 @@ def test_a_file_of_ntlm_accounts_may_hold_the_login_of_psrp() -> None:
 def test_the_environment_variable_is_named_that_an_empty_user_was_read_from(template: str) -> None:
     given = {**NTLM, "ansible_user": "", "ansible_password": "secret"}
     said = problems("winrm", given, templates={**given, "ansible_user": template})
-    assert said == ["ansible_user is empty. Set the environment variable MY_USER, which it is read from."]
+    assert said == [
+        "ansible_user is empty. Set the environment variable MY_USER, which it is read from."
+    ]
     # Where it is set, it is something else in the template that makes it empty.
-    said = problems("winrm", given, templates={**given, "ansible_user": template}, environment={"MY_USER": "x"})
+    said = problems(
+        "winrm", given, templates={**given, "ansible_user": template}, environment={"MY_USER": "x"}
+    )
     assert said == ["ansible_user is empty. Give ansible_user a value."]
 
 
 def test_no_password_is_ever_said() -> None:
-    told = problems("winrm", {**NTLM, "ansible_user": "", "ansible_password": "hunter2"}, ("requests_ntlm",))
+    told = problems(
+        "winrm", {**NTLM, "ansible_user": "", "ansible_password": "hunter2"}, ("requests_ntlm",)
+    )
     assert len(told) == 2
     assert "hunter2" not in " ".join(told)
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Variables: what is accepted, and what a user is told who wrote something else."""
+"""Variables: what is accepted, and what the error says about anything else."""
 
 from __future__ import annotations
 
@@ -67,12 +67,28 @@ def test_every_problem_is_named_at_once() -> None:
         ("endpoints", {"News": {"url": "http://x"}}, "'News' is not accepted; a name of"),
         ("endpoints", {"news": "http://x"}, "news: 'http://x' is not accepted; a dictionary with"),
         ("endpoints", {"news": {}}, "news.url: '' is not accepted"),
-        ("endpoints", {"news": {"uri": "http://x"}}, "news: 'uri' is not accepted; accepted are url, title, address, enabled"),
+        (
+            "endpoints",
+            {"news": {"uri": "http://x"}},
+            "news: 'uri' is not accepted; accepted are url, title, address, enabled",
+        ),
         ("endpoints", {"news": {"url": "ftp://x"}}, "news.url: 'ftp://x' is not accepted"),
         ("endpoints", {"news": {"url": "http://x:99999"}}, "news.url"),
-        ("endpoints", {"news": {"enabled": False}}, "news: the vendor's table has no such endpoint; it has updates"),
-        ("endpoints", {"updates": {"enabled": "perhaps"}}, "updates.enabled: 'perhaps' is not accepted"),
-        ("endpoints", {"updates": {"address": "127.0.0.1"}}, "updates.address: '127.0.0.1' is not accepted"),
+        (
+            "endpoints",
+            {"news": {"enabled": False}},
+            "news: the vendor's table has no such endpoint; it has updates",
+        ),
+        (
+            "endpoints",
+            {"updates": {"enabled": "perhaps"}},
+            "updates.enabled: 'perhaps' is not accepted",
+        ),
+        (
+            "endpoints",
+            {"updates": {"address": "127.0.0.1"}},
+            "updates.address: '127.0.0.1' is not accepted",
+        ),
         ("endpoints", {"updates": {"address": "127.0.0.1:0"}}, "updates.address"),
     ],
 )
@@ -100,27 +116,47 @@ def test_own_endpoints_are_merged_over_the_vendors_by_name() -> None:
     )
     by_name = {endpoint.name: endpoint for endpoint in policy.endpoints}
     assert "cloud_licensing" not in by_name
-    assert (by_name["updates"].url, by_name["updates"].address) == ("https://update.knx.org", "127.0.0.1:8443")
-    assert (by_name["news"].host, by_name["news"].port, by_name["news"].scheme) == ("news.example", 8080, "http")
+    assert (by_name["updates"].url, by_name["updates"].address) == (
+        "https://update.knx.org",
+        "127.0.0.1:8443",
+    )
+    assert (by_name["news"].host, by_name["news"].port, by_name["news"].scheme) == (
+        "news.example",
+        8080,
+        "http",
+    )
     assert len(by_name) == len(VENDOR_ENDPOINTS)
 
 
 @pytest.mark.parametrize(
     "path",
-    [r"C:\Program Files (x86)\ETS6", r"%ProgramFiles(x86)%\ETS6", r"*:\KNX\ETS6", "D:\\", r"C:\Programme\Büro & Technik\ETS 6"],
+    [
+        r"C:\Program Files (x86)\ETS6",
+        r"%ProgramFiles(x86)%\ETS6",
+        r"*:\KNX\ETS6",
+        "D:\\",
+        r"C:\Programme\Büro & Technik\ETS 6",
+    ],
 )
 def test_folders_as_people_write_them(path: str) -> None:
-    assert Policy.from_variables({"paths": [path + "\\" if not path.endswith("\\") else path]}).paths == (path,)
+    assert Policy.from_variables(
+        {"paths": [path + "\\" if not path.endswith("\\") else path]}
+    ).paths == (path,)
 
 
 def test_no_two_controls_have_the_same_id() -> None:
     policy = Policy.from_variables(
-        {"programs": ["ETS6N.exe", "ETS6C.exe", "ets6n.EXE"], "endpoints": {"news": {"url": "http://knx.example"}}}
+        {
+            "programs": ["ETS6N.exe", "ETS6C.exe", "ets6n.EXE"],
+            "endpoints": {"news": {"url": "http://knx.example"}},
+        }
     )
     assert policy.programs == ("ETS6N.exe", "ETS6C.exe")
     ids = [control.id for control in controls.catalogue(policy)]
     assert len(ids) == len(set(ids))
-    others = {one.removeprefix("reach.") for one in ids if one.startswith("reach.")} - {one.name for one in policy.endpoints}
+    others = {one.removeprefix("reach.") for one in ids if one.startswith("reach.")} - {
+        one.name for one in policy.endpoints
+    }
     for name in others:
         with pytest.raises(PolicyError, match=f"'{name}' is not accepted; the control reach."):
             Policy.from_variables({"endpoints": {name: {"url": "http://knx.example"}}})
@@ -128,5 +164,21 @@ def test_no_two_controls_have_the_same_id() -> None:
 
 
 def test_letter_case_and_repetition_do_not_matter() -> None:
-    policy = Policy.from_variables({"profiles": ["Domain", "domain", "PUBLIC"], "state": "Absent", "probe_timeout": "20"})
-    assert (policy.profiles, policy.state, policy.probe_timeout) == (("domain", "public"), "absent", 20)
+    policy = Policy.from_variables(
+        {"profiles": ["Domain", "domain", "PUBLIC"], "state": "Absent", "probe_timeout": "20"}
+    )
+    assert (policy.profiles, policy.state, policy.probe_timeout) == (
+        ("domain", "public"),
+        "absent",
+        20,
+    )
+
+
+@pytest.mark.parametrize("entry", [{}, {"enabled": True}])
+def test_optional_servers_of_the_vendor_are_off_until_they_are_named(entry: dict[str, Any]) -> None:
+    names = [endpoint.name for endpoint in Policy.from_variables({}).endpoints]
+    assert "my_knx" not in names
+    policy = Policy.from_variables({"endpoints": {"my_knx": entry}})
+    assert policy.endpoints[-1].url == "https://my.knx.org"
+    off = Policy.from_variables({"endpoints": {"my_knx": {"enabled": False}}})
+    assert off.endpoints == Policy.from_variables({}).endpoints

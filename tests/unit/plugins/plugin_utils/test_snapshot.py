@@ -17,7 +17,12 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry impo
     dword,
     text,
 )
-from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Registry, Snapshot, State
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
+    HostsEntry,
+    Registry,
+    Snapshot,
+    State,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.wire import SnapshotError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,12 +53,20 @@ def test_three_kinds_of_key_stay_apart() -> None:
     assert found.key(KEY).state is State.PRESENT
     assert found.key(KEY + r"\Gone").state is State.MISSING
     assert found.key(KEY + r"\Locked").error == "access denied"
-    assert found.key(KEY + r"\NotAskedFor").state is State.UNREADABLE, "what was not read must not look as if it were missing"
+    assert found.key(KEY + r"\NotAskedFor").state is State.UNREADABLE, (
+        "what was not read must not look as if it were missing"
+    )
 
 
 def test_names_are_compared_as_windows_compares_them_and_kept_as_spelled() -> None:
-    values = {"Äther": ["REG_DWORD", 4294967295], "b": ["REG_MULTI_SZ", ["x", ""]], "c": ["REG_BINARY", "AAE="]}
-    registry = Snapshot.from_wire(reply(registry={KEY: {"state": "present", "values": values}})).registry
+    values = {
+        "Äther": ["REG_DWORD", 4294967295],
+        "b": ["REG_MULTI_SZ", ["x", ""]],
+        "c": ["REG_BINARY", "AAE="],
+    }
+    registry = Snapshot.from_wire(
+        reply(registry={KEY: {"state": "present", "values": values}})
+    ).registry
     assert registry.value(KEY.upper() + "\\", "äTHER") == dword(4294967295)
     assert registry.value(KEY, "C") == Value("REG_BINARY", b"\x00\x01")
     assert list(registry.key(KEY).values) == ["Äther", "b", "c"]
@@ -65,7 +78,9 @@ def test_a_changed_registry_leaves_the_first_one_alone() -> None:
     second = first.changed(KEY, "Name", text("1")).changed(KEY.lower(), "NAME", text("2"))
     assert second.value(KEY, "name") == text("2")
     assert list(second) == [KEY]
-    assert list(second.key(KEY).values) == ["Name"], "Windows keeps the spelling of a name that is there"
+    assert list(second.key(KEY).values) == ["Name"], (
+        "Windows keeps the spelling of a name that is there"
+    )
     assert second.changed(KEY, "name", None).key(KEY).state is State.PRESENT
     assert first.key(KEY).state is State.UNREADABLE
     assert first.changed(KEY, "name", None) is first
@@ -80,11 +95,15 @@ def test_what_is_nested_too_deep_is_refused_before_anything_reads_it() -> None:
 
 
 def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
-    def probes(*found: tuple[str, str, int]) -> Snapshot:
-        return Snapshot.from_wire(reply(probes=[{"name": name, "way": way, "mark": mark} for name, way, mark in found]))
+    def probes(*marked: tuple[str, str, int]) -> Snapshot:
+        records = []
+        for name, way, mark in marked:
+            http = {"status": mark, "headers": [], "body": ""}
+            records.append({"name": name, "proxy": way, "stage": "done", "http": http})
+        return Snapshot.from_wire(reply(probes=records))
 
     both = probes(("a", "", 1), ("a", "proxy:1", 1)).with_probes(probes(("a", "", 2), ("b", "", 2)))
-    assert [(probe["name"], probe["way"], probe["mark"]) for probe in both.probes or ()] == [
+    assert [(*probe.key, probe.http and probe.http.status) for probe in both.probes or ()] == [
         ("a", "", 2),
         ("a", "proxy:1", 1),
         ("b", "", 2),
@@ -95,18 +114,33 @@ def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
 @pytest.mark.parametrize(
     ("raw", "place"),
     [
-        ([], "snapshot: expected dict, found list"),
+        ([], "snapshot: expected an object, found a list"),
         ({"version": 2}, "version: expected 1, found 2"),
-        (reply(registry=[]), "registry: expected dict"),
-        (reply(registry={KEY: {"state": "gone"}}), f"registry[{KEY}]: unknown state 'gone'"),
-        (reply(registry={KEY: {"state": "present", "values": {"x": ["REG_DWORD", -1]}}}), "REG_DWORD"),
-        (reply(registry={KEY: {"state": "present", "values": {"x": ["REG_DWORD", True]}}}), "REG_DWORD"),
-        (reply(registry={KEY: {"state": "present", "values": {"x": ["REG_BINARY", "!"]}}}), "not base64"),
+        (reply(registry=[]), "registry: expected an object"),
+        (reply(registry={KEY: {"state": "gone"}}), f"registry[{KEY}].state: unknown state 'gone'"),
+        (
+            reply(registry={KEY: {"state": "present", "values": {"x": ["REG_DWORD", -1]}}}),
+            "REG_DWORD",
+        ),
+        (
+            reply(registry={KEY: {"state": "present", "values": {"x": ["REG_DWORD", True]}}}),
+            "REG_DWORD",
+        ),
+        (
+            reply(registry={KEY: {"state": "present", "values": {"x": ["REG_BINARY", "!"]}}}),
+            "not base64",
+        ),
         (reply(files=[{"path": "x"}]), "files[0]"),
         (reply(files=[{"path": "x", "state": "present", "owner": "me"}]), "unknown field 'owner'"),
-        (reply(users=[{"sid": 5}]), "users[0].sid: expected str, found int"),
-        (reply(probes=[{"name": [], "way": ""}]), "probes[0].name: expected str, found list"),
-        (reply(firewall_products=[{"name": "x", "enabled": "yes"}]), "firewall_products[0].enabled"),
+        (reply(users=[{"sid": 5}]), "users[0].sid: expected a text, found a whole number"),
+        (
+            reply(probes=[{"name": [], "proxy": ""}]),
+            "probes[0].name: expected a text, found a list",
+        ),
+        (
+            reply(firewall_products=[{"name": "x", "enabled": "yes"}]),
+            "firewall_products[0].enabled",
+        ),
     ],
 )
 def test_a_wrong_form_is_refused_with_its_place(raw: Any, place: str) -> None:
@@ -129,7 +163,9 @@ def test_a_reply_that_was_cut_off_is_refused() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 sections = st.sampled_from(
@@ -155,7 +191,40 @@ def test_no_reply_whatever_it_holds_is_a_crash(raw: dict[str, Any]) -> None:
         Snapshot.from_wire(reply(**raw))
 
 
-@given(st.text(max_size=50) | st.binary(max_size=50).map(lambda raw: base64.b64encode(raw).decode()) | st.none())
+@given(
+    st.text(max_size=50)
+    | st.binary(max_size=50).map(lambda raw: base64.b64encode(raw).decode())
+    | st.none()
+)
 def test_no_text_whatever_it_holds_is_a_crash(raw: str | None) -> None:
     with pytest.raises(SnapshotError):
         Snapshot.unpack(raw)
+
+
+def test_lines_of_the_hosts_file_are_addresses_and_names() -> None:
+    lines = ["127.0.0.1  Update.KNX.org. api # ours", "# 0.0.0.0 api", "", "::1"]
+    snapshot = Snapshot.from_wire(reply(hosts_file=lines, probes=[]))
+    assert snapshot.hosts_file == (HostsEntry("127.0.0.1", ("update.knx.org", "api")),)
+    more = Snapshot.from_wire(reply(hosts_file=["0.0.0.0 api.knx.org"], probes=[]))
+    merged = snapshot.with_probes(more).hosts_file or ()
+    assert [entry.address for entry in merged] == ["127.0.0.1", "0.0.0.0"]
+    assert Snapshot.from_wire(reply()).hosts_file is None
+
+
+@pytest.mark.parametrize(("headers", "body", "complete"), [
+    ([["Content-Length", "4"]], b"full", True),
+    ([["Content-Length", "9"]], b"half", False),
+    ([["Content-Length", "9000000"]], b"x" * 65536, True),
+    ([["Transfer-Encoding", "chunked"]], b"4\r\nfull\r\n0\r\n\r\n", True),
+    ([["Transfer-Encoding", "chunked"]], b"4\r\nfull\r\n", False),
+    ([["Transfer-Encoding", "chunked"]], b"4\r\nfu", False),
+    ([], b"anything", True),
+])  # fmt: skip
+def test_a_body_that_ends_before_its_announced_length_is_not_complete(
+    headers: list[list[str]], body: bytes, complete: bool
+) -> None:
+    http = {"status": 200, "headers": headers, "body": base64.b64encode(body).decode()}
+    record = {"name": "a", "proxy": "", "stage": "done", "http": http}
+    (probe,) = Snapshot.from_wire(reply(probes=[record])).probes or ()
+    assert probe.http is not None
+    assert probe.http.complete is complete

@@ -27,11 +27,23 @@ from ansible_collections.ets6.network.plugins.plugin_utils.policy.waivers import
 )
 
 CONTROL = Control("firewall.one", "One", "A headline", Severity.HIGH, "Because.", "Set it.")
-ENTRY = {"control": "firewall.one", "hosts": ["pc"], "reason": "It is a kiosk.", "owner": "jane", "expires": "2027-03-31"}
+ENTRY = {
+    "control": "firewall.one",
+    "hosts": ["pc"],
+    "reason": "It is a kiosk.",
+    "owner": "jane",
+    "expires": "2027-03-31",
+}
 CHANGE = Change("Acme", {"x": 1}, {"x": 2}, ())
 
 
-def applied(status: Status, today: date, *entries: dict[str, Any], host: str = "pc", groups: tuple[str, ...] = ()) -> Finding:
+def applied(
+    status: Status,
+    today: date,
+    *entries: dict[str, Any],
+    host: str = "pc",
+    groups: tuple[str, ...] = (),
+) -> Finding:
     finding = Finding(CONTROL, status, "So.", remedy=[CHANGE])
     (judged,) = apply_waivers([finding], parse_waivers(list(entries)), host, groups, today)
     return judged
@@ -68,15 +80,27 @@ def test_for_whom_it_is() -> None:
     today = date(2027, 1, 1)
     other = {**ENTRY, "hosts": ["other"]}
     assert applied(Status.FAIL, today, other).status is Status.FAIL
-    assert applied(Status.FAIL, today, {**other, "groups": ["kiosks"]}, groups=("kiosks",)).status is Status.WAIVED
-    assert applied(Status.FAIL, today, {**other, "groups": ["kiosks"]}, groups=("offices",)).status is Status.FAIL
+    assert (
+        applied(Status.FAIL, today, {**other, "groups": ["kiosks"]}, groups=("kiosks",)).status
+        is Status.WAIVED
+    )
+    assert (
+        applied(Status.FAIL, today, {**other, "groups": ["kiosks"]}, groups=("offices",)).status
+        is Status.FAIL
+    )
     assert applied(Status.FAIL, today, {**other, "groups": ["all"]}).status is Status.WAIVED
     assert applied(Status.FAIL, today, {**ENTRY, "control": "firewall.two"}).status is Status.FAIL
 
 
 def test_of_several_the_one_that_holds_longest_counts() -> None:
     today = date(2027, 1, 1)
-    found = applied(Status.FAIL, today, {**ENTRY, "expires": "2026-12-31"}, ENTRY, {**ENTRY, "expires": "2027-01-02"})
+    found = applied(
+        Status.FAIL,
+        today,
+        {**ENTRY, "expires": "2026-12-31"},
+        ENTRY,
+        {**ENTRY, "expires": "2027-01-02"},
+    )
     assert found.status is Status.WAIVED
     assert found.waiver is not None
     assert found.waiver["expires"] == "2027-03-31"

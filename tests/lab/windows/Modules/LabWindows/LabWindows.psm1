@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# The commands of a simulated PC: the firewall's, CIM's, netsh and reg, over the state that ../../stand-ins.ps1 holds.
+# The commands of a simulated PC: firewall, CIM, netsh, reg, scheduled tasks, over the state in ../../stand-ins.ps1. Each names the source
+# of its behaviour. Texts are German, since Windows localizes them; error ids are the real ones.
 
 using namespace System.Text.Json.Nodes
 
@@ -49,7 +50,7 @@ Function New-NetFirewallRule {
         return Write-LabError $PSCmdlet 'Windows System Error 183' 'Eine Datei kann nicht erstellt werden, wenn sie bereits vorhanden ist.' ResourceExists $null
     }
     $version = [uint32][LabPC]::Key($script:Policy)['values']['PolicyVersion'][1].ToString() -band 0xFF
-    # What is not given is absent, and the order of the tokens is that of the rules that administrators pasted.
+    # MS-GPFAS 2.2.2.19: a parameter that is not set has no token. The order of the tokens is that of published rules.
     $text = "v2.$version|Action=$Action|Active=$($Enabled.ToUpperInvariant())|Dir=$(@{ Inbound = 'In'; Outbound = 'Out' }[$Direction])"
     if ($Protocol -ne 'Any') { $text += "|Protocol=$(@{ TCP = 6; UDP = 17 }[$Protocol])" }
     # The enum's numbers are flags, so Windows writes them in this order.
@@ -68,7 +69,7 @@ Function Remove-NetFirewallRule {
     [CmdletBinding()]
     param ([string[]]$Name)
 
-    # Without a selector every local rule goes.
+    # Without a selector it removes every local rule (windows-powershell-docs).
     foreach ($rule in @(Get-NetFirewallRule -Name $(if ($Name) { $Name } else { '*' }))) {
         $fault = [LabPC]::Fault("remove_firewall_rule:$($rule.Name)")
         if ($fault) { Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
@@ -98,8 +99,8 @@ Function Set-NetFirewallProfile {
 #endregion
 #region Programs
 
-# What goes wrong is written to the error stream: there 5.1 makes an error record of it where the stream is redirected, and does with it
-# what the caller wants to be done with errors.
+# A program writes to the error stream. Windows PowerShell 5.1 makes error records of that if the stream is redirected, and applies the
+# caller's ErrorActionPreference (PowerShell issue 3996).
 Function Stop-LabProgram {
     param ($Cmdlet, [int]$Code, [string]$Text)
 
@@ -107,7 +108,7 @@ Function Stop-LabProgram {
     Write-Error $Text -ErrorAction $Cmdlet.GetVariableValue('ErrorActionPreference')
 }
 
-# netsh winhttp (Microsoft Learn): writes the key of 64-bit and of 32-bit programs.
+# netsh winhttp (Microsoft Learn). The keys that it writes, and the version in each, are in the state, since sources differ.
 Function netsh.exe {
     [CmdletBinding()]
     param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
@@ -119,26 +120,26 @@ Function netsh.exe {
         if ($word -like 'proxy-server=*') { $server = $word.Substring(13) }
         if ($word -like 'bypass-list=*') { $bypass = $word.Substring(12) }
     }
-    $blob = [System.IO.MemoryStream]::new()
-    $writer = [System.IO.BinaryWriter]::new($blob)
     $flags = if ($server) { 3 } else { 1 }
-    foreach ($number in 0x18, 0, $flags) { $writer.Write([uint32]$number) }
-    foreach ($text in $server, $bypass) {
-        $writer.Write([uint32]$text.Length)
-        $writer.Write([System.Text.Encoding]::ASCII.GetBytes($text))
-    }
     $base = [LabRegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
-    foreach ($view in 'SOFTWARE', 'SOFTWARE\WOW6432Node') {
-        if ($view -eq [LabPC]::Fault('netsh')) {
+    foreach ($view in [LabPC]::State['netsh']) {
+        if ($view.Key -eq [LabPC]::Fault('netsh')) {
             return Stop-LabProgram $PSCmdlet 1 'Fehler beim Schreiben der Proxyeinstellungen. (5) Zugriff verweigert'
         }
-        $base.CreateSubKey("$view\Microsoft\Windows\CurrentVersion\Internet Settings\Connections").SetValue('WinHttpSettings', $blob.ToArray(), 'Binary')
+        $blob = [System.IO.MemoryStream]::new()
+        $writer = [System.IO.BinaryWriter]::new($blob)
+        foreach ($number in [uint32]$view.Value.ToString(), 0, $flags) { $writer.Write([uint32]$number) }
+        foreach ($text in $server, $bypass) {
+            $writer.Write([uint32]$text.Length)
+            $writer.Write([System.Text.Encoding]::ASCII.GetBytes($text))
+        }
+        $base.CreateSubKey("$($view.Key)\Microsoft\Windows\CurrentVersion\Internet Settings\Connections").SetValue('WinHttpSettings', $blob.ToArray(), 'Binary')
     }
     'Aktuelle WinHTTP-Proxyeinstellungen:'
 }
 
-# reg load and unload: a hive file becomes a key below HKEY_USERS and goes again. A file that is loaded already is in use, and one
-# that is not there is made (Microsoft Learn, RegLoadKey).
+# reg load and unload (Microsoft Learn): load a hive file as a key below HKEY_USERS, and unload it. A loaded file is in use, and a
+# missing one is created (Microsoft Learn, RegLoadKey).
 Function reg.exe {
     [CmdletBinding()]
     param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
@@ -176,14 +177,20 @@ Function Get-CimInstance {
     $fault = [LabPC]::Fault("cim:$ClassName")
     if ($fault) { return Write-LabError $PSCmdlet $fault 'Der RPC-Server ist nicht verfügbar.' ResourceUnavailable $null }
     switch ("$ClassName $Filter") {
-        "Win32_Process Name='explorer.exe'" {
+        # Each session has processes of the system. A user's first one is explorer.exe, or the program of a kiosk.
+        'Win32_Process SessionId<>0' {
+            $session = 0
             foreach ($user in [LabPC]::State['users']) {
-                if ([string]$user['logged_on'] -eq 'true') { [pscustomobject]@{ Owner = $user['sid'].ToString() } }
+                if ([string]$user['logged_on'] -ne 'true') { continue }
+                $session++
+                $shell = if ($null -ne $user['shell']) { $user['shell'].ToString() } else { 'explorer.exe' }
+                [pscustomobject]@{ Name = 'csrss.exe'; SessionId = $session; ProcessId = 10 * $session; Owner = 'S-1-5-18' }
+                [pscustomobject]@{ Name = $shell; SessionId = $session; ProcessId = 10 * $session + 1; Owner = $user['sid'].ToString() }
             }
         }
         'Win32_LogicalDisk DriveType=3' { foreach ($drive in [LabPC]::State['drives']) { [pscustomobject]@{ DeviceID = $drive.ToString() } } }
         'FirewallProduct ' {
-            # Windows Server has no Security Center: "Invalid namespace".
+            # WBEM_E_INVALID_NAMESPACE (Microsoft Learn): Windows Server has no Security Center.
             if ($null -eq [LabPC]::State['firewall_products']) {
                 return Write-LabError $PSCmdlet 'HRESULT 0x8004100e' 'Ungültiger Namespace' InvalidArgument $null
             }
@@ -195,7 +202,7 @@ Function Get-CimInstance {
     }
 }
 
-# Win32_Process.GetOwnerSid and GetOwner (Microsoft Learn): a process that has ended in between is not found.
+# Win32_Process.GetOwnerSid and GetOwner (Microsoft Learn): a process that has ended is not found.
 Function Invoke-CimMethod {
     [CmdletBinding()]
     param ($InputObject, [string]$MethodName, [uint32]$OperationTimeoutSec)
@@ -207,6 +214,7 @@ Function Invoke-CimMethod {
     [pscustomobject]@{ Sid = $InputObject.Owner; ReturnValue = 0 }
 }
 
+# Get-Service (Microsoft Learn): an error for each name that is not found.
 Function Get-Service {
     [CmdletBinding()]
     param ([string[]]$Name)
@@ -218,7 +226,25 @@ Function Get-Service {
     }
 }
 
-# INetFwPolicy2.CurrentProfileTypes (Microsoft Learn): 1 domain, 2 private, 4 public.
+# Get-NetConnectionProfile (windows-powershell-docs): one for each connected network; NetworkCategory is 0 public, 1 private, 2 domain.
+Function Get-NetConnectionProfile {
+    [CmdletBinding()]
+    param ()
+
+    $fault = [LabPC]::Fault('networks')
+    if ($fault) { return Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
+    foreach ($network in [LabPC]::State['networks']) {
+        [pscustomobject]@{
+            InterfaceAlias = $network['interface'].ToString()
+            InterfaceIndex = [uint32]$network['index'].ToString()
+            Name = $network['name'].ToString()
+            NetworkCategory = @('public', 'private', 'domain').IndexOf($network['category'].ToString())
+        }
+    }
+}
+
+# INetFwPolicy2 (Microsoft Learn): CurrentProfileTypes is 1 domain, 2 private, 4 public; Rules are those of the local store, as the
+# service has them; LocalPolicyModifyState is 0 where a local change has an effect. INetFwProducts lists who took over which rules.
 Function New-Object {
     [CmdletBinding()]
     param ([Parameter(Position = 0)][string]$TypeName, [object[]]$ArgumentList, [string]$ComObject, [System.Collections.IDictionary]$Property)
@@ -227,12 +253,24 @@ Function New-Object {
         if ($null -eq [LabPC]::State['network']) { throw 'Der Remoteprozeduraufruf ist fehlgeschlagen.' }
         $types = 0
         foreach ($name in [LabPC]::State['network']) { $types += @{ domain = 1; private = 2; public = 4 }[$name.ToString()] }
-        return [pscustomobject]@{ CurrentProfileTypes = $types }
+        $rules = [LabPC]::State['service_rules']
+        if ($null -eq $rules) { $rules = @((Open-LabRules).GetValueNames()).Count }
+        $state = [int][LabPC]::State['modify_state'].ToString()
+        return [pscustomobject]@{ CurrentProfileTypes = $types; Rules = @{ Count = [int]$rules.ToString() }; LocalPolicyModifyState = $state }
+    }
+    if ($ComObject -eq 'HNetCfg.FwProducts') {
+        if ($null -eq [LabPC]::State['registered_firewalls']) { throw 'Klasse nicht registriert' }
+        return @(foreach ($product in [LabPC]::State['registered_firewalls']) {
+                [pscustomobject]@{
+                    DisplayName = $product['name'].ToString()
+                    RuleCategories = @(foreach ($category in $product['categories']) { [int]$category.ToString() })
+                }
+            })
     }
     Microsoft.PowerShell.Utility\New-Object @PSBoundParameters
 }
 
-# The FileSystem provider (Microsoft Learn): a drive, a folder or a file that is not there are different errors.
+# Get-Item of the FileSystem provider (Microsoft Learn): a missing drive and a missing file are different errors.
 Function Get-Item {
     [CmdletBinding()]
     param ([string]$LiteralPath, [switch]$Force)
@@ -256,12 +294,28 @@ Function Get-Item {
         PSIsContainer = $false
         Length = [long]$file['size'].ToString()
         VersionInfo = [pscustomobject]@{ FileMajorPart = $major; FileMinorPart = $minor; FileBuildPart = $build; FilePrivatePart = $private }
+        Head = $file['head']
+    } | Add-Member -MemberType ScriptMethod -Name OpenRead -PassThru -Value {
+        if ($null -eq $this.Head) { throw [System.IO.IOException]::new('Der Prozess kann nicht auf die Datei zugreifen.') }
+        [System.IO.MemoryStream]::new([Convert]::FromBase64String($this.Head.ToString()))
     }
+}
+
+# Get-Content of the hosts file (Microsoft Learn): the lines, or an error where the file is missing.
+Function Get-Content {
+    [CmdletBinding()]
+    param ([string]$LiteralPath)
+
+    if ($LiteralPath -notlike '*\drivers\etc\hosts') { return Microsoft.PowerShell.Management\Get-Content @PSBoundParameters }
+    $hosts = [LabPC]::State['hosts']
+    if ($null -eq $hosts) { throw [System.Management.Automation.ItemNotFoundException]::new("Der Pfad `"$LiteralPath`" kann nicht gefunden werden.") }
+    foreach ($line in $hosts) { $line.ToString() }
 }
 
 #endregion
 
-#region ScheduledTasks (windows-powershell-docs): a task with an interactive logon runs in the session of its user
+#region ScheduledTasks (windows-powershell-docs; results: Microsoft Learn, Task Scheduler Error and Success Constants)
+# A task with an interactive logon runs in the session of its user.
 
 $script:Tasks = @{}
 
@@ -340,13 +394,13 @@ Function Unregister-ScheduledTask {
 }
 
 #endregion
-#region Jobs and access control (Microsoft Learn): a job's process is a runspace here, and rights are kept for who looks
+#region Jobs and access control (Microsoft Learn): a job's process is a runspace here; access rights are only recorded
 
 Function Start-LabShell {
     param ([string]$Text, [object[]]$Words)
 
     $shell = [Management.Automation.PowerShell]::Create()
-    # PowerShell has commands of these names, so that the module would not be loaded for them.
+    # The engine has commands of these names, so they do not load the module on demand.
     $first = [System.Management.Automation.PowerShell]::Create()
     $first.Runspace = $shell.Runspace
     $null = $first.AddScript('Import-Module LabWindows').Invoke()
@@ -394,4 +448,4 @@ Function Set-Acl {
 
 #endregion
 
-Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item
+Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content

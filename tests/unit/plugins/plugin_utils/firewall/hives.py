@@ -56,4 +56,8 @@ def every_string(name: str) -> tuple[tuple[str, str, str], ...]:
 
 def local_rules(name: str) -> dict[str, str]:
     """Return the local rules of the current control set, which is the first one in these hives."""
-    return {rule_id: text for key, rule_id, text in every_string(name) if key == r"ControlSet001\FirewallRules"}
+    return {
+        rule_id: text
+        for key, rule_id, text in every_string(name)
+        if key == r"ControlSet001\FirewallRules"
+    }

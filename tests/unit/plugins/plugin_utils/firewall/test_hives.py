@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 
@@ -25,6 +26,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.r
     Machine,
 )
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.test_what_if import (
+    needs_in,
     rules,
 )
 
@@ -43,7 +45,12 @@ def test_every_rule_comes_back_byte_for_byte(name: str) -> None:
         rule = Rule.parse(rule_id, text)
         assert rule.write() == text, (key, rule_id)
         assert not rule.unknown, (key, rule_id)
-        for matched in (rule.remote_addresses, rule.local_addresses, rule.local_ports, rule.remote_ports):
+        for matched in (
+            rule.remote_addresses,
+            rule.local_addresses,
+            rule.local_ports,
+            rule.remote_ports,
+        ):
             assert bool(matched) is bool(matched.spans or matched.words)
 
 
@@ -74,47 +81,81 @@ def simple_programs(name: str) -> list[str]:
         simple = {token for token, _value in rule.tokens} <= SIMPLE and not words
         path = expanded(rule.app)
         by_program[path] = by_program.get(path, True) and simple
-    return sorted(path for path, simple in by_program.items() if simple and path.endswith(".exe") and "%" not in path)
+    return sorted(
+        path
+        for path, simple in by_program.items()
+        if simple and path.endswith(".exe") and "%" not in path
+    )
+
+
+USERS = [{"sid": sid, "logged_on": True} for sid in (reference.ANN, reference.BOB)]
 
 
 @pytest.mark.parametrize("name", hives.HIVES)
-def test_both_judges_agree_on_the_programs_of_a_real_pc(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_judges_agree_on_the_programs_of_a_real_pc(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     programs = simple_programs(name)
     assert len(programs) >= 10
-    found = hives.local_rules(name)
-    dice = random.Random(name)
+    rules_of_pc = hives.local_rules(name)
+    folders = {f"%{variable.lower()}%": value.lower() for variable, value in ENVIRONMENT.items()}
+    monkeypatch.setattr(reference, "FOLDERS", folders)
     compared = 0
-    for path in dice.sample(programs, 6):
+    for path in random.Random(name).sample(programs, 6):
         monkeypatch.setattr(reference, "PROGRAM", path)
-        monkeypatch.setattr(
-            reference, "FOLDERS", {f"%{variable.lower()}%": value.lower() for variable, value in ENVIRONMENT.items()}
-        )
-        folder, _backslash, program = path.rpartition("\\")
-        findings = judge(pc(found, files=[path]), programs=[program], paths=[folder])
-        mine = {
-            rule_id: text
-            for rule_id, text in found.items()
-            if "App=" not in text or expanded(text.split("App=")[1].split("|")[0]) == path
-        }
-        machine = Machine(mine, {}, {}, {}, {}, {})
-        ports = {int(port) for text in mine.values() if path in expanded(text) for port in re.findall(r"[LR]Port=(\d+)", text)}
-        for way in ("inbound", "outbound"):
-            for protocol, number in (("tcp", 6), ("udp", 17)):
-                for entry in findings[f"firewall.{way}.{program.removesuffix('.exe')}.{protocol}"].evidence["traffic"]:
-                    compared += entry["outcome"] != "blocked"
-                    second = reference.outcome(machine, entry["profile"], way[:-5].capitalize(), number, ports)
-                    assert entry["outcome"] == second, (path, way, protocol, entry)
+        compared += compare(path, rules_of_pc)
     assert compared > 12
+
+
+def compare(path: str, rules_of_pc: dict[str, str]) -> int:
+    """Compare the verdicts on a program, and return how many of them are not blocked."""
+    folder, _backslash, program = path.rpartition("\\")
+    snapshot = pc(rules_of_pc, files=[path], users=USERS)
+    findings = judge(snapshot, programs=[program], paths=[folder])
+    machine = Machine(rules_naming(path, rules_of_pc), {}, {}, {}, {}, {})
+    ports = set()
+    for text in machine.local.values():
+        if path in expanded(text):
+            ports.update(map(int, re.findall(r"[LR]Port=(\d+)", text)))
+    compared = 0
+    for way, (protocol, number) in itertools.product(("inbound", "outbound"), PROTOCOLS.items()):
+        control = f"firewall.{way}.{program.removesuffix('.exe')}.{protocol}"
+        for entry in findings[control].evidence["traffic"]:
+            compared += entry["outcome"] != "blocked"
+            second = reference.outcomes(
+                machine, entry["profile"], way[:-5].capitalize(), number, ports
+            )
+            assert needs_in(entry) == second, (path, way, protocol, entry)
+    return compared
+
+
+PROTOCOLS = {"tcp": 6, "udp": 17}
+
+
+def rules_naming(path: str, rules_of_pc: dict[str, str]) -> dict[str, str]:
+    """Return the rules for a program, and those for every program."""
+    mine = {}
+    for rule_id, text in rules_of_pc.items():
+        app = text.partition("App=")[2].partition("|")[0]
+        if not app or expanded(app) == path:
+            mine[rule_id] = text
+    return mine
 
 
 @pytest.mark.parametrize("name", hives.HIVES)
 @pytest.mark.parametrize("seed", range(5))
 def test_both_judges_agree_on_ets6_among_the_rules_of_a_real_pc(name: str, seed: int) -> None:
-    found = {**hives.local_rules(name), **rules(random.Random(seed), 5)}
-    findings = judge(pc(found))
-    near = {rule_id: text for rule_id, text in found.items() if "App=" not in text or "ets6" in text.lower()}
+    all_rules = {**hives.local_rules(name), **rules(random.Random(seed), 5)}
+    findings = judge(pc(all_rules, users=USERS))
+    near = {
+        rule_id: text
+        for rule_id, text in all_rules.items()
+        if "App=" not in text or "ets6" in text.lower()
+    }
     machine = Machine(near, {}, {}, {}, {}, {})
     for way, protocol, number in (("inbound", "udp", 17), ("outbound", "tcp", 6)):
         for entry in findings[f"firewall.{way}.ets6n.{protocol}"].evidence["traffic"]:
             assert entry["program"] == N
-            assert entry["outcome"] == reference.outcome(machine, entry["profile"], way[:-5].capitalize(), number)
+            direction = way[:-5].capitalize()
+            second = reference.outcomes(machine, entry["profile"], direction, number)
+            assert needs_in(entry) == second

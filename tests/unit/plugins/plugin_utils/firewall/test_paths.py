@@ -23,10 +23,8 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.p
         r"%SystemDrive%\Program Files (x86)\ETS6\ETS6N.exe",
         r"C:\PROGRA~2\ETS6\ETS6N.EXE",
         r"C:\progra~2\ets6\ets6n.exe",
-        r"C:/Program Files (x86)/ETS6/ETS6N.exe",
         r"C:\Program Files (x86)\\ETS6\.\ETS6N.exe",
         r"\\?\C:\Program Files (x86)\ETS6\ETS6N.exe",
-        f'"{N}"',
         f" {N} ",
     ],
 )
@@ -41,6 +39,8 @@ def test_the_same_file(other: str) -> None:
     [
         "",
         "System",
+        r"C:/Program Files (x86)/ETS6/ETS6N.exe",
+        f'"{N}"',
         r"C:\Program Files\ETS6\ETS6N.exe",
         r"C:\PROGRA~1\ETS6\ETS6N.EXE",
         r"%ProgramFiles%\ETS6\ETS6N.exe",

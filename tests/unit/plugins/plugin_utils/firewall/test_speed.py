@@ -37,7 +37,10 @@ def test_time_grows_with_the_number_of_rules_and_not_faster() -> None:
 
 def test_ten_thousand_rules_for_ets6_itself_are_bounded() -> None:
     rules = {
-        str(number): f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={1024 + number}|Name=x|" for number in range(10_000)
+        str(
+            number
+        ): f"v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={1024 + number}|Name=x|"
+        for number in range(10_000)
     }
     start = time.process_time()
     judge_firewall(pc(rules))

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
@@ -36,8 +38,24 @@ OTHERS = [
 ]
 
 
+CONDITIONS = ["", "LPort", "RPort", "remote", "IFType", "LUOwn", "LUAuth", "Svc", "Security"]
+WEIGHTS = [9, 1, 1, 5, 1, 1, 2, 1, 1]
+SOME_PROFILES = [
+    [],
+    [],
+    ["Domain"],
+    ["Private"],
+    ["Domain", "Private"],
+    ["Public"],
+    ["Private", "Public"],
+]
+
+
 def rule(dice: random.Random) -> str:
-    """Return a rule, mostly for ETS6N.exe, with few conditions: with many, hardly two rules would meet."""
+    """Return a rule, mostly for ETS6N.exe, with few conditions.
+
+    With many conditions, hardly two rules would meet.
+    """
     tokens = [
         ("Action", dice.choice(["Allow"] * 6 + ["Block"] * 3 + ["ByPass"])),
         ("Active", dice.choice(["TRUE"] * 7 + ["FALSE"])),
@@ -46,31 +64,49 @@ def rule(dice: random.Random) -> str:
     protocol = dice.choice(["6", "17", "6", "17", None, "1"])
     if protocol:
         tokens.append(("Protocol", protocol))
-    tokens += [
-        ("Profile", name)
-        for name in dice.choice([[], [], ["Domain"], ["Private"], ["Domain", "Private"], ["Public"], ["Private", "Public"]])
-    ]
-    conditions = dice.choices(
-        ["", "LPort", "RPort", "remote", "IFType", "LUOwn", "Svc"], [9, 1, 1, 5, 1, 1, 1], k=dice.choice([1, 1, 1, 2])
-    )
+    tokens += [("Profile", name) for name in dice.choice(SOME_PROFILES)]
+    conditions = dice.choices(CONDITIONS, WEIGHTS, k=dice.choice([1, 1, 1, 2]))
     for condition in dict.fromkeys(conditions):
-        if condition in ("LPort", "RPort") and protocol in ("6", "17"):
-            pool = reference.LOCAL_PORTS if condition == "LPort" else reference.REMOTE_PORTS
-            tokens += [(condition, value) for value in dice.sample(pool, dice.choice([1, 2]))]
-        elif condition == "remote":
-            tokens += [("RA4", value) for value in dice.sample(reference.ADDRESSES, dice.choice([0, 1, 2, 6]))]
-            tokens += [("RA6", value) for value in dice.sample(reference.ADDRESSES6, dice.choice([0, 1, 2, 5]))]
-        elif condition == "IFType":
-            tokens += [("IFType", value) for value in dice.sample(reference.INTERFACES, dice.choice([1, 2]))]
-        elif condition == "LUOwn":
-            tokens.append(("LUOwn", "S-1-5-21-1"))
-        elif condition == "Svc":
-            tokens.append(("Svc", dice.choice(["*", "PolicyAgent"])))
+        if condition not in ("LPort", "RPort") or protocol in ("6", "17"):
+            tokens += condition_tokens(dice, condition)
     app = dice.choice([*PROGRAMS * 2, *OTHERS, None])
     if app:
         tokens.append(("App", app))
     tokens.append(("Name", "ETS6"))
-    return "|".join(["v2.30", *(f"{name}={value}" for name, value in tokens), ""])
+    return written("v2.30", tokens)
+
+
+def written(head: str, tokens: list[tuple[str, str]]) -> str:
+    return "|".join([head, *(f"{name}={value}" for name, value in tokens), ""])
+
+
+def condition_tokens(dice: random.Random, condition: str) -> list[tuple[str, str]]:
+    """Return the tokens of a condition."""
+    if condition == "remote":
+        return remote_tokens(dice, "RA4", "RA6")
+    pools = {
+        "LPort": (reference.LOCAL_PORTS, [1, 2]),
+        "RPort": (reference.REMOTE_PORTS, [1, 2]),
+        "IFType": (reference.INTERFACES, [1, 2]),
+        "LUOwn": ([reference.ANN], [1]),
+        "LUAuth": (reference.ACCOUNTS, [1]),
+        "Svc": (["*", "PolicyAgent"], [1]),
+        "Security": (["Authenticate"], [1]),
+    }
+    if not condition:
+        return []
+    pool, numbers = pools[condition]
+    return [(condition, value) for value in dice.sample(pool, dice.choice(numbers))]
+
+
+def remote_tokens(dice: random.Random, token4: str, token6: str) -> list[tuple[str, str]]:
+    tokens = [
+        (token4, value) for value in dice.sample(reference.ADDRESSES, dice.choice([0, 1, 2, 8]))
+    ]
+    tokens += [
+        (token6, value) for value in dice.sample(reference.ADDRESSES6, dice.choice([0, 1, 2, 6]))
+    ]
+    return tokens
 
 
 def rules(dice: random.Random, most: int) -> dict[str, str]:
@@ -78,14 +114,38 @@ def rules(dice: random.Random, most: int) -> dict[str, str]:
     return {f"{{{number}}}": rule(dice) for number in dice.sample(range(10), dice.randint(0, most))}
 
 
+def connections(dice: random.Random, likely: float) -> dict[str, str]:
+    """Return connection security rules, in most cases none."""
+    if dice.random() > likely:
+        return {}
+    found = {}
+    for number in range(dice.randint(1, 3)):
+        actions = ["SecureServer", "Secure", "Boundary", "DoNotSecure"]
+        tokens = [
+            ("Action", dice.choice(actions)),
+            ("Active", dice.choice(["TRUE", "TRUE", "FALSE"])),
+            *[("Profile", name) for name in dice.choice(SOME_PROFILES)],
+        ]
+        protocol = dice.choice([None, None, "6", "17"])
+        if protocol:
+            tokens.append(("Protocol", protocol))
+        if dice.random() < 0.6:
+            tokens += remote_tokens(dice, "EP2_4", "EP2_6")
+        found[f"c{number}"] = written("v2.30", [*tokens, ("Name", "IPsec")])
+    return found
+
+
 def settings(dice: random.Random, keys: list[str], likely: float) -> dict[str, dict[str, int]]:
-    names = ["EnableFirewall", "DoNotAllowExceptions", "DefaultInboundAction", "DefaultOutboundAction", "AllowLocalPolicyMerge"]
     usual = {"EnableFirewall": 1, "DoNotAllowExceptions": 0}
     found: dict[str, dict[str, int]] = {}
     for key in keys:
-        if dice.random() < likely:
-            chosen = [name for name in names if dice.random() < 0.4]
-            found[key] = {name: usual.get(name, 1) if dice.random() < 0.7 else dice.choice([0, 1]) for name in chosen}
+        if dice.random() >= likely:
+            continue
+        found[key] = {}
+        for name in reference.DEFAULTS:
+            if dice.random() < 0.4:
+                is_usual = dice.random() < 0.7
+                found[key][name] = usual.get(name, 1) if is_usual else dice.choice([0, 1])
     return found
 
 
@@ -95,9 +155,13 @@ def machine(seed: int) -> Machine:
         local=rules(dice, 6),
         local_settings=settings(dice, ["DomainProfile", "StandardProfile", "PublicProfile"], 0.6),
         policy=rules(dice, 2),
-        policy_settings=settings(dice, ["DomainProfile", "PrivateProfile", "PublicProfile", "StandardProfile"], 0.25),
+        policy_settings=settings(
+            dice, ["DomainProfile", "PrivateProfile", "PublicProfile", "StandardProfile"], 0.25
+        ),
         mdm=rules(dice, 1),
         mdm_settings=settings(dice, ["DomainProfile", "StandardProfile", "PublicProfile"], 0.15),
+        connections=connections(dice, 0.2),
+        policy_connections=connections(dice, 0.1),
     )
 
 
@@ -110,33 +174,56 @@ def as_pc(found: Machine) -> Snapshot:
         profiles={key: {"EnableFirewall": 1, **found.local_settings.get(key, {})} for key in keys},
         group_policy_profiles=found.policy_settings,
         mdm_profiles=found.mdm_settings,
+        connections=found.connections,
+        group_policy_connections=found.policy_connections,
+        users=[{"sid": sid, "logged_on": True} for sid in (reference.ANN, reference.BOB)],
     )
 
 
-def judged(found: Machine) -> dict[tuple[str, str, str], str]:
-    """Return the collection's outcomes, by direction, protocol and profile."""
+Case = tuple[str, str, str]
+"""Direction, protocol and profile."""
+
+
+def judged(found: Machine) -> dict[Case, dict[str, Any]]:
+    """Return the collection's verdicts as they stand in the evidence."""
     findings = judge(as_pc(found))
-    return {
-        (way, protocol, entry["profile"]): entry["outcome"]
-        for way in ("inbound", "outbound")
-        for protocol in ("tcp", "udp")
-        for entry in findings[f"firewall.{way}.ets6n.{protocol}"].evidence.get("traffic", ())
-    }
+    verdicts = {}
+    for way, protocol in itertools.product(("inbound", "outbound"), ("tcp", "udp")):
+        evidence = findings[f"firewall.{way}.ets6n.{protocol}"].evidence
+        for entry in evidence.get("traffic", ()):
+            verdicts[way, protocol, entry["profile"]] = entry
+    return verdicts
+
+
+def needs_in(entry: dict[str, Any]) -> dict[str, str]:
+    return {item["need"]: item["outcome"] for item in entry["needs"]}
 
 
 @pytest.mark.parametrize("seed", range(MACHINES))
 def test_both_judges_agree(seed: int) -> None:
     found = machine(seed)
-    for (way, protocol, profile), outcome in judged(found).items():
-        second = reference.outcome(found, profile, way[:-5].capitalize(), {"tcp": 6, "udp": 17}[protocol])
-        assert outcome == second, (way, protocol, profile, found)
+    for (way, protocol, profile), entry in judged(found).items():
+        direction, number = way[:-5].capitalize(), {"tcp": 6, "udp": 17}[protocol]
+        second = reference.outcomes(found, profile, direction, number)
+        assert needs_in(entry) == second, (way, protocol, profile, found)
+        doubtful = reference.is_doubtful(found, profile, direction, number)
+        assert (entry["outcome"] == "unknown") == doubtful, (way, protocol, profile, found)
 
 
 def test_the_matrix_holds_every_kind() -> None:
-    kinds = Counter((key[0], outcome) for seed in range(MACHINES) for key, outcome in judged(machine(seed)).items())
-    for way in ("inbound", "outbound"):
-        for outcome in ("allowed", "blocked", "partial"):
-            assert kinds[way, outcome] >= 50, kinds
+    kinds: Counter[tuple[str, str]] = Counter()
+    deciders: Counter[str] = Counter()
+    for seed in range(MACHINES):
+        for entry in judged(machine(seed)).values():
+            kinds.update(needs_in(entry).items())
+            for part in entry["decided_by"]:
+                deciders[part["store"] or part["reason"].split("(")[0][:40]] += 1
+                deciders.update(text.split(" ")[0] for text in part["conditions"])
+    for need, outcome in itertools.product(reference.NEEDS, ("allowed", "blocked", "partial")):
+        assert kinds[need, outcome] >= 10, kinds
+    for decider in ("local rules", "Group Policy", "MDM policy", "the", "remote", "local"):
+        assert deciders[decider] >= 20, deciders
+    assert sum(number for word, number in deciders.items() if "connection security" in word) >= 50
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -154,7 +241,9 @@ def test_one_run_settles_whatever_it_finds(seed: int) -> None:
     assert fix(after, **policy)[1] == []
     findings = judge(after, **policy)
     for control, finding in judge(before, **policy).items():
-        if finding.remedy and control.startswith(("firewall.rule.", "firewall.prompt_blocks", "firewall.stale_rules")):
+        if finding.remedy and control.startswith(
+            ("firewall.rule.", "firewall.prompt_blocks", "firewall.stale_rules")
+        ):
             assert findings[control].status is Status.PASS, (control, findings[control].reason)
     # And it takes back what it did, and only that.
     gone, _changes = fix(after, state="absent")

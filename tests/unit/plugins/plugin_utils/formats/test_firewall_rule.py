@@ -11,7 +11,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_rule
     KNOWN_TOKENS,
     Action,
     Direction,
-    Matched,
+    Restriction,
     Rule,
     RuleError,
     compose,
@@ -29,8 +29,18 @@ def parse(text: str) -> Rule:
 
 def test_a_prompt_rule() -> None:
     rule = parse(PROMPT)
-    assert (rule.version, rule.action, rule.direction, rule.active) == (0x0221, Action.BLOCK, Direction.IN, True)
-    assert (rule.protocol, rule.profiles, rule.app, rule.name) == (6, frozenset({"public"}), r"C:\program files\x\x.exe", "X")
+    assert (rule.version, rule.action, rule.direction, rule.active) == (
+        0x0221,
+        Action.BLOCK,
+        Direction.IN,
+        True,
+    )
+    assert (rule.protocol, rule.profiles, rule.app, rule.name) == (
+        6,
+        frozenset({"public"}),
+        r"C:\program files\x\x.exe",
+        "X",
+    )
     assert rule.write() == PROMPT
 
 
@@ -47,16 +57,23 @@ def test_what_is_absent_has_windows_meaning() -> None:
 def test_letter_case_counts_nowhere_and_stays() -> None:
     text = "V2.0|ACTION=allow|DIR=in|Active=true|LPORT=68|Protocol=UDP|profile=PRIVATE|app=%windir%\\a.exe|"
     rule = parse(text)
-    assert (rule.action, rule.active, rule.protocol, rule.profiles) == (Action.ALLOW, True, 17, frozenset({"private"}))
-    assert rule.local_ports == Matched(((68, 68),))
+    assert (rule.action, rule.active, rule.protocol, rule.profiles) == (
+        Action.ALLOW,
+        True,
+        17,
+        frozenset({"private"}),
+    )
+    assert rule.local_ports == Restriction(((68, 68),))
     assert rule.app == r"%windir%\a.exe"
     assert rule.write() == text
 
 
 def test_ports() -> None:
-    rule = parse("v2.30|Action=Allow|Dir=In|Protocol=6|LPort=554|LPort=RPC|LPort2_10=8554-8558|LPort2_24=mDNS|RPort=1,5-6|")
-    assert rule.local_ports == Matched(((554, 554), (8554, 8558)), (("", "RPC"), ("", "mDNS")))
-    assert rule.remote_ports == Matched(((1, 1), (5, 6)))
+    rule = parse(
+        "v2.30|Action=Allow|Dir=In|Protocol=6|LPort=554|LPort=RPC|LPort2_10=8554-8558|LPort2_24=mDNS|RPort=1,5-6|"
+    )
+    assert rule.local_ports == Restriction(((554, 554), (8554, 8558)), (("", "RPC"), ("", "mDNS")))
+    assert rule.remote_ports == Restriction(((1, 1), (5, 6)))
 
 
 def test_addresses_of_both_families_lie_on_one_line() -> None:
@@ -65,8 +82,15 @@ def test_addresses_of_both_families_lie_on_one_line() -> None:
     )
     six = 1 << 32
     low = int("fe80", 16) << 112
-    assert rule.remote_addresses.spans == ((10 << 24, (11 << 24) - 1), (six + low, six + low + (1 << 64) - 1))
-    assert rule.remote_addresses.words == (("IPv4", "LocalSubnet"), ("IPv6", "LocalSubnet"), ("IPv4", "IntrAnet"))
+    assert rule.remote_addresses.spans == (
+        (10 << 24, (11 << 24) - 1),
+        (six + low, six + low + (1 << 64) - 1),
+    )
+    assert rule.remote_addresses.words == (
+        ("IPv4", "LocalSubnet"),
+        ("IPv6", "LocalSubnet"),
+        ("IPv4", "IntrAnet"),
+    )
     assert rule.local_addresses.spans == ((0xC0A80105, 0xC0A80105),)
 
 
@@ -91,7 +115,10 @@ def test_unknown_tokens_are_kept_and_known_as_such() -> None:
         ("v2.30|Action=Allow|Dir=In|Name|", "token 'Name' has no ="),
         ("v2.30|Dir=In|", "no token Action"),
         ("v2.30|Action=Allow|", "no token Dir"),
-        ("v2.30|Action=Deny|Dir=In|", "token Action has the value 'Deny'; known are allow, block, bypass"),
+        (
+            "v2.30|Action=Deny|Dir=In|",
+            "token Action has the value 'Deny'; known are allow, block, bypass",
+        ),
         ("v2.30|Action=Allow|Dir=Up|", "token Dir has the value 'Up'"),
         ("v2.30|Action=Allow|Dir=In|Active=1|", "token Active has the value '1'"),
         ("v2.30|Action=Allow|Action=Block|Dir=In|", "token Action is there twice"),
@@ -103,10 +130,19 @@ def test_unknown_tokens_are_kept_and_known_as_such() -> None:
         ("v2.30|Action=Allow|Dir=In|LPort=|", "token LPort has the value ''"),
         ("v2.30|Action=Allow|Dir=In|RA4=10.0.0.0/33|", "token RA4 has the value '10.0.0.0/33'"),
         ("v2.30|Action=Allow|Dir=In|RA4=10.0.0.0/255.0.255.0|", "token RA4"),
-        ("v2.30|Action=Allow|Dir=In|RA4=fe80::1|", "token RA4 has the value 'fe80::1': it is no IPv4 address"),
-        ("v2.30|Action=Allow|Dir=In|RA6=10.0.0.1|", "token RA6 has the value '10.0.0.1': it is no IPv6 address"),
+        (
+            "v2.30|Action=Allow|Dir=In|RA4=fe80::1|",
+            "token RA4 has the value 'fe80::1': it is not an IPv4 address",
+        ),
+        (
+            "v2.30|Action=Allow|Dir=In|RA6=10.0.0.1|",
+            "token RA6 has the value '10.0.0.1': it is not an IPv6 address",
+        ),
         ("v2.30|Action=Allow|Dir=In|LA6=fe80::9-fe80::1|", "the range ends before it begins"),
-        ("v2.30|Action=Allow|Dir=In|Edge=maybe|", "token Edge has the value 'maybe': not TRUE or FALSE"),
+        (
+            "v2.30|Action=Allow|Dir=In|Edge=maybe|",
+            "token Edge has the value 'maybe': not TRUE or FALSE",
+        ),
     ],
 )
 def test_a_fault_is_named_by_rule_and_token(text: str, named: str) -> None:
@@ -128,15 +164,24 @@ names = st.text(st.characters(exclude_characters="|=", codec="utf-8"), max_size=
 addresses4 = st.ip_addresses(v=4).map(str) | st.sampled_from(
     ["10.0.0.0/8", "10.0.0.0/255.255.0.0", "LocalSubnet", "DNS", "10.0.0.1-10.0.0.9"]
 )
-addresses6 = st.ip_addresses(v=6).map(str) | st.sampled_from(["fe80::/64", "LocalSubnet", "fd00::1-fd00::9"])
-ports = st.integers(0, 65535).map(str) | st.sampled_from(["RPC", "RPC-EPMap", "mDNS", "5000-5020", "IPTLSIn"])
+addresses6 = st.ip_addresses(v=6).map(str) | st.sampled_from(
+    ["fe80::/64", "LocalSubnet", "fd00::1-fd00::9"]
+)
+ports = st.integers(0, 65535).map(str) | st.sampled_from(
+    ["RPC", "RPC-EPMap", "mDNS", "5000-5020", "IPTLSIn"]
+)
 tokens = (
-    st.tuples(st.sampled_from(["Profile", "profile"]), st.sampled_from(["Domain", "Private", "Public", "PUBLIC"]))
+    st.tuples(
+        st.sampled_from(["Profile", "profile"]),
+        st.sampled_from(["Domain", "Private", "Public", "PUBLIC"]),
+    )
     | st.tuples(st.sampled_from(["RA4", "la4"]), addresses4)
     | st.tuples(st.sampled_from(["RA6", "LA6"]), addresses6)
     | st.tuples(st.sampled_from(["LPort", "RPort", "LPort2_10", "rport2_10"]), ports)
     | st.tuples(st.sampled_from(["Edge", "LSM", "pcross"]), st.sampled_from(["TRUE", "false"]))
-    | st.tuples(st.sampled_from(["Name", "Desc", "EmbedCtxt", "LUOwn", "IF", "ICMP4", "TTK2_27"]), values)
+    | st.tuples(
+        st.sampled_from(["Name", "Desc", "EmbedCtxt", "LUOwn", "IF", "ICMP4", "TTK2_27"]), values
+    )
     | st.tuples(names.filter(lambda name: name.lower() not in KNOWN_TOKENS), values)
 )
 
@@ -159,7 +204,9 @@ def test_what_follows_the_grammar_comes_back_byte_for_byte(
     assert parse(rule.write()) == rule
     # Every meaning can be asked for without an error.
     assert rule.profiles
-    assert all(first <= last for first, last in (*rule.remote_addresses.spans, *rule.local_ports.spans))
+    assert all(
+        first <= last for first, last in (*rule.remote_addresses.spans, *rule.local_ports.spans)
+    )
 
 
 @given(st.text(max_size=200) | st.lists(st.text(max_size=10)).map("|".join).map("v2.30|{}|".format))
@@ -236,7 +283,8 @@ def test_compose_writes_the_words_of_the_grammar(word: str, written: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("version", "head"), [(None, "v2.10"), (0x021E, "v2.30"), (0, "v2.10"), (0x0301, "v2.10"), (0xFFFF0221, "v2.10")]
+    ("version", "head"),
+    [(None, "v2.10"), (0x021E, "v2.30"), (0, "v2.10"), (0x0301, "v2.10"), (0xFFFF0221, "v2.10")],
 )
 def test_compose_takes_a_version_that_the_store_knows(version: int | None, head: str) -> None:
     assert compose(wanted(), version).startswith(f"{head}|")
@@ -244,5 +292,9 @@ def test_compose_takes_a_version_that_the_store_knows(version: int | None, head:
 
 def test_what_compose_writes_can_be_read() -> None:
     rule = Rule.parse("an id", compose(wanted(remote_addresses=("fd00::/8",)), 0x021E))
-    assert (rule.active, rule.profiles, rule.group) == (True, frozenset({"domain", "private"}), "KNX ETS6")
+    assert (rule.active, rule.profiles, rule.group) == (
+        True,
+        frozenset({"domain", "private"}),
+        "KNX ETS6",
+    )
     assert not rule.unknown

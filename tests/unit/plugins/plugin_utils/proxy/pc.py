@@ -5,12 +5,17 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Finding, remedies
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import Endpoint
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.probes import parse_probe
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 
@@ -19,6 +24,13 @@ from tests.lab.pc import INTERNET, PROFILE_LIST, USER, Pc
 
 OTHER = "S-1-5-21-1004336348-1177238915-682003330-1002"
 NOW = "2026-11-23T10:00:00Z"
+
+
+def pc_with_proxy(flags: int = 1, proxy: str = "", bypass: str = "", pac_url: str = "") -> Pc:
+    """Return a PC whose user has this proxy."""
+    pc = Pc("pc")
+    pc.user_proxy(flags, proxy, bypass, pac_url)
+    return pc
 
 
 def second_user(pc: Pc, logged_on: bool = False, loaded: bool = False) -> str:
@@ -30,19 +42,41 @@ def second_user(pc: Pc, logged_on: bool = False, loaded: bool = False) -> str:
     return rf"{root}\{INTERNET}"
 
 
-def ask(pc: Pc, probes: list[dict[str, Any]] | None = None, operations: list[dict[str, Any]] | None = None, **policy: Any) -> Any:
+def ask(
+    pc: Pc,
+    probes: list[dict[str, Any]] | None = None,
+    operations: list[dict[str, Any]] | None = None,
+    **policy: Any,
+) -> Any:
     """Run windows_host on the PC; return the snapshot and what became of the operations."""
-    request = {key: value for key, value in controls.request(Policy.from_variables(policy)).items() if key != "probes"}
+    request = {
+        key: value
+        for key, value in controls.request(Policy.from_variables(policy)).items()
+        if key != "probes"
+    }
     reply = model.answer(pc, {**request, "operations": operations or []})
     snapshot = Snapshot.unpack(reply["snapshot"])
-    held = tuple(probes or ())
-    return Snapshot(**{**vars(snapshot), "probes": held}), reply["operations"]
+    return with_probes(snapshot, probes or []), reply["operations"]
+
+
+def with_probes(snapshot: Snapshot, probes: list[dict[str, Any]]) -> Snapshot:
+    """Return the snapshot with these probes, in the form in which a PC sends them, and no others."""
+    parsed = tuple(parse_probe(probe, "probe") for probe in probes)
+    return dataclasses.replace(snapshot, probes=parsed)
 
 
 def snapshot(pc: Pc, probes: list[dict[str, Any]] | None = None, **policy: Any) -> Snapshot:
     """Return what stands on the PC, and the probes that are given."""
     found: Snapshot = ask(pc, probes, **policy)[0]
     return found
+
+
+def context(
+    pc: Pc, probes: list[dict[str, Any]] | None = None, endpoints: Sequence[Endpoint] = ()
+) -> ProxyContext:
+    """Return what is known of the PC's proxies. endpoints: those of the policy, else the default ones."""
+    policy = Policy(endpoints=tuple(endpoints)) if endpoints else Policy()
+    return ProxyContext(snapshot(pc, probes), policy)
 
 
 def judge(pc: Pc, probes: list[dict[str, Any]] | None = None, **policy: Any) -> dict[str, Finding]:
@@ -78,7 +112,7 @@ def probe(name: str, way: str = "", **found: Any) -> dict[str, Any]:
     """Return a probe's result: everything fine unless told otherwise."""
     return {
         "name": name,
-        "way": way,
+        "proxy": way,
         "stage": "done",
         "error": None,
         "addresses": ["192.0.2.80"],

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""ets6_network_proxy: what is accepted, and what is said of anything else."""
+"""ets6_network_proxy: what is accepted, and what the error reports about anything else."""
 
 from __future__ import annotations
 
@@ -21,16 +21,39 @@ from hypothesis import strategies as st
     ("value", "setting"),
     [
         ({}, ProxySetting()),
-        ({"mode": "Direct", "server": None, "bypass": None, "pac_url": None}, ProxySetting("direct")),
-        ({"mode": "named", "server": "p.example.com:3128"}, ProxySetting("named", "p.example.com:3128")),
         (
-            {"mode": "named", "server": "http=a:1;https=b:2", "bypass": ["<local>", "*.x", "*.x"], "scope": "users"},
+            {"mode": "Direct", "server": None, "bypass": None, "pac_url": None},
+            ProxySetting("direct"),
+        ),
+        (
+            {"mode": "named", "server": "p.example.com:3128"},
+            ProxySetting("named", "p.example.com:3128"),
+        ),
+        (
+            {
+                "mode": "named",
+                "server": "http=a:1;https=b:2",
+                "bypass": ["<local>", "*.x", "*.x"],
+                "scope": "users",
+            },
             ProxySetting("named", "http=a:1;https=b:2", ("<local>", "*.x"), scope="users"),
         ),
-        ({"mode": "named", "server": "[2001:db8::1]:3128"}, ProxySetting("named", "[2001:db8::1]:3128")),
-        ({"mode": "named", "server": "p:1", "bypass": "a.b; 10.*;"}, ProxySetting("named", "p:1", ("a.b", "10.*"))),
-        ({"mode": "pac", "pac_url": "http://p/x.pac"}, ProxySetting("pac", pac_url="http://p/x.pac")),
-        ({"mode": "autodetect", "replace_malformed": "yes"}, ProxySetting("autodetect", replace_malformed=True)),
+        (
+            {"mode": "named", "server": "[2001:db8::1]:3128"},
+            ProxySetting("named", "[2001:db8::1]:3128"),
+        ),
+        (
+            {"mode": "named", "server": "p:1", "bypass": "a.b; 10.*;"},
+            ProxySetting("named", "p:1", ("a.b", "10.*")),
+        ),
+        (
+            {"mode": "pac", "pac_url": "http://p/x.pac"},
+            ProxySetting("pac", pac_url="http://p/x.pac"),
+        ),
+        (
+            {"mode": "autodetect", "replace_malformed": "yes"},
+            ProxySetting("autodetect", replace_malformed=True),
+        ),
     ],
 )
 def test_accepted(value: Any, setting: ProxySetting) -> None:
@@ -100,13 +123,20 @@ def test_a_login_is_refused_with_the_reason_and_not_repeated(value: Any) -> None
 @pytest.mark.parametrize("key", ["mode", "scope", "replace_malformed", "bypass"])
 def test_a_login_in_the_wrong_place_is_not_repeated_either(key: str) -> None:
     with pytest.raises(NotAcceptedError) as refused:
-        parse_proxy({"mode": "named", "server": "p:1", key: ["knx:s3cret@p"] if key == "bypass" else "knx:s3cret@p"})
+        parse_proxy(
+            {
+                "mode": "named",
+                "server": "p:1",
+                key: ["knx:s3cret@p"] if key == "bypass" else "knx:s3cret@p",
+            }
+        )
     assert "s3cret" not in str(refused.value)
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["mode", "server", "bypass", "pac_url", "scope"]), st.one_of(st.text(), st.integers(), st.none())
+        st.sampled_from(["mode", "server", "bypass", "pac_url", "scope"]),
+        st.one_of(st.text(), st.integers(), st.none()),
     )
 )
 def test_anything_is_either_accepted_or_refused(value: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ def test_what_goes_wrong_half_way_leaves_the_old_file_and_no_rubbish(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space") as caught:
         files.write(path, "new")
-    assert caught.value.filename == str(path), "the user is told the file that he knows"
+    assert caught.value.filename == str(path), "the error names the file that the user knows"
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["report.json"]
 

@@ -21,7 +21,7 @@ def suite(root: ElementTree.Element, name: str) -> ElementTree.Element:
 
 
 def outcome(case: ElementTree.Element) -> str:
-    (child,) = case or [None]
+    (child,) = case if len(case) else [None]
     return "passed" if child is None else child.tag
 
 

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which of the accounts that may run ETS6 a rule is for (tokens LUAuth and LUOwn)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..formats.firewall_accounts import AccessEntry, describe_accounts, parse_accounts
+from ..formats.firewall_address import Span
+from ..snapshot import Snapshot
+from .traffic_set import Spans, merge_spans
+
+_CONSOLE = frozenset({"S-1-1-0", "S-1-2-0", "S-1-2-1", "S-1-5-4", "S-1-5-11"})
+"""Accounts that everybody who works at the console has in the access token."""
+_NEVER = frozenset({"S-1-5-6", "S-1-5-7", "S-1-5-18", "S-1-5-19", "S-1-5-20"})
+_NEVER_BELOW = ("S-1-5-80-", "S-1-5-84-", "S-1-15-2-")
+"""Accounts that ETS6 never runs under, and the beginnings of others: services, drivers and app
+packages."""
+_USERS = ("S-1-5-21-", "S-1-12-1-")
+"""Beginnings of the SIDs of users, and of groups of a domain."""
+_DOMAIN_GROUPS = range(512, 1000)
+"""Relative ids of a domain's predefined groups (MS-DTYP 2.4.2.4), for example 513, Domain Users."""
+
+
+@dataclass(frozen=True)
+class AccountScope:
+    """The accounts that a rule is for: certainly, and perhaps. words names them."""
+
+    certain: Spans
+    doubtful: Spans
+    words: str
+
+
+class Accounts:
+    """The accounts that may run ETS6 on a PC.
+
+    They are the users who are logged on, or all users where none is. An account that is not known
+    yet takes their place where the PC has no user.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        users = [user for user in snapshot.users or () if user.sid != "default"]
+        self._names = {user.sid.upper(): user.name or user.sid for user in users}
+        self._users = [user for user in users if user.logged_on] or users
+        self.everyone: Spans = ((0, max(len(self._users), 1) - 1),)
+
+    def scope(self, descriptor: str) -> AccountScope:
+        """Return the accounts of a security descriptor. Raises ValueError."""
+        entries = parse_accounts(descriptor)
+        certain: list[Span] = []
+        doubtful: list[Span] = []
+        for number in range(self.everyone[0][1] + 1):
+            grants = self._grants(entries, number)
+            if grants is None:
+                doubtful.append((number, number))
+            elif grants:
+                certain.append((number, number))
+        words = f"the accounts {describe_accounts(entries, self._names)}"
+        return AccountScope(merge_spans(certain), merge_spans(doubtful), words)
+
+    def _grants(self, entries: Sequence[AccessEntry], number: int) -> bool | None:
+        """Return whether the rule is for an account; None where that could not be determined."""
+        possible: set[bool] = set()
+        for entry in entries:
+            matches = self._matches(entry.account, number)
+            if matches is None:
+                possible.add(entry.grants)
+            elif matches:
+                possible.add(entry.grants)
+                return _only(possible)
+        if entries and not any(entry.grants for entry in entries):
+            # Published rules deny accounts and grant none, to mean everybody else. Whether Windows
+            # takes it so is not documented.
+            return None
+        possible.add(False)
+        return _only(possible)
+
+    def _matches(self, account: str, number: int) -> bool | None:
+        """Return whether an account of a rule stands for the user with this number."""
+        if account in _CONSOLE:
+            return True
+        if account in _NEVER or account.startswith(_NEVER_BELOW):
+            return False
+        if not account.startswith(_USERS) or _is_domain_group(account):
+            return None
+        if not self._users:
+            return None
+        return self._users[number].sid.upper() == account
+
+
+def _only(possible: set[bool]) -> bool | None:
+    return possible.pop() if len(possible) == 1 else None
+
+
+def _is_domain_group(sid: str) -> bool:
+    relative_id = sid.rpartition("-")[2]
+    return sid.startswith("S-1-5-21-") and int(relative_id) in _DOMAIN_GROUPS

@@ -1,0 +1,630 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The kinds of images that people have: read and prepared, or refused by their name with the command that helps."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pycdlib
+import pytest
+from ansible_collections.ets6.network.plugins.module_utils import (
+    bounds,
+    image_disk,
+    image_volume,
+    image_wim,
+)
+
+from tests.integration.images import (
+    SOFTWARE,
+    SYSTEM,
+    judged,
+    need_programs,
+    pc,
+    sums,
+    values,
+)
+from tests.integration.module import PROXY, RULE, RULE_ID, ask, rules, snapshot, why
+from tests.lab import hive, image
+
+KNX = r"*:\KNX\ETS6\ETS6N.exe"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    need_programs()
+    return image.folder(pc(), tmp_path_factory.mktemp("kinds") / "folder")
+
+
+@pytest.fixture(scope="module")
+def volume(folder: Path) -> Path:
+    return image.volume(folder, folder.parent / "volume", 32)
+
+
+# Disk images of VMware and VirtualBox.
+
+
+VMDKS = {
+    "monolithicSparse": "disk.vmdk",
+    "streamOptimized": "disk.vmdk",
+    "monolithicFlat": "disk-flat.vmdk",
+    "twoGbMaxExtentSparse": "",
+    "twoGbMaxExtentFlat": "disk-f001.vmdk",
+}
+"""The forms of a VMDK, and which of its files is changed; where it is none, the image is not prepared."""
+
+
+@pytest.mark.parametrize("form", VMDKS)
+def test_a_vmdk_is_read_and_written_back_in_its_form(
+    volume: Path, tmp_path: Path, form: str
+) -> None:
+    path = image.disk(volume, tmp_path / "disk.vmdk", "vmdk", options=f"subformat={form}")
+    before = sums([path])
+    assert rules(path)
+    assert sums([path]) == before
+    if not VMDKS[form]:
+        assert (
+            "it is a VMDK in several files. Make one file of it: qemu-img convert -O vmdk"
+            in why(path, RULE)
+        )
+        return
+    assert ask(path, RULE, PROXY)["changed"]
+    assert RULE_ID in rules(path)
+    changed = {Path(name).name for name, digest in sums([path]).items() if before[name] != digest}
+    assert changed == {VMDKS[form]}
+    information = json.loads(image.run("qemu-img", "info", "--output=json", path))
+    assert information["format-specific"]["data"]["create-type"] == form
+    assert RULE_ID in values(
+        _system(path, "vmdk"), RULE["path"].replace(r"HKLM\SYSTEM\CurrentControlSet", image.SET)
+    )
+
+
+def _system(path: Path, kind: str) -> bytes:
+    """Take SYSTEM out with qemu and ntfs-3g, which the product does not read with."""
+    part = path.with_suffix(".part")
+    node: dict[str, Any] = {"driver": kind, "file": {"driver": "file", "filename": str(path)}}
+    node = {"driver": "raw", "offset": image.START, "file": node}
+    image.run("qemu-img", "convert", "-O", "raw", f"json:{json.dumps(node)}", part)
+    try:
+        return subprocess.run(["ntfscat", part, SYSTEM], capture_output=True, check=True).stdout
+    finally:
+        part.unlink()
+
+
+def test_a_vdi_is_read_and_written_back(volume: Path, tmp_path: Path) -> None:
+    path = image.disk(volume, tmp_path / "disk.vdi", "vdi")
+    assert ask(path, RULE, PROXY)["changed"]
+    assert RULE_ID in rules(path)
+    assert RULE_ID in values(
+        _system(path, "vdi"), RULE["path"].replace(r"HKLM\SYSTEM\CurrentControlSet", image.SET)
+    )
+
+
+def test_a_vmdk_of_several_files_is_read_and_not_prepared(volume: Path, tmp_path: Path) -> None:
+    whole = image.disk(volume, tmp_path / "whole")
+    half = whole.stat().st_size // 2 // 512 * 512
+    content = whole.read_bytes()
+    lines = ["# Disk DescriptorFile", "version=1", "CID=fffffffe", "parentCID=ffffffff"]
+    lines.append('createType="twoGbMaxExtentFlat"')
+    for number, part in enumerate((content[:half], content[half:]), 1):
+        (tmp_path / f"disk-f00{number}.vmdk").write_bytes(part)
+        lines.append(f'RW {len(part) // 512} FLAT "disk-f00{number}.vmdk" 0')
+    path = tmp_path / "disk.vmdk"
+    path.write_text("\n".join(lines))
+    assert rules(path)
+    for check in (True, False):
+        assert (
+            "it is a VMDK in several files. Make one file of it: qemu-img convert -O vmdk"
+            in why(path, RULE, check=check)
+        )
+    for name in ("/etc/passwd", "../whole", "missing.vmdk"):
+        path.write_text("\n".join([*lines[:5], f'RW 100 FLAT "{name}" 0']))
+        assert f"its extent {name!r} is not beside it" in why(path)
+    path.write_text("\n".join(lines).replace("parentCID=ffffffff", "parentCID=12345678"))
+    assert "holds only what is different from a parent image" in why(path)
+
+
+# Features that are not known to be read right.
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("extended_l2=on", "extended L2 entries, which is not supported. Convert it: qemu-img convert -O qcow2 -o extended_l2=off"),
+        ("compression_type=zstd", "zstd compression, which is not supported. Convert it: qemu-img convert"),
+        ("encrypt.format=aes,encrypt.key-secret=s", "encryption, which is not supported"),
+        ("compat=0.10", ""),
+        ("lazy_refcounts=on", ""),
+        ("cluster_size=2M", ""),
+    ],
+)  # fmt: skip
+def test_a_qcow2_is_read_only_with_features_that_are_known(
+    volume: Path, tmp_path: Path, options: str, told: str
+) -> None:
+    path = tmp_path / "disk"
+    if "encrypt" in options:
+        image.run(
+            "qemu-img",
+            "create",
+            "-q",
+            "--object",
+            "secret,id=s,data=x",
+            "-f",
+            "qcow2",
+            "-o",
+            options,
+            path,
+            "10M",
+        )
+    else:
+        image.disk(volume, path, "qcow2", options=options)
+    if told:
+        assert told in why(path)
+    else:
+        assert rules(path)
+
+
+def test_a_qcow2_with_luks_is_refused(volume: Path, tmp_path: Path) -> None:
+    """By its header alone: qemu-img measures the CPU to encrypt with LUKS, which fails on a busy machine."""
+    path = image.disk(volume, tmp_path / "disk", "qcow2")
+    with path.open("r+b") as file:
+        file.seek(32)
+        file.write(struct.pack(">I", 2))
+    assert "encryption, which is not supported" in why(path)
+
+
+@pytest.mark.parametrize("bit", [0, 5, 17, 63])
+def test_other_features_of_a_qcow2_are_refused(volume: Path, tmp_path: Path, bit: int) -> None:
+    path = image.disk(volume, tmp_path / "disk", "qcow2")
+    with path.open("r+b") as file:
+        file.seek(72)
+        file.write(struct.pack(">Q", 1 << bit))
+    told = (
+        "was not closed. Repair it: qemu-img check -r all"
+        if bit == 0
+        else "an unknown feature, which is not supported"
+    )
+    assert told in why(path)
+
+
+def test_the_checksums_of_a_vhdx_are_verified(volume: Path, tmp_path: Path) -> None:
+    sound = image.disk(volume, tmp_path / "sound", "vhdx").read_bytes()
+    path = tmp_path / "disk"
+    for place, told in (
+        (192 * 1024 + 8, "region table"),
+        (256 * 1024 + 100, "region table"),
+        (64 * 1024 + 70, ""),
+        (128 * 1024 + 70, ""),
+    ):
+        damaged = bytearray(sound)
+        damaged[place] ^= 0x40
+        path.write_bytes(damaged)
+        if told:
+            assert f"is damaged: the checksum of its {told} does not fit" in why(path)
+        else:
+            assert rules(path), "the other header is sound"
+
+
+@pytest.mark.parametrize("options", ["subformat=fixed", "subformat=dynamic"])
+def test_the_checksums_of_a_vhd_are_verified(volume: Path, tmp_path: Path, options: str) -> None:
+    path = image.disk(volume, tmp_path / "disk", "vpc", options=options)
+    assert rules(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-490] + b"\1" + whole[-489:])
+    assert "is damaged: the checksum of its footer does not fit" in why(path)
+    if "dynamic" in options:
+        path.write_bytes(whole[:540] + b"\1" + whole[541:])
+        assert "is damaged: the checksum of its header does not fit" in why(path)
+
+
+# Whatever a reader does with a damaged file ends as an error.
+
+
+class Greedy:
+    def __init__(self, *_arguments: Any) -> None:
+        self.taken = bytearray(4 << 30)
+
+
+class Endless:
+    def __init__(self, *_arguments: Any) -> None:
+        while True:
+            pass
+
+
+class Crashing:
+    def __init__(self, *_arguments: Any) -> None:
+        os.abort()
+
+
+@pytest.mark.parametrize(
+    ("reader", "told"),
+    [
+        (Greedy, "it took more than 1024 MiB of memory"),
+        (Endless, "it took more than 0.5 seconds"),
+        (Crashing, "the process that read it crashed (exit code -6)"),
+    ],
+)
+def test_a_reader_that_takes_too_much_is_ended(
+    volume: Path, monkeypatch: pytest.MonkeyPatch, reader: type, told: str
+) -> None:
+    worker = bounds.Worker
+    monkeypatch.setattr(image_disk, "DiskReader", reader)
+    monkeypatch.setattr(
+        bounds, "Worker", lambda create: worker(create, seconds=0.5 if reader is Endless else 60)
+    )
+    assert f"cannot be read: {told}. Check it with qemu-img check IMAGE" in why(volume)
+
+
+# What people also have.
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"COWD" + bytes(600), "old VMware ESX disk (COWD); convert it: qemu-img convert"),
+        (b"\xbe\xba\xfe\xca" + bytes(600), "VMware snapshot (SESparse)"),
+        (bytes(4) + b"SignedImage " + bytes(600), "Full Flash Update (FFU); apply it"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(600), "7-Zip archive; unpack it: 7z x IMAGE"),
+        (b"\x1f\x8b\x08" + bytes(600), "compressed with gzip; unpack it: gunzip"),
+        (b"\xfd7zXZ\0" + bytes(600), "compressed with xz; unpack it: unxz"),
+        (b"\x28\xb5\x2f\xfd" + bytes(600), "compressed with zstd; unpack it: unzstd"),
+        (
+            b"win11.ovf".ljust(257, b"\0") + b"ustar" + bytes(600),
+            "archive (OVA or TAR); unpack it (tar -xf IMAGE)",
+        ),
+        (bytes(3) + b"EXFAT   " + bytes(499) + b"\x55\xaa", "a volume with exFAT"),
+        (bytes(82) + b"FAT32   " + bytes(420) + b"\x55\xaa", "a volume with FAT32"),
+        (bytes(3) + b"ReFS" + bytes(503) + b"\x55\xaa", "a volume with ReFS"),
+        (bytes(4096), "or it is a disk without a partition table"),
+    ],
+)
+def test_what_is_no_image_is_named_with_the_command_that_helps(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(content)
+    assert told in why(path)
+
+
+def test_a_delta_wim_is_named(folder: Path, tmp_path: Path) -> None:
+    base = image.wim({"Windows": folder}, tmp_path / "base.wim")
+    image.run(
+        "wimlib-imagex",
+        "capture",
+        folder,
+        tmp_path / "delta.wim",
+        "Windows",
+        f"--delta-from={base}",
+    )
+    assert "is a delta WIM: contents of its files are in another WIM" in why(tmp_path / "delta.wim")
+
+
+def test_a_wim_that_is_marked_as_read_only_is_refused_before_any_work(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = image.wim({"Windows": folder}, tmp_path / "image")
+    with path.open("r+b") as file:
+        file.seek(16)
+        flags = struct.unpack("<I", file.read(4))[0]
+        file.seek(16)
+        file.write(struct.pack("<I", flags | 4))
+    assert rules(path)
+    monkeypatch.setattr(image_wim, "copy_file", lambda *_paths: pytest.fail("it was copied"))
+    for check in (True, False):
+        assert "is marked as read-only in its header. Export it" in why(path, RULE, check=check)
+    image.run("wimlib-imagex", "export", path, "all", tmp_path / "new")
+    monkeypatch.undo()
+    assert ask(tmp_path / "new", RULE)["changed"]
+
+
+def test_images_of_a_wim_without_windows_are_left_out_unless_they_are_asked_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    """As install.esd of the Media Creation Tool: setup media, Windows PE, Windows Setup (PE, too), then the editions."""
+    media = tmp_path / "media"
+    (media / "sources").mkdir(parents=True)
+    (media / "setup.exe").write_bytes(b"MZ")
+    path = image.wim({"Windows Setup Media": media}, tmp_path / "image", esd=True)
+    edition = [
+        "--image-property",
+        "WINDOWS/EDITIONID=WindowsPE",
+        "--image-property",
+        "WINDOWS/INSTALLATIONTYPE=WindowsPE",
+    ]
+    image.run("wimlib-imagex", "append", folder, path, "Microsoft Windows PE (x64)", *edition)
+    image.run("wimlib-imagex", "append", folder, path, "Windows 11 Pro")
+    listed = ask(path, registry=[])["images"]
+    assert listed == [{"index": "3", "name": "Windows 11 Pro"}]
+    assert rules(path)
+    assert (
+        "1 (Windows Setup Media) is without Windows: there is no Windows/System32/config/SYSTEM in it"
+        in why(path, index="1")
+    )
+    assert "2 (Microsoft Windows PE (x64)) is Windows PE, from which Windows is installed" in why(
+        path, index="2"
+    )
+
+
+def test_windows_pe_on_a_disk_is_named(tmp_path: Path) -> None:
+    def change(keys: dict[str, image.Keys]) -> None:
+        keys[SYSTEM][rf"{image.SET}\Control\MiniNT"] = {}
+
+    assert "is Windows PE, from which Windows is installed" in why(
+        image.folder(pc(), tmp_path / "image", change)
+    )
+
+
+def test_a_solid_esd_is_unpacked_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = image.wim({"Windows": folder}, tmp_path / "image", esd=True)
+    extracted: list[list[str]] = []
+    program = image_wim.program
+
+    def counted(command: list[str], *arguments: Any, **options: Any) -> Any:
+        if command[1] == "extract":
+            extracted.append(command)
+        return program(command, *arguments, **options)
+
+    monkeypatch.setattr(image_wim, "program", counted)
+    assert ask(path, RULE, PROXY)["changed"]
+    from_solid = [command for command in extracted if command[2] == str(path)]
+    assert len(from_solid) == 1
+    assert RULE_ID in rules(path)
+
+
+@pytest.mark.parametrize("form", ["udf", "joliet"])
+def test_the_install_wim_in_an_iso_is_verified_and_not_prepared(
+    folder: Path, tmp_path: Path, form: str
+) -> None:
+    content = image.wim({"Windows": folder}, tmp_path / "install.wim").read_bytes()
+    iso = pycdlib.PyCdlib()
+    iso.new(interchange_level=3, **({"udf": "2.60"} if form == "udf" else {"joliet": 3}))
+    names = {f"{form}_path": "/sources"}
+    iso.add_directory("/SOURCES", **names)
+    names = {f"{form}_path": "/sources/install.wim"}
+    iso.add_fp(io.BytesIO(content), len(content), "/SOURCES/INSTALL.WIM;1", **names)
+    path = tmp_path / "image"
+    iso.write(str(path))
+    iso.close()
+    # As on a hybrid ISO, which has a partition table for sticks.
+    with path.open("r+b") as file:
+        file.seek(510)
+        file.write(b"\x55\xaa")
+    before = sums([path])
+    assert rules(path)
+    assert "is an ISO, which cannot be changed. Take its WIM out and prepare that" in why(
+        path, RULE
+    )
+    assert sums([path]) == before
+
+
+def test_an_iso_without_a_windows_setup_is_refused(tmp_path: Path) -> None:
+    iso = pycdlib.PyCdlib()
+    iso.new(udf="2.60")
+    iso.write(str(tmp_path / "image"))
+    assert "is an ISO without sources/install.wim or sources/install.esd" in why(tmp_path / "image")
+
+
+# Several partitions, and links.
+
+
+def with_devices(devices: dict[str, bytes]) -> Callable[[dict[str, image.Keys]], None]:
+    def change(keys: dict[str, image.Keys]) -> None:
+        named = {rf"\DosDevices\{letter}": (hive.BINARY, data) for letter, data in devices.items()}
+        keys[SYSTEM]["MountedDevices"] = named
+
+    return change
+
+
+def mbr(offset: int) -> bytes:
+    return image.SIGNATURE + struct.pack("<Q", offset)
+
+
+def data_volume(into: Path) -> Path:
+    """Make a volume with ETS6 in it."""
+    content = into.parent / "data"
+    (content / "KNX/ETS6").mkdir(parents=True)
+    (content / "KNX/ETS6/ETS6N.exe").write_bytes(b"MZ of ETS6")
+    return image.volume(content, into, 16)
+
+
+SIZE = 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize("gpt", [True, False])
+def test_programs_are_found_on_other_partitions_by_their_letters(tmp_path: Path, gpt: bool) -> None:
+    need_programs()
+    devices = {"C:": mbr(image.START), "E:": mbr(image.START + SIZE)}
+    if gpt:
+        guids = [b"DMIO:ID:" + guid.bytes_le for guid in image.GUIDS]
+        devices = {"C:": guids[0], "E:": guids[1]}
+    devices["D:"] = "\\??\\SCSI#CdRom".encode("utf-16-le")
+    windows = image.volume(
+        image.folder(pc(), tmp_path / "folder", with_devices(devices)), tmp_path / "windows", 32
+    )
+    path = image.disk(
+        windows, tmp_path / "disk", "vhdx", gpt=gpt, others=[data_volume(tmp_path / "other")]
+    )
+    found = snapshot(path, files=[KNX, r"E:\knx\ets6\ETS6N.exe", r"E:\no.exe"])["files"]
+    assert [(file["path"], file["state"], file["size"]) for file in found] == [
+        (r"C:\KNX\ETS6\ETS6N.exe", "missing", 0),
+        (r"E:\KNX\ETS6\ETS6N.exe", "present", 10),
+        (r"E:\no.exe", "missing", 0),
+    ]
+
+
+def test_a_program_on_a_partition_without_a_letter_could_not_be_determined(tmp_path: Path) -> None:
+    need_programs()
+    windows = image.volume(image.folder(pc(), tmp_path / "folder"), tmp_path / "windows", 32)
+    path = image.disk(windows, tmp_path / "disk", others=[data_volume(tmp_path / "other")])
+    found = {file["path"]: file for file in snapshot(path, files=[KNX, r"*:\no.exe"])["files"]}
+    assert found[KNX]["state"] == "unreadable"
+    assert (
+        found[KNX]["error"]
+        == f"it is on the partition at {image.START + SIZE}, which has no drive letter in HKLM\\SYSTEM\\MountedDevices"
+    )
+    assert {file["state"] for name, file in found.items() if "no.exe" in name} == {"missing"}
+
+
+def test_drives_that_an_image_does_not_hold_could_not_be_determined(tmp_path: Path) -> None:
+    devices = {"C:": mbr(image.START), "E:": mbr(5 * image.START)}
+    path = image.folder(pc(), tmp_path / "image", with_devices(devices))
+    found = {file["path"]: file for file in snapshot(path, files=[KNX])["files"]}
+    assert found[r"C:\KNX\ETS6\ETS6N.exe"]["state"] == "missing"
+    assert found[r"E:\KNX\ETS6\ETS6N.exe"]["state"] == "unreadable"
+    assert (
+        "is not on drive C:, and the image does not hold it"
+        in found[r"E:\KNX\ETS6\ETS6N.exe"]["error"]
+    )
+
+
+def test_what_is_behind_a_link_is_unreadable_in_every_kind(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(folder, tmp_path / "image"))
+    (path / "Elsewhere").mkdir()
+    (path / "Elsewhere/ETS6N.exe").write_bytes(b"MZ")
+    (path / "KNX").symlink_to("Elsewhere")
+    wim = image.wim({"Windows": path}, tmp_path / "wim")
+    for one in (path, wim, image.volume(path, tmp_path / "volume", 32)):
+        (file,) = snapshot(one, files=[r"C:\KNX\ETS6N.exe"])["files"]
+        assert file["state"] == "unreadable", one
+        assert "KNX is a symbolic link or junction, which is not followed" in file["error"]
+
+
+# What the user says, and what is left out.
+
+
+def test_programs_that_the_user_vouches_for_count_as_installed(
+    folder: Path, tmp_path: Path
+) -> None:
+    hives = tmp_path / "hives"
+    hives.mkdir()
+    for place in (SYSTEM, SOFTWARE, image.DEFAULT_USER):
+        shutil.copy(folder / place, hives)
+    program = r"%ProgramFiles%\ETS6\ETS6N.exe"
+    (file,) = snapshot(hives, files=[program])["files"]
+    assert "ets6_network_image_programs can say which are" in file["error"]
+    result = ask(
+        hives, files=[program], programs=[r"c:\Program Files\ETS6\ets6n.exe", r"D:\ETS6C.exe"]
+    )
+    told = "counts as installed (ets6_network_image_programs), though the image does not hold it."
+    assert [told in note for note in result["notes"]] == [True, True]
+    found = snapshot(
+        hives, files=[program], programs=[r"c:\Program Files\ETS6\ets6n.exe", r"D:\ETS6C.exe"]
+    )["files"]
+    assert [(file["path"], file["state"]) for file in found] == [
+        (r"C:\Program Files\ETS6\ETS6N.exe", "present"),
+        (r"D:\ETS6C.exe", "present"),
+    ]
+
+
+def test_hives_alone_can_be_prepared_where_the_user_vouches_for_the_programs(
+    folder: Path, tmp_path: Path
+) -> None:
+    hives = tmp_path / "hives"
+    hives.mkdir()
+    for place in (SYSTEM, SOFTWARE, image.DEFAULT_USER):
+        shutil.copy(folder / place, hives)
+    programs = [rf"C:\Program Files (x86)\ETS6\{name}" for name in ("ETS6N.exe", "ETS6C.exe")]
+    vouched = (
+        "-e",
+        json.dumps(
+            {
+                "ets6_network_image_programs": programs,
+                "ets6_network_apply": True,
+                # Its default profile has no settings, which means automatic detection.
+                "ets6_network_proxy": {"mode": "direct"},
+            }
+        ),
+    )
+    played = judged([hives], *vouched)
+    assert (played.code, set(played.statuses().values())) == (0, {"fixed"}), played.output
+    assert "counts as installed (ets6_network_image_programs)" in played.output + played.errors
+
+
+def test_a_user_whose_folder_is_gone_is_left_out(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(folder, tmp_path / "image"))
+    users = snapshot(path)["users"]
+    (gone,) = [user for user in users if user["sid"] != "default"]
+    shutil.rmtree(path / "Users" / gone["name"])
+    for one in (
+        path,
+        image.wim({"Windows": path}, tmp_path / "wim"),
+        image.volume(path, tmp_path / "volume", 32),
+    ):
+        assert [user["sid"] for user in snapshot(one)["users"]] == ["default"], one
+        (note,) = ask(one)["notes"]
+        assert (
+            f"the profile of user {gone['sid']} ({gone['profile']}) does not exist, so nothing is judged"
+            in note
+        )
+
+
+@pytest.mark.parametrize("place", ["", f"{image.CONFIG}/"])
+def test_system_alone_is_refused_for_reading_and_for_changes(
+    folder: Path, tmp_path: Path, place: str
+) -> None:
+    path = tmp_path / "image"
+    (path / place).mkdir(parents=True)
+    shutil.copy(folder / SYSTEM, path / place / "SYSTEM")
+    for steps in ([], [RULE]):
+        assert (
+            "the hive Windows/System32/config/SOFTWARE is missing, so the image is incomplete"
+            in why(path, *steps)
+        )
+
+
+def test_a_32_bit_image_gets_no_key_of_the_32_bit_view(tmp_path: Path) -> None:
+    def change(keys: dict[str, image.Keys]) -> None:
+        environment = keys[SYSTEM][image.SET + r"\Control\Session Manager\Environment"]
+        environment["PROCESSOR_ARCHITECTURE"] = hive.sz("x86")
+        for path in [path for path in keys[SOFTWARE] if path.upper().startswith("WOW6432NODE")]:
+            del keys[SOFTWARE][path]
+
+    path = image.folder(pc(), tmp_path / "image", change)
+    below = (
+        r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
+    )
+    step = {
+        "do": "set_registry_values",
+        "path": below,
+        "values": [["WinHttpSettings", "REG_BINARY", "AAAA"]],
+    }
+    assert ask(path, step)["changed"]
+    software = (path / SOFTWARE).read_bytes()
+    assert "WOW6432Node".encode("utf-16-le") not in software
+    assert b"WOW6432Node" not in software
+    key = below.replace(r"HKLM\SOFTWARE\WOW6432Node", "")[1:]
+    assert values(software, key)["WinHttpSettings"] == (3, bytes(3))
+
+
+def test_the_partition_is_copied_without_the_content_of_other_files(
+    volume: Path, tmp_path: Path
+) -> None:
+    """A change of a disk takes little space and time, and no cluster of another file is written."""
+    content = tmp_path / "content"
+    image.folder(pc(), content)
+    filler = os.urandom(8 * 1024 * 1024)
+    for number in range(3):
+        (content / f"filler{number}").write_bytes(filler)
+    path = image.volume(content, tmp_path / "disk", 64)
+    copy = tmp_path / "copied"
+    image_volume.DiskReader(str(path), "raw", "disk").copy_metadata([SYSTEM], str(copy))
+    assert copy.stat().st_blocks * 512 < 10 * 1024 * 1024
+    before = rules(path)
+    assert ask(path, RULE, PROXY)["changed"]
+    assert rules(path).keys() - before.keys() == {RULE_ID}
+    for number in range(3):
+        kept = subprocess.run(
+            ["ntfscat", path, f"filler{number}"], capture_output=True, check=True
+        ).stdout
+        assert kept == filler
+    image.run("ntfsfix", "--no-action", path)

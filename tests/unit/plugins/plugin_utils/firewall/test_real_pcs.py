@@ -1,0 +1,570 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""PCs as people have them: each is right but for one thing, and is judged as an expert would."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import judge_firewall
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import internet
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    ANN,
+    BOB,
+    GROUP_POLICY,
+    MDM_CONFLICT,
+    PROMPT_TCP,
+    USERS,
+    C,
+    N,
+    failing,
+    fix,
+    judge,
+    pc,
+    perfect,
+    prompt,
+    right,
+    rule,
+    statuses,
+    subjects,
+)
+
+DELIBERATE = "firewall.deliberate_blocks"
+INBOUND_UDP = "firewall.inbound.ets6n.udp"
+INBOUND_TCP = "firewall.inbound.ets6n.tcp"
+OUTBOUND_TCP = "firewall.outbound.ets6n.tcp"
+SANDBOX = "S-1-5-21-9-9-9-1005"
+
+
+def other_blocks(findings: dict[str, Finding], control: str = DELIBERATE) -> list[str]:
+    """Return the ids of the blocks of no concern."""
+    return [block["rule"] for block in findings[control].evidence["other_blocks"]]
+
+
+def block(**tokens: Any) -> str:
+    """Return a block for every program."""
+    return rule(**{"Action": "Block", "App": None, "Name": "Block", **tokens})
+
+
+# What blocks nothing that ETS6 needs
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        ({"RA4": internet(249)}, "and 245 more"),
+        ({"RA4": internet(249), "Dir": "Out"}, "and 245 more"),
+        ({"Protocol": "6", "LPort": "3389"}, "local ports 3389"),
+        ({"Protocol": "6", "LPort": ["5985", "5986"]}, "local ports 5985-5986"),
+        ({"Protocol": "6", "LPort2_10": "5000-5020"}, "local ports 5000-5020"),
+        ({"Protocol": "17", "Dir": "Out", "RPort": "443"}, "remote ports 443"),
+        ({"Protocol": "17", "Dir": "Out", "RPort": "5355"}, "remote ports 5355"),
+        ({"Protocol": "6", "Dir": "Out", "RPort": "25"}, "remote ports 25"),
+        ({"Protocol": "17", "LPort": "1900"}, "local ports 1900"),
+        ({"RA6": "2001:db8::/32"}, "remote addresses 2001:db8::/32"),
+        ({"Protocol": "6", "LPort": "8080", "App": N}, "local ports 8080"),
+    ],
+)
+def test_a_block_of_what_ets6_does_not_need_is_evidence(tokens: dict[str, Any], words: str) -> None:
+    findings = judge(perfect({"b": block(**tokens)}))
+    assert statuses(findings) == {}
+    assert other_blocks(findings) == ["b"]
+    assert words in findings[DELIBERATE].reason
+    assert fix(perfect({"b": block(**tokens)}), blocks="all")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "control", "need"),
+    [
+        ({"Protocol": "17", "LPort": "3671"}, INBOUND_UDP, "discovery and routing"),
+        ({"Protocol": "17", "LPort2_10": "50000-50010"}, INBOUND_UDP, "answers of devices"),
+        ({"Protocol": "17", "LPort": "5683"}, INBOUND_UDP, "KNX IoT"),
+        ({"Protocol": "17", "LPort": "5353"}, INBOUND_UDP, "mDNS"),
+        ({"RA4": "192.168.0.0/16"}, INBOUND_TCP, "remote addresses 192.168.0.0/16"),
+        ({"RA6": "fe80::/64"}, INBOUND_UDP, "remote addresses fe80::/64"),
+        ({"Dir": "Out", "Protocol": "6", "RPort": "443"}, OUTBOUND_TCP, "the vendor's servers"),
+        (
+            {"Dir": "Out", "RA4": "224.0.23.12"},
+            "firewall.outbound.ets6n.udp",
+            "KNXnet/IP to devices",
+        ),
+    ],
+)
+def test_a_block_of_a_needed_part_fails_and_says_which(
+    tokens: dict[str, Any], control: str, need: str
+) -> None:
+    findings = judge(perfect({"b": block(**tokens)}))
+    assert {control, DELIBERATE} <= failing(findings)
+    assert need in findings[control].reason
+    assert "narrow rule 'Block' (b, local rules), which is for every program" in (
+        findings[control].reason
+    )
+    assert "With ets6_network_blocks all" not in findings[DELIBERATE].reason
+    assert fix(perfect({"b": block(**tokens)}), blocks="all")[1] == []
+
+
+def test_what_blocks_all_would_remove_is_said_and_removed() -> None:
+    snapshot = perfect(
+        {"{7}": block(App=N), "{8}": block(), "{9}": block(App=N, LPort="25", Protocol="6")}
+    )
+    reason = judge(snapshot)[DELIBERATE].reason
+    assert "With ets6_network_blocks all, this is removed: {7}." in reason
+    assert "since it is for every program: {8}" in reason
+    assert subjects(fix(snapshot, blocks="all")[1]) == ["{7}"]
+
+
+def test_remote_addresses_narrow_what_is_needed() -> None:
+    snapshot = perfect({"b": block(RA4="192.168.0.0/16")})
+    assert INBOUND_UDP in failing(judge(snapshot))
+    narrowed = fix(snapshot, remote_addresses=["10.1.0.0/16"])[0]
+    assert statuses(judge(narrowed, remote_addresses=["10.1.0.0/16"])) == {}
+    # Of the local subnet the block list has nothing.
+    near = fix(perfect({"b": block(RA4=internet(249))}), remote_addresses=["LocalSubnet"])[0]
+    assert statuses(judge(near, remote_addresses=["LocalSubnet"])) == {}
+    # Devices may be reached over the internet, where the user says so.
+    far = fix(perfect({"b": block(RA4="203.0.113.9")}), remote_addresses=["203.0.113.0/24"])[0]
+    assert INBOUND_UDP in failing(judge(far, remote_addresses=["203.0.113.0/24"]))
+
+
+def test_users_add_what_they_need() -> None:
+    snapshot = perfect({"b": block(Protocol="17", LPort="3672")})
+    assert statuses(judge(snapshot)) == {}
+    own = [{"name": "own routing", "direction": "in", "protocol": "udp", "ports": [3672]}]
+    findings = judge(snapshot, needed_traffic=own)
+    assert {INBOUND_UDP, DELIBERATE} <= failing(findings)
+    assert "own routing (UDP port 3672)" in findings[INBOUND_UDP].reason
+
+
+def test_a_default_that_blocks_the_vendor_fails_although_some_addresses_are_allowed() -> None:
+    blocked = {"DefaultOutboundAction": 1}
+    allowed = {"a": rule(App=N, Dir="Out", RA4="203.0.113.0/24")}
+    profiles = {"DomainProfile": blocked, "StandardProfile": blocked}
+    findings = judge(perfect(allowed, profiles=profiles), outbound="never")
+    assert findings[OUTBOUND_TCP].status is Status.FAIL
+
+
+def test_a_country_list_leaves_the_vendor_in_doubt_for_the_probes() -> None:
+    tokens = {"RA4": [f"{first}.0.0.0-{first}.255.255.255" for first in range(11, 126)]}
+    findings = judge(perfect({"b": block(Dir="Out", **tokens)}))
+    assert statuses(findings) == {}
+    entry = findings[OUTBOUND_TCP].evidence["traffic"][0]
+    assert [part["rule"] for part in entry["decided_by"] if not part["passes"]] == ["b"]
+
+
+# Accounts
+
+
+@pytest.mark.parametrize(
+    "accounts",
+    [
+        f"O:LSD:(A;;CC;;;{SANDBOX})",
+        f"D:(A;;CC;;;{BOB})",
+        "O:LSD:(A;;CC;;;S-1-5-80-1-2-3-4-5)",
+        "O:LSD:(A;;CC;;;UD)",
+        f"O:LSD:(D;;CC;;;{ANN})(A;;CC;;;WD)",
+        "O:LSD:(D;;CC;;;S-1-2-1)(A;;CC;;;AU)",
+    ],
+)
+def test_a_block_of_another_account_is_evidence(accounts: str) -> None:
+    snapshot = perfect({"b": block(Dir="Out", LUAuth=accounts)}, users=USERS)
+    findings = judge(snapshot)
+    assert statuses(findings) == {}
+    assert "which is only for the accounts" in findings[DELIBERATE].reason
+    assert findings[DELIBERATE].evidence["other_blocks"][0]["other_account"] is True
+
+
+@pytest.mark.parametrize(
+    ("accounts", "words"),
+    [
+        ("O:LSD:(A;;CC;;;WD)", "the accounts Everyone"),
+        ("O:LSD:(A;;CC;;;AU)", "Authenticated Users"),
+        ("O:LSD:(A;;CC;;;S-1-2-1)", "console logons"),
+        (f"O:LSD:(A;;CC;;;{ANN})", "the accounts ann"),
+        (f"O:LSD:(D;;CC;;;{BOB})(A;;CC;;;IU)", "interactive logons but bob"),
+    ],
+)
+def test_a_block_of_the_user_s_account_fails_and_names_it(accounts: str, words: str) -> None:
+    findings = judge(perfect({"b": block(Dir="Out", LUAuth=accounts)}, users=USERS))
+    assert {OUTBOUND_TCP, DELIBERATE} <= failing(findings)
+    assert words in findings[OUTBOUND_TCP].reason
+
+
+@pytest.mark.parametrize(
+    "accounts",
+    [
+        "O:LSD:(A;;CC;;;BA)",
+        "O:LSD:(A;;CC;;;S-1-5-21-9-9-9-513)",
+        "O:LSD:(D;;CC;;;S-1-5-80-1-2-3-4-5)",
+        "O:LSD:(X;;CC;;;WD)",
+        "rubbish",
+    ],
+)
+def test_a_block_of_a_group_is_undecided(accounts: str) -> None:
+    findings = judge(perfect({"b": block(Dir="Out", LUAuth=accounts)}, users=USERS))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+    assert statuses(findings)[DELIBERATE] is Status.UNKNOWN
+
+
+def test_where_the_users_are_not_known_a_user_s_rule_is_undecided() -> None:
+    findings = judge(perfect({"b": block(Dir="Out", LUAuth=f"D:(A;;CC;;;{ANN})")}, users=[]))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+
+
+def test_an_allow_rule_of_one_account_is_not_enough_for_both() -> None:
+    users = [{**user, "logged_on": True} for user in USERS[:2]]
+    allow = {"a": rule(LUOwn=ANN)}
+    assert judge(pc(allow, users=users))[INBOUND_TCP].status is Status.FAIL
+    assert judge(pc(allow, users=USERS))[INBOUND_TCP].status is Status.PASS
+
+
+# Connection security
+
+ISOLATION = "v2.33|Action=SecureServer|Active=TRUE|Name=Isolation|Auth1Set={1}|Crypto2Set={2}|"
+
+
+@pytest.mark.parametrize("store", ["connections", "group_policy_connections"])
+def test_domain_isolation_keeps_devices_away(store: str) -> None:
+    findings = judge(perfect(**{store: {"iso": ISOLATION}}))  # type: ignore[arg-type]
+    assert failing(findings) >= {INBOUND_UDP, INBOUND_TCP, "firewall.active_profile"}
+    assert OUTBOUND_TCP not in failing(findings)
+    reason = findings[INBOUND_UDP].reason
+    assert "connection security rule 'Isolation' (iso, " in reason
+    assert "KNX devices do not have it" in reason
+    assert "exempt the KNX devices from authentication" in reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ISOLATION.replace("Active=TRUE", "Active=FALSE"),
+        ISOLATION.replace("SecureServer", "Boundary"),
+        ISOLATION.replace("Name=", "EP2_4=203.0.113.0/24|Name="),
+        ISOLATION.replace("Name=", "Profile=Public|Name="),
+        ISOLATION.replace("Name=", "Protocol=6|EP1Port=445|Name="),
+    ],
+)
+def test_a_connection_security_rule_that_spares_devices(text: str) -> None:
+    assert statuses(judge(perfect(connections={"iso": text}))) == {}
+
+
+def test_secure_demands_ipsec_both_ways() -> None:
+    both = {"iso": ISOLATION.replace("SecureServer", "Secure")}
+    assert OUTBOUND_TCP in failing(judge(perfect(connections=both)))
+    clear = {"iso": both["iso"].replace("Name=", "SecureInClearOut=TRUE|Name=")}
+    assert OUTBOUND_TCP not in failing(judge(perfect(connections=clear)))
+
+
+def test_isolation_of_the_own_networks_leaves_the_vendor_alone() -> None:
+    own = ISOLATION.replace("SecureServer", "Secure").replace("Name=", "EP2_4=10.0.0.0/8|Name=")
+    findings = judge(perfect(connections={"iso": own}))
+    assert findings[OUTBOUND_TCP].status is Status.FAIL
+    assert "KNXnet/IP over TCP to devices" in findings[OUTBOUND_TCP].reason
+    assert {
+        item["need"]: item["outcome"]
+        for item in findings[OUTBOUND_TCP].evidence["traffic"][0]["needs"]
+    } == {"tcp_out": "partial", "vendor_https": "allowed", "vendor_http": "allowed"}
+
+
+def test_an_exemption_takes_devices_out() -> None:
+    networks = "".join(
+        f"EP2_4={network}|"
+        for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+    )
+    exemption = (
+        f"v2.33|Action=DoNotSecure|Active=TRUE|Name=KNX|{networks}EP2_6=fe80::/10|EP2_6=fc00::/7|"
+    )
+    rules = {"iso": ISOLATION, "knx": exemption}
+    assert statuses(judge(perfect(connections=rules))) == {}
+    partly = {"iso": ISOLATION, "knx": exemption.replace("EP2_4=10.0.0.0/8|", "")}
+    assert INBOUND_UDP in failing(judge(perfect(connections=partly)))
+
+
+def test_local_connection_security_that_policy_ignores() -> None:
+    off = {"AllowLocalIPsecPolicyMerge": 0}
+    policy = {"DomainProfile": off, "PrivateProfile": off}
+    snapshot = perfect(connections={"iso": ISOLATION}, group_policy_profiles=policy)
+    assert statuses(judge(snapshot)) == {}
+
+
+def test_connection_security_that_is_not_understood_is_a_doubt() -> None:
+    tunnel = {"t": ISOLATION.replace("Name=", "RTunnel4=203.0.113.1|Name=")}
+    assert statuses(judge(perfect(connections=tunnel)))[INBOUND_UDP] is Status.UNKNOWN
+    findings = judge(perfect(connections={"x": "v2.33|Action=Odd|Active=TRUE|"}))
+    assert "connection security rule 'x'" in findings["firewall.malformed_rules"].reason
+
+
+def test_connection_security_where_the_firewall_is_off_is_a_doubt() -> None:
+    off = {key: {"EnableFirewall": 0} for key in ("DomainProfile", "StandardProfile")}
+    findings = judge(perfect(connections={"iso": ISOLATION}, profiles=off))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert "the firewall is off" in findings[INBOUND_UDP].reason
+
+
+# Stores
+
+MERGE_OFF = {"AllowLocalPolicyMerge": 0}
+
+
+@pytest.mark.parametrize("store", ["mdm", "group_policy"])
+def test_a_policy_that_allows_both_programs_and_ignores_local_rules(store: str) -> None:
+    private = "PrivateProfile" if store == "group_policy" else "StandardProfile"
+    snapshot = perfect(
+        **{  # type: ignore[arg-type]
+            store: {"n": rule(App=N), "c": rule(App=C)},
+            f"{store}_profiles": {"DomainProfile": MERGE_OFF, private: MERGE_OFF},
+        }
+    )
+    findings = judge(snapshot)
+    assert failing(findings) == set()
+    assert {finding.status for finding in findings.values()} == {Status.PASS}
+
+
+def test_an_mdm_policy_that_allows_nothing_fails_and_names_it() -> None:
+    merge_off = {"DomainProfile": MERGE_OFF, "StandardProfile": MERGE_OFF}
+    findings = judge(perfect(mdm={}, mdm_profiles=merge_off))
+    assert INBOUND_UDP in failing(findings)
+    assert "AllowLocalPolicyMerge = 0 in" in findings[INBOUND_UDP].reason
+    assert "MDM policy" in findings[INBOUND_UDP].reason
+
+
+def conflict(name: str, group_policy: int, mdm: int, wins: int = 1) -> dict[str, Finding]:
+    keys = {MDM_CONFLICT: {"state": "present", "values": {"MDMWinsOverGP": ["REG_DWORD", wins]}}}
+    snapshot = perfect(
+        keys=keys,
+        group_policy_profiles={"PrivateProfile": {name: group_policy}},
+        mdm_profiles={"StandardProfile": {name: mdm}},
+    )
+    return judge(snapshot)
+
+
+def test_which_of_two_policies_wins_is_a_doubt_only_where_it_matters() -> None:
+    findings = conflict("DoNotAllowExceptions", 0, 1)
+    assert statuses(findings)[INBOUND_UDP] is Status.FAIL, "any of them that is on counts"
+    findings = conflict("AllowLocalPolicyMerge", 1, 0)
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert "MDMWinsOverGP = 1" in findings[INBOUND_UDP].reason
+    assert statuses(conflict("AllowLocalPolicyMerge", 1, 0, wins=0)) == {}
+    assert statuses(conflict("AllowLocalPolicyMerge", 1, 1)) == {}
+    assert statuses(conflict("DefaultInboundAction", 1, 0)) == {}
+
+
+@pytest.mark.parametrize("version", [0x020A, 0x0120, 0x021A])
+def test_rules_newer_than_the_store_says_are_judged(version: int) -> None:
+    snapshot = perfect({"x": rule(App=N).replace("v2.30", "v2.33")}, version=version)
+    assert statuses(judge(snapshot)) == {}
+
+
+def test_a_token_that_is_not_known_is_a_doubt() -> None:
+    findings = judge(perfect({"x": block(Zz9="1").replace("v2.30", "v2.33")}))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert "token Zz9=1 is not known" in findings[INBOUND_UDP].reason
+
+
+def test_a_version_that_lags_leaves_skipver_undecided() -> None:
+    tokens = {"x": block(SkipVer="2.31").replace("v2.30", "v2.33")}
+    assert statuses(judge(perfect(tokens, version=0x021E)))[INBOUND_UDP] is Status.UNKNOWN
+
+
+# The prompt
+
+
+def test_a_prompt_s_block_for_a_profile_that_is_not_wanted_is_evidence() -> None:
+    snapshot = perfect({PROMPT_TCP: prompt(Profile="Public")})
+    findings = judge(snapshot)
+    assert statuses(findings) == {}
+    assert other_blocks(findings, "firewall.prompt_blocks") == [PROMPT_TCP]
+    assert "counts in public only" in findings["firewall.prompt_blocks"].reason
+    assert fix(snapshot)[1] == []
+    everywhere = ["domain", "private", "public"]
+    wanted = judge(snapshot, profiles=everywhere)["firewall.prompt_blocks"]
+    assert wanted.status is Status.FAIL
+
+
+GUID = "{7B1C5A44-8B1F-4B7A-9B0E-1F6B3B6E2C11}"
+
+
+def test_a_plain_block_beside_the_prompt_s_allow_is_the_prompt_s() -> None:
+    rules = {
+        PROMPT_TCP: prompt(Action="Allow", Profile="Public", Desc="ETS6"),
+        GUID: prompt(Profile="Private", Desc="ETS6", Defer=None),
+    }
+    snapshot = perfect(rules)
+    findings = judge(snapshot)
+    assert findings["firewall.prompt_blocks"].status is Status.FAIL
+    assert (
+        f"it belongs to the prompt's rule {PROMPT_TCP}" in findings["firewall.prompt_blocks"].reason
+    )
+    assert findings[DELIBERATE].status is Status.PASS
+    assert subjects(fix(snapshot)[1]) == [GUID]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"Protocol": "17"}, {"Name": "IT"}, {"Desc": "IT"}, {"App": C}, {"Profile": "Public"}],
+)
+def test_a_plain_block_that_differs_is_deliberate(changed: dict[str, str]) -> None:
+    rules = {
+        PROMPT_TCP: prompt(Action="Allow", Profile="Public", Desc="ETS6"),
+        GUID: prompt(**{"Profile": "Private", "Desc": "ETS6", "Defer": None, **changed}),
+    }
+    assert judge(perfect(rules))["firewall.prompt_blocks"].status is Status.PASS
+
+
+# Old policies
+
+
+def old_policy(profile: str, key: str, text: str, merge: int | None = None) -> dict[str, Any]:
+    """Return the keys of an old policy with one entry."""
+    path = f"{GROUP_POLICY}\\{profile}"
+    values = {} if merge is None else {"AllowUserPrefMerge": ["REG_DWORD", merge]}
+    return {
+        GROUP_POLICY: {"state": "present", "keys": [profile]},
+        path: {"state": "present", "keys": [key]},
+        f"{path}\\{key}": {"state": "present", "keys": ["List"], "values": values},
+        f"{path}\\{key}\\List": {"state": "present", "values": {text: ["REG_SZ", text]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "merge", "named"),
+    [
+        ("AuthorizedApplications", rf"{N}:*:disabled:ETS6", None, ":*:disabled:ETS6"),
+        ("AuthorizedApplications", r"C:\x.exe:*:enabled:x", 0, "AllowUserPrefMerge = 0"),
+        ("GloballyOpenPorts", "3671:UDP:*:disabled:KNX", None, "3671:UDP:*:disabled:KNX"),
+    ],
+)
+def test_an_old_policy_is_a_doubt_that_names_it(
+    key: str, text: str, merge: int | None, named: str
+) -> None:
+    findings = judge(perfect(keys=old_policy("StandardProfile", key, text, merge)))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert named in findings[INBOUND_UDP].reason
+    assert OUTBOUND_TCP not in statuses(findings)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("AuthorizedApplications", r"C:\other.exe:*:disabled:other"),
+        ("AuthorizedApplications", rf"{N}:*:enabled:ETS6"),
+        ("GloballyOpenPorts", "3389:TCP:*:disabled:RDP"),
+        ("GloballyOpenPorts", "rubbish"),
+    ],
+)
+def test_an_old_policy_of_no_concern(key: str, text: str) -> None:
+    assert statuses(judge(perfect(keys=old_policy("StandardProfile", key, text)))) == {}
+
+
+def test_an_old_policy_that_may_allow_is_a_doubt_about_a_block() -> None:
+    keys = old_policy("DomainProfile", "AuthorizedApplications", rf"{N}:*:Enabled:ETS6")
+    findings = judge(pc({}, keys=keys), profiles=["domain"])
+    assert findings[INBOUND_UDP].status is Status.UNKNOWN
+
+
+# One truth
+
+
+def test_where_the_firewall_is_off_nothing_is_said_to_block() -> None:
+    keys = ("DomainProfile", "StandardProfile", "PublicProfile")
+    off = {key: {"EnableFirewall": 0} for key in keys}
+    findings = judge(perfect({PROMPT_TCP: prompt(), "{7}": block(App=N)}, profiles=off))
+    assert statuses(findings) == {}
+    one = judge(perfect({"{7}": block(App=N)}, profiles={"DomainProfile": {"EnableFirewall": 0}}))
+    assert "in private and public" in one[DELIBERATE].reason
+
+
+@pytest.mark.parametrize("app", [f'"{N}"', N.replace("\\", "/")])
+def test_a_path_in_quotes_or_with_slashes_is_not_a_match(app: str) -> None:
+    assert judge(pc({"a": rule(App=app)}))[INBOUND_TCP].status is Status.FAIL
+    assert statuses(judge(perfect({"b": rule(Action="Block", App=app)}))) == {}
+
+
+def test_addresses_of_both_families_stay_apart_in_words() -> None:
+    tokens = {"RA4": "128.0.0.0-255.255.255.255", "RA6": "::-7fff::"}
+    reason = judge(perfect({"b": block(**tokens)}))[INBOUND_UDP].reason
+    assert "128.0.0.0/1, ::-7fff::" in reason
+
+
+# Which firewall is active
+
+
+def test_a_firewall_that_took_over_on_a_server_is_named() -> None:
+    taken = [{"name": "Norda Endpoint", "categories": [0, 2]}]
+    finding = judge(perfect(registered_firewalls=taken))["firewall.in_charge"]
+    assert finding.status is Status.FAIL
+    assert "Norda Endpoint" in finding.reason
+    other = [{"name": "Norda VPN", "categories": [3]}]
+    assert statuses(judge(perfect(registered_firewalls=other))) == {}
+
+
+def test_service_names_are_compared_without_letter_case() -> None:
+    assert statuses(judge(perfect(services={"mpssvc": "Running", "bfe": "Running"}))) == {}
+
+
+def test_networks_are_named_and_get_another_category() -> None:
+    networks = [
+        {
+            "interface": "Ethernet 2",
+            "index": 7,
+            "name": "Unidentified network",
+            "category": "public",
+        },
+        {"interface": "WLAN", "index": 3, "name": "office", "category": "private"},
+    ]
+    snapshot = perfect(network=["public", "private"], networks=networks)
+    finding = judge(snapshot)["firewall.active_profile"]
+    assert finding.status is Status.FAIL
+    assert "a public network now (Unidentified network on Ethernet 2)" in finding.reason
+    assert "Set-NetConnectionProfile -InterfaceIndex 7 -NetworkCategory Private" in finding.reason
+    assert "a private network now (office on WLAN)" in finding.reason
+    assert finding.evidence["networks"] == networks
+
+
+# The service and the registry
+
+
+def test_a_service_with_other_rules_asks_for_a_restart() -> None:
+    service = {"rules": 3, "values": 4, "modify_state": 1}
+    finding = judge(perfect(firewall_service=service))["firewall.service"]
+    assert finding.status is Status.UNKNOWN
+    assert "Restart the PC" in finding.reason
+    assert finding.evidence["local_policy_modify_state"] == "Group Policy overrides local changes"
+    silent = perfect(firewall_service=None, errors={"firewall_service": "no COM"})
+    assert "no COM" in judge(silent)["firewall.service"].reason
+
+
+def test_a_change_that_is_predicted_makes_no_difference_to_the_service() -> None:
+    assert judge(right())["firewall.service"].status is Status.PASS
+
+
+def test_a_malformed_value_is_no_difference() -> None:
+    service = {"rules": 1, "values": 2, "modify_state": 0}
+    snapshot = pc({"a": rule(), "bad": "v2"}, firewall_service=service)
+    assert judge(snapshot)["firewall.service"].status is Status.PASS
+
+
+# Speed
+
+
+@pytest.mark.parametrize("direction", ["In", "Out"])
+def test_block_lists_of_thousands_of_addresses_take_no_time(direction: str) -> None:
+    rules = {}
+    for number in range(20):
+        rules[f"list {number}"] = block(Dir=direction, RA4=internet(1_000, number))
+    snapshot = perfect(rules)
+    start = time.process_time()
+    findings = judge_firewall(snapshot)
+    assert time.process_time() - start < 1.5
+    assert all(finding.status is Status.PASS for finding in findings)
+
+
+def test_too_many_addresses_are_a_doubt_and_not_a_guess() -> None:
+    addresses = [
+        f"10.{number >> 8 & 255}.{number & 255}.{number >> 16}" for number in range(21_000)
+    ]
+    findings = judge(perfect({"b": block(RA4=addresses)}))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert len(findings[INBOUND_UDP].reason) < 4_000
