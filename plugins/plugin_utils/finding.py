@@ -41,7 +41,7 @@ class Contact(StrEnum):
     """
 
     ENFORCE = "enforce"
-    """Nobody: a playbook of this collection changes it."""
+    """A playbook of this collection changes it."""
     FIREWALL = "firewall"
     """Who runs the firewall, of the PC or on the way."""
     PROXY = "proxy"

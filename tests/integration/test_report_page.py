@@ -307,7 +307,7 @@ def test_a_finding_has_an_address(browser: webdriver.Chrome, show: Show) -> None
     dialog(browser, "A rule blocks it.")
 
 
-@pytest.mark.parametrize("address", ["#pc-wrong/none", "#nobody/", "#%ff/x", "#a/b/c"])
+@pytest.mark.parametrize("address", ["#pc-wrong/none", "#no one/", "#%ff/x", "#a/b/c"])
 def test_an_address_that_leads_nowhere_opens_nothing(
     browser: webdriver.Chrome, show: Show, address: str
 ) -> None:

@@ -439,7 +439,7 @@ def _removal_of(blocks: Sequence[Block], reason: str, evidence: dict[str, Any]) 
     """Return the judgement that removes the blocks that can be removed."""
     changes = [managed_rules.removal(block.stored.rule) for block in blocks if block.removable]
     judgement = failed(f"{reason}{_not_removable(blocks)}", evidence, changes)
-    # Where there are changes, the playbook makes them; else somebody has to change the rules.
+    # Where there are changes, the playbook makes them; else an administrator has to change the rules.
     return judgement if changes else _advise_removal(judgement, blocks)
 
 
@@ -589,7 +589,7 @@ def _advise_active_profile(
 ) -> Judgement:
     """Return the judgement with what to do.
 
-    In a wanted profile the same traffic fails its own control, which is the cause.
+    In a wanted profile the same traffic fails its control of its own, which is the cause.
     """
     failing = [profile for profile in active if incomplete[profile]]
     unwanted = [profile for profile in failing if profile not in context.policy.profiles]

@@ -13,7 +13,7 @@ from .hosts import open_findings
 from .model import OPEN, UNREACHABLE, Control, Finding, Host
 
 MAX_LINE = 200
-"""Characters of what is said of one host."""
+"""Characters of the line about one host."""
 
 
 def fails_because(
