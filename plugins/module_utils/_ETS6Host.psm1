@@ -371,7 +371,7 @@ Function Get-ETS6FirewallProduct {
 # Reads everything that was requested. A part that fails is null, with the reason in errors.
 Function Get-ETS6Snapshot($Request) {
   $registry = New-ETS6Map
-  $snapshot = [ordered]@{ version = 1; offline = $false; registry = $registry; errors = @{} }
+  $snapshot = [ordered]@{ version = 1; registry = $registry; errors = @{} }
   foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
   $parts = [ordered]@{
     host = { Get-ETS6Host }

@@ -93,7 +93,6 @@ class _Reading:
         files = self._files()
         return {
             "version": 1,
-            "offline": False,
             "registry": self.found,
             "errors": self.errors,
             "host": {

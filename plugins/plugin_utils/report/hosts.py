@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..text import shorten
+from ..text import one_line
 from .hashes import digest
 from .model import (
     OPEN,
@@ -140,8 +140,7 @@ def _why_not_judged(result: Any) -> tuple[str, str]:
 def _message(result: Mapping[str, Any]) -> str:
     """Return a task's message on one line."""
     message = str(result.get("msg") or "no reason was given")
-    line: str = plain(" ".join(message.split()))
-    return shorten(line, MAX_REASON)
+    return one_line(str(plain(message)), MAX_REASON)
 
 
 def plain(content: Any) -> Any:

@@ -965,7 +965,7 @@ def test_two_findings_never_ask_for_two_different_things() -> None:
 
 
 def test_a_hostile_pc_gets_no_control_characters_into_reports_and_no_endless_texts() -> None:
-    evil = "TCP Query User{\x1b[2J\x07\ud800}" + "x" * 20_000
+    evil = "TCP Query User{\x1b[2J\x07\ud800}" + "x" * 16_000
     snapshot = pc(
         {
             evil: prompt(Name="\x1b]0;owned\x07" + "y" * 20_000),

@@ -118,7 +118,7 @@ def test_the_address_of_the_connection_is_not_taken_for_the_pcs_own() -> None:
     raw = {"version": 1, "host": {"time": NOW}, "probes": [script(URL, text)]}
     (answer,) = pac.answers(Snapshot.from_wire(raw), URL, [("https://a/", HOST)], {})
     assert answer.unanswered == ("the PC's own address",)
-    place = Snapshot.from_wire({**raw, "vantage": True})
+    place = Snapshot.from_wire(raw, vantage=True)
     (answer,) = pac.answers(place, URL, [("https://a/", HOST)], {})
     assert answer == pac.Answer("DIRECT"), "a host that only probes stands for the PCs' network"
 
