@@ -8,6 +8,7 @@ short_description: Make a Windows PC ready for KNX ETS6, or report what is missi
 version_added: 1.0.0
 description:
   - Reads the firewall, proxy and network settings of a PC in one remote execution, judges them on the controller, and changes what fails in a second one.
+    A proxy script, or a login that is tried as a user, takes further ones.
   - A host that is not a Windows PC, according to its connection, only probes the vendor's servers. With O(image) a Windows image is judged in place of a PC.
   - Returns a finding for every control, with status, reason and evidence.
 options:
