@@ -285,7 +285,7 @@ def test_a_moved_ets6_is_followed() -> None:
 
 
 def test_each_folder_has_its_rules_in_a_fixed_order() -> None:
-    places = [rf"{NATIVE}\ETS6N.exe", N, r"D:\Tools\ETS6N.exe"]
+    places = [rf"{NATIVE}\ETS6N.exe", N, r"C:\Program Files\Tools\ETS6N.exe"]
     after, changes = fix(pc({}, files=[*places, C]))
     found = {name: item.app for name, item in local_rules(after).items() if "ETS6N-TCP" in name}
     assert found == {
@@ -330,6 +330,11 @@ def test_drives_and_short_names_are_one_folder() -> None:
         r"\\server\share\ETS6N.exe",
         r"C:\ProgramData\x\ETS6N.exe",
         r"E:\profiles\bob\ETS6N.exe",
+        r"C:\evil\ETS6N.exe",
+        r"C:\Windows\Tasks\ETS6N.exe",
+        r"C:\Program Files\..\evil\ETS6N.exe",
+        r"C:\Program Files evil\ETS6N.exe",
+        r"D:\Program Files\ETS6N.exe",
     ],
 )
 def test_a_copy_in_a_folder_of_users_gets_no_rule(path: str) -> None:
