@@ -23,6 +23,7 @@ from ..plugin_utils.policy.parsing import flag
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
+from ..plugin_utils.proxy import pac
 from ..plugin_utils.reachability import probe_plan, session
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
@@ -65,7 +66,7 @@ class ActionModule(ControllerAction):
         """Return the findings, and the changes as a diff."""
         self._variables = variables
         seconds = self._task.timeout or 0
-        with self._explained(), limits.memory(), limits.reminders(seconds):
+        with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
             return self._judged(variables)
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:

@@ -18,7 +18,7 @@ from . import origin
 from .action import ControllerAction
 from .policy.parsing import PREFIX, NotAcceptedError
 from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
-from .report import drift, formats, previous, terminal
+from .report import drift, files, formats, previous, terminal
 from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
@@ -80,16 +80,17 @@ class ReportAction(ControllerAction):
         folder = Path(arguments["report_dir"])
         run = report["run"]
         try:
-            earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
-            if earlier is not None:
-                report["drift"] = drift.between(earlier, report, inventory)
-            files = formats.write(report, folder, arguments["formats"])
+            with files.locked(folder):
+                earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
+                if earlier is not None:
+                    report["drift"] = drift.between(earlier, report, inventory)
+                written = formats.write(report, folder, arguments["formats"])
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
                 "What was changed on the PCs stays changed."
             ) from error
-        lines = terminal.lines(report, files)
+        lines = terminal.lines(report, written)
         if not run["pending"]:
             for line in lines:
                 display.display(line, color="green" if run["complies"] else "red")
@@ -97,7 +98,7 @@ class ReportAction(ControllerAction):
             "verdict": run["verdict"],
             "complies": run["complies"],
             "hosts": run["hosts"],
-            "files": files,
+            "files": written,
             "failed": fails and not run["pending"] and bool(run["fails_because"]),
             "msg": "\n".join([lines[0], *run["fails_because"]]),
         }

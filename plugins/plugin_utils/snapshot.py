@@ -23,6 +23,7 @@ from .formats.registry import Value, Values, WireError, fold
 from .probes import Probe, parse_probe
 from .text import shorten
 from .wire import (
+    MAX_TEXT,
     SnapshotError,
     data,
     expect,
@@ -366,6 +367,8 @@ def _parse_value(raw: Any, place: str) -> Value:
         text(value.data, place)
     elif isinstance(value.data, tuple):
         text("\n".join(value.data), place)
+    elif isinstance(value.data, bytes) and len(value.data) > MAX_TEXT:
+        raise SnapshotError(f"{place}: {len(value.data)} bytes; at most {MAX_TEXT} are accepted")
     return value
 
 

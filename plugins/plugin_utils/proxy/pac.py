@@ -20,7 +20,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +40,8 @@ SECONDS = 3
 """How long a script may run for all endpoints together."""
 START_SECONDS = 5
 """How long the process that runs it may take to start."""
+HOST_SECONDS = 15
+"""How long all scripts of a host may take together: each user of the PC can name another one."""
 MAX_SCRIPT = 1024 * 1024
 """Bytes of a script that the PC sends: one that fills them was cut off."""
 MAX_TEXT = 300
@@ -92,6 +97,20 @@ class Answer:
     doubt: str = ""
 
 
+_REMAINING: ContextVar[list[float] | None] = ContextVar("remaining", default=None)
+"""The seconds that are left for the scripts of the host that is being judged, in a list of one."""
+
+
+@contextmanager
+def budget(seconds: float = HOST_SECONDS) -> Iterator[None]:
+    """Bound what all scripts of a host may take together; later ones are not run."""
+    token = _REMAINING.set([seconds])
+    try:
+        yield
+    finally:
+        _REMAINING.reset(token)
+
+
 def is_fetchable(url: str) -> bool:
     """Return whether a script is one that WinHTTP fetches, and so a probe."""
     return url.lower().startswith(("http://", "https://"))
@@ -136,6 +155,8 @@ def answers(
         "seconds": SECONDS,
     }
     raw_answers = _run(json.dumps(document, sort_keys=True), url)
+    if isinstance(raw_answers, PacError):
+        raise raw_answers
     newer = newer_syntax(script)
     if not newer:
         return list(raw_answers)
@@ -266,9 +287,29 @@ def newer_syntax(script: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=64)
-def _run(document: str, url: str) -> tuple[Answer, ...]:
-    """Run a script in a process of its own. Raises PacError."""
+@lru_cache(maxsize=1_000)
+def _run(document: str, url: str) -> tuple[Answer, ...] | PacError:
+    """Run a script once; what it fails with is remembered, too."""
+    remaining = _REMAINING.get()
+    if remaining is not None and remaining[0] <= 0:
+        return PacError(
+            f"the script {without_logins(url)} was not run, since the proxy scripts of this PC took "
+            f"more than {HOST_SECONDS} seconds"
+        )
+    begun = time.monotonic()
+    try:
+        return _run_process(document, url)
+    except PacError as error:
+        return error
+    except SnapshotError as error:
+        return PacError(f"the answer about the script {without_logins(url)} is odd: {error}")
+    finally:
+        if remaining is not None:
+            remaining[0] -= time.monotonic() - begun
+
+
+def _run_process(document: str, url: str) -> tuple[Answer, ...]:
+    """Run a script in a process of its own. Raises PacError and SnapshotError."""
     title = without_logins(url)
     try:
         process = subprocess.run(  # noqa: S603 - this collection's own file, by this interpreter

@@ -28,18 +28,20 @@ ALL: dict[str, ModuleType] = {
 
 
 def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
-    """Write the files of these formats and return their paths; report.json always, and first.
+    """Write the files of these formats and return their paths; report.json always, as the first.
 
+    They are one set: all are written beside their places, and report.json takes its place last.
     Files that an earlier run left of the other formats are removed, since they would pass for this
-    run's. Raises OSError with the file that could not be written or removed.
+    run's. The directory is locked by whoever calls this. Raises OSError with the file that could
+    not be written or removed.
     """
-    written = []
-    for name in dict.fromkeys(["json", *names]):
-        path = folder / ALL[name].FILE
-        files.write(path, ALL[name].render(report))
-        written.append(str(path))
+    paths = {name: folder / ALL[name].FILE for name in dict.fromkeys(["json", *names])}
+    contents = {}
+    for name, path in reversed(paths.items()):
+        contents[path] = ALL[name].render(report)
     for form in ALL.values():
         path = folder / form.FILE
-        if str(path) not in written:
+        if path not in contents:
             files.remove_if_marked(path, form.MARK)
-    return written
+    files.write(contents)
+    return [str(path) for path in paths.values()]

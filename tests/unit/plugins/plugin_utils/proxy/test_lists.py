@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.lists import (
@@ -166,3 +167,12 @@ def test_a_list_that_net_framework_does_not_read_is_refused(servers: str) -> Non
 )
 def test_a_login_is_never_shown(text: str, shown: str) -> None:
     assert without_logins(text) == shown
+
+
+@pytest.mark.parametrize("entry", ["*.host{}*x*y*.example.com", "*a" * 30 + "b{}"])
+def test_a_list_of_ten_thousand_entries_takes_no_time(entry: str) -> None:
+    entries = ";".join(entry.format(number) for number in range(10_000))
+    since = time.monotonic()
+    for host in ("update.knx.org", "a" * 60 + ".org"):
+        assert bypass_entry(entries, "https", host, 443) == ""
+    assert time.monotonic() - since < 3

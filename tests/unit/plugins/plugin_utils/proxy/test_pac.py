@@ -352,3 +352,20 @@ def test_nobody_is_told_the_login_in_a_scripts_address() -> None:
 )
 def test_a_script_names_ways_in_order(answer: str, ways: list[str]) -> None:
     assert pac.parse_answer(answer) == tuple(ways)
+
+
+def test_scripts_of_one_host_share_their_seconds_and_what_fails_is_not_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pac, "SECONDS", 1)
+    urls = [f"{URL}?{number}" for number in range(40)]
+    loop = "function FindProxyForURL() { for (;;); }"
+    since = time.monotonic()
+    messages = set()
+    with pac.budget(2):
+        for url in [*urls, *urls]:
+            with pytest.raises(pac.PacError) as caught:
+                pac.answers(holds(script(url, loop)), url, [(f"https://{HOST}/", HOST)], KNOWN)
+            messages.add(str(caught.value).replace(url, "URL"))
+    assert time.monotonic() - since < 2 + 1 + pac.START_SECONDS
+    assert any("took more than 15 seconds" in message for message in messages)
