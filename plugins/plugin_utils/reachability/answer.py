@@ -39,6 +39,7 @@ HEADERS_IN_EVIDENCE = frozenset({
 """Headers that tell who answered. Cookies and the like stay out of reports."""
 WISPR = b"WISPAccessGatewayParam"
 """What portals write for programs in their sign-in pages (WISPr)."""
+GONE = frozenset({404, 410})
 EMPTY_PAGE = "empty"
 """The fingerprint of an empty answer begins with it."""
 MAX_TARGET = 1000
@@ -103,6 +104,13 @@ def _answer_for_document(answer: HttpAnswer, where: str, endpoint: Endpoint) -> 
             Outcome.PAGE_NOT_KNOWN,
             f"{where} is answered by a redirect ({answer.status}) to {_shown_target(answer)} "
             "instead of the vendor's document. Its sender could not be determined.",
+        )
+    if answer.status in GONE:
+        return Verdict(
+            Outcome.PAGE_NOT_KNOWN,
+            f"{where} is answered by {answer.status} (not found) instead of the vendor's document: "
+            "the vendor may have moved it, or a filter answers. Its sender could not be "
+            "determined.",
         )
     if is_page(answer):
         return Verdict(
@@ -260,12 +268,12 @@ def _other_site(target: str, host: str) -> str:
         name = urlsplit(target).hostname
     except ValueError:
         return target
-    if name and _site(name) != _site(host):
+    if name and site(name) != site(host):
         return name
     return ""
 
 
-def _site(host: str) -> list[str]:
+def site(host: str) -> list[str]:
     """Return the last two labels of a name: a vendor may redirect within its own domain."""
     return host.lower().rstrip(".").split(".")[-2:]
 
