@@ -227,7 +227,7 @@ def observer(roots: str, clock: str = "right", **stores: tuple[Authority, ...]) 
     return Observer(LISTS[roots], NOW + CLOCKS[clock], Registry(keys))
 
 
-STORES = {"programme": (PUBLIC,), "local": (INSPECTOR, NAMED)}
+STORES = {"programme": (PUBLIC, YOUNG), "local": (INSPECTOR, NAMED)}
 
 
 @pytest.mark.parametrize("roots", LISTS)
