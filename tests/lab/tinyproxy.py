@@ -19,17 +19,20 @@ START_SECONDS = 20.0
 class Tinyproxy:
     """A tinyproxy process on a free port, with its configuration in a folder of its own.
 
-    upstream is the proxy that it goes through; so it resolves no name itself.
+    upstream is the proxy that it goes through, so that it resolves no name itself; without one it
+    connects by itself.
     """
 
-    def __init__(self, program: str, upstream: str) -> None:
+    def __init__(self, program: str, upstream: str = "") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ets6-tinyproxy-")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
         configuration = Path(self._folder.name) / "tinyproxy.conf"
-        lines = ("Listen 127.0.0.1", "Allow 127.0.0.1", "Timeout 30", f"Upstream http {upstream}")
+        lines = ["Listen 127.0.0.1", "Allow 127.0.0.1", "Timeout 30"]
+        if upstream:
+            lines.append(f"Upstream http {upstream}")
         configuration.write_text("\n".join([f"Port {port}", *lines, ""]))
         self._process = subprocess.Popen(
             [program, "-d", "-c", str(configuration)],
