@@ -30,6 +30,12 @@ KNX, and a list of unsignedShort. From third-party clients of the vendor's serve
 not document them."""
 APIS = frozenset({"api.knx.org"})
 """Servers for programs: a web page is not expected there, though none of their documents is known."""
+PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--(?:[^-]|-(?!->))*-->\s*)*"
+    rb"<(?:!doctype\s+html|html|head|body|title|meta|script)\b",
+    re.IGNORECASE,
+)
+"""What a web page begins with that has no type."""
 DOCUMENT_HEAD = 4096
 """Bytes of a body in which the beginning of a document is looked for."""
 HEADERS_IN_EVIDENCE = frozenset({
@@ -305,7 +311,7 @@ def is_page(answer: HttpAnswer) -> bool:
     """Return whether an answer is a web page."""
     if "html" in answer.header("content-type").lower():
         return True
-    return answer.body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    return bool(PAGE.match(answer.body[:DOCUMENT_HEAD]))
 
 
 def evident_headers(headers: Headers) -> list[list[str]]:

@@ -222,9 +222,9 @@ class _Case:
         if not address:
             return ""
         return (
-            f"Its first address, {address}, did not answer over IPv6. ETS6 may wait for it each "
-            "time before it uses IPv4 (.NET Framework tries addresses one after another; how long "
-            "was not measured)."
+            f"Its first address, {address}, had not answered over IPv6 when IPv4 did. If it does "
+            "not answer, ETS6 waits for it each time (.NET Framework tries addresses one after "
+            "another; how long was not measured)."
         )
 
     def _hosts_remark(self, verdict: Verdict) -> str:

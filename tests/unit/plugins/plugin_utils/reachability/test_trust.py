@@ -367,7 +367,15 @@ def test_one_unreadable_block_costs_that_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [["_acme.knx.org", NAME], [f"{NAME}."], [f"{NAME}.", "a.example"]]
+    "names",
+    [
+        ["_acme.knx.org", NAME],
+        [f"{NAME}."],
+        [f"{NAME}.", "a.example"],
+        ["-a.knx.org", NAME],
+        ["*.*.knx.org", NAME],
+        ["a name", "*.knx.org"],
+    ],
 )
 def test_an_odd_first_name_costs_nothing(names: list[str]) -> None:
     server = certificate_of(ISSUING, names, logged=True)[0]
