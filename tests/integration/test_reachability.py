@@ -218,6 +218,10 @@ class Street:
     def port(self, place: str) -> str:
         return self.places[place].rpartition(":")[2]
 
+    def inspected_by(self, authority: Authority, chain: str) -> str:
+        """Return a server with a certificate of an inspector."""
+        return self._tls(authority, list(VENDOR), chain=chain)
+
     def _tls(
         self,
         authority: Authority,
@@ -733,6 +737,52 @@ def test_the_real_powershell_hears_a_real_tinyproxy(street: Street, tmp_path: Pa
         table = only(tunnel={"url": f"https://{server}"}, request={"url": f"http://{server}/"})
         wanted = dict.fromkeys(("tunnel", "request"), Outcome.ERROR_NOT_KNOWN)
         play_from(street, Seat(table, wanted, proxy=tinyproxy.address), tmp_path)
+
+
+def scanner_of_each_pc() -> list[tuple[Authority, str]]:
+    """Return the authorities of three PCs whose scanner makes a key of its own on each."""
+    return [(Authority.root("Avast Web/Mail Shield Root"), "whole") for _pc in DIALECTS]
+
+
+def cloud_service() -> list[tuple[Authority, str]]:
+    """Return the authorities that three PCs see of a service with short-lived intermediates."""
+    above = Authority.root("Zscaler Root CA").intermediate("Zscaler Intermediate Root CA")
+    return [(above.intermediate("Zscaler (t)", days=14, started=3), "usual") for _pc in DIALECTS]
+
+
+@pytest.mark.parametrize(("inspectors", "same", "words"), [
+    (scanner_of_each_pc, 0, "virus scanner or filter on the PC, which may have a key of its own"),
+    (cloud_service, 2, "so do not look for it on a single PC"),
+])  # fmt: skip
+def test_a_fleet_is_compared_by_keys_and_by_the_kind_of_product(
+    street: Street,
+    tmp_path: Path,
+    inspectors: Callable[[], list[tuple[Authority, str]]],
+    same: int,
+    words: str,
+) -> None:
+    """By PowerShell in both dialects, and by the model."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    places = []
+    for authority, chain in inspectors():
+        places.append(street.inspected_by(authority, chain))
+    roots = street.network.roots
+
+    def build(_network: Network) -> list[fleet.Member]:
+        members = []
+        for place, (name, dialect) in zip(places, DIALECTS.items(), strict=True):
+            table = only(updates={"address": place})
+            members.append(Seat(table, {}).member(name, dialect, roots))
+        return members
+
+    with Lab(build) as lab:
+        played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    for name in DIALECTS:
+        finding = played.finding(name, "reach.interception")
+        assert finding["status"] == "fail", name
+        assert len(finding["evidence"]["elsewhere"]["same_issuer"]) == same, name
+        assert words in finding["reason"], name
 
 
 def test_the_same_empty_answer_for_every_name_is_not_the_vendors(street: Street) -> None:
