@@ -29,7 +29,16 @@ from tests.integration.street import Names, look, only, outcome, resolve_with
 from tests.lab import fleet, obstacles
 from tests.lab.certificates import Authority, certificate_of
 from tests.lab.lab import Lab
-from tests.lab.network import DOCUMENTS, VENDOR, Handler, Network, Server, Vendor, server_context
+from tests.lab.network import (
+    DOCUMENTS,
+    VENDOR,
+    Handler,
+    Network,
+    Server,
+    Vendor,
+    proxy_handler,
+    server_context,
+)
 from tests.lab.pc import Pc
 from tests.lab.play import play
 from tests.lab.script import find_pwsh
@@ -783,6 +792,44 @@ def test_a_fleet_is_compared_by_keys_and_by_the_kind_of_product(
         assert finding["status"] == "fail", name
         assert len(finding["evidence"]["elsewhere"]["same_issuer"]) == same, name
         assert words in finding["reason"], name
+
+
+class Gone(Handler):
+    """The vendor's server after a document was taken away."""
+
+    def do_GET(self) -> None:
+        """Say so."""
+        page = b"<!DOCTYPE html><html><body>There is no such document here.</body></html>"
+        self.answer(404, {"Content-Type": "text/html"}, page)
+
+
+def test_what_the_vendor_took_away_is_seen_from_everywhere_and_no_filter_is_blamed(
+    street: Street, tmp_path: Path
+) -> None:
+    """By PowerShell in both dialects: one PC goes directly, the other through a proxy."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    roots = street.network.roots
+    with ExitStack() as stack:
+        gone = Server(Gone)
+        stack.callback(gone.stop)
+        proxy = Server(proxy_handler(lambda _host, _port: gone.address))
+        stack.callback(proxy.stop)
+
+        def build(_network: Network) -> list[fleet.Member]:
+            direct = Seat(only(administrative_data={"address": gone.address}), {})
+            proxied = Seat(only(administrative_data={}), {}, proxy=proxy.address)
+            return [direct.member("pc-5-1", "5.1", roots), proxied.member("pc-7", "7", roots)]
+
+        with Lab(build) as lab:
+            played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    for name in ("pc-5-1", "pc-7"):
+        finding = played.finding(name, "reach.administrative_data")
+        assert finding["evidence"]["outcome"] == "page_not_known", finding["reason"]
+        assert "The same answer from 2 vantage points, so it is not this host" in finding["reason"]
+        assert "the vendor may have moved it" in finding["reason"]
+        interception = played.finding(name, "reach.interception")
+        assert interception["evidence"]["strong"] == {}
 
 
 def test_the_same_empty_answer_for_every_name_is_not_the_vendors(street: Street) -> None:
