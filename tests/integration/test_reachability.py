@@ -705,9 +705,7 @@ def neighbours(street: Street, http: str, wanted: Outcome, document: Outcome) ->
     """Return a PC whose endpoints over HTTP are all answered by one place."""
     outcomes = dict.fromkeys(("updates", "app_updates", "cloud_licensing"), Outcome.FINE)
     outcomes |= dict.fromkeys(("administrative_data", "online_catalog"), document)
-    return Seat(
-        everything(street, http=http), {**outcomes, "app_updates_http": wanted}
-    )
+    return Seat(everything(street, http=http), {**outcomes, "app_updates_http": wanted})
 
 
 def fake_addresses(street: Street) -> Seat:

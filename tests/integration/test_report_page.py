@@ -186,8 +186,7 @@ def test_an_endpoint_shows_its_route_stage_by_stage(
     dialog(browser, "It is cut off.")
     routes = browser.find_elements(By.CSS_SELECTOR, "#dialog .route")
     stages = [
-        [stage.text for stage in route.find_elements(By.CSS_SELECTOR, ".stage")]
-        for route in routes
+        [stage.text for stage in route.find_elements(By.CSS_SELECTOR, ".stage")] for route in routes
     ]
     assert stages[0] == lines[0].split(" → ")
     assert stages[1][1:3:2] + stages[1][-1:] == ["proxy p:8080", "HTTP 200"]

@@ -47,7 +47,8 @@ from .products import Product, find_product
 
 MAX_DNS_NAME = 253
 DNS_NAME = re.compile(
-    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+    re.IGNORECASE,
 )
 """A host name (RFC 1123, 2.1)."""
 MAX_STEPS = 60

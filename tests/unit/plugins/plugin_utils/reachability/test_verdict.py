@@ -523,7 +523,9 @@ def beside(*records: dict[str, Any], endpoints: dict[str, str]) -> dict[str, Out
 GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04"
 
 
-@pytest.mark.parametrize("answer", [http(200), http(204), http(200, GIF), http(404, b"no such page")])
+@pytest.mark.parametrize(
+    "answer", [http(200), http(204), http(200, GIF), http(404, b"no such page")]
+)
 @pytest.mark.parametrize(("other", "outcome"), [
     ("http://www.knx.org/news", Outcome.PAGE_NOT_KNOWN),
     ("http://api.knx.org/other", Outcome.FINE),
@@ -562,7 +564,9 @@ def test_a_server_that_tls_proves_at_an_address_is_there_over_http_too(
 ) -> None:
     """A resolver that hands out fake addresses, and NAT64, do so for every name and both ports."""
     over_http = probe(addresses=[plain], tls=None, http=http(404))
-    over_tls = probe(addresses=[secure], tls=tls(leaf(names=["api.knx.org"], logged=True), ISSUING.certificate))
+    over_tls = probe(
+        addresses=[secure], tls=tls(leaf(names=["api.knx.org"], logged=True), ISSUING.certificate)
+    )
     urls = {"plain": "http://api.knx.org", "secure": "https://api.knx.org"}
     assert beside(over_http, over_tls, endpoints=urls) == {"plain": outcome, "secure": Outcome.FINE}
 
@@ -584,7 +588,9 @@ def test_xml_is_no_page() -> None:
     assert judged(record, API).outcome is Outcome.FINE
 
 
-@pytest.mark.parametrize("endless", [b"<!--" + b"-" * 70_000, b"<!---->" * 10_000, b"<!-- -" * 9_000])
+@pytest.mark.parametrize(
+    "endless", [b"<!--" + b"-" * 70_000, b"<!---->" * 10_000, b"<!-- -" * 9_000]
+)
 def test_a_page_is_recognized_in_linear_time(endless: bytes) -> None:
     started = time.monotonic()
     judged(probe(tls=None, http=http(200, endless)), API)
