@@ -250,7 +250,7 @@ Function Get-ETS6Host {
     name = [string]$env:COMPUTERNAME
     os = "10.0.$(Get-ETS6Data -Registry $list -Path $Windows -Name CurrentBuildNumber)"
     powershell = $PSVersionTable.PSVersion.ToString()
-    time = [DateTime]::UtcNow.ToString('s') + 'Z'
+    time = (Get-Date).ToUniversalTime().ToString('s') + 'Z'
   }
 }
 

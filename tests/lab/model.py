@@ -16,7 +16,7 @@ import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
@@ -91,7 +91,7 @@ class _Reading:
                 "name": self.state["host"]["name"],
                 "os": f"10.0.{build}",
                 "powershell": "model",
-                "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "time": self._time().strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
             "environment": dict(self.state["environment"]),
             "users": users,
@@ -260,6 +260,9 @@ class _Reading:
             if names.intersection(word.lower().rstrip(".") for word in words[1:]):
                 lines.append(" ".join(words))
         return lines
+
+    def _time(self) -> datetime:
+        return datetime.now(timezone.utc) + timedelta(seconds=self.state["clock"])
 
     def _probes(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
         probes = [dict(probe) for probe in self.asked.get("probes") or ()]

@@ -84,6 +84,7 @@ class Pc:
         self.name = name
         self.state: dict[str, Any] = {
             "host": {"name": name},
+            "clock": 0,
             "environment": dict(ENVIRONMENT),
             "drives": ["C:", "D:"],
             "network": ["private"],
