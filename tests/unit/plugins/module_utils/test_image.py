@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils import basic
 from ansible_collections.ets6.network.plugins.module_utils.hive import Hive
 from ansible_collections.ets6.network.plugins.module_utils.hive_security import RESTRICTED
 from ansible_collections.ets6.network.plugins.module_utils.image import Image
@@ -16,6 +18,7 @@ from ansible_collections.ets6.network.plugins.module_utils.image_source import (
     ImageError,
     Replacement,
 )
+from ansible_collections.ets6.network.plugins.modules import windows_image
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, remedies
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import (
@@ -203,6 +206,24 @@ def test_an_image_gets_back_what_it_had_and_nobody_else_reads_the_record(
     assert "knx:s3cret" not in readable(keys_of(files.files[SOFTWARE])), "it is the user's"
     settle(files, state="absent")
     assert {path: keys_of(content) for path, content in files.files.items()} == before
+
+
+def test_the_log_of_the_controller_has_no_operation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ansible logs the arguments of a module; an operation may hold the login of a proxy."""
+    record = {"do": "set_registry_values", "path": "HKLM", "values": [["x", "REG_SZ", "s3cret"]]}
+    arguments = {"path": str(tmp_path / "nothing"), "operations": [record]}
+    wire = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", wire)
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    logged: list[str] = []
+    monkeypatch.setattr(
+        basic.AnsibleModule, "log", lambda _module, text, **_more: logged.append(str(text))
+    )
+    with pytest.raises(SystemExit):
+        windows_image.main()
+    assert "s3cret" not in "".join(logged)
 
 
 def readable(keys: Mapping[str, Any]) -> str:
