@@ -60,7 +60,7 @@ def restrict(data: bytes, title: str, paths: Sequence[str]) -> bytes:
 
 def _existing_cell(hive: Hive) -> int | None:
     """Return the cell of the descriptor, where the hive has it."""
-    cell = hive.root.security_cell
+    cell: int = hive.root.security_cell
     seen: set[int] = set()
     while cell not in seen:
         seen.add(cell)

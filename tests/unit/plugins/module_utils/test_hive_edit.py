@@ -284,7 +284,7 @@ def rules(descriptor: bytes) -> str:
             shown += f"(A;CI;KA;;;{name})"
             entries = entries[len(entry) :]
             count -= 1
-    assert (entries, count) == (b"", 0), "somebody else may open the key"
+    assert (entries, count) == (b"", 0), "another account may open the key"
     return shown
 
 
@@ -309,7 +309,7 @@ def shares(data: bytes) -> dict[int, int]:
 def test_the_lab_s_hives_can_be_read_by_users() -> None:
     key = Hive(made.build({"A": {}}), "made").find("A")
     assert key is not None
-    with pytest.raises(AssertionError, match="somebody else may open the key"):
+    with pytest.raises(AssertionError, match="another account may open the key"):
         rules(key.security)
 
 
@@ -334,7 +334,9 @@ def test_a_restricted_key_is_only_for_the_system_and_administrators(keys: str) -
     again = edit(hive, [Edit(RECORD.path, "more", RECORD.value, restrict=OWN)], stored=after)
     assert again is not None
     assert sorted(shares(again).values()) == [2, 3]
-    gone = edit(Hive(again, "made"), [Edit(RECORD.path, "machine", None, restrict=OWN)], stored=again)
+    gone = edit(
+        Hive(again, "made"), [Edit(RECORD.path, "machine", None, restrict=OWN)], stored=again
+    )
     assert gone is not None
     assert shares(gone) == shares(again)
 
@@ -350,7 +352,9 @@ RESTRICTED_HIVE = made.build({RECORD.path: {"x": made.dword(1)}, "Other": {}})
         max_size=5,
     )
 )
-def test_a_damaged_hive_is_an_error_or_its_keys_are_restricted(flips: list[tuple[int, int]]) -> None:
+def test_a_damaged_hive_is_an_error_or_its_keys_are_restricted(
+    flips: list[tuple[int, int]],
+) -> None:
     damaged = bytearray(RESTRICTED_HIVE)
     for position, bit in flips:
         damaged[position] ^= 1 << bit

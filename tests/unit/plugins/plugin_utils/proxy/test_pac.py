@@ -151,9 +151,14 @@ def test_a_long_script_is_run(size: int) -> None:
     assert pac.probe(URL)["max_body"] > size
 
 
-def test_a_script_behind_a_login_is_neither_there_nor_missing() -> None:
-    with pytest.raises(pac.PacError, match="behind a login") as failed:
-        pac.answers(holds(script(URL, "", 401)), URL, [], {})
+@pytest.mark.parametrize(
+    ("status", "reason"), [(401, "behind a login"), (301, "was moved"), (307, "was moved")]
+)
+def test_a_script_behind_a_login_or_elsewhere_is_neither_there_nor_missing(
+    status: int, reason: str
+) -> None:
+    with pytest.raises(pac.PacError, match=reason) as failed:
+        pac.answers(holds(script(URL, "", status)), URL, [], {})
     assert (failed.value.is_unfetched, failed.value.is_empty) == (False, False)
 
 
@@ -247,7 +252,10 @@ def test_an_answer_that_any_engine_gives_is_not_in_doubt(body: str) -> None:
 )
 def test_an_answer_that_chance_decides_is_not_known(body: str) -> None:
     answer = run(body)
-    assert (answer.unanswered, answer.doubt) == (("a value that is random or changes from call to call",), "")
+    assert (answer.unanswered, answer.doubt) == (
+        ("a value that is random or changes from call to call",),
+        "",
+    )
 
 
 def test_chance_that_decides_nothing_does_not_matter() -> None:

@@ -2,7 +2,7 @@
 
 """Settings as exports and scripts of administrators have them: what they come to, and that removal gives them back.
 
-Names of servers were replaced by others of the same length where they name somebody.
+Names of organizations were replaced by others of the same length.
 """
 
 from __future__ import annotations
