@@ -42,6 +42,8 @@ TYPES = (
     "REG_BINARY",
     "REG_NONE",
 )
+RESTRICTED = "D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)"
+"""Full control for SYSTEM and Administrators, inherited by keys below; nothing is inherited from above."""
 USER_SID = re.compile(r"S-1-(5-21|12-1)-[0-9-]+")
 
 
@@ -466,6 +468,9 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
                 raise OperationError(f"{fault} [IOException]")
             if value[0] not in TYPES:
                 raise OperationError(f"{value[0]}: this type is not supported")
+            for key in dict.fromkeys((step.get("restrict"), path)):
+                if step.get("restrict"):
+                    registry.setdefault(key, {"values": {}})["access"] = RESTRICTED
             values = registry.setdefault(path, {"values": {}})["values"]
             values[_find_value(values, name)] = value
     elif do == "set_winhttp_proxy":
