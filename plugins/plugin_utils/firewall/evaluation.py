@@ -187,12 +187,12 @@ class Evaluation:
         try:
             parts, rest = self._secured(question, settings, needed)
             rule_parts, rest = self._divide(needed, rest, rules)
+            parts += rule_parts
+            if rest:
+                parts.append(_default(question.direction, settings, rest, needed.boxes))
+            return judge_need(needed.need, parts)
         except TooManyPartsError:
             return NeedVerdict(needed.need, TrafficOutcome.UNKNOWN, ())
-        parts += rule_parts
-        if rest:
-            parts.append(_default(question.direction, settings, rest, needed.boxes))
-        return judge_need(needed.need, parts)
 
     def _secured(
         self, question: Question, settings: ProfileSettings, needed: NeededSet

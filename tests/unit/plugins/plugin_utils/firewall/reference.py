@@ -328,14 +328,21 @@ def fate(machine: Machine, profile: str, packet: Packet, rules: Sequence[TOKENS]
     return "blocked by default" if setting(machine, profile, default) else "allowed"
 
 
-def judge(need: Need, fates: set[str]) -> str:
+def judge(need: Need, fates: Mapping[Packet, str]) -> str:
     """Return allowed, blocked, or partial."""
-    if fates == {"allowed"}:
+    found = set(fates.values())
+    if found == {"allowed"}:
         return "allowed"
-    if "allowed" not in fates:
+    if "allowed" not in found:
         return "blocked"
-    if need.somewhere and "blocked by default" not in fates:
-        return "allowed"
+    if need.somewhere and "blocked by default" not in found:
+        # Whatever else is true of a packet, some address has to be left.
+        by_kind: dict[tuple[object, ...], set[str]] = {}
+        for packet, fate_of_packet in fates.items():
+            kind = (packet.local_port, packet.remote_port, packet.interface, packet.user)
+            by_kind.setdefault(kind, set()).add(fate_of_packet)
+        if all("allowed" in found_for_kind for found_for_kind in by_kind.values()):
+            return "allowed"
     return "partial"
 
 
@@ -354,7 +361,7 @@ def outcomes(
             found[name] = "blocked"
         else:
             every = packets(need, more_ports)
-            found[name] = judge(need, {fate(machine, profile, item, rules) for item in every})
+            found[name] = judge(need, {item: fate(machine, profile, item, rules) for item in every})
     return found
 
 

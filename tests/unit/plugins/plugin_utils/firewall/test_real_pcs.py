@@ -154,6 +154,37 @@ def test_a_country_list_leaves_the_vendor_in_doubt_for_the_probes() -> None:
     assert [part["rule"] for part in entry["decided_by"] if not part["passes"]] == ["b"]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"IFType": "Wireless"},
+        {"IF": "{0F3A}"},
+        {"LUAuth": f"O:LSD:(A;;CC;;;{ANN})"},
+        {"LPort2_10": "49152-50000"},
+    ],
+)
+def test_a_block_of_all_servers_for_some_of_the_traffic_fails(condition: dict[str, Any]) -> None:
+    users = [{**user, "logged_on": True} for user in USERS[:2]]
+    tokens = {"Dir": "Out", "Protocol": "6", "RPort": "443", **condition}
+    findings = judge(perfect({"b": block(**tokens)}, users=users))
+    assert {OUTBOUND_TCP, DELIBERATE} <= failing(findings)
+    assert "the vendor's servers (TCP port 443)" in findings[OUTBOUND_TCP].reason
+    # With addresses beside it, the rule leaves some servers in any case.
+    findings = judge(perfect({"b": block(RA4="203.0.113.0/24", **tokens)}, users=users))
+    assert statuses(findings) == {}
+
+
+def test_a_doubtful_block_beside_a_block_list_is_a_doubt() -> None:
+    tokens = {"Dir": "Out", "Protocol": "6", "RPort": "443"}
+    rules = {
+        "list": block(Dir="Out", RA4=internet(20)),
+        "group": block(**tokens, LUAuth="O:LSD:(A;;CC;;;BA)"),
+    }
+    findings = judge(perfect(rules, users=USERS))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+    assert statuses(findings)[DELIBERATE] is Status.UNKNOWN
+
+
 # Accounts
 
 
