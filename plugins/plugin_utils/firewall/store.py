@@ -24,6 +24,7 @@ from ..formats.firewall_rule import PROFILES, Rule, RuleError
 from ..operations import FIREWALL_POLICY, LOCAL_RULES
 from ..policy.variables import Policy
 from ..snapshot import NOT_READ, Key, Registry, State
+from .accounts import HIDDEN_USERS
 from .old_policies import OldException, old_exceptions
 
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
@@ -208,6 +209,7 @@ def request(policy: Policy) -> dict[str, list[Any]]:
             {"path": MDM_POLICY, "depth": 1},
             {"path": GROUP_POLICY, "depth": 3},
             {"path": MDM_CONFLICT, "depth": 0},
+            {"path": HIDDEN_USERS, "depth": 0},
         ],
         "files": files,
         "named_files": list(policy.programs),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
+from ansible_collections.ets6.network.plugins.plugin_utils.firewall.accounts import HIDDEN_USERS
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import judge_firewall
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import internet
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
@@ -36,7 +37,17 @@ DELIBERATE = "firewall.deliberate_blocks"
 INBOUND_UDP = "firewall.inbound.ets6n.udp"
 INBOUND_TCP = "firewall.inbound.ets6n.tcp"
 OUTBOUND_TCP = "firewall.outbound.ets6n.tcp"
-SANDBOX = "S-1-5-21-9-9-9-1005"
+SANDBOX = "S-1-5-21-1-2-3-1005"
+LOCAL_GROUP, DELETED = "S-1-5-21-1-2-3-1006", "S-1-5-21-1-2-3-1099"
+LOCAL_ACCOUNTS = [
+    {"sid": ANN, "name": "ann", "group": False},
+    {"sid": SANDBOX, "name": "CodexSandboxOffline", "group": False},
+    {"sid": LOCAL_GROUP, "name": "CodexSandboxUsers", "group": True},
+    {"sid": "S-1-5-32-544", "name": "Administrators", "group": True},
+]
+DOMAIN_GROUP = "S-1-5-21-9-9-9-1613"
+DOMAIN_USER = {"sid": "S-1-5-21-9-9-9-1104", "name": "cleo", "logged_on": True}
+ENTRA_GROUP = "S-1-12-1-1-2-3-4"
 
 
 def other_blocks(findings: dict[str, Finding], control: str = DELIBERATE) -> list[str]:
@@ -192,6 +203,8 @@ def test_a_doubtful_block_beside_a_block_list_is_a_doubt() -> None:
     "accounts",
     [
         f"O:LSD:(A;;CC;;;{SANDBOX})",
+        f"O:LSD:(A;;CC;;;{DELETED})",
+        f"O:LSD:(A;;CC;;;{DOMAIN_GROUP})",
         f"D:(A;;CC;;;{BOB})",
         "O:LSD:(A;;CC;;;S-1-5-80-1-2-3-4-5)",
         "O:LSD:(A;;CC;;;UD)",
@@ -200,8 +213,8 @@ def test_a_doubtful_block_beside_a_block_list_is_a_doubt() -> None:
     ],
 )
 def test_a_block_of_another_account_is_evidence(accounts: str) -> None:
-    snapshot = perfect({"b": block(Dir="Out", LUAuth=accounts)}, users=USERS)
-    findings = judge(snapshot)
+    rules = {"b": block(Dir="Out", LUAuth=accounts)}
+    findings = judge(perfect(rules, users=USERS, local_accounts=LOCAL_ACCOUNTS))
     assert statuses(findings) == {}
     assert "which is only for the accounts" in findings[DELIBERATE].reason
     assert findings[DELIBERATE].evidence["other_blocks"][0]["other_account"] is True
@@ -228,15 +241,49 @@ def test_a_block_of_the_user_s_account_fails_and_names_it(accounts: str, words: 
     [
         "O:LSD:(A;;CC;;;BA)",
         "O:LSD:(A;;CC;;;S-1-5-21-9-9-9-513)",
+        f"O:LSD:(A;;CC;;;{LOCAL_GROUP})",
+        f"O:LSD:(A;;CC;;;{ENTRA_GROUP})",
         "O:LSD:(D;;CC;;;S-1-5-80-1-2-3-4-5)",
         "O:LSD:(X;;CC;;;WD)",
         "rubbish",
     ],
 )
 def test_a_block_of_a_group_is_undecided(accounts: str) -> None:
-    findings = judge(perfect({"b": block(Dir="Out", LUAuth=accounts)}, users=USERS))
+    rules = {"b": block(Dir="Out", LUAuth=accounts)}
+    users = [DOMAIN_USER] if accounts.endswith(f"{ENTRA_GROUP})") else USERS
+    findings = judge(perfect(rules, users=users, local_accounts=LOCAL_ACCOUNTS))
     assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
     assert statuses(findings)[DELIBERATE] is Status.UNKNOWN
+
+
+def test_a_user_of_a_domain_may_be_in_its_groups() -> None:
+    rules = {"b": block(Dir="Out", LUAuth=f"O:LSD:(A;;CC;;;{DOMAIN_GROUP})")}
+    findings = judge(perfect(rules, users=[DOMAIN_USER], local_accounts=LOCAL_ACCOUNTS))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("accounts", [None, []])
+def test_without_the_pc_s_accounts_another_sid_may_be_a_group(accounts: Any) -> None:
+    rules = {"b": block(Dir="Out", LUAuth=f"O:LSD:(A;;CC;;;{SANDBOX})")}
+    findings = judge(perfect(rules, users=USERS, local_accounts=accounts))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+
+
+def test_an_account_is_named_though_it_has_no_profile() -> None:
+    rules = {"b": block(Dir="Out", LUAuth=f"O:LSD:(A;;CC;;;{SANDBOX})")}
+    findings = judge(perfect(rules, users=USERS, local_accounts=LOCAL_ACCOUNTS))
+    assert "the accounts CodexSandboxOffline" in findings[DELIBERATE].reason
+
+
+def test_where_no_user_is_logged_on_one_user_s_block_is_a_doubt() -> None:
+    nobody = [{**user, "logged_on": False} for user in USERS]
+    rules = {"b": block(Dir="Out", LUAuth=f"D:(A;;CC;;;{BOB})")}
+    findings = judge(perfect(rules, users=nobody))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+    assert "the accounts bob (no user is logged on)" in findings[OUTBOUND_TCP].reason
+    # A tool's account is hidden from the sign-in screen.
+    hidden = {HIDDEN_USERS: {"state": "present", "values": {"BOB": ["REG_DWORD", 0]}}}
+    assert statuses(judge(perfect(rules, users=nobody, keys=hidden))) == {}
 
 
 def test_where_the_users_are_not_known_a_user_s_rule_is_undecided() -> None:
