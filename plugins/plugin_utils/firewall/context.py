@@ -24,7 +24,7 @@ from .evaluation import Evaluation, Question, ScopedRule
 from .needs import needed_sets
 from .paths import Paths
 from .programs import Program, find_programs
-from .rule_scope import RuleScope, System
+from .rule_scope import RuleScope, System, may_be_skipped
 from .store import Firewall, Store, StoredRule
 from .subjects import PROTOCOLS, ProgramTraffic
 from .verdict import TrafficOutcome, Verdict, name_rule
@@ -43,9 +43,11 @@ class FirewallContext:
         self.programs: list[Program] = find_programs(snapshot, policy, self.paths)
         self.active: ActiveFirewall = find_active_firewall(snapshot)
         accounts = Accounts(snapshot)
-        system = System(_windows_version(snapshot.host.get("os")), self.firewall.version, accounts)
+        self.system = System(
+            _windows_version(snapshot.host.get("os")), self.firewall.version, accounts
+        )
         needed = needed_sets(policy, accounts.everyone)
-        self.evaluation = Evaluation(self.firewall, self.paths, system, needed)
+        self.evaluation = Evaluation(self.firewall, self.paths, self.system, needed)
         self._verdicts: dict[Question, Verdict] = {}
 
     def program(self, subject: ProgramTraffic) -> Program:
@@ -149,6 +151,13 @@ class FirewallContext:
             if verdict.outcome is not TrafficOutcome.ALLOWED:
                 return False
         return True
+
+    @cached_property
+    def uncertain_local_rules(self) -> int:
+        """How many local values Windows may not take as rules: malformed, or for another Windows."""
+        malformed = [item for item in self.firewall.malformed if item.store is Store.LOCAL]
+        skipped = [rule for rule in self.firewall.local_rules if may_be_skipped(rule, self.system)]
+        return len(malformed) + len(skipped)
 
     @cached_property
     def managed_ids(self) -> frozenset[str]:

@@ -154,6 +154,13 @@ def _is_for_another_pc(rule: Rule, system: System) -> bool:
     return _is_for_another_platform(rule, system) or _skips_this_firewall(rule, system)
 
 
+def may_be_skipped(rule: Rule, system: System) -> bool:
+    """Return whether this PC's firewall may leave a rule out: for its version, or for a token."""
+    if rule.unknown or _is_for_another_pc(rule, system):
+        return True
+    return any(True for _doubt in system_doubts(rule, system))
+
+
 def _conditions(rule: Rule) -> Iterator[_Condition]:
     """Return every condition of a rule that is about its traffic."""
     for dimension, addresses in ((REMOTE, rule.remote_addresses), (LOCAL, rule.local_addresses)):

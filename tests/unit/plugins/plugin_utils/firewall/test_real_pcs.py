@@ -4,18 +4,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall.accounts import HIDDEN_USERS
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
+    FirewallService,
+    Snapshot,
+)
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import judge_firewall
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import internet
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
     ANN,
     BOB,
     GROUP_POLICY,
+    LOCAL,
     MDM_CONFLICT,
     PROMPT_TCP,
     USERS,
@@ -37,6 +43,7 @@ DELIBERATE = "firewall.deliberate_blocks"
 INBOUND_UDP = "firewall.inbound.ets6n.udp"
 INBOUND_TCP = "firewall.inbound.ets6n.tcp"
 OUTBOUND_TCP = "firewall.outbound.ets6n.tcp"
+MERGE_OFF = {"AllowLocalPolicyMerge": 0}
 SANDBOX = "S-1-5-21-1-2-3-1005"
 LOCAL_GROUP, DELETED = "S-1-5-21-1-2-3-1006", "S-1-5-21-1-2-3-1099"
 LOCAL_ACCOUNTS = [
@@ -383,8 +390,6 @@ def test_connection_security_where_the_firewall_is_off_is_a_doubt() -> None:
 
 # Stores
 
-MERGE_OFF = {"AllowLocalPolicyMerge": 0}
-
 
 @pytest.mark.parametrize("store", ["mdm", "group_policy"])
 def test_a_policy_that_allows_both_programs_and_ignores_local_rules(store: str) -> None:
@@ -604,14 +609,70 @@ def test_networks_are_named_and_get_another_category() -> None:
 # The service and the registry
 
 
+def service(snapshot: Snapshot, **changed: int) -> Finding:
+    """Return the finding where the service says other things than the registry."""
+    count = len(snapshot.registry.key(LOCAL + r"\FirewallRules").values)
+    state = FirewallService(**{"rules": count, "values": count, "modify_state": 0, **changed})
+    return judge(dataclasses.replace(snapshot, firewall_service=state))["firewall.service"]
+
+
 def test_a_service_with_other_rules_asks_for_a_restart() -> None:
-    service = {"rules": 3, "values": 4, "modify_state": 1}
-    finding = judge(perfect(firewall_service=service))["firewall.service"]
+    finding = service(perfect(), rules=3)
     assert finding.status is Status.UNKNOWN
     assert "Restart the PC" in finding.reason
-    assert finding.evidence["local_policy_modify_state"] == "Group Policy overrides local changes"
+    assert "docs/assumptions.md" in finding.reason
+    assert finding.evidence["local_policy_modify_state"] == "local rules have an effect"
+
+
+@pytest.mark.parametrize("tokens", [{"SkipVer": "2.40"}, {"Platform": "2:6:1"}, {"Zz": "1"}])
+def test_a_rule_that_windows_may_skip_is_no_difference(tokens: dict[str, str]) -> None:
+    snapshot = perfect({"x": rule(**tokens)})
+    assert service(snapshot, rules=4).status is Status.PASS
+    assert service(snapshot, rules=5).status is Status.PASS
+    assert service(snapshot, rules=3).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("network", [["private"], ["domain", "private"]])
+def test_a_service_that_denies_what_the_registry_says_is_a_doubt(network: list[str]) -> None:
+    for state, words in ((1, "Group Policy overrides"), (2, "blocks all inbound")):
+        finding = service(perfect(network=network), modify_state=state)
+        assert finding.status is Status.UNKNOWN
+        assert words in finding.reason
+        assert "docs/assumptions.md" in finding.reason
+    policy = {"PrivateProfile": MERGE_OFF, "DomainProfile": MERGE_OFF}
+    ignored = perfect(network=network, group_policy_profiles=policy)
+    assert service(ignored, modify_state=0).status is Status.UNKNOWN
+    assert service(ignored, modify_state=1).status is Status.PASS
+
+
+@pytest.mark.parametrize("state", [0, 1, 2, 9])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"network": []},
+        {"network": None, "errors": {"network": "no COM"}},
+        {"mdm_profiles": {"StandardProfile": MERGE_OFF}},
+    ],
+)
+def test_where_the_service_s_word_has_no_counterpart_it_is_evidence(
+    arguments: dict[str, Any], state: int
+) -> None:
+    finding = service(perfect(**arguments), modify_state=state)
+    assert finding.status is Status.PASS
+    assert finding.evidence["local_policy_modify_state"]
+
+
+def test_one_active_profile_in_which_local_rules_count_is_enough_for_the_service() -> None:
+    policy = {"PrivateProfile": MERGE_OFF}
+    snapshot = perfect(network=["domain", "private"], group_policy_profiles=policy)
+    assert service(snapshot, modify_state=0).status is Status.PASS
+
+
+def test_a_service_that_cannot_be_asked_is_unknown() -> None:
     silent = perfect(firewall_service=None, errors={"firewall_service": "no COM"})
-    assert "no COM" in judge(silent)["firewall.service"].reason
+    finding = judge(silent)["firewall.service"]
+    assert finding.status is Status.UNKNOWN
+    assert "no COM" in finding.reason
 
 
 def test_a_change_that_is_predicted_makes_no_difference_to_the_service() -> None:
