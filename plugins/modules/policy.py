@@ -151,7 +151,8 @@ options:
     default: []
     description:
       - 'Custom controls in JMESPath over the data of the PC and over the findings: C(id), C(title), C(severity), C(expression) and C(message); and
-        optionally C(rationale), C(remedy), C(applies_if), C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
+        optionally C(rationale), C(remedy), C(contact) (who does it), C(applies_if),
+        C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
       - A control passes if its expression is true and fails if it is false. Any other value leaves it unknown.
       - The collection's C(docs/custom-controls.md) has ten examples.
   waivers:
@@ -161,6 +162,7 @@ options:
     description:
       - 'Waivers: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires), optionally C(ticket).'
       - C(expires) is the last day (UTC) on which the waiver is valid, such as V(2027-03-31).
+      - C(control) is a control's id or a list of ids, in which C(*) matches any characters; findings that such a control causes are covered too.
       - A waived control is still judged and shown as waived, and its remedy is not applied. On the day after, it fails again.
       - 'Example, C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
   image:

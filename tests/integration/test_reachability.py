@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.fleet import OUTAGE
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes import (
-    CONTACTS,
+    ADVICE,
     Outcome,
 )
 
@@ -367,7 +367,7 @@ def test_an_outcome_and_its_evidence(
         assert finding.status is Status.PASS
     else:
         assert finding.status in (Status.FAIL, Status.UNKNOWN)
-        assert finding.reason.endswith(CONTACTS[scene.wanted])
+        assert finding.reason.endswith(ADVICE[scene.wanted])
 
 
 def test_every_outcome_has_a_scene_here_or_elsewhere() -> None:
@@ -384,7 +384,7 @@ def test_every_outcome_has_a_scene_here_or_elsewhere() -> None:
         Outcome.TLS_OFF,
     }
     assert {scene.wanted for scene in SCENES.values()} | elsewhere == set(Outcome)
-    assert CONTACTS.keys() == set(Outcome) - {Outcome.FINE}
+    assert ADVICE.keys() == set(Outcome) - {Outcome.FINE}
 
 
 @pytest.mark.parametrize(("url", "denied", "wanted"), [
@@ -699,5 +699,5 @@ def test_a_line_in_one_pcs_hosts_file_is_named_and_its_neighbour_is_fine(tmp_pat
         assert finding["evidence"]["outcome"] == "hosts_file", (name, finding)
         reason = "The hosts file of this PC leads update.knx.org to 127.0.0.1, where it is not."
         assert finding["reason"].startswith(reason)
-        assert finding["reason"].endswith(CONTACTS[Outcome.HOSTS_FILE])
+        assert finding["reason"].endswith(ADVICE[Outcome.HOSTS_FILE])
     assert "secret.example" not in (tmp_path / "report.json").read_text()

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import base64
-import time
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.common.print_page_options import PrintOptions
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -240,10 +241,8 @@ def test_without_script_a_plain_table_names_every_host(
 def test_two_thousand_hosts_are_shown_and_searched_at_once(
     browser: webdriver.Chrome, show: Show
 ) -> None:
-    started = time.monotonic()
     show(large(2_000))
     assert len(rows(browser)) == 100
-    loaded = time.monotonic() - started
     field = browser.find_element(By.ID, "filter-text")
     script = (
         "const start = performance.now(); arguments[0].value = 'pc-1234';"
@@ -251,7 +250,8 @@ def test_two_thousand_hosts_are_shown_and_searched_at_once(
     )
     assert browser.execute_script(script, field) < 1_000
     assert rows(browser) == ["pc-1234"]
-    assert loaded < 20
+    script = "return performance.getEntriesByType('navigation')[0].domComplete"
+    assert browser.execute_script(script) < 10_000
 
 
 def test_dark_where_the_system_is_dark(browser: webdriver.Chrome, show: Show) -> None:
@@ -266,14 +266,62 @@ def test_dark_where_the_system_is_dark(browser: webdriver.Chrome, show: Show) ->
     assert colors == ["rgba(255, 255, 255, 1)", "rgba(15, 19, 24, 1)"]
 
 
-def test_paper_has_every_host_and_no_form(browser: webdriver.Chrome, show: Show) -> None:
-    show(large(150))
+def test_paper_has_every_host_and_every_control(
+    browser: webdriver.Chrome, show: Show, tmp_path: Path
+) -> None:
+    fleet = large(150)
+    show(fleet)
     assert len(rows(browser)) == 100
-    browser.execute_script(
-        "addEventListener('beforeprint', () => { window.printed = [document.querySelectorAll('#matrix tbody tr').length,"
-        " getComputedStyle(document.querySelector('form')).display]; })"
+    options = PrintOptions()
+    options.page_width, options.page_height = 21.0, 29.7
+    paper = tmp_path / "report.pdf"
+    paper.write_bytes(base64.b64decode(browser.print_page(options)))
+    program = need("pdftotext", "poppler-utils")
+    done = subprocess.run(
+        [program, "-raw", str(paper), "-"], capture_output=True, text=True, check=True
     )
-    paper = base64.b64decode(browser.print_page())
-    assert paper.startswith(b"%PDF")
-    assert browser.execute_script("return window.printed[0]") == 150
+    printed = "".join(done.stdout.split())
+    assert {name for name in fleet if f"{name}" not in printed} == set()
+    controls = [control["id"] for control in fleet["pc-0000"]["controls"]]
+    assert {
+        control: printed.count(control) for control in controls if printed.count(control) < 150
+    } == {}
+    assert "Filterthehosts" not in printed
+    assert "Showall" not in printed
     assert len(rows(browser)) == 100
+
+
+def test_a_finding_has_an_address(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    cell(browser, "pc-wrong, firewall").click()
+    dialog(browser, "A rule blocks it.")
+    address = f"#pc-wrong/{CONTROLS[0]['id']}"
+    assert browser.current_url.endswith(address)
+    browser.refresh()
+    dialog(browser, "A rule blocks it.")
+    webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    WebDriverWait(browser, 5).until(
+        lambda _browser: "/firewall" not in browser.current_url.partition("#")[2]
+    )
+    browser.find_element(By.CSS_SELECTOR, f'article a[href="{address}"]').click()
+    dialog(browser, "A rule blocks it.")
+
+
+@pytest.mark.parametrize("address", ["#pc-wrong/none", "#no one/", "#%ff/x", "#a/b/c"])
+def test_an_address_that_leads_nowhere_opens_nothing(
+    browser: webdriver.Chrome, show: Show, address: str
+) -> None:
+    show(mixed())
+    browser.execute_script("location.hash = arguments[0]", address)
+    assert not browser.find_element(By.ID, "dialog").is_displayed()
+    assert len(rows(browser)) == 6
+
+
+def test_the_filters_stay_while_a_dialog_is_open(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    browser.find_element(By.CSS_SELECTOR, "#filter-status option[value=fail]").click()
+    cell(browser, "pc-wrong, firewall").click()
+    dialog(browser, "A rule blocks it.")
+    assert rows(browser) == ["pc-wrong"]
+    webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    WebDriverWait(browser, 5).until(lambda _browser: browser.current_url.endswith("#status=fail"))

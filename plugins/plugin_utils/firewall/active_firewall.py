@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..finding import Status
+from ..finding import Contact, Status
 from ..snapshot import FirewallProduct, Snapshot
 from ..text import join_words
 
@@ -23,13 +22,16 @@ class ActiveFirewall:
 
     status: pass where it is Windows Defender Firewall, fail where it is another or none, unknown
     where that could not be determined. verdicts_hold: a verdict on Windows' rules says what happens
-    to the traffic. rules_help: a rule that is written has an effect.
+    to the traffic. rules_help: a rule that is written has an effect. advice says what to do where it
+    is not Windows Defender Firewall, and contact who does it.
     """
 
     status: Status
     reason: str
     verdicts_hold: bool = True
     rules_help: bool = True
+    advice: str = ""
+    contact: Contact | None = None
 
 
 def find_active_firewall(snapshot: Snapshot) -> ActiveFirewall:
@@ -54,22 +56,29 @@ def _replaced(snapshot: Snapshot) -> ActiveFirewall | None:
     products = [*_names(snapshot, enabled=True), *_registered(snapshot)]
     if products:
         return _void(
-            Status.FAIL,
             f"Another firewall is active: {join_words(products)}. The rules of Windows have no "
             "effect; allow ETS6's programs in that product.",
+            f"Allow ETS6N.exe and ETS6C.exe in {join_words(products)}, over TCP and UDP, in both "
+            "directions.",
+            Contact.FIREWALL,
         )
-    stopped = list(_stopped_services(snapshot))
+    stopped = _stopped_services(snapshot)
     if stopped:
+        descriptions = [f"{name} ({SERVICES[name]}) is {state}" for name, state in stopped.items()]
+        # BFE comes first: MpsSvc depends on it.
+        commands = [f"Start-Service {name}" for name in reversed(stopped)]
         return _void(
-            Status.FAIL,
-            f"A service of the firewall does not run: {join_words(stopped)}. What Windows lets "
+            f"A service of the firewall does not run: {join_words(descriptions)}. What Windows lets "
             "through in this state is not defined.",
+            f"Start the firewall's services on the PC: {'; '.join(commands)}. Where a policy or a "
+            "security product disables them, ask its administrators.",
+            Contact.PC,
         )
     return None
 
 
-def _void(status: Status, reason: str) -> ActiveFirewall:
-    return ActiveFirewall(status, reason, verdicts_hold=False, rules_help=False)
+def _void(reason: str, advice: str, contact: Contact) -> ActiveFirewall:
+    return ActiveFirewall(Status.FAIL, reason, False, False, advice, contact)
 
 
 def _undetermined(snapshot: Snapshot) -> ActiveFirewall | None:
@@ -107,12 +116,15 @@ def _registered(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def _stopped_services(snapshot: Snapshot) -> Iterator[str]:
+def _stopped_services(snapshot: Snapshot) -> dict[str, str]:
+    """Return the states of the firewall's services that do not run, by their names."""
     if snapshot.services is None:
-        return
+        return {}
     # Get-Service may spell a name as it was asked for.
     states = {name.lower(): state for name, state in snapshot.services.items()}
-    for name, title in SERVICES.items():
+    stopped = {}
+    for name in SERVICES:
         state = states.get(name.lower(), "not installed")
         if state != "Running":
-            yield f"{name} ({title}) is {state}"
+            stopped[name] = state
+    return stopped

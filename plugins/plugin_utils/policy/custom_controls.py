@@ -17,12 +17,12 @@ from typing import Any
 
 from ..errors import UndecidedError
 from ..expression import Expression, compile_expression
-from ..finding import Control, Finding, Severity, Status
+from ..finding import Contact, Control, Finding, Severity, Status
 from ..text import shorten
 from .parsing import NotAcceptedError, dictionary, not_accepted
 
 REQUIRED = ("id", "title", "severity", "expression", "message")
-TEXTS = (*REQUIRED, "rationale", "remedy")
+TEXTS = (*REQUIRED, "rationale", "remedy", "contact")
 KEYS = (*TEXTS, "applies_if", "require", "evidence", "samples")
 SAMPLE_KEYS = ("data", "expect")
 SEVERITIES = tuple(severity.value for severity in Severity)
@@ -129,13 +129,17 @@ def _parse_control(given: Mapping[Any, Any]) -> Control:
     if given["severity"] not in SEVERITIES:
         expected = f"accepted are {', '.join(SEVERITIES)}"
         raise not_accepted(given["severity"], expected).within("severity")
+    if given.get("contact", Contact.PC) not in list(Contact):
+        raise not_accepted(given["contact"], f"accepted are {', '.join(Contact)}").within("contact")
+    title = given["title"].rstrip(".")
     return Control(
         id=f"custom.{name}",
-        title=given["title"].rstrip("."),
+        title=title,
         headline=given["message"],
         severity=Severity(given["severity"]),
         rationale=given.get("rationale", ""),
-        remedy=given.get("remedy", ""),
+        remedy=given.get("remedy", "") or f"Make sure that this holds: {title}.",
+        contact=Contact(given.get("contact", Contact.PC)),
     )
 
 

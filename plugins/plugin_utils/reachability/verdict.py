@@ -31,7 +31,7 @@ from .certificate import CertificateError
 from .chain import ChainReport, examine_chain
 from .observer import Observer
 from .outcomes import Outcome, Verdict
-from .products import CONTACTS as PRODUCT_CONTACTS
+from .products import ADVICE as PRODUCT_ADVICE
 
 MAX_WORD = 60
 """Characters of an address or of an error in the evidence."""
@@ -201,7 +201,7 @@ class _Case:
             )
         product = self.chain.product
         if verdict.outcome is Outcome.INTERCEPTED and product:
-            return f"{product.name} is a {product.place.value}. {PRODUCT_CONTACTS[product.place]}"
+            return f"{product.name} is a {product.place.value}. {PRODUCT_ADVICE[product.place]}"
         return ""
 
     def _ipv6_remark(self) -> str:

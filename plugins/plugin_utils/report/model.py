@@ -79,9 +79,13 @@ class Change(TypedDict):
 
 
 class Waiver(TypedDict):
-    """A waiver, as policy.waivers.Waiver.to_wire returns it. expires is its last day."""
+    """A waiver, as policy.waivers.Waiver.to_wire returns it. expires is its last day.
+
+    controls are ids or patterns of ids; control is the same as one text.
+    """
 
     control: str
+    controls: list[str]
     hosts: list[str]
     groups: list[str]
     reason: str
@@ -106,7 +110,10 @@ class WaiverRecord(Waiver):
 
 
 class Finding(TypedDict):
-    """A control's finding on a host. at is set where another run than the host's newest made it."""
+    """A control's finding on a host. at is set where another run than the host's newest made it.
+
+    One that is not met has remedy and contact, and caused_by where it follows from another one.
+    """
 
     control: str
     status: str
@@ -115,6 +122,9 @@ class Finding(TypedDict):
     changed: bool
     changes: list[Change]
     at: NotRequired[str]
+    remedy: NotRequired[str]
+    contact: NotRequired[str]
+    caused_by: NotRequired[str]
     waiver: NotRequired[AppliedWaiver]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...text import printable, printable_data, shorten
+from ..causes import CONTACTS, contact_of
 from ..model import OPEN, UNREACHABLE, Control, Finding, Host, Json, Report, StatusChange
 
 SYMBOLS = {
@@ -34,7 +35,16 @@ MAX_REASON = 200
 """Characters of the reason why a host was not judged: a network that is down gives thousands."""
 MAX_TEXT = 10_000
 """Characters of a text in evidence or changes."""
-DETAIL_COLUMNS = ("reasons", "times", "evidence", "changes", "waivers")
+DETAIL_COLUMNS = (
+    "reasons",
+    "times",
+    "evidence",
+    "changes",
+    "waivers",
+    "remedies",
+    "contacts",
+    "causes",
+)
 
 
 def matrix_data(report: Report, with_evidence: Collection[str]) -> Json:
@@ -116,6 +126,9 @@ def _details(host: Host, finding: Finding, with_evidence: Collection[str]) -> tu
         _json_text(evidence),
         _json_text(finding["changes"]),
         _json_text(finding.get("waiver")),
+        printable(finding.get("remedy", "")),
+        CONTACTS[contact_of(finding)] if "contact" in finding else "",
+        printable(finding.get("caused_by", "")),
     )
 
 

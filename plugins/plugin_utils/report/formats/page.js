@@ -18,6 +18,7 @@
   const resolved = new Set(data.resolved.map(String));
   const worstFirst = data.hosts.map((_name, host) => host).sort(compareHosts);
 
+  let savedFilters = "";
   let details = null;
   let rows = [];
   let columns = [];
@@ -57,9 +58,38 @@
     return order.indexOf(data.status[host]) * 1000 - openFindings;
   }
 
-  // The filters are in the address, so that a filtered page can be linked to.
+  // The filters are in the address, so that a filtered page can be linked to. So is what a dialog
+  // shows: host/control, each percent-encoded.
   function filters() {
-    return new URLSearchParams(location.hash.slice(1));
+    const text = location.hash.slice(1);
+    if (!text.includes("/")) {
+      savedFilters = text;
+    }
+    return new URLSearchParams(savedFilters);
+  }
+
+  function addressOf(host, index) {
+    const id = index === HOST_ITSELF ? "" : control(index).id;
+    return `#${encodeURIComponent(data.hosts[host])}/${encodeURIComponent(id)}`;
+  }
+
+  function openAddressed() {
+    const parts = location.hash.slice(1).split("/");
+    if (parts.length !== 2) {
+      return;
+    }
+    let [name, id] = parts;
+    try {
+      [name, id] = [decodeURIComponent(name), decodeURIComponent(id)];
+    } catch {
+      return;
+    }
+    const host = data.hosts.indexOf(name);
+    const index = data.controls.findIndex((row) => row[0] === id);
+    const isKnown = host >= 0 && (!id || (index >= 0 && data.statuses[data.matrix[host][index]]));
+    if (isKnown) {
+      openDialog(host, id ? index : HOST_ITSELF);
+    }
   }
 
   function setFilter(name, value) {
@@ -196,7 +226,7 @@
     const dialog = make("dialog", {
       id: "dialog",
       "aria-labelledby": "dialog-title",
-      onclose: returnFocus,
+      onclose: leaveDialog,
     });
     section.append(
       makeForm(),
@@ -210,7 +240,8 @@
     document.getElementById("plain").remove();
   }
 
-  function returnFocus() {
+  function leaveDialog() {
+    history.replaceState(null, "", "#" + savedFilters);
     if (opener && opener.isConnected) {
       opener.focus();
     }
@@ -228,7 +259,11 @@
     const pages = Math.max(1, Math.ceil(rows.length / PAGE_SIZE));
     const page = Math.min(pages, Math.max(1, parseInt(values.get("page"), 10) || 1));
     const visible = rows.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
-    showMatrix(isPrinting ? rows : visible);
+    if (isPrinting) {
+      document.getElementById("matrix").replaceChildren(...rows.map(makePrintedHost));
+    } else {
+      showMatrix(visible);
+    }
     showPages(page, pages);
     document.getElementById("count").textContent =
       `${rows.length} of ${data.hosts.length} hosts, ` +
@@ -250,14 +285,33 @@
     document.getElementById("matrix").replaceChildren(table);
   }
 
+  // A matrix is wider than paper: printed, each host is a list.
+  function makePrintedHost(host) {
+    const [status, symbol, word] = data.statuses[data.status[host]];
+    const badge = make("span", { class: "s " + status }, symbol + " " + word);
+    const lines = [];
+    for (const [letter, [, , found]] of Object.entries(data.statuses)) {
+      const ids = columns.filter((index) => data.matrix[host][index] === letter);
+      if (ids.length) {
+        const names = ids.map((index) => control(index).id).join(", ");
+        lines.push(make("li", null, make("b", null, found + ": "), names));
+      }
+    }
+    return make(
+      "div",
+      { class: "printed" },
+      make("h3", null, data.hosts[host] + " ", badge),
+      data.reason[host] ? make("p", null, data.reason[host]) : null,
+      make("ul", null, ...lines),
+    );
+  }
+
   function makeHead() {
     const head = make("tr", null, make("th", { scope: "col" }, "Host"));
     for (const index of columns) {
       const { id, title } = control(index);
       const toggle = () => setFilter("control", filters().get("control") === id ? "" : id);
-      // Browsers repeat the head on every printed page, with its text and without its buttons.
-      const content = isPrinting ? id : makeButton(id, toggle, { title });
-      head.append(make("th", { scope: "col" }, content));
+      head.append(make("th", { scope: "col" }, makeButton(id, toggle, { title })));
     }
     return head;
   }
@@ -466,13 +520,17 @@
     return [];
   }
 
-  function makeAdvice(rationale, remedy) {
+  function makeAdvice(rationale, remedy, contact, cause) {
     const parts = [];
     if (rationale) {
       parts.push(make("p", null, make("b", null, "Why it matters: "), rationale));
     }
+    if (cause) {
+      parts.push(make("p", null, make("b", null, "It follows from: "), make("code", null, cause)));
+    }
     if (remedy) {
-      parts.push(make("p", null, make("b", null, "What to do:")), makeCopyable(remedy));
+      const heading = "What to do" + (contact ? ` (${contact}):` : ":");
+      parts.push(make("p", null, make("b", null, heading)), makeCopyable(remedy));
     }
     return parts;
   }
@@ -500,7 +558,12 @@
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
       ...makeChanges(detailData("changes", host, index), status),
-      ...makeAdvice(rationale, isOpen ? remedy : ""),
+      ...makeAdvice(
+        rationale,
+        isOpen ? detail("remedies", host, index) || remedy : "",
+        detail("contacts", host, index),
+        detail("causes", host, index),
+      ),
       ...makeEvidence(evidence),
     ];
   }
@@ -529,7 +592,10 @@
     const title = make("h2", { id: "dialog-title" }, data.hosts[host]);
     const close = makeButton("Close", () => dialog.close());
     dialog.replaceChildren(make("div", { class: "top" }, title, close));
-    dialog.showModal();
+    history.replaceState(null, "", addressOf(host, index));
+    if (!dialog.open) {
+      dialog.showModal();
+    }
     try {
       await loadDetails();
     } catch (error) {
@@ -551,6 +617,7 @@
 
   function followAddress() {
     show();
+    openAddressed();
     if (filters().get("control")) {
       section.scrollIntoView();
     }
@@ -569,4 +636,5 @@
   addEventListener("beforeprint", () => setPrinting(true));
   addEventListener("afterprint", () => setPrinting(false));
   show();
+  openAddressed();
 })();

@@ -21,22 +21,24 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from html import escape
 
-from ...finding import SEVERITIES, Status
+from ...finding import Status
 from ...text import count, first_words, sentence, shorten
 from .. import files
-from ..hosts import open_findings
-from ..model import OPEN, Control, Host, Json, Merged, Report, StatusChange, WaiverRecord
+from ..causes import CONTACTS, Cause, causes
+from ..model import OPEN, Host, Json, Merged, Report, StatusChange, WaiverRecord
 from ..unreachable import Group, groups, not_judged
 from ..waivers import ending_soon
 from . import html_data
 from .html_data import SYMBOLS
-from .markup import badge, row, section, severity_badge, table, text, time
+from .markup import badge, link, row, section, severity_badge, table, text, time
 
 FILE = "report.html"
 MARK = "<title>ets6.network: "
 MAX_BYTES = 1_900_000
 MAX_REASONS = 5
 """Reasons for which a control is open, in its card."""
+MAX_REMEDIES = 3
+"""Remedies that one contact has in a card."""
 MAX_AWAY = 15
 """Reasons why hosts were not reached."""
 MAX_HOSTS = 8
@@ -138,24 +140,44 @@ def _wrong(report: Report) -> list[str]:
             *_reasons([(host["reason"], host["name"]) for host in unjudged]),
             "</article>",
         ]
-    for control, entries in _failing_controls(report):
-        lines += _control_card(control, entries)
+    for cause in causes(report):
+        lines += _cause_card(cause)
     return lines or ["<p>Nothing.</p>"]
 
 
-def _control_card(control: Control, entries: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the card of a control with (reason, host) of each open finding."""
+def _cause_card(cause: Cause) -> list[str]:
+    """Return the card of a control that is not met, with what follows from it."""
+    control = cause.control
     control_id = text(control["id"])
     lines = [
         f'<article class="{control["severity"]}"><h3>{text(control["headline"])}</h3>',
         f"<p>{severity_badge(control['severity'])} <code>{control_id}</code>: open on "
-        f'<a href="#control={control_id}&amp;status=open">{count(len(entries), "host")}</a></p>',
+        f'<a href="#control={control_id}&amp;status=open">{count(len(cause.hosts), "host")}</a></p>',
     ]
     if control["rationale"]:
         lines.append(f"<p><b>Why it matters:</b> {text(control['rationale'])}</p>")
-    if control["remedy"]:
-        lines.append(f"<p><b>What to do:</b> {text(control['remedy'])}</p>")
-    return [*lines, *_reasons(entries), "</article>"]
+    lines += _remedies(cause)
+    entries = [(finding["reason"], name) for name, finding in cause.findings]
+    lines += _reasons(entries, control["id"])
+    if cause.consequences:
+        lines.append("<p><b>What follows from it:</b></p><ul>")
+        for name, hosts in sorted(cause.consequences.items()):
+            lines.append(f"<li><code>{text(name)}</code> on {count(len(hosts), 'host')}</li>")
+        lines.append("</ul>")
+    return [*lines, "</article>"]
+
+
+def _remedies(cause: Cause) -> list[str]:
+    """Return what to do, by who does it."""
+    lines = []
+    for contact, remedies in cause.by_contact().items():
+        ordered = sorted(remedies.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+        for remedy, _hosts in ordered[:MAX_REMEDIES]:
+            lines.append(f"<p><b>What to do</b> ({CONTACTS[contact]})<b>:</b> {text(remedy)}</p>")
+        rest = sum(len(hosts) for _remedy, hosts in ordered[MAX_REMEDIES:])
+        if rest:
+            lines.append(f"<p>and the like on {count(rest, 'host')}</p>")
+    return lines
 
 
 def _away(away: Sequence[Group]) -> list[str]:
@@ -179,31 +201,21 @@ def _away(away: Sequence[Group]) -> list[str]:
     return [*lines, "</ul>", "</article>"]
 
 
-def _failing_controls(report: Report) -> list[tuple[Control, list[tuple[str, str]]]]:
-    """Return the controls with open findings, worst first, each with (reason, host)."""
-    entries: dict[str, list[tuple[str, str]]] = {}
-    for host in report["hosts"]:
-        for finding in open_findings(host):
-            entries.setdefault(finding["control"], []).append((finding["reason"], host["name"]))
+def _reasons(entries: Sequence[tuple[str, str]], control: str = "") -> list[str]:
+    """Return the reasons of (reason, host), the most frequent first, each with its hosts.
 
-    def order(control: Control) -> tuple[int, int]:
-        severities = [severity.value for severity in SEVERITIES]
-        return -severities.index(control["severity"]), -len(entries[control["id"]])
-
-    failing = [control for control in report["controls"] if control["id"] in entries]
-    return [(control, entries[control["id"]]) for control in sorted(failing, key=order)]
-
-
-def _reasons(entries: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the reasons of (reason, host), the most frequent first, each with its hosts."""
+    Hosts are links to the control's finding, or to all findings of the host.
+    """
     by_reason: dict[str, list[str]] = {}
     for reason, host in entries:
         by_reason.setdefault(reason, []).append(host)
     ordered = sorted(by_reason.items(), key=lambda entry: (-len(entry[1]), entry[1]))
     lines = ["<ul>"]
     for reason, hosts in ordered[:MAX_REASONS]:
-        names = text(first_words(hosts, MAX_HOSTS))
-        lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{names}</small></li>")
+        links = ", ".join(link(host, control) for host in hosts[:MAX_HOSTS])
+        if len(hosts) > MAX_HOSTS:
+            links += f" and {len(hosts) - MAX_HOSTS} more"
+        lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{links}</small></li>")
     rest = sum(len(hosts) for _reason, hosts in ordered[MAX_REASONS:])
     if rest:
         lines.append(f"<li>and {count(rest, 'host')} with other reasons</li>")

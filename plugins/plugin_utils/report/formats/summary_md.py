@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ...finding import SEVERITIES
 from ...text import first_words, printable, shorten
+from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import open_findings
 from ..model import Control, Drift, Finding, Merged, Report
 from ..unreachable import groups, not_judged
@@ -102,7 +103,7 @@ def _rows(report: Report) -> list[str]:
         rows.append(_row(host["name"], "", "", host["status"], host["reason"], ""))
     for name, finding, control in _worst_first(report):
         severity = control["severity"] if control else "high"
-        remedy = control["remedy"] if control else ""
+        remedy = f"({CONTACTS[contact_of(finding)]}) {remedy_of(finding, control)}"
         status = finding["status"].replace("_", " ")
         rows.append(_row(name, severity, finding["control"], status, finding["reason"], remedy))
     return rows

@@ -30,7 +30,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability.intercep
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.observer import TLS_KEYS
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes import (
-    CONTACTS,
+    ADVICE,
     Outcome,
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.probe_plan import (
@@ -337,7 +337,7 @@ def test_the_documentation_names_every_outcome_and_its_contact() -> None:
     contacts = {name: contact for name, _meaning, contact in rows if name in set(Outcome)}
     assert set(contacts) == set(Outcome)
     contacts.pop(Outcome.FINE)
-    assert contacts == dict(CONTACTS.items())
+    assert contacts == dict(ADVICE.items())
 
 
 OFF = {TLS_KEYS["TLS 1.2"]: Key(State.PRESENT, Values([("Enabled", dword(0))]))}

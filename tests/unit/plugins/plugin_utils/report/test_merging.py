@@ -216,6 +216,7 @@ def test_variables_are_each_hosts_own() -> None:
 
 WAIVER = {
     "control": IDS[0],
+    "controls": [IDS[0]],
     "hosts": ["a"],
     "groups": [],
     "reason": "So.",
