@@ -451,7 +451,9 @@ def profiles_services_and_other_firewalls(answer: Answer) -> None:
 
 
 SANDBOX = "S-1-5-21-7-7-7-1005"
-FOR_SANDBOX = f"v2.33|Action=Block|Active=TRUE|Dir=Out|Name=Sandbox|LUAuth=O:LSD:(A;;CC;;;{SANDBOX})|"
+FOR_SANDBOX = (
+    f"v2.33|Action=Block|Active=TRUE|Dir=Out|Name=Sandbox|LUAuth=O:LSD:(A;;CC;;;{SANDBOX})|"
+)
 
 
 def _rule_for_an_account(pc: Pc) -> None:

@@ -18,7 +18,12 @@ from ..snapshot import Snapshot
 from ..text import sentence
 from . import managed_rules, store
 from .accounts import Accounts
-from .active_firewall import ActiveFirewall, find_active_firewall
+from .active_firewall import (
+    CONNECTION_SECURITY_CATEGORY,
+    ActiveFirewall,
+    find_active_firewall,
+    registered,
+)
 from .blocks import Block, PromptRules, blocked_boxes, is_doubtful
 from .evaluation import Evaluation, Question, ScopedRule
 from .needs import needed_sets
@@ -44,7 +49,10 @@ class FirewallContext:
         self.active: ActiveFirewall = find_active_firewall(snapshot)
         accounts = Accounts(snapshot)
         self.system = System(
-            _windows_version(snapshot.host.get("os")), self.firewall.version, accounts
+            _windows_version(snapshot.host.get("os")),
+            self.firewall.version,
+            accounts,
+            tuple(registered(snapshot, CONNECTION_SECURITY_CATEGORY)),
         )
         needed = needed_sets(policy, accounts.everyone)
         self.evaluation = Evaluation(self.firewall, self.paths, self.system, needed)

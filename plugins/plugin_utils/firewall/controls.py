@@ -106,7 +106,7 @@ def service(context: FirewallContext) -> Judgement:
             "them when it starts. Restart the PC. That both should say the same is an assumption "
             "(docs/assumptions.md).",
             evidence,
-        )
+        ).advise("Restart the PC.")
     return passed(
         f"The service has {count(state.rules, 'local rule')}, as the registry has. It says: {word}.",
         evidence,

@@ -10,6 +10,7 @@ profile's default action.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -215,6 +216,8 @@ class Evaluation:
             if not boxes:
                 continue
             cause = f"by {requirement.words()}, which requires IPsec; KNX devices do not have it"
+            if requirement.doubts:
+                cause += f", if it counts here: {'; '.join(requirement.doubts)}"
             parts.append(Part(False, tuple(boxes), requirement=requirement, cause=cause))
             for box in requirement.boxes:
                 rest = subtract(rest, box)
@@ -260,12 +263,18 @@ class Evaluation:
             if exception.profile != question.profile or not self._concerns(exception, question):
                 continue
             is_allowed = verdict.outcome is TrafficOutcome.ALLOWED
+            if exception.about_local_rules and self._is_allowed_by_policy(question, settings):
+                continue
             if exception.allows is not is_allowed:
                 effect = "allow" if exception.allows else "block"
                 yield (
                     f"the old policy {exception.source} may {effect} it; what it does beside the "
                     "rules of today is not documented"
                 )
+
+    def _is_allowed_by_policy(self, question: Question, settings: ProfileSettings) -> bool:
+        by_policy = dataclasses.replace(question, stores=(Store.GROUP_POLICY, Store.MDM))
+        return self._verdict(by_policy, settings).outcome is TrafficOutcome.ALLOWED
 
     def _concerns(self, exception: OldException, question: Question) -> bool:
         if exception.path:

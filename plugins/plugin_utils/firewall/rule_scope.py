@@ -72,12 +72,14 @@ class System:
     """What decides whether a rule counts on a PC. None where it could not be determined.
 
     windows: the version of Windows, such as (10, 0). firewall: the store's version, 0x02MM.
-    accounts: those that may run ETS6.
+    accounts: those that may run ETS6. connection_security_products took over the rules of
+    connection security.
     """
 
     windows: tuple[int, int] | None
     firewall: int | None
     accounts: Accounts | None = None
+    connection_security_products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

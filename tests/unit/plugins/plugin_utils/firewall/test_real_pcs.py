@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Contact, Finding, Status
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall.accounts import HIDDEN_USERS
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
     FirewallService,
@@ -22,6 +22,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.p
     BOB,
     GROUP_POLICY,
     LOCAL,
+    MDM,
     MDM_CONFLICT,
     PROMPT_TCP,
     USERS,
@@ -381,6 +382,22 @@ def test_connection_security_that_is_not_understood_is_a_doubt() -> None:
     assert "connection security rule 'x'" in findings["firewall.malformed_rules"].reason
 
 
+def test_connection_security_that_a_product_took_over_is_a_doubt() -> None:
+    product = [{"name": "Norda VPN", "categories": [3]}]
+    findings = judge(perfect(connections={"iso": ISOLATION}, registered_firewalls=product))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert "Norda VPN took over connection security" in findings[INBOUND_UDP].reason
+
+
+def test_an_isolation_of_group_policy_is_for_its_owner_to_change() -> None:
+    by_policy = judge(perfect(group_policy_connections={"iso": ISOLATION}))[INBOUND_UDP]
+    assert by_policy.contact is Contact.GROUP_POLICY
+    assert "Group Policy), in that policy" in by_policy.advice
+    local = judge(perfect(connections={"iso": ISOLATION}))[INBOUND_UDP]
+    assert local.contact is Contact.PC
+    assert "in that policy" not in local.advice
+
+
 def test_connection_security_where_the_firewall_is_off_is_a_doubt() -> None:
     off = {key: {"EnableFirewall": 0} for key in ("DomainProfile", "StandardProfile")}
     findings = judge(perfect(connections={"iso": ISOLATION}, profiles=off))
@@ -541,6 +558,26 @@ def test_an_old_policy_of_no_concern(key: str, text: str) -> None:
     assert statuses(judge(perfect(keys=old_policy("StandardProfile", key, text)))) == {}
 
 
+PREF_MERGE = {
+    MDM + r"\StandardProfile": {"state": "present", "keys": ["AuthorizedApplications"]},
+    MDM + r"\StandardProfile\AuthorizedApplications": {
+        "state": "present",
+        "values": {"AllowUserPrefMerge": ["REG_DWORD", 0]},
+    },
+}
+
+
+def test_mdm_has_the_switch_of_old_policies_too() -> None:
+    findings = judge(perfect(keys=PREF_MERGE, mdm={}))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert "AllowUserPrefMerge = 0 in" in findings[INBOUND_UDP].reason
+
+
+def test_a_switch_about_local_rules_does_not_matter_where_a_policy_allows_ets6() -> None:
+    allowed = {"n": rule(App=N), "c": rule(App=C)}
+    assert statuses(judge(perfect(keys=PREF_MERGE, mdm=allowed))) == {}
+
+
 def test_an_old_policy_that_may_allow_is_a_doubt_about_a_block() -> None:
     keys = old_policy("DomainProfile", "AuthorizedApplications", rf"{N}:*:Enabled:ETS6")
     findings = judge(pc({}, keys=keys), profiles=["domain"])
@@ -581,6 +618,13 @@ def test_a_firewall_that_took_over_on_a_server_is_named() -> None:
     assert "Norda Endpoint" in finding.reason
     other = [{"name": "Norda VPN", "categories": [3]}]
     assert statuses(judge(perfect(registered_firewalls=other))) == {}
+
+
+def test_products_that_could_not_be_listed_are_said() -> None:
+    errors = {"registered_firewalls": "class not registered"}
+    finding = judge(perfect(registered_firewalls=None, errors=errors))["firewall.in_charge"]
+    assert finding.status is Status.PASS
+    assert "which products took over its rules: class not registered." in finding.reason
 
 
 def test_service_names_are_compared_without_letter_case() -> None:
