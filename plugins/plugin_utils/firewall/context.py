@@ -27,7 +27,7 @@ from .active_firewall import (
 from .blocks import Block, PromptRules, blocked_boxes, is_doubtful
 from .evaluation import Evaluation, Question, ScopedRule
 from .needs import needed_sets
-from .paths import Paths
+from .paths import Paths, odd_file_name
 from .programs import Program, find_programs
 from .rule_scope import RuleScope, System, may_be_skipped
 from .store import Firewall, Store, StoredRule
@@ -233,6 +233,18 @@ class FirewallContext:
             if settings.enabled and counts and profile in stored.rule.profiles:
                 profiles.append(profile)
         return tuple(profiles)
+
+    @cached_property
+    def blocks_with_odd_paths(self) -> list[StoredRule]:
+        """The blocking rules that may name a program, by a path that is taken for no match."""
+        names = {program.name.lower() for program in self.programs}
+        rules = []
+        for stored in self.firewall.rules:
+            rule = stored.rule
+            is_block = rule.active and rule.action is Action.BLOCK and not stored.overridden
+            if is_block and odd_file_name(rule.app).lower() in names:
+                rules.append(stored)
+        return rules
 
     def malformed_naming(self, program: Program) -> list[str]:
         """Return the problems of malformed rules that name a program."""

@@ -360,6 +360,16 @@ def _harmless_words(blocks: Sequence[Block]) -> str:
     return f" Of no concern: {first_words(sentences, MAX_HARMLESS)}."
 
 
+def _odd_path_words(context: FirewallContext) -> str:
+    """Return the blocks whose paths are taken for no match, which is an assumption."""
+    if not context.blocks_with_odd_paths:
+        return ""
+    rules = join_words(name_rule(stored) for stored in context.blocks_with_odd_paths[:MAX_HARMLESS])
+    return (
+        f" A path in quotes or with slashes is taken for no match (docs/assumptions.md): {rules}."
+    )
+
+
 def _harmless_sentence(block: Block) -> str:
     rule = name_rule(block.stored)
     if block.scope.other_account:
@@ -393,7 +403,8 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
     evidence = blocks_evidence(blocks, harmless)
     if not blocks:
         return passed(
-            f"No other rule blocks what ETS6 needs in {_wanted(context)}.{_harmless_words(harmless)}",
+            f"No other rule blocks what ETS6 needs in {_wanted(context)}."
+            f"{_harmless_words(harmless)}{_odd_path_words(context)}",
             evidence,
         )
     reason = f"{_block_sentences(blocks)}."

@@ -153,7 +153,7 @@ class Evaluation:
         mdm_first = self.firewall.mdm_first.get(question.profile)
         if mdm_first is not None:
             alternative = self._verdict(question, mdm_first)
-            if alternative.outcome is not verdict.outcome:
+            if not _have_one_status(verdict, alternative):
                 verdict = verdict.with_doubts([_conflict(settings, mdm_first)])
         return verdict.with_doubts(list(self._old_doubts(question, verdict)))
 
@@ -417,6 +417,12 @@ def _only_family(rest: Sequence[Box], boxes: Sequence[Box]) -> str:
 
 def _family(box: Box) -> str:
     return "IPv6" if box[REMOTE][-1][1] > ALL_V4[1] else "IPv4"
+
+
+def _have_one_status(first: Verdict, second: Verdict) -> bool:
+    """Return whether a finding has the same status by both verdicts."""
+    failing = {TrafficOutcome.BLOCKED, TrafficOutcome.PARTIAL}
+    return first.outcome is second.outcome or {first.outcome, second.outcome} <= failing
 
 
 def _conflict(settings: ProfileSettings, mdm_first: ProfileSettings) -> str:

@@ -284,14 +284,14 @@ def test_an_account_is_named_though_it_has_no_profile() -> None:
 
 
 def test_where_no_user_is_logged_on_one_user_s_block_is_a_doubt() -> None:
-    nobody = [{**user, "logged_on": False} for user in USERS]
+    absent = [{**user, "logged_on": False} for user in USERS]
     rules = {"b": block(Dir="Out", LUAuth=f"D:(A;;CC;;;{BOB})")}
-    findings = judge(perfect(rules, users=nobody))
+    findings = judge(perfect(rules, users=absent))
     assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
     assert "the accounts bob (no user is logged on)" in findings[OUTBOUND_TCP].reason
     # A tool's account is hidden from the sign-in screen.
     hidden = {HIDDEN_USERS: {"state": "present", "values": {"BOB": ["REG_DWORD", 0]}}}
-    assert statuses(judge(perfect(rules, users=nobody, keys=hidden))) == {}
+    assert statuses(judge(perfect(rules, users=absent, keys=hidden))) == {}
 
 
 def test_where_the_users_are_not_known_a_user_s_rule_is_undecided() -> None:
@@ -599,7 +599,12 @@ def test_where_the_firewall_is_off_nothing_is_said_to_block() -> None:
 @pytest.mark.parametrize("app", [f'"{N}"', N.replace("\\", "/")])
 def test_a_path_in_quotes_or_with_slashes_is_not_a_match(app: str) -> None:
     assert judge(pc({"a": rule(App=app)}))[INBOUND_TCP].status is Status.FAIL
-    assert statuses(judge(perfect({"b": rule(Action="Block", App=app)}))) == {}
+    findings = judge(perfect({"b": rule(Action="Block", App=app)}))
+    assert statuses(findings) == {}
+    assert "is taken for no match (docs/assumptions.md): rule 'test' (b" in (
+        findings[DELIBERATE].reason
+    )
+    assert "no match" not in judge(perfect({"b": rule(Action="Block")}))[DELIBERATE].reason
 
 
 def test_addresses_of_both_families_stay_apart_in_words() -> None:
