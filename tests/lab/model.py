@@ -87,6 +87,7 @@ class _Reading:
         return {
             "version": 1,
             "offline": False,
+            "local_accounts": self._accounts(),
             "registry": self.found,
             "errors": self.errors,
             "host": {
@@ -112,6 +113,23 @@ class _Reading:
             **self._firewall_parts(),
             "probes": self._probes(users),
         }
+
+    def _accounts(self) -> list[dict[str, Any]] | None:
+        """Return the PC's own users and groups, where a firewall rule is for an account."""
+        rules: list[str] = []
+        for path, key in self.found.items():
+            if path.lower().endswith("\\firewallrules"):
+                rules += [str(data) for _type, data in key.get("values", {}).values()]
+        pattern = re.compile(r"\|LUAuth[^=|]*=[^|]*;S-1-5-21-", re.IGNORECASE)
+        if not any(map(pattern.search, rules)):
+            return []
+        if "cim:Win32_Account" in self.state["faults"]:
+            self.errors["local_accounts"] = "Der RPC-Server ist nicht verfügbar."
+            return None
+        return [
+            {"sid": account["sid"], "name": account["name"], "group": account["type"] != 1}
+            for account in self.state["accounts"]
+        ]
 
     def _firewall_parts(self) -> dict[str, Any]:
         """Return what the firewall's service and the network say of themselves."""
