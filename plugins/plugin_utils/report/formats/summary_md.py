@@ -107,8 +107,8 @@ def _rows(report: Report) -> list[str]:
         unjudged.setdefault((host["status"], host["reason"]), []).append(host["name"])
     for (status, reason), hosts in unjudged.items():
         rows.append(_row(first_words(hosts, MAX_LISTED), "", "", status, reason, ""))
-    for group in _open_groups(report):
-        rows += _group_rows(group)
+    for open_group in _open_groups(report):
+        rows += _group_rows(open_group)
     return rows
 
 
