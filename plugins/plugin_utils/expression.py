@@ -49,12 +49,12 @@ class Expression:
 
         Raises UndecidedError, whose text calls the expression by its purpose.
         """
-        from .jmespath_strict import Interpreter, optional_names, shown
+        from .jmespath_strict import Interpreter, excerpt, optional_names
 
         interpreter = Interpreter()
         value = self._visit(interpreter, view)
         if not isinstance(value, bool):
-            raise UndecidedError(f"{purpose} gives {shown(value)}; only true and false count")
+            raise UndecidedError(f"{purpose} gives {excerpt(value)}; only true and false count")
         name = interpreter.unknown_name(frozenset(optional_names(self.tree)))
         if name:
             raise UndecidedError(

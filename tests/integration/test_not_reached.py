@@ -227,7 +227,7 @@ def test_every_pc_stands_under_the_reason_why_it_was_not_reached(
     assert headings - {unreachable.SSH_GONE} <= set(grouped), "every row of the table was met"
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert f"<h3>{len(hosts)} hosts not reached</h3>" in page
-    assert "Set the environment variable NO_SUCH_USER, which it is read from." in page
+    assert "Set the environment variable NO_SUCH_USER, which ansible_user is read from." in page
     assert all(page.count(f"{title[:1].upper()}{title[1:]}") == 1 for title in grouped)
     lines = played.output.splitlines()
     first = lines.index(next(line for line in lines if line.startswith("ets6.network: ")))
@@ -242,7 +242,7 @@ def test_where_no_pc_can_be_connected_to_nothing_is_begun(lab: Lab, tmp_path: Pa
     user = {"ansible_user": "{{ lookup('ansible.builtin.env', 'NO_SUCH_USER') }}"}
     variables = {**WINRM, **user, "ansible_password": "lab", "ansible_port": lab.endpoint.http.port}
     played = run(lab, tmp_path, {f"pc-{number}": variables for number in range(5)})
-    said = "ansible_user is empty. Set the environment variable NO_SUCH_USER, which it is read from. (pc-0, pc-1, pc-2, pc-3, pc-4)"
+    said = "ansible_user is empty. Set the environment variable NO_SUCH_USER, which ansible_user is read from. (pc-0, pc-1, pc-2, pc-3, pc-4)"
     assert played.code == 2
     assert played.report["run"]["fails_because"] == [said]
     assert played.report["run"]["verdict"] == "no host was judged"
