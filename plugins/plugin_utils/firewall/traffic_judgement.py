@@ -118,8 +118,9 @@ def _contact(context: FirewallContext, verdicts: Sequence[ProfileVerdict]) -> Co
 
 
 def _is_by_policy(part: Part, settings: ProfileSettings) -> bool:
-    if part.rule is not None:
-        return part.rule.store is not Store.LOCAL
+    stored = part.rule or (part.requirement.stored if part.requirement else None)
+    if stored is not None:
+        return stored.store is not Store.LOCAL
     if part.by_default and not settings.merge_local:
         return True
     return part.setting is not None and part.setting.by_policy
