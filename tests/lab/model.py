@@ -80,9 +80,8 @@ class _Reading:
         network = self.state.get("network")
         if network is None:
             self.errors["network"] = "Der Remoteprozeduraufruf ist fehlgeschlagen."
-        build = self.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"][
-            "values"
-        ]["CurrentBuildNumber"][1]
+        windows = self.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"]
+        values = {name: value[1] for name, value in windows["values"].items()}
         files = self._files()
         return {
             "version": 1,
@@ -92,7 +91,10 @@ class _Reading:
             "errors": self.errors,
             "host": {
                 "name": self.state["host"]["name"],
-                "os": f"10.0.{build}",
+                "os": f"10.0.{values['CurrentBuildNumber']}",
+                "edition": values.get("EditionID"),
+                "release": values.get("DisplayVersion"),
+                "revision": values.get("UBR"),
                 "powershell": "model",
                 "time": self._time().strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
