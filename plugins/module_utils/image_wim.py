@@ -245,11 +245,14 @@ class Wim:
 
     def close(self) -> None:
         """Remove what was unpacked, but for the files of the patterns, and let others write."""
+        self._close_wim()
+        shutil.rmtree(self._work, ignore_errors=True)
+        self._lock.release()
+
+    def _close_wim(self) -> None:
         if self._wim is not None:
             self._wim.close()
         self._wim = None
-        shutil.rmtree(self._work, ignore_errors=True)
-        self._lock.release()
 
     def refuse_unwritable(self, _files: Iterable[str]) -> None:
         """Raise ImageError where the file cannot be replaced."""
@@ -269,10 +272,13 @@ class Wim:
             for path, replacement in files.items():
                 if self._digest(path) != hashlib.sha1(replacement.before).hexdigest():  # noqa: S324
                     raise ImageError(f"{self.title}: {path} has changed since it was read.")
+            contents = {self._spelled(path): file.after for path, file in files.items()}
+            # The directory of an image takes some 100 MB, and the programs below read it, too.
+            self._close_wim()
             try:
                 copy_file(self._path, new)
                 like(new, self._path)
-                self._update(new, {path: file.after for path, file in files.items()})
+                self._update(new, contents)
                 os.replace(new, self._path)
             finally:
                 discard(new)
@@ -285,7 +291,7 @@ class Wim:
             ) from None
 
     def _reopen(self) -> None:
-        self._open.close()
+        self._close_wim()
         self._wim = WimFile(self._path, self.title)
         self._entries.clear()
 
@@ -314,7 +320,7 @@ class Wim:
             with open(staged, "wb") as file:
                 file.write(content)
             # Windows has no quotes in names.
-            commands.append(f'add "{staged}" "/{self._spelled(path)}"\n')
+            commands.append(f'add "{staged}" "/{path}"\n')
         command = [PROGRAM, "update", wim, str(self._index), "--no-acls", "--threads=1"]
         run(command, PACKAGE, self.title, stdin="".join(commands))
         sync_file(wim)
