@@ -15,7 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import connection, limits, operations, origin, record
+from ..plugin_utils import connection, facts, limits, operations, origin, record
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, sent, settle
@@ -86,7 +86,7 @@ class ActionModule(ControllerAction):
 
         snapshot = target.observe(target.first_request(request(policy)))
         before = Assessment(snapshot, policy)
-        findings = self._waived(before)
+        findings: Sequence[Finding] = self._waived(before)
         changes = remedies(findings) if apply else []
         self._interrupted = record.interrupted(snapshot.registry)
         if self._interrupted:
@@ -217,6 +217,7 @@ class ActionModule(ControllerAction):
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
             "variables": origin.without_secrets(self._task.args),
+            "facts": facts.facts_of(outcome.snapshot, policy),
             "changed": bool(outcome.made or outcome.sent),
             "failed": bool(outcome.failures),
             "msg": message,

@@ -13,12 +13,13 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import ExpressionError, UndecidedError
 from .formats.registry import fold
 from .text import shorten
+from .wire import is_deeper
 
 try:
     import jmespath
@@ -53,6 +54,18 @@ if not MISSING:
 
         def __init__(self) -> None:
             self._until = time.monotonic() + SECONDS
+
+        def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
+            """Call a function. Raises UndecidedError where one of JMESPath's fails on the data."""
+            if f"_func_{function_name}" in vars(Functions):
+                return super().call_function(function_name, resolved_args)
+            try:
+                return super().call_function(function_name, resolved_args)
+            except (UndecidedError, exceptions.JMESPathError):
+                # The first comes from a function of ours in an argument, such as that of sort_by.
+                raise
+            except Exception as error:  # noqa: BLE001 - jmespath's raise whatever Python does
+                raise UndecidedError(f"{function_name}(): {error}") from None
 
         @standard.signature({"types": ["array", "object", "string", "null"]})
         def _func_count(self, value: Any) -> int:
@@ -176,9 +189,15 @@ if not MISSING:
         def visit_not_expression(self, node: Any, value: Any) -> Any:
             """Negate; raise UndecidedError where there is nothing to negate."""
             child = node["children"][0]
-            if not self._projections and self.visit(child, value) is None:
+            # Asked once: asked twice at each level, the time would double with every "!".
+            operand = self.visit(child, value)
+            if operand is None and not self._projections:
                 raise UndecidedError(f"{_path(child)} is not there")
-            return super().visit_not_expression(node, value)
+            return bool(self._is_false(operand))
+
+
+MAX_DEPTH = 200
+"""Levels of an expression's tree, of which each step of a path and each operator is two."""
 
 
 def parse(text: str, place: str) -> Node:
@@ -195,6 +214,8 @@ def parse(text: str, place: str) -> Node:
     except (exceptions.JMESPathError, RecursionError) as error:
         problem = " ".join(str(error).split()) or "nested too deep"
     else:
+        if is_deeper(tree, MAX_DEPTH):
+            raise ExpressionError(f"{place}: nested too deep; at most {MAX_DEPTH} levels are accepted")
         for name, count in _calls(tree):
             _check_call(name, count, text, place)
         return tree

@@ -17,7 +17,7 @@ from .finding import Change
 from .operations import SetRegistryValues
 from .snapshot import Registry
 
-KEY = r"HKLM\SOFTWARE\ets6.network"
+KEY = r"HKLM\SOFTWARE\ets6.network changes"
 VALUE = "Begun"
 REQUEST = {"registry": [{"path": KEY, "depth": 0}]}
 """What has to be read, as options of windows_host."""

@@ -138,6 +138,15 @@ class User:
 
 
 @dataclass(frozen=True)
+class LocalAccount:
+    """A user or a group of the PC itself, not of its domain (Win32_Account)."""
+
+    sid: str
+    name: str
+    group: bool
+
+
+@dataclass(frozen=True)
 class FirewallProduct:
     """A firewall registered with Windows Security Center. enabled is None where its state could not be decoded."""
 
@@ -199,7 +208,7 @@ class Snapshot:
     the part's name. It is None, or empty where None is not of its type: host, environment, registry and
     files. hosts_file has the lines of the hosts file that name a server which was probed. addresses are
     the PC's own. offline: it is an image. vantage: it is not a Windows PC, but a host in the PCs'
-    network that only probes. The controller knows these two; no reply says them.
+    network that only probes. local_accounts is empty where no firewall rule is for an account. The controller knows these two; no reply says them.
     """
 
     host: Mapping[str, Any]
@@ -212,6 +221,7 @@ class Snapshot:
     firewall_products: tuple[FirewallProduct, ...] | None
     probes: tuple[Probe, ...] | None
     errors: Mapping[str, str]
+    local_accounts: tuple[LocalAccount, ...] | None = None
     registered_firewalls: tuple[RegisteredFirewall, ...] | None = None
     networks: tuple[ConnectedNetwork, ...] | None = None
     firewall_service: FirewallService | None = None
@@ -287,6 +297,7 @@ class Snapshot:
             registered_firewalls=parts.read(
                 "registered_firewalls", items_of(_parse_registered_firewall)
             ),
+            local_accounts=parts.read("local_accounts", items_of(_parse_local_account, MAX_USERS)),
             networks=parts.read("networks", items_of(_parse_network)),
             firewall_service=parts.read("firewall_service", _parse_firewall_service),
             hosts_file=parts.read("hosts_file", _parse_hosts),
@@ -356,9 +367,7 @@ def _parse_state(raw: Any, place: str) -> State:
     try:
         return State(raw)
     except ValueError:
-        raise SnapshotError(
-            f"{place}: unknown state {shorten(repr(raw), MAX_EXCERPT)}"
-        ) from None
+        raise SnapshotError(f"{place}: unknown state {shorten(repr(raw), MAX_EXCERPT)}") from None
 
 
 def _parse_value(raw: Any, place: str) -> Value:
@@ -416,6 +425,15 @@ def _parse_product(raw: Any, place: str) -> FirewallProduct:
     return FirewallProduct(
         text(record.get("name"), f"{place}.name"),
         optional(_parse_flag, record.get("enabled"), f"{place}.enabled"),
+    )
+
+
+def _parse_local_account(raw: Any, place: str) -> LocalAccount:
+    record = _record(raw, place, ("sid", "name", "group"))
+    return LocalAccount(
+        text(record.get("sid"), f"{place}.sid"),
+        text(record.get("name"), f"{place}.name"),
+        expect(bool, record.get("group"), f"{place}.group"),
     )
 
 

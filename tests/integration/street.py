@@ -58,9 +58,7 @@ def look(timeout: int = 3, ahead: timedelta = timedelta(), **variables: Any) -> 
         if not wanted:
             break
         found = probe.probe_all(wanted, probe_plan.probe_seconds(wanted, policy))
-        seen = seen.with_probes(
-            Snapshot.from_wire({"version": 1, "probes": found}, vantage=True)
-        )
+        seen = seen.with_probes(Snapshot.from_wire({"version": 1, "probes": found}, vantage=True))
     assert probe_plan.missing_probes(ProxyContext(seen, policy)) == []
     return {finding.control.id: finding for finding in controls.Assessment(seen, policy).findings}
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.integration.debian import need
 from tests.lab import faults, fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
-from tests.lab.play import Played, play
+from tests.lab.play import ROOT, Played, play
 from tests.lab.script import find_pwsh
 
 ENFORCE, VERIFY = "playbooks/ets6-network.yml", "playbooks/verify.yml"
@@ -122,3 +121,118 @@ RULES = {
     for program in ("ets6n", "ets6c")
     for protocol in ("tcp", "udp")
 }
+
+
+PARTS = (
+    "version",
+    "host",
+    "environment",
+    "registry",
+    "users",
+    "files",
+    "network",
+    "networks",
+    "addresses",
+    "services",
+    "firewall_products",
+    "registered_firewalls",
+    "firewall_service",
+    "local_accounts",
+    "hosts_file",
+    "probes",
+    "errors",
+    "snapshot",
+    "operations",
+    "changed",
+    "msg",
+)
+"""The parts of a reply, each of which a PC of the hostile fleet fills with rubbish."""
+OTHERS = ("pc-never-started", "pc-prompt-cancelled", "pc-already-right", "pc-not-installed")
+
+
+def others(network: Network) -> list[fleet.Member]:
+    return [member for member in fleet.members(network) if member.pc.name in OTHERS]
+
+
+def hostile(network: Network) -> list[fleet.Member]:
+    """Return the others, and PCs with every fault: of the wire, of either execution, and in every part of the reply."""
+    wire = (
+        "denies access",
+        "drops the command",
+        *LOST["winrm"],
+        *(faults.SECOND + fault for fault in LOST["winrm"]),
+        "prints without end",
+        *(f"rubbish in {part}" for part in PARTS),
+        *(f"leaves out {part}" for part in PARTS if part not in ("operations", "changed", "msg")),
+    )
+    built = others(network)
+    for number, fault in enumerate(wire):
+        member = fleet.drifted(f"pc-hostile-{number}", network)
+        member.fault = fault
+        built.append(member)
+    return built
+
+
+def findings(played: Played, name: str) -> dict[str, Any]:
+    """Return what does not depend on the lab's ports and on what the other PCs saw of the network."""
+    return {
+        found["control"]: (
+            found["status"],
+            found["changes"],
+            "" if found["control"].startswith("reach.") else found["reason"],
+        )
+        for found in played.host(name)["findings"]
+    }
+
+
+def test_a_fleet_with_every_fault_at_once_is_reported_and_costs_the_others_nothing() -> None:
+    with Lab(others, scripts=False) as lab:
+        alone = limited(lab, ENFORCE, "winrm")
+    with Lab(hostile, scripts=False) as lab:
+        played = limited(lab, ENFORCE, "winrm")
+        names = list(lab.members)
+    text = json.dumps(played.report)
+    assert reading.check(text, "report")["run"]["hosts"] == played.report["run"]["hosts"]
+    assert sorted(played.statuses()) == sorted(names)
+    for name in OTHERS:
+        assert findings(played, name) == findings(alone, name)
+    # Five PCs at a time, and what hangs does so until its time is over.
+    assert played.seconds < 240
+    assert "\x1b[31mrot" not in played.output + played.errors
+    assert not [line for line in played.output.splitlines() if line.startswith("ok: [pc-other]")]
+    assert "\x1b" not in text
+    for host in played.report["hosts"]:
+        assert host["reason"].isprintable()
+        for found in host["findings"]:
+            assert found["reason"].isprintable()
+
+
+def test_a_run_that_is_interrupted_says_so_in_place_of_the_report_of_before(tmp_path: Path) -> None:
+    with Lab(with_sound_one(("pc-hangs", "winrm", "")), scripts=False) as lab:
+        before = limited(lab, VERIFY, "winrm")
+        assert before.report["run"]["complies"] is True
+        lab.endpoint.faults = {"pc-hangs": faults.NEVER_ENDS}
+        report = lab.folder / "report" / "report.json"
+        old = report.read_bytes()
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("ansible-playbook"), VERIFY, "-i", lab.inventory, "-e", f"ets6_network_report_dir={report.parent}"],
+            cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        until = time.monotonic() + 60
+        while report.read_bytes() == old and time.monotonic() < until:
+            time.sleep(0.2)
+        time.sleep(3)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(60)
+        left = json.loads(report.read_text())
+        assert left["run"]["fails_because"] == [
+            "This run has not ended: it is still going on, or it was interrupted."
+        ]
+        assert left["run"]["pending"] == ["pc-hangs", "pc-sound"]
+        assert "has not ended" in (report.parent / "junit.xml").read_text()
+        lab.endpoint.faults = {}
+        again = limited(lab, VERIFY, "winrm")
+    assert again.code == 0
+    assert again.report["drift"]["since"] == before.report["run"]["ended"], (
+        "what is compared with is the last run that ended"
+    )

@@ -134,7 +134,9 @@ def environment(context: ProxyContext) -> Judgement:
     evidence = {"set": machine_variables, "set_by_users": user_variables}
     unread = _unread_variables(context.snapshot)
     if unread:
-        return unknown(f"The environment variables of {join_words(unread)} were not read.", evidence)
+        return unknown(
+            f"The environment variables of {join_words(unread)} were not read.", evidence
+        )
     variables = list(machine_variables)
     for user in context.snapshot.users or ():
         names = user_variables.get(user.sid, ())

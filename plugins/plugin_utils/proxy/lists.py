@@ -36,6 +36,8 @@ _URI = re.compile(
 )
 _LOGIN = re.compile(r"^((?:PROXY\s+|HTTPS?\s+|[A-Za-z]+=)?(?:[A-Za-z]+://)?).*@", re.DOTALL)
 
+_QUERY = re.compile(r"(?<=[^?])\?[^;\s]+")
+
 
 class ListError(ETS6Error):
     """.NET Framework cannot parse the list of proxies. The text repeats it, without logins."""
@@ -87,12 +89,13 @@ def server_for(servers: str, scheme: str) -> str:
 
 
 def without_logins(text: str) -> str:
-    """Return servers or a URL as they may be shown: without a login.
+    """Return servers or a URL as they may be shown: without a login, and without a query.
 
     A password may hold any character, blanks and semicolons included. So what precedes the last
-    ``@`` is left out, but for the protocol at the beginning.
+    ``@`` is left out, but for the protocol at the beginning. The query of a script's address may
+    hold a token.
     """
-    return _LOGIN.sub(r"\1…@", text)
+    return _QUERY.sub("?…", _LOGIN.sub(r"\1…@", text))
 
 
 def _matches(entry: str, scheme: str, name: str, port: int) -> bool:

@@ -36,8 +36,8 @@ class HostResult:
     """One host of a run and what became of it.
 
     reason is set where the host as a whole was not judged, or not to the end. at is when it was
-    judged. variables are the ones that it was judged by. interrupted is what the PC has of an earlier
-    run that did not end.
+    judged. variables are the ones that it was judged by. facts: see plugin_utils.facts.
+    interrupted is what the PC has of an earlier run that did not end.
     """
 
     name: str
@@ -47,6 +47,7 @@ class HostResult:
     groups: Sequence[str] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
     interrupted: Interrupted | None = None
 
     @classmethod
@@ -68,7 +69,7 @@ class HostResult:
         status, reason = _why_not_judged(result)
         if reason:
             return cls.not_judged(name, status, reason, controls, groups, ended)
-        names = ("at", "findings", "variables", "interrupted")
+        names = ("at", "findings", "variables", "facts", "interrupted")
         content = plain({key: result.get(key) for key in names})
         findings: list[Finding] = content["findings"]
         findings.sort(key=lambda finding: control_key(finding["control"]))
@@ -76,9 +77,10 @@ class HostResult:
             reason = _message(result)
         at = content["at"] or ended
         variables = content["variables"] or {}
-        status = worst_status(findings)
+        facts = content["facts"] or {}
         interrupted = content["interrupted"]
-        return cls(name, status, at, reason, groups, variables, findings, interrupted)
+        status = worst_status(findings)
+        return cls(name, status, at, reason, groups, variables, findings, facts, interrupted)
 
     @classmethod
     def not_judged(
@@ -120,6 +122,8 @@ class HostResult:
         for name, value in sorted(self.variables.items()):
             if name not in common:
                 host["variables"][name] = value
+        if self.facts:
+            host["facts"] = dict(self.facts)
         if self.interrupted:
             host["interrupted"] = self.interrupted
         host["sha256"] = digest(host)

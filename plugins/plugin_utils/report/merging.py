@@ -13,10 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 from typing import Any
 
+from ..finding import SEVERITIES, Severity, Status
+from ..origin import TIME
 from ..text import first_words
 from . import waivers
 from .document import build, controls_of
@@ -24,6 +26,7 @@ from .hosts import HostResult, common_variables, control_key, plain, repeats_rea
 from .model import (
     UNREACHABLE,
     WORST_FIRST,
+    Control,
     Finding,
     Host,
     Merged,
@@ -31,10 +34,15 @@ from .model import (
     Report,
     Run,
 )
+from .reading import ReportError
 
 MISSING = "It was expected, and is in no report."
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=10)
+"""How far the clocks of machines that write reports may be apart."""
 MAX_DIFFERENCES = 3
 """Differences of a host that a conflict names."""
+RUN_VARIABLES = frozenset({"apply"})
+"""Variables that say what a run did, and nothing about how a host is judged."""
 JUDGED = "judged"
 OUTCOMES = (JUDGED, "unknown", UNREACHABLE)
 """What can become of a host, from the best on."""
@@ -73,6 +81,7 @@ class _HostVersion:
     groups: Sequence[str]
     variables: Mapping[str, Any]
     findings: Sequence[_DatedFinding]
+    facts: Mapping[str, Any]
 
     @classmethod
     def from_record(cls, host: Host, shared: Mapping[str, Any], today: date) -> _HostVersion:
@@ -90,12 +99,20 @@ class _HostVersion:
         if judged:
             outcome = JUDGED
             variables = {**shared, **host["variables"]}
-        return cls(host["at"], outcome, host["reason"], host["groups"], variables, findings)
+        return cls(
+            host["at"],
+            outcome,
+            host["reason"],
+            host["groups"],
+            variables,
+            findings,
+            host.get("facts", {}),
+        )
 
     @property
     def rank(self) -> Rank:
         """Findings have no part in it, since they are chosen one by one."""
-        content = [self.reason, self.groups, self.variables]
+        content = [self.reason, self.groups, self.variables, self.facts]
         return self.at, OUTCOMES.index(self.outcome), _text(content)
 
 
@@ -121,7 +138,7 @@ def merge(
     versions = _versions(sources, today)
     wanted = {*plain(sorted(expected)), *_expected_before(sources)}
     missing = sorted(wanted.difference(versions))
-    controls = controls_of(reversed(sources), ())
+    controls = _with_worst_severity(controls_of(reversed(sources), ()), sources)
     hosts = []
     for name, host_versions in versions.items():
         hosts.append(_newest(name, host_versions))
@@ -138,6 +155,38 @@ def merge(
     merged_run: Run = {**run, "pending": [], "variables": common}
     merged_waivers = waivers.records(sources, records, wanted, today)
     return build(merged_run, controls, records, merged_waivers, fail_on, merged, problems)
+
+
+def refuse_future(report: Report, now: str, name: str) -> None:
+    """Raise ReportError for a report with a time that is still to come, since the newest counts."""
+    latest = _shifted(now, MAX_CLOCK_DIFFERENCE)
+    times = [report["run"]["ended"]]
+    for host in report["hosts"]:
+        times.append(host["at"])
+        times += [finding["at"] for finding in host["findings"] if "at" in finding]
+    if max(times) > latest:
+        raise ReportError(
+            f"{name} has the time {max(times)}, and it is {now} now: set the clock of the machine "
+            "that wrote it, and repeat that run"
+        )
+
+
+def _shifted(time: str, difference: timedelta) -> str:
+    moment = datetime.strptime(time, TIME).replace(tzinfo=timezone.utc)
+    return (moment + difference).strftime(TIME)
+
+
+def _with_worst_severity(
+    controls: Iterable[Control], sources: Iterable[Report]
+) -> list[Control]:
+    """Return the controls, each with the worst severity that any report gives it."""
+    worst: dict[str, Severity] = {}
+    for report in sources:
+        for control in report["controls"]:
+            severity = Severity(control["severity"])
+            known = worst.get(control["id"], severity)
+            worst[control["id"]] = max(known, severity, key=SEVERITIES.index)
+    return [{**control, "severity": worst[control["id"]].value} for control in controls]
 
 
 def _unique(reports: Iterable[Report]) -> list[Report]:
@@ -208,7 +257,14 @@ def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
         findings.append(finding)
     status = UNREACHABLE if newest.outcome == UNREACHABLE else worst_status(findings)
     return HostResult(
-        name, status, newest.at, newest.reason, newest.groups, newest.variables, findings
+        name,
+        status,
+        newest.at,
+        newest.reason,
+        newest.groups,
+        newest.variables,
+        findings,
+        newest.facts,
     )
 
 
@@ -285,7 +341,7 @@ def _outcome_differences(versions: Iterable[_HostVersion]) -> list[str]:
 def _variable_differences(versions: Iterable[_HostVersion]) -> list[str]:
     judged = [version.variables for version in versions if version.outcome == JUDGED]
     differing = []
-    for name in sorted(set().union(*judged)):
+    for name in sorted(set().union(*judged) - RUN_VARIABLES):
         if len({_text(variables.get(name)) for variables in judged}) > 1:
             differing.append(name)
     return [f"the variables {', '.join(differing)}"] if differing else []
@@ -299,10 +355,23 @@ def _finding_differences(versions: Iterable[_HostVersion]) -> list[str]:
             by_control.setdefault(dated.finding["control"], set()).add(entry)
     differences = []
     for control in sorted(by_control, key=control_key):
-        statuses = {status for _time, status in by_control[control]}
-        if len(statuses) > 1:
+        if len(_unexplained_statuses(by_control[control])) > 1:
             differences.append(f"{control} ({_sequence(by_control[control])})")
     return differences
+
+
+def _unexplained_statuses(dated: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the statuses of a finding, without those that enforcing has made untrue.
+
+    What was found before a run fixed it is no contradiction, and then it passes.
+    """
+    statuses: set[str] = set()
+    for _time, status in sorted(dated):
+        if status == Status.FIXED:
+            statuses = {Status.PASS.value}
+        else:
+            statuses.add(status)
+    return statuses
 
 
 def _sequence(dated: Iterable[tuple[str, str]]) -> str:

@@ -89,6 +89,13 @@ def _checked(content: Any, name: str) -> Report:
     if problem:
         raise ReportError(f"{name} is not a complete report: {problem}")
     report = cast(Report, content)
+    for host in report["hosts"]:
+        for finding in host["findings"]:
+            if finding["status"] == "waived" and "waiver" not in finding:
+                raise ReportError(
+                    f"{name} was not written by this collection: {finding['control']} of "
+                    f"{host['name']} is waived, and no waiver covers it"
+                )
     altered = [host["name"] for host in report["hosts"] if digest(host) != host["sha256"]]
     if altered:
         raise ReportError(

@@ -31,7 +31,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry impo
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValues
 
 KEY = r"HKLM\SOFTWARE\Acme"
-RECORD = r"HKLM\SOFTWARE\ets6.network"
+RECORD = r"HKLM\SOFTWARE\ets6.network changes"
 REQUEST = {"registry": [{"path": KEY, "depth": 0}], "probes": [{"name": "first"}]}
 
 
@@ -108,9 +108,7 @@ def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
 
-def run(
-    target: Any, check: bool = False, timeout: int = 0, **arguments: Any
-) -> dict[str, Any]:
+def run(target: Any, check: bool = False, timeout: int = 0, **arguments: Any) -> dict[str, Any]:
     task = SimpleNamespace(
         args=arguments, check_mode=check, diff=True, async_val=0, timeout=timeout
     )
@@ -437,7 +435,7 @@ def test_a_rule_that_the_service_does_not_know_asks_for_a_restart_and_is_no_fail
     assert (result["failed"], result["changed"]) == (False, False)
     (finding,) = result["findings"]
     assert finding["status"] == "fail"
-    assert "Restart the PC; the next run then changes it." in finding["reason"]
+    assert "Restart the PC; the next run then changes it, if the service" in finding["reason"]
     assert "Restart the PC" in result["msg"]
 
 

@@ -24,11 +24,15 @@ def in_process(function: Callable[[], None]) -> int | None:
 
 def too_much() -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
-    kept = []
-    with pytest.raises(limits.LimitError, match="takes more than 1024 MiB"):  # noqa: SIM117
+    kept: list[bytearray] = []
+
+    def take() -> None:
         with limits.explained("The PC", 0), limits.memory(64 << 20):
             while len(kept) < 1_000:
                 kept.append(bytearray(1 << 20))
+
+    with pytest.raises(limits.LimitError, match="takes more than 1024 MiB"):
+        take()
     assert len(kept) < 300
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 

@@ -176,3 +176,17 @@ def test_a_list_of_ten_thousand_entries_takes_no_time(entry: str) -> None:
     for host in ("update.knx.org", "a" * 60 + ".org"):
         assert bypass_entry(entries, "https", host, 443) == ""
     assert time.monotonic() - since < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://p/x.pac?token=s3cret", "http://p/x.pac?…"),
+        ("http://u:pw@p/x.pac?a=b&c=d#e", "http://…@p/x.pac?…"),
+        ("http=p:1;https=q:2?x", "http=p:1;https=q:2?…"),
+        ("http://p/x.pac", "http://p/x.pac"),
+        ("http://p/x.pac?", "http://p/x.pac?"),
+    ],
+)
+def test_neither_login_nor_query_is_shown(text: str, shown: str) -> None:
+    assert without_logins(text) == shown

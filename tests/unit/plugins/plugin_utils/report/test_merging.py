@@ -103,6 +103,17 @@ def test_the_newest_finding_counts_and_the_conflict_is_said() -> None:
     )
 
 
+def test_what_was_fixed_after_it_had_been_verified_is_no_conflict() -> None:
+    verified = result("fail", "pass", "pass", variables={"state": "present", "apply": False})
+    enforced = result("fixed", "pass", "pass", variables={"state": "present", "apply": True})
+    before, after = report(DAYS[0], pc=verified), report(DAYS[1], pc=enforced)
+    assert merge(before, after)["merged"]["conflicts"] == []
+    later = report(DAYS[2], pc=result("pass", "pass", "pass"))
+    assert merge(before, after, later)["merged"]["conflicts"] == []
+    broken = report(DAYS[2], pc=result("fail", "pass", "pass"))
+    assert "fixed, then fail" in merge(after, broken)["merged"]["conflicts"][0]
+
+
 def test_of_the_same_second_the_worst_counts() -> None:
     merged = merge(
         report(DAYS[0], pc=result("pass", "pass", "pass")),
@@ -334,9 +345,41 @@ def test_every_format_takes_a_merged_report_and_names_who_is_missing(name: str) 
         report(DAYS[1], pc=result("pass", "pass", "pass")),
     )
     text = formats.ALL[name].render(merge(old, new, expected=("pc", "pc-lost")))
-    assert "pc-lost" in text
+    # Metrics count hosts, and name none.
+    assert ("pc-lost" in text) == (name != "metrics")
     if name in ("json", "html", "markdown"):
         assert "differs in firewall.rule.ets6n.tcp (fail, then pass)" in text.replace("\\", "")
     if name in ("json", "html"):
         assert old["sha256"] in text
         assert new["sha256"] in text
+
+
+def test_of_one_control_the_worst_severity_counts_whoever_wrote_last() -> None:
+    older, newer = report(DAYS[0], pc=result("fail", "pass", "pass")), report(DAYS[1], other=AWAY)
+    for control in newer["controls"]:
+        control["severity"] = "low"
+    merged = merge(older, hashes.seal(newer))
+    wanted = {control["id"]: control["severity"] for control in older["controls"]}
+    assert {control["id"]: control["severity"] for control in merged["controls"]} == wanted
+    strict = merging.merge([older, hashes.seal(newer)], MERGE, (), ["high"])
+    assert strict["run"]["fails_because"], "a high control fails, whatever the newest report calls it"
+
+
+@pytest.mark.parametrize("where", ["run", "host", "finding"])
+def test_a_report_from_the_future_is_refused(where: str) -> None:
+    odd = report(DAYS[0], pc=result("pass", "pass", "pass"))
+    if where == "run":
+        odd["run"]["ended"] = DAYS[2]
+    elif where == "host":
+        odd["hosts"][0]["at"] = DAYS[2]
+    else:
+        odd["hosts"][0]["findings"][0]["at"] = DAYS[2]
+    merging.refuse_future(odd, DAYS[2], "a")
+    with pytest.raises(reading.ReportError, match=f"a has the time {DAYS[2]}, and it is {DAYS[1]}"):
+        merging.refuse_future(odd, DAYS[1], "a")
+
+
+def test_waived_without_a_waiver_is_refused() -> None:
+    odd = report(DAYS[0], pc=result("pass", "waived", "pass"))
+    with pytest.raises(reading.ReportError, match="is waived, and no waiver covers it"):
+        reading.check(json.dumps(odd), "a")
