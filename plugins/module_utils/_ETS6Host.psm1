@@ -29,7 +29,8 @@ $script:Kinds = @{
 
 # Returns the exit code; the output is localized.
 Function Invoke-ETS6Program([string]$Name, [string[]]$Arguments) {
-  $program = Get-Command $Name
+  # Not by PATH, in which there may be a folder that users can write to.
+  $program = Get-Command "$env:SystemRoot\System32\$Name"
   # 5.1 turns what a program writes to a redirected error stream into errors.
   $ErrorActionPreference = 'SilentlyContinue'
   $null = & $program @Arguments 2>&1

@@ -193,7 +193,9 @@ if not MISSING:
             operand = self.visit(child, value)
             if operand is None and not self._projections:
                 raise UndecidedError(f"{_path(child)} is not there")
-            return bool(self._is_false(operand))
+            # Every number is true, 0 too.
+            is_number = isinstance(operand, (int, float)) and not isinstance(operand, bool)
+            return not operand and not is_number
 
 
 MAX_DEPTH = 200

@@ -461,4 +461,7 @@ Function Set-Acl {
 
 #endregion
 
-Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content, Get-Date
+# Programs are called by their paths.
+foreach ($program in 'netsh.exe', 'reg.exe') { Set-Alias -Name "C:\Windows\System32\$program" -Value $program }
+
+Export-ModuleMember -Alias * -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content, Get-Date
