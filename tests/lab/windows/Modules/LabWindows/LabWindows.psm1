@@ -189,6 +189,12 @@ Function Get-CimInstance {
             }
         }
         'Win32_LogicalDisk DriveType=3' { foreach ($drive in [LabPC]::State['drives']) { [pscustomobject]@{ DeviceID = $drive.ToString() } } }
+        # Win32_Account (Microsoft Learn): SIDType is 1 for a user, 2 for a group, 4 for a group of the PC itself.
+        "Win32_Account Domain='$env:COMPUTERNAME'" {
+            foreach ($account in [LabPC]::State['accounts']) {
+                [pscustomobject]@{ SID = $account['sid'].ToString(); Name = $account['name'].ToString(); SIDType = [byte]$account['type'].ToString() }
+            }
+        }
         'FirewallProduct ' {
             # WBEM_E_INVALID_NAMESPACE (Microsoft Learn): Windows Server has no Security Center.
             if ($null -eq [LabPC]::State['firewall_products']) {
