@@ -639,3 +639,10 @@ def test_redirects_to_their_own_names_have_no_page_in_common() -> None:
         records.append(probe(tls=None, http=http(301, MOVED, Location=f"https://{host}/")))
     urls = {"api": "http://api.knx.org", "www": "http://www.knx.org"}
     assert set(beside(*records, endpoints=urls).values()) == {Outcome.FINE}
+
+
+def test_the_control_and_the_docs_say_for_which_program_a_verdict_holds() -> None:
+    """Agents and scanners may treat ETS6 otherwise than the PowerShell that probed."""
+    text = (ROOT / "docs" / "reachability.md").read_text(encoding="utf-8")
+    found = [finding(seen(probe()), POLICY).control.remedy, text]
+    assert all("holds for the program that probed" in " ".join(place.split()) for place in found)
