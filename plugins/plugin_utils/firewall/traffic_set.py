@@ -115,10 +115,11 @@ def is_covered(boxes: Sequence[Box], covering: Iterable[Box]) -> bool:
 
 def without_conditions(boxes: Iterable[Box], beginnings: tuple[str, ...]) -> list[Box]:
     """Return boxes that do not restrict the dimensions whose names begin so."""
-    return [
-        {name: spans for name, spans in box.items() if not name.startswith(beginnings)}
-        for box in boxes
-    ]
+    freed = []
+    for box in boxes:
+        names = [name for name in box if not name.startswith(beginnings)]
+        freed.append({name: box[name] for name in names})
+    return freed
 
 
 def _size(box: Box) -> int:
