@@ -8,6 +8,8 @@ short_description: Make a Windows PC ready for KNX ETS6, or report what is missi
 version_added: 1.0.0
 description:
   - Reads the firewall, proxy and network settings of a PC in one remote execution, judges them on the controller, and changes what fails in a second one.
+    A proxy script, or a login that is tried as a user, takes further ones.
+  - A host that is not a Windows PC, according to its connection, only probes the vendor's servers. With O(image) a Windows image is judged in place of a PC.
   - Returns a finding for every control, with status, reason and evidence.
 options:
   state:
@@ -196,8 +198,8 @@ attributes:
     description: Returns what has changed, or would be, rule by rule and field by field.
   platform:
     support: full
-    platforms: windows
-    description: The hosts that it acts on.
+    platforms: windows, posix
+    description: The hosts that it acts on. POSIX hosts only probe, or hold the image.
   action:
     support: full
     description: Runs on the controller.
@@ -239,9 +241,25 @@ findings:
   sample:
     - control: firewall.prompt_blocks
       status: fixed
-      reason: No rule of the prompt blocks ETS6.
+      reason: >-
+        Rule 'ETS 6' (TCP Query User..., local rules) keeps ETS6N.exe from receiving in private. Now: No prompt of Windows left a rule that blocks ETS6 in
+        domain and private.
       evidence: {}
       changed: true
+at:
+  description: The time of the judgement, in UTC.
+  returned: when the PC could be read
+  type: str
+  sample: '2026-11-28T21:54:24Z'
+waivers:
+  description: The waivers of the policy.
+  returned: when the PC could be read
+  type: list
+  elements: dict
+variables:
+  description: The arguments of the task, without secrets.
+  returned: when the PC could be read
+  type: dict
 controls:
   description: The controls, each with C(id), C(title), C(headline), C(severity), C(rationale) and C(remedy).
   returned: when the PC could be read

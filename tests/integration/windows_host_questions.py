@@ -624,6 +624,66 @@ def of_one_key_all_values_are_written_or_none(answer: Answer) -> None:
     assert not answer.changed
 
 
+RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
+RESTRICTED = {
+    **value(RECORDS, "winhttp", "REG_SZ", "secret"),
+    "restrict": r"HKLM\SOFTWARE\ets6.network",
+}
+
+
+def _logged(pc: Pc) -> None:
+    pc.state["log"] = []
+
+
+@question(asked={"operations": [RESTRICTED, RESTRICTED]})
+def a_restricted_key_is_only_for_the_system_and_administrators(answer: Answer) -> None:
+    assert answer.states() == ["done", "done"]
+    for path in (RESTRICTED["restrict"], RECORDS):
+        key = answer.state["registry"][path]
+        assert key["access"] == "D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)"
+    assert key["values"] == {"winhttp": ["REG_SZ", "secret"]}
+
+
+@question(pc=_logged, asked={"operations": [RESTRICTED]}, model=False)
+def a_restricted_key_is_never_open_to_others(answer: Answer) -> None:
+    above = RESTRICTED["restrict"]
+    assert answer.state["log"] == [
+        f"create {above}",
+        f"access {above}",
+        f"create {RECORDS}",
+        f"access {RECORDS}",
+        f"value {RECORDS} winhttp",
+    ]
+
+
+def _open_to_everybody(pc: Pc) -> None:
+    pc.set(RECORDS, machine=["REG_SZ", "old"])
+    _logged(pc)
+
+
+@question(pc=_open_to_everybody, asked={"operations": [RESTRICTED]}, model=False)
+def a_key_that_is_there_is_restricted_before_anything_is_written(answer: Answer) -> None:
+    above = RESTRICTED["restrict"]
+    assert answer.state["log"] == [
+        f"access {above}",
+        f"access {RECORDS}",
+        f"value {RECORDS} winhttp",
+    ]
+
+
+def _no_access_control(pc: Pc) -> None:
+    pc.state["faults"] = {"set_access": "Zugriff verweigert"}
+    _logged(pc)
+
+
+@question(pc=_no_access_control, asked={"operations": [RESTRICTED]}, model=False)
+def what_cannot_be_restricted_is_not_written(answer: Answer) -> None:
+    assert answer.states() == ["failed"]
+    assert "Zugriff verweigert" in answer.operations[0]["error"]
+    assert not any(line.startswith("value") for line in answer.state["log"])
+    assert answer.paths(r"HKLM\SOFTWARE\ets6.network") == []
+
+
 def _cannot_go_back(pc: Pc) -> None:
     _fails_in_a_unit(pc)
     pc.state["faults"]["remove_registry_value:fresh"] = "noch in Benutzung"

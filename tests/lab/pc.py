@@ -84,6 +84,7 @@ class Pc:
         self.name = name
         self.state: dict[str, Any] = {
             "host": {"name": name},
+            "clock": 0,
             "environment": dict(ENVIRONMENT),
             "drives": ["C:", "D:"],
             "network": ["private"],
@@ -111,6 +112,13 @@ class Pc:
         self.set(
             r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion",
             CurrentBuildNumber=["REG_SZ", "22631"],
+            DisplayVersion=["REG_SZ", "23H2"],
+            EditionID=["REG_SZ", "Professional"],
+            UBR=["REG_DWORD", 4460],
+        )
+        self.set(
+            r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters",
+            Domain=["REG_SZ", "lab.example"],
         )
         self.set(POLICY, PolicyVersion=["REG_DWORD", 0x0220])
         self.set(

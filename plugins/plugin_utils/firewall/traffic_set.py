@@ -115,11 +115,11 @@ def is_covered(boxes: Sequence[Box], covering: Iterable[Box]) -> bool:
 
 def without_conditions(boxes: Iterable[Box], beginnings: tuple[str, ...]) -> list[Box]:
     """Return boxes that do not restrict the dimensions whose names begin so."""
-    freed = []
-    for box in boxes:
-        names = [name for name in box if not name.startswith(beginnings)]
-        freed.append({name: box[name] for name in names})
-    return freed
+    return [_without(box, beginnings) for box in boxes]
+
+
+def _without(box: Box, beginnings: tuple[str, ...]) -> Box:
+    return {name: spans for name, spans in box.items() if not name.startswith(beginnings)}
 
 
 def _size(box: Box) -> int:

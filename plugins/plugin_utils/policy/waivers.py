@@ -135,15 +135,15 @@ def parse_waivers(value: Any) -> tuple[Waiver, ...]:
 
 def _parse_waiver(entry: Any) -> Waiver:
     expected = f"a dictionary with {', '.join(REQUIRED)} and hosts or groups"
-    given = dictionary(entry, KEYS, expected)
+    fields = dictionary(entry, KEYS, expected)
     waiver = Waiver(
-        _parse_controls(given.get("control")),
-        _parse_names(given, "hosts"),
-        _parse_names(given, "groups"),
-        _parse_text(given, "reason"),
-        _parse_text(given, "owner"),
-        _parse_date(given.get("expires")),
-        _parse_text(given, "ticket"),
+        _parse_controls(fields.get("control")),
+        _parse_names(fields, "hosts"),
+        _parse_names(fields, "groups"),
+        _parse_text(fields, "reason"),
+        _parse_text(fields, "owner"),
+        _parse_date(fields.get("expires")),
+        _parse_text(fields, "ticket"),
     )
     if not waiver.hosts and not waiver.groups:
         raise NotAcceptedError(
@@ -152,10 +152,10 @@ def _parse_waiver(entry: Any) -> Waiver:
     return waiver
 
 
-def _parse_text(given: Mapping[Any, Any], key: str) -> str:
-    value = given.get(key, "")
+def _parse_text(fields: Mapping[Any, Any], key: str) -> str:
+    value = fields.get(key, "")
     if not isinstance(value, str) or (key in REQUIRED and not value.strip()):
-        raise not_accepted(given.get(key), "a text is expected").within(key)
+        raise not_accepted(fields.get(key), "a text is expected").within(key)
     return str(value)
 
 
@@ -173,8 +173,8 @@ def _parse_controls(value: Any) -> tuple[str, ...]:
     return tuple(str(entry) for entry in entries)
 
 
-def _parse_names(given: Mapping[Any, Any], key: str) -> tuple[str, ...]:
-    names = given.get(key, [])
+def _parse_names(fields: Mapping[Any, Any], key: str) -> tuple[str, ...]:
+    names = fields.get(key, [])
     expected = "a list of names is expected"
     if not isinstance(names, (list, tuple)):
         raise not_accepted(names, expected).within(key)

@@ -441,6 +441,9 @@ Function Receive-Job {
     process { $Job.shell.EndInvoke($Job.handle) }
 }
 
+# Get-Date (Microsoft Learn) by the clock of the PC.
+Function Get-Date { [DateTime]::Now.AddSeconds([int][LabPC]::State['clock'].ToString()) }
+
 Function Set-Acl {
     [CmdletBinding()]
     param ([Parameter(Mandatory)][string]$LiteralPath, [Parameter(Mandatory)][object]$AclObject)
@@ -454,4 +457,4 @@ Function Set-Acl {
 
 #endregion
 
-Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content
+Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content, Get-Date
