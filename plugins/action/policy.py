@@ -14,7 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import connection, operations, origin
+from ..plugin_utils import connection, facts, operations, origin
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
@@ -180,6 +180,7 @@ class ActionModule(ControllerAction):
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
             "variables": origin.without_secrets(self._task.args),
+            "facts": facts.facts_of(outcome.snapshot, policy),
             "changed": bool(outcome.made),
             "failed": bool(outcome.failures),
             "msg": message,

@@ -35,7 +35,7 @@ options:
   formats:
     type: list
     elements: str
-    choices: [json, junit, html, markdown, sarif, csv]
+    choices: [json, junit, html, markdown, sarif, csv, metrics, hdf]
     default: [json, junit, html]
     description: 'Which files are written: C(report.json), which is always written and from which all others are made,
       C(junit.xml), C(report.html), C(summary.md) for a CI job''s page, C(report.sarif) and C(report.csv).'

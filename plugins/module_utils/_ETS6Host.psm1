@@ -241,6 +241,18 @@ Function Get-ETS6User($Registry, $Keys) {
     })
 }
 
+# Lists the PC's own users and groups, where a firewall rule is for an account: where the domain is large, asking takes a while.
+Function Get-ETS6Account($Registry) {
+  $rules = @(foreach ($key in $Registry.GetEnumerator()) {
+      if ($key.Key -notlike '*\FirewallRules' -or $key.Value.state -ne 'present') { continue }
+      foreach ($entry in $key.Value['values'].GetEnumerator()) { [string]$entry.Value[1] }
+    })
+  if (-not ($rules -match '\|LUAuth[^=|]*=[^|]*;S-1-5-21-')) { return , @() }
+  , @(foreach ($account in Get-CimInstance -ClassName Win32_Account -Filter "Domain='$env:COMPUTERNAME'" -OperationTimeoutSec 20) {
+      @{ sid = [string]$account.SID; name = [string]$account.Name; group = 1 -ne $account.SIDType }
+    })
+}
+
 # ----- The PC
 
 Function Get-ETS6Host {
@@ -249,8 +261,11 @@ Function Get-ETS6Host {
   @{
     name = [string]$env:COMPUTERNAME
     os = "10.0.$(Get-ETS6Data -Registry $list -Path $Windows -Name CurrentBuildNumber)"
+    edition = Get-ETS6Data -Registry $list -Path $Windows -Name EditionID
+    release = Get-ETS6Data -Registry $list -Path $Windows -Name DisplayVersion
+    revision = Get-ETS6Data -Registry $list -Path $Windows -Name UBR
     powershell = $PSVersionTable.PSVersion.ToString()
-    time = [DateTime]::UtcNow.ToString('s') + 'Z'
+    time = (Get-Date).ToUniversalTime().ToString('s') + 'Z'
   }
 }
 
@@ -375,6 +390,7 @@ Function Get-ETS6Snapshot($Request) {
     host = { Get-ETS6Host }
     environment = { Get-ETS6Environment }
     users = { Get-ETS6User $registry $Request.user_registry }
+    local_accounts = { Get-ETS6Account $registry }
     files = {
       $seen = [Collections.Generic.HashSet[string]]::new([StringComparer]::OrdinalIgnoreCase)
       $paths = @(Find-ETS6Path -Paths $Request.files -Names $Request.named_files -Registry $registry)

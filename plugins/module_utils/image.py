@@ -242,6 +242,8 @@ class Image:
         return {
             "name": self._text(COMPUTER, "ComputerName"),
             "os": None if build is None else f"10.0.{build}",
+            "edition": self._text(NT, "EditionID"),
+            "release": self._text(NT, "DisplayVersion"),
             "control_sets": list(self.control_sets.all),
             "control_set": self.control_sets.current,
             "powershell": None,

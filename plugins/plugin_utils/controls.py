@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from . import custom
+from . import custom, facts
 from .declaration import Check, Family, Judgement, not_applicable
 from .finding import NOT_MET, Change, Contact, Control, Finding, Status
 from .firewall.context import FirewallContext
@@ -57,9 +57,10 @@ def catalogue(policy: Policy) -> list[Control]:
 
 
 def request(policy: Policy) -> dict[str, Sequence[object]]:
-    """Return what has to be read so that every control can be judged: options of windows_host."""
+    """Return what has to be read for every control and for the facts: options of windows_host."""
     merged: dict[str, list[object]] = {}
-    for family_request in (firewall_request, proxy_request, reachability_request):
+    requests = (firewall_request, proxy_request, reachability_request, facts.request)
+    for family_request in requests:
         for option, items in family_request(policy).items():
             requested = merged.setdefault(option, [])
             requested.extend(item for item in items if item not in requested)

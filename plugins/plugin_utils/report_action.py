@@ -18,7 +18,7 @@ from . import origin
 from .action import ControllerAction
 from .policy.parsing import PREFIX, NotAcceptedError
 from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
-from .report import drift, formats, previous, terminal
+from .report import drift, formats, history, previous, terminal
 from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
@@ -83,7 +83,10 @@ class ReportAction(ControllerAction):
             earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
             if earlier is not None:
                 report["drift"] = drift.between(earlier, report, inventory)
+            past_runs = history.History(folder)
+            report = past_runs.complete(report)
             files = formats.write(report, folder, arguments["formats"])
+            past_runs.write()
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "

@@ -62,7 +62,9 @@ def test_verify_reports_on_every_host_and_changes_nothing(lab: Lab, tmp_path: Pa
     }
     assert lab.registries() == before
     assert run.report["run"]["mode"] == "verify"
-    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "junit.xml", "report.html"}
+    beside = {"report.json.sha256", "history.jsonl"}
+    files = {file.name for file in tmp_path.iterdir()}
+    assert files == {"report.json", "junit.xml", "report.html"} | beside
     assert "pc-never-started" in (tmp_path / "report.html").read_text(encoding="utf-8")
     failing = next(host for host in run.report["hosts"] if host["name"] == "pc-never-started")
     changes = [

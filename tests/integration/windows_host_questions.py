@@ -450,6 +450,39 @@ def profiles_services_and_other_firewalls(answer: Answer) -> None:
     assert found["firewall_service"] == {"rules": 3, "values": values, "modify_state": 1}
 
 
+SANDBOX = "S-1-5-21-7-7-7-1005"
+FOR_SANDBOX = (
+    f"v2.33|Action=Block|Active=TRUE|Dir=Out|Name=Sandbox|LUAuth=O:LSD:(A;;CC;;;{SANDBOX})|"
+)
+
+
+def _rule_for_an_account(pc: Pc) -> None:
+    pc.rule(("{5E3C}", FOR_SANDBOX))
+    pc.state["accounts"].append({"sid": SANDBOX, "name": "Sandbox", "type": 1})
+
+
+@question(pc=_rule_for_an_account, asked={"registry": [{"path": RULES, "depth": 0}]})
+def accounts_of_the_pc_where_a_rule_is_for_one(answer: Answer) -> None:
+    accounts = {account["name"]: account["group"] for account in answer.snapshot["local_accounts"]}
+    assert accounts == {"knx": False, "Administratoren": True, "Sandbox": False}
+
+
+@question(asked={"registry": [{"path": RULES, "depth": 0}]})
+def no_accounts_where_no_rule_is_for_one(answer: Answer) -> None:
+    assert answer.snapshot["local_accounts"] == []
+
+
+def _accounts_fail(pc: Pc) -> None:
+    _rule_for_an_account(pc)
+    pc.state["faults"]["cim:Win32_Account"] = "HRESULT 0x800706ba"
+
+
+@question(pc=_accounts_fail, asked={"registry": [{"path": RULES, "depth": 0}]})
+def accounts_that_cannot_be_read(answer: Answer) -> None:
+    assert answer.snapshot["local_accounts"] is None
+    assert "local_accounts" in answer.snapshot["errors"]
+
+
 def _no_security_center(pc: Pc) -> None:
     pc.state["faults"]["cim:FirewallProduct"] = "HRESULT 0x80070005"
 

@@ -129,7 +129,10 @@ class Finding(TypedDict):
 
 
 class Host(TypedDict):
-    """A host of the run. reason says why it was not judged, or not to the end; else it is empty."""
+    """A host of the run. reason says why it was not judged, or not to the end; else it is empty.
+
+    facts is what plugin_utils.facts returns, of a host that was judged.
+    """
 
     name: str
     status: str
@@ -137,6 +140,7 @@ class Host(TypedDict):
     at: str
     groups: list[str]
     variables: Json
+    facts: NotRequired[Json]
     findings: list[Finding]
     sha256: str
 
@@ -177,12 +181,38 @@ class Merged(TypedDict):
     missing: list[str]
 
 
+class Score(TypedDict):
+    """How often something is met, of how many. before is the same of the run before."""
+
+    met: int
+    of: int
+    before: NotRequired[list[int]]
+
+
+class Scores(TypedDict):
+    """Complying hosts by group, and hosts on which a control is met by its id."""
+
+    groups: dict[str, Score]
+    controls: dict[str, Score]
+
+
+class HistoryRun(TypedDict):
+    """How many hosts complied at the end of a run."""
+
+    ended: str
+    mode: str
+    complying: int
+    hosts: int
+
+
 class Report(TypedDict):
     """report.json as a whole."""
 
     schema: int
     run: RunRecord
     drift: Drift | None
+    scores: NotRequired[Scores]
+    history: NotRequired[list[HistoryRun]]
     waivers: list[WaiverRecord]
     merged: Merged | None
     controls: list[Control]

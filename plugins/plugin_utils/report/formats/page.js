@@ -19,6 +19,7 @@
   const worstFirst = data.hosts.map((_name, host) => host).sort(compareHosts);
 
   let savedFilters = "";
+  let lowered = [];
   let details = null;
   let rows = [];
   let columns = [];
@@ -102,7 +103,11 @@
     if (name !== "page") {
       values.delete("page");
     }
-    values.delete("hosts"); // the target of the link in the header
+    for (const key of [...values.keys()]) {
+      if (!FILTERS.includes(key) && key !== "page") {
+        values.delete(key); // the target of a link in the table of contents
+      }
+    }
     history.replaceState(null, "", "#" + values);
     show();
   }
@@ -129,10 +134,27 @@
       const { id, title } = control(index);
       return contains(id + " " + title, text);
     });
-    rows = worstFirst.filter((host) => isShown(host, values, text, matching));
+    // A search that no control's name answers is one in reasons and evidence.
+    const found = text && !matching.length ? findTexts(text) : null;
+    rows = worstFirst.filter((host) => isShown(host, values, text, matching, found));
     if (text && matching.length && !data.hosts.some((name) => contains(name, text))) {
       columns = matching;
     }
+  }
+
+  // Which texts of the details have a part; null as long as they are not unpacked.
+  function findTexts(part) {
+    if (!details) {
+      return null;
+    }
+    if (!lowered.length) {
+      lowered = details.texts.map((text) => text.toLowerCase());
+    }
+    return lowered.map((text) => text.includes(part));
+  }
+
+  function isFound(host, index, found) {
+    return found[details.reasons[index][host]] || found[details.evidence[index][host]];
   }
 
   function filteredColumns(values) {
@@ -145,13 +167,16 @@
     });
   }
 
-  function isShown(host, values, text, matching) {
+  function isShown(host, values, text, matching, found) {
     const group = values.get("group");
     if (group && !data.member[host].some((index) => data.groups[index] === group)) {
       return false;
     }
     const isNamed = contains(data.hosts[host], text) || contains(data.reason[host], text);
-    const searched = text && !isNamed ? matching : columns;
+    let searched = text && !isNamed ? matching : columns;
+    if (found && !isNamed) {
+      searched = columns.filter((index) => isFound(host, index, found));
+    }
     const isNarrowed = Boolean(values.get("control") || values.get("severity"));
     if (!searched.length && (text || isNarrowed)) {
       return false;
@@ -180,9 +205,21 @@
     const field = make("input", {
       id: "filter-text",
       type: "search",
-      oninput: (event) => setFilter("text", event.target.value),
+      oninput: search,
     });
-    return make("label", { for: field.id }, "Host or control", field);
+    return make("label", { for: field.id }, "Host, control, reason or evidence", field);
+  }
+
+  async function search(event) {
+    setFilter("text", event.target.value);
+    if (!details) {
+      try {
+        await loadDetails();
+      } catch {
+        return; // Hosts and controls can be searched all the same.
+      }
+      show();
+    }
   }
 
   function clearFilters() {
@@ -482,6 +519,25 @@
     return [make("h3", null, "What decides"), makeTable(heads, lines)];
   }
 
+  // How far each route to an endpoint came. The last stage is the one that decided.
+  function makeRoutes(evidence) {
+    const ways = evidence && Array.isArray(evidence.ways) ? evidence.ways : [];
+    const routes = ways.filter((way) => way && typeof way.line === "string");
+    if (!routes.length) {
+      return [];
+    }
+    const lines = routes.map((way) => {
+      const stages = way.line.split(" → ");
+      const parts = stages.map((text, stage) => {
+        const isLast = stage === stages.length - 1;
+        const decided = way.outcome === "fine" ? "pass" : "fail";
+        return make("span", { class: isLast ? "stage " + decided : "stage" }, text);
+      });
+      return make("p", { class: "route" }, ...parts);
+    });
+    return [make("h3", null, "The route"), ...lines];
+  }
+
   function makeChanges(changes, status) {
     if (!changes) {
       return [];
@@ -557,6 +613,7 @@
       make("p", null, detail("reasons", host, index)),
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
+      ...makeRoutes(evidence),
       ...makeChanges(detailData("changes", host, index), status),
       ...makeAdvice(
         rationale,
@@ -577,14 +634,63 @@
     if (reason) {
       parts.push(make("p", null, reason));
     }
+    parts.push(...makeFacts(host));
+    const closed = [];
     data.controls.forEach((_control, index) => {
       // A host that was not judged has its own reason at every control.
       const repeats = reason && detail("reasons", host, index) === reason;
-      if (open.has(data.matrix[host][index]) && !repeats) {
+      if (!data.statuses[data.matrix[host][index]] || repeats) {
+        return;
+      }
+      if (open.has(data.matrix[host][index])) {
         parts.push(...makeDetails(host, index), make("hr"));
+      } else {
+        closed.push(index);
       }
     });
+    if (closed.length) {
+      parts.push(makeClosed(host, closed));
+    }
     return parts;
+  }
+
+  function makeClosed(host, indexes) {
+    const summary = make("summary", null, `Controls that are not open: ${indexes.length}`);
+    const list = make("details", null, summary);
+    list.addEventListener("toggle", () => {
+      if (list.childElementCount === 1) {
+        indexes.forEach((index) => list.append(...makeDetails(host, index), make("hr")));
+      }
+    });
+    return list;
+  }
+
+  function makeFacts(host) {
+    const text = details.texts[details.facts[host]];
+    if (!text) {
+      return [];
+    }
+    const list = make("dl");
+    for (const [name, value] of JSON.parse(text)) {
+      list.append(make("dt", null, name), make("dd", null, value));
+    }
+    return [list];
+  }
+
+  // A list of names becomes what ansible-playbook takes, at one press.
+  function addCopyButtons() {
+    for (const code of document.querySelectorAll("code.limit")) {
+      const button = makeButton("Copy as --limit", async () => {
+        try {
+          await navigator.clipboard.writeText("--limit " + code.textContent);
+          button.textContent = "Copied";
+        } catch {
+          getSelection().selectAllChildren(code);
+          button.textContent = "Selected; copy it with the keyboard";
+        }
+      });
+      code.after(" ", button);
+    }
   }
 
   async function openDialog(host, index) {
@@ -629,6 +735,7 @@
   }
 
   build();
+  addCopyButtons();
   const matrix = document.getElementById("matrix");
   matrix.addEventListener("keydown", moveFocus);
   matrix.addEventListener("click", openCell);

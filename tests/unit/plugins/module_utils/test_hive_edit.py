@@ -54,14 +54,26 @@ def tree(data: bytes) -> dict[str, dict[str, tuple[int, bytes]]]:
     return found
 
 
-def test_a_rule_in_a_real_hive_is_the_only_difference_that_another_reader_finds() -> None:
+def by_dissect(data: bytes) -> dict[str, dict[str, tuple[int, bytes]]]:
+    """Return keys and values as dissect.regf reads them."""
+    found = {}
+    left: list[tuple[Any, str]] = [(real_hives.third_reader(data), "")]
+    while left:
+        key, path = left.pop()
+        found[path] = {value.name: (value.type, value.data) for value in key.values()}
+        left += [(subkey, f"{path}\\{subkey.name}") for subkey in key.subkeys()]
+    return found
+
+
+def test_a_rule_in_a_real_hive_is_the_only_difference_that_other_readers_find() -> None:
     stored = real_hives.content("win10-2004-clean.SYSTEM")
     hive = Hive(stored, "SYSTEM")
     after = edit(hive, [RULE], stored=stored)
     assert after is not None
-    before, now = tree(stored), tree(after)
-    assert now["\\" + RULES].pop(RULE.name) == (1, RULE.value.data if RULE.value else b"")
-    assert now == before
+    for read in (tree, by_dissect):
+        before, now = read(stored), read(after)
+        assert now["\\" + RULES].pop(RULE.name) == (1, RULE.value.data if RULE.value else b"")
+        assert now == before
     assert edit(Hive(after, "SYSTEM"), [RULE], stored=after) is None
 
 
