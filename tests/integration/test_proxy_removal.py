@@ -70,9 +70,7 @@ def settle(pc: Pc, dialect: str, folder: Path, **variables: Any) -> None:
 def without_records(pc: Pc) -> dict[str, Any]:
     """Return the registry without this collection's keys, and without keys that hold nothing."""
     keys: dict[str, Any] = json.loads(json.dumps(pc.state["registry"]))
-    return {
-        path: key for path, key in keys.items() if "ets6.network" not in path and key["values"]
-    }
+    return {path: key for path, key in keys.items() if "ets6.network" not in path and key["values"]}
 
 
 @pytest.mark.parametrize("dialect", ["5.1", "7"])
