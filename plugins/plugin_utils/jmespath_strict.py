@@ -215,7 +215,9 @@ def parse(text: str, place: str) -> Node:
         problem = " ".join(str(error).split()) or "nested too deep"
     else:
         if is_deeper(tree, MAX_DEPTH):
-            raise ExpressionError(f"{place}: nested too deep; at most {MAX_DEPTH} levels are accepted")
+            raise ExpressionError(
+                f"{place}: nested too deep; at most {MAX_DEPTH} levels are accepted"
+            )
         for name, count in _calls(tree):
             _check_call(name, count, text, place)
         return tree
