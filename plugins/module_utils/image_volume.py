@@ -37,6 +37,8 @@ _VOLUME_INFORMATION = 0x70
 _DIRTY = 1
 _PROTECTIVE = 0xEE
 """Type of the partition that keeps programs away which do not know the GUID partition table."""
+_DYNAMIC = ("66", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad")
+"""Types of the partitions of a dynamic disk: in MBR 0x42, in GPT that of the metadata and the data."""
 _GPT_HEADER = 92
 _MAX_GPT = 1024 * 1024
 """Bytes of all partitions; 16 KiB are usual."""
@@ -60,6 +62,7 @@ class DiskReader:
         self._disk = open_disk(path, kind, title)
         self._encrypted: list[_Partition] = []
         self._volumes: list[tuple[_Partition, Any]] = []
+        self._is_dynamic = False
         for partition in self._partitions():
             self._disk.seek(partition.offset)
             boot = self._disk.read(512)
@@ -89,6 +92,7 @@ class DiskReader:
             identity = signature + struct.pack("<Q", partition.offset)
             if partition.guid is not None:
                 identity = b"DMIO:ID:" + partition.guid.bytes_le
+            self._is_dynamic = self._is_dynamic or str(partition.type) in _DYNAMIC
             yield _Partition(partition.offset, partition.size, identity)
 
     def _check_gpt(self, head: bytes, sector_size: int) -> None:
@@ -127,6 +131,11 @@ class DiskReader:
                 f"{self._title} is encrypted with BitLocker. Decrypt it without starting it: attach it "
                 "to Windows and run manage-bde -off X: (its letter there), then wait until all is "
                 "decrypted (manage-bde -status X:)."
+            )
+        if self._is_dynamic:
+            raise ImageError(
+                f"{self._title} is a dynamic disk (Logical Disk Manager), which is not supported. Attach "
+                "it to Windows, and capture its volume there: DISM /Capture-Image"
             )
         raise ImageError(
             f"{self._title} holds no Windows: no partition is NTFS with {CONFIG}/SYSTEM in it"

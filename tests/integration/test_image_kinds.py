@@ -275,6 +275,23 @@ def test_a_guid_partition_table_with_4096_bytes_in_a_sector_is_read(
     assert rules(path)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "label: gpt\nstart=2048, type=AF9B60A0-1431-4F62-BC68-3311714A69AD\n",
+        "label: dos\nstart=2048, type=42\n",
+    ],
+)
+def test_a_dynamic_disk_is_named(tmp_path: Path, script: str) -> None:
+    path = tmp_path / "disk"
+    with path.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    subprocess.run(["/sbin/sfdisk", "-q", str(path)], input=script, text=True, check=True)
+    assert "is a dynamic disk (Logical Disk Manager), which is not supported. Attach it" in why(
+        path
+    )
+
+
 def test_a_vhd_that_was_saved_with_a_running_machine_is_refused(
     volume: Path, tmp_path: Path
 ) -> None:
