@@ -20,13 +20,12 @@ NOT_CHECKED = (
     "LICENSE",
     "tests/words.py",
     "changelogs/changelog.yaml",
-    "CODE_OF_CONDUCT.md",
 )
 
 TURNS = {
     r"stands? in (the|its|a) (place|finding)": "the finding names, replaces",
     r"(is|are|was|were) told": "is reported, is given",
-    r"nobody|somebody": "no one is needed: name who it is (an administrator, a firewall), or use the passive",
+    r"nobody|somebody": "name who it is (an administrator, a firewall), or use the passive",
     r"whom to (call|ask)": "whom to contact",
     r"of now": "active, current",
     r"mend(s|ed|ing)?": "correct, repair, fix",
@@ -36,7 +35,7 @@ TURNS = {
     r"what is behind it": "could not be determined",
     r"own rules?": "managed rules",
     r"own controls?": "custom controls",
-    r"is no (folder|file|directory|version|rule|text|JSON|list|proof|list)": "is not a",
+    r"(is|are) no (folders?|files?|director(y|ies)|versions?|rules?|texts?|JSON|lists?|proof|wildcards?)": "is not a, are not",
     r"(a|the) door of": "the action plugin",
     r"it is clear which": "the ... is certain",
     r"looked? wrongly": "misled",

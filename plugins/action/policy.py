@@ -14,7 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import connection, operations, origin
+from ..plugin_utils import connection, facts, operations, origin
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
@@ -48,6 +48,8 @@ else:
 
 display = Display()
 
+WHOLE_RESULT = 3
+"""The verbosity (-vvv) from which on Ansible prints the whole result."""
 MAX_WARNING = 500
 """Characters of a warning, which is a PC's text."""
 
@@ -178,12 +180,18 @@ class ActionModule(ControllerAction):
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
             "variables": origin.without_secrets(self._task.args),
+            "facts": facts.facts_of(outcome.snapshot, policy),
             "changed": bool(outcome.made),
             "failed": bool(outcome.failures),
             "msg": message,
         }
         if self._task.diff:
-            result["diff"] = [_diff(change) for change in outcome.made]
+            host = str(self._variables.get("inventory_hostname", ""))
+            result["diff"] = [_diff(host, change) for change in outcome.made]
+        if display.verbosity < WHOLE_RESULT:
+            # With -v Ansible prints a result, which has every finding, as JSON.
+            result["_ansible_verbose_override"] = True
+            display.v(f"{self._variables.get('inventory_hostname')}: {message}")
         return result
 
 
@@ -215,13 +223,19 @@ def _with_restarts(findings: Sequence[Finding], restarts: Mapping[str, str]) -> 
     return explained
 
 
-def _diff(change: Change) -> dict[str, Any]:
+def _diff(host: str, change: Change) -> dict[str, Any]:
+    """Return a change for --diff; a thing that is not there has no lines."""
+    header = f"{host}: {change.subject}"
     return {
-        "before_header": change.subject,
-        "after_header": change.subject,
-        "before": dict(change.before),
-        "after": {key: change.after[key] for key in change.before},
+        "before_header": header,
+        "after_header": header,
+        "before": _present_values(change.before),
+        "after": _present_values(change.after),
     }
+
+
+def _present_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _summary(findings: Sequence[Finding]) -> str:

@@ -26,10 +26,8 @@ from ..plugin_utils.reachability import fleet
 from ..plugin_utils.report import document, waivers
 from ..plugin_utils.report.hosts import HostResult, common_variables, plain
 from ..plugin_utils.report.model import Control, Finding, Json
-from ..plugin_utils.report_action import ReportAction
+from ..plugin_utils.report_action import ReportAction, registered_result
 
-RESULT = "ets6_network_result"
-"""The variable in which the role registers the result of ets6.network.policy."""
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "mode": {
         "type": "str",
@@ -37,6 +35,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
         "default": "enforce",
     },
     "hosts": {"type": "list", "elements": "str"},
+    "verdict_follows": {"type": "bool", "default": False},
 }
 
 
@@ -69,7 +68,13 @@ class ActionModule(ReportAction):
             arguments["fail_on"],
             problems=problems,
         )
-        return self.finish(report, arguments, inventory, is_first_batch=play.is_first_batch())
+        return self.finish(
+            report,
+            arguments,
+            inventory,
+            is_first_batch=play.is_first_batch(),
+            fails=not arguments["verdict_follows"] or bool(problems) or not hosts,
+        )
 
     def _mode(self, mode: str) -> str:
         return "check" if self._task.check_mode and mode != "verify" else mode
@@ -102,7 +107,9 @@ class _Play:
         results = {}
         for name in self.hosts:
             if name not in self.pending:
-                results[name] = self._result(name) if registered else None
+                results[name] = (
+                    registered_result(self.hostvars[name], self.run) if registered else None
+                )
         return results
 
     def hosts_of(
@@ -142,13 +149,6 @@ class _Play:
             return []
         later = self.hosts[self._in_batch[-1] + 1 :]
         return [name for name in later if name in self._active]
-
-    def _result(self, name: str) -> Any:
-        """Return a registered result; None for one of an earlier run of the same command."""
-        result = self.hostvars[name].get(RESULT)
-        if isinstance(result, Mapping) and "findings" in result:
-            return result if result.get("run", "") == self.run else None
-        return result
 
 
 def _catalogue(variables: Mapping[str, Any]) -> dict[str, Any]:

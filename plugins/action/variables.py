@@ -25,6 +25,7 @@ from ..plugin_utils.errors import ETS6Error
 from ..plugin_utils.policy import run, variables
 from ..plugin_utils.policy.parsing import PREFIX, NotAcceptedError, flag
 from ..plugin_utils.policy.variables import Policy, PolicyError
+from ..plugin_utils.policy.waivers import matches
 from ..plugin_utils.reachability.certificate import CertificateError
 from ..plugin_utils.reachability.roots import public_roots
 from ..plugin_utils.text import first_words, suggestion
@@ -308,9 +309,12 @@ def _waiver_problems(policy: Policy, host_variables: Variables) -> list[str]:
     ids = [control.id for control in catalogue(policy)]
     problems = []
     for number, waiver in enumerate(policy.waivers, 1):
-        if waiver.control not in ids and waiver.covers(host, groups):
-            hint = suggestion(waiver.control, ids)
-            problems.append(
-                f"{PREFIX}waivers: entry {number}: there is no control {waiver.control}{hint}"
-            )
+        if not waiver.covers(host, groups):
+            continue
+        for pattern in waiver.controls:
+            if not any(matches([pattern], control_id) for control_id in ids):
+                hint = suggestion(pattern, ids)
+                problems.append(
+                    f"{PREFIX}waivers: entry {number}: there is no control {pattern}{hint}"
+                )
     return problems

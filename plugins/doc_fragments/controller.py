@@ -1,26 +1,26 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the actions have in common that run on the controller and touch no host."""
+"""What the documentation of the modules that run on the controller has in common."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Parts of their documentation."""
+    """The parts: attributes of all, and the options of report and merge."""
 
     DOCUMENTATION = r"""
 attributes:
   check_mode:
     support: full
-    description: Does the same in check mode, since it touches no host.
+    description: Can run in check mode, and then does the same, since it changes no host.
   diff_mode:
     support: none
-    description: It changes nothing on any host.
+    description: Changes no host.
   platform:
     support: full
     platforms: posix
-    description: Where it acts.
+    description: The platform of the controller.
   action:
     support: full
     description: Runs on the controller.
@@ -31,13 +31,13 @@ options:
   report_dir:
     type: path
     default: ets6-report
-    description: Folder for the files. It is made where it is missing.
+    description: The folder for the files. It is created if it does not exist.
   formats:
     type: list
     elements: str
-    choices: [json, junit, html, markdown, sarif, csv]
+    choices: [json, junit, html, markdown, sarif, csv, metrics, hdf]
     default: [json, junit, html]
-    description: 'Which files are written: C(report.json), which is written in any case and which all others are made from,
+    description: 'Which files are written: C(report.json), which is always written and from which all others are made,
       C(junit.xml), C(report.html), C(summary.md) for a CI job''s page, C(report.sarif) and C(report.csv).'
   fail_on:
     type: list
@@ -45,15 +45,15 @@ options:
     choices: [low, medium, high, expired, unreachable, never]
     default: [low, unreachable]
     description:
-      - 'What fails the run: V(low), V(medium) or V(high) the least severity of a failed or undecided control, V(expired) an exception that has ended,
-        V(unreachable) a host that is away; V(never) nothing, and stands alone.'
-      - A report without any host always fails. Whether the hosts comply does not depend on this.
+      - 'What fails the run: V(low), V(medium) or V(high), the least severity of a failed or unknown control; V(expired), a waiver that has expired;
+        V(unreachable), a host that could not be reached; V(never), nothing, which cannot be combined.'
+      - A report without hosts always fails. Whether the hosts comply does not depend on this option.
   problem:
     type: str
     default: ''
-    description: What is wrong with the run, as M(ets6.network.variables) says it. The report is written all the same, and the run fails for it.
+    description: What is wrong with the run, as M(ets6.network.variables) returned it. The report is written nevertheless, and the run fails.
   previous_report:
     type: path
     default: ''
-    description: A C(report.json) to tell the changes since. Without it what earlier runs found, which is kept in the folder as C(previous.json).
+    description: A C(report.json) to compare with. The default is the result of earlier runs, which is kept in the folder as C(previous.json).
 """

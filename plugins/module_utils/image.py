@@ -242,6 +242,8 @@ class Image:
         return {
             "name": self._text(COMPUTER, "ComputerName"),
             "os": None if build is None else f"10.0.{build}",
+            "edition": self._text(NT, "EditionID"),
+            "release": self._text(NT, "DisplayVersion"),
             "control_sets": list(self.control_sets.all),
             "control_set": self.control_sets.current,
             "powershell": None,
@@ -319,8 +321,10 @@ class Image:
             if location is None:
                 raise OperationError(f"{path} cannot be written: {self._why_no_hive(path)}")
             name, key_path = location
+            above = registry.locate(str(operation.get("restrict", "")))
+            restrict = above[1] if above is not None else ""
             for value in values:
-                edits.setdefault(name, []).append(Edit(key_path, *from_wire(value)))
+                edits.setdefault(name, []).append(Edit(key_path, *from_wire(value), restrict))
         return edits
 
     def _why_no_hive(self, path: str) -> str:

@@ -9,26 +9,27 @@ module: endpoint_probe
 short_description: Probe the servers that ETS6 needs from a POSIX host
 version_added: 1.0.0
 description:
-  - Makes of a POSIX host the probes that M(ets6.network.windows_host) makes of a PC, and returns them in the same form. It decides nothing;
-    M(ets6.network.policy) uses it for hosts that are no Windows PCs, and judges what it returns.
-  - 'Each probe goes from the name service over TCP, the proxy and TLS to the answer, and keeps what it met: addresses, the proxy''s answer, the
-    presented certificates whatever their validity, status and headers, and the first 64 KB of the body.'
-  - All probes run side by side. Each is one request, without credentials, cookies or anything else that identifies a user, and follows no redirect.
-  - Of the hosts file it returns the lines that name a probed server, and no others.
-  - Unlike a PC's its probes know nothing of what Windows thinks of a certificate.
+  - This module is internal. M(ets6.network.policy) runs it on hosts that are not Windows PCs, and judges what it returns. Its options may change in any
+    release.
+  - Probes servers from a POSIX host as M(ets6.network.windows_host) does from a PC, and returns the results in the same form. It decides nothing.
+  - 'Each probe resolves the name, connects, asks the proxy, shakes hands and sends one request. It returns what it received on the way: addresses, the
+    proxy''s answer, the certificates whatever their validity, status and headers, and the first 64 KB of the body.'
+  - All probes run side by side. A request has no credentials, no cookies and nothing else that identifies a user. Redirects are not followed.
+  - Returns the lines of the hosts file that name a probed server, and no other lines.
+  - Does not report whether Windows trusts a certificate; only a PC can.
 requirements:
-  - Nothing but Python. Before Python 3.13 other implementations than CPython see of a chain the server's own certificate only.
+  - Python on the host, and nothing else. Before Python 3.13 implementations other than CPython return only the server's own certificate of a chain.
 options:
   probes:
     type: list
     elements: dict
     required: true
-    description: Servers to be reached.
+    description: The servers to probe.
     suboptions:
       name:
         type: str
         required: true
-        description: What the result is called.
+        description: The name of the result.
       url:
         type: str
         required: true
@@ -36,20 +37,20 @@ options:
       address:
         type: str
         default: ''
-        description: C(host:port) to connect to instead of what the URL's name resolves to.
+        description: The C(host:port) to connect to instead of resolving the host name of the URL.
       proxies:
         type: list
         elements: str
         default: ['']
-        description: The ways to be tried, C(host:port) of an HTTP proxy, or an empty string for the direct one.
+        description: The proxies to probe through, each C(host:port) of an HTTP proxy, or an empty string for a direct connection.
       max_body:
         type: int
         default: 65536
-        description: Bytes of the answer's body that are returned.
+        description: The most bytes of the answer's body that are returned.
   probe_timeout:
     type: int
     default: 10
-    description: Seconds after which no probe goes on.
+    description: The seconds after which all probes end.
 attributes:
   check_mode:
     support: full
@@ -60,7 +61,7 @@ attributes:
   platform:
     support: full
     platforms: posix
-    description: Where it runs.
+    description: The hosts that it runs on.
 author:
   - ets6.network contributors (@ets6)
 seealso:
@@ -69,18 +70,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See whether the vendor is reached, directly and through the proxy
+- name: Probe the vendor's server directly and through the proxy
   ets6.network.endpoint_probe:
     probes:
       - name: updates
         url: https://update.knx.org
         proxies: ['', 'proxy.example.com:3128']
-  register: found
+  register: probes
 """
 
 RETURN = r"""
 snapshot:
-  description: What was found, as base64 of gzip of JSON, in the form that M(ets6.network.windows_host) gives it.
+  description: The results, as JSON that is compressed with gzip and encoded as base64, in the form of M(ets6.network.windows_host).
   returned: always
   type: str
   sample: H4sIAAAAAAAAA6tWKkstKs7Mz1OyMtRRykgtSgUA

@@ -4,30 +4,30 @@
 
 DOCUMENTATION = r"""
 module: merge
-short_description: Make one report of the reports of several runs
+short_description: Merge the reports of several runs into one
 version_added: 1.0.0
 description:
-  - Job slices, sites, PCs and images are judged in runs of their own; this makes one report of theirs, with the same files as M(ets6.network.report) writes.
-  - Of each host and control the newest finding counts, of the same second the worst. The order of the reports does not matter, nor does it
-    whether one is given twice or was merged before.
-  - 'What does not fit together is said as a conflict: a host that was judged differently, a control that is defined differently, several versions.'
-  - Every report is checked against its own hashes first; where one cannot be used, nothing is merged, and error and report name the file.
-  - An exception that has ended since a report was written holds no longer in the merged one.
+  - Job slices, sites, PCs and images are judged in separate runs. This module merges their reports into one, with the files that M(ets6.network.report) writes.
+  - For each host and control the newest finding counts, and of the same second the worst. The order of the reports does not matter. A report may be
+    given twice, or have been merged before.
+  - 'What does not fit together is reported as a conflict: a host that was judged differently, a control that is defined differently, several versions.'
+  - Every report is checked against its own hashes first. If one cannot be used, nothing is merged, and both the error and the report name the file.
+  - A waiver that has expired since a report was written no longer holds in the merged report.
 options:
   reports:
     type: list
     elements: path
     default: []
     description:
-      - Files, and folders of which every C(report.json) is taken, at any depth.
-      - Variables whose names begin with C(ets6_report_) are taken too. They are artifacts of M(ets6.network.artifact), which AWX hands on to
+      - The files to merge. Of a folder every C(report.json) is taken, at any depth.
+      - Variables whose names begin with C(ets6_report_) are merged too. They are artifacts of M(ets6.network.artifact), which AWX hands on to
         later jobs of a workflow.
   expected:
     type: list
     elements: str
     default: []
     description:
-      - Hosts that must be in one of the reports. One that is in none is named, stands in the report as V(unknown), and does not comply.
+      - Hosts that must be in one of the reports. A host that is in none of them is V(unknown) in the merged report, and does not comply.
 extends_documentation_fragment:
   - ets6.network.controller
   - ets6.network.controller.report

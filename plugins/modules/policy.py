@@ -8,6 +8,8 @@ short_description: Make a Windows PC ready for KNX ETS6, or report what is missi
 version_added: 1.0.0
 description:
   - Reads the firewall, proxy and network settings of a PC in one remote execution, judges them on the controller, and changes what fails in a second one.
+    A proxy script, or a login that is tried as a user, takes further ones.
+  - A host that is not a Windows PC, according to its connection, only probes the vendor's servers. With O(image) a Windows image is judged in place of a PC.
   - Returns a finding for every control, with status, reason and evidence.
 options:
   state:
@@ -151,7 +153,8 @@ options:
     default: []
     description:
       - 'Custom controls in JMESPath over the data of the PC and over the findings: C(id), C(title), C(severity), C(expression) and C(message); and
-        optionally C(rationale), C(remedy), C(applies_if), C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
+        optionally C(rationale), C(remedy), C(contact) (who does it), C(applies_if),
+        C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
       - A control passes if its expression is true and fails if it is false. Any other value leaves it unknown.
       - The collection's C(docs/custom-controls.md) has ten examples.
   waivers:
@@ -161,6 +164,7 @@ options:
     description:
       - 'Waivers: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires), optionally C(ticket).'
       - C(expires) is the last day (UTC) on which the waiver is valid, such as V(2027-03-31).
+      - C(control) is a control's id or a list of ids, in which C(*) matches any characters; findings that such a control causes are covered too.
       - A waived control is still judged and shown as waived, and its remedy is not applied. On the day after, it fails again.
       - 'Example, C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
   image:
@@ -194,8 +198,8 @@ attributes:
     description: Returns what has changed, or would be, rule by rule and field by field.
   platform:
     support: full
-    platforms: windows
-    description: The hosts that it acts on.
+    platforms: windows, posix
+    description: The hosts that it acts on. POSIX hosts only probe, or hold the image.
   action:
     support: full
     description: Runs on the controller.
@@ -237,9 +241,25 @@ findings:
   sample:
     - control: firewall.prompt_blocks
       status: fixed
-      reason: No rule of the prompt blocks ETS6.
+      reason: >-
+        Rule 'ETS 6' (TCP Query User..., local rules) keeps ETS6N.exe from receiving in private. Now: No prompt of Windows left a rule that blocks ETS6 in
+        domain and private.
       evidence: {}
       changed: true
+at:
+  description: The time of the judgement, in UTC.
+  returned: when the PC could be read
+  type: str
+  sample: '2026-11-28T21:54:24Z'
+waivers:
+  description: The waivers of the policy.
+  returned: when the PC could be read
+  type: list
+  elements: dict
+variables:
+  description: The arguments of the task, without secrets.
+  returned: when the PC could be read
+  type: dict
 controls:
   description: The controls, each with C(id), C(title), C(headline), C(severity), C(rationale) and C(remedy).
   returned: when the PC could be read

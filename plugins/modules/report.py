@@ -20,6 +20,12 @@ options:
     type: list
     elements: str
     description: The hosts to report on. Without it, all hosts of the play.
+  verdict_follows:
+    type: bool
+    default: false
+    description:
+      - Whether M(ets6.network.verdict) fails the hosts that do not comply, in a later play. This task then fails only where no host was judged, or the
+        run itself was wrong.
 extends_documentation_fragment:
   - ets6.network.controller
   - ets6.network.controller.report
@@ -27,6 +33,7 @@ author:
   - ets6.network contributors (@ets6)
 seealso:
   - module: ets6.network.policy
+  - module: ets6.network.verdict
   - module: ets6.network.merge
 """
 

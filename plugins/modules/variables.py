@@ -7,25 +7,25 @@ module: variables
 short_description: Refuse a wrong variable of any host before any PC is touched
 version_added: 1.0.0
 description:
-  - Reads the variables C(ets6_network_*) of all hosts that a run is about, those of later batches too, and fails with every problem found,
-    and where the run is about no host at all.
-  - Fails as well where none of the hosts can be connected to, since a Python package or a program of the connection is missing on the controller,
-    or user or password are empty. Where that is so of some hosts only, M(ets6.network.policy) reports those as unreachable, and the others go on.
+  - Checks the variables C(ets6_network_*) of all hosts of a run, also those of later batches, and fails with every problem that it finds.
+  - Fails if the run has no hosts.
+  - Fails if none of the hosts can be connected to, because the controller lacks a Python package or a program of the connection, or because the user or
+    the password is empty. If only some hosts are affected, M(ets6.network.policy) reports these as unreachable, and the others go on.
 options:
   hosts:
     type: list
     elements: str
     required: true
-    description: The hosts that the run is about.
+    description: The hosts of the run.
   mode:
     type: str
     choices: [enforce, verify, remove, image, merge]
     default: enforce
-    description: What the run is about. For V(merge) only the variables of the run count, and not those that say what is wanted of a PC.
+    description: The playbook of the run. For V(merge) only the variables of the run are checked, and not those of the PCs.
   report_dir:
     type: raw
     required: true
-    description: Where the reports are to go; that has to be possible before anything is changed.
+    description: The folder for the reports. It must be writable before anything is changed.
 extends_documentation_fragment:
   - ets6.network.controller
 author:
@@ -45,11 +45,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 run:
-  description: What tells this run from others of the same C(ansible-playbook).
+  description: Id of the run, which distinguishes it from others of the same C(ansible-playbook).
   returned: always
   type: str
 problem:
-  description: What is wrong, a line each; empty where there is only no host.
+  description: Every problem, one on each line. It is empty if the run has no hosts.
   returned: failure
   type: str
 """

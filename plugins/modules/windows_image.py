@@ -180,6 +180,8 @@ def main() -> None:
             "operations": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
+        # Ansible logs arguments, and an operation may hold the login of a proxy.
+        no_log=True,
     )
     options = module.params
     try:

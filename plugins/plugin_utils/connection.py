@@ -26,6 +26,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .text import join_words
+
 NOT_TRIED = "No connection was tried. "
 """What the message of a host begins with whose connection lacks something."""
 ENDED = "The PC ended the connection before it had answered."
@@ -121,14 +123,15 @@ class _Connection:
 
     def login(self, *options: str) -> list[str]:
         """Return which of the options remote_user and remote_password are without a value."""
-        empty_options = [
-            self._empty(option) for option in options if self.option(option) in (None, "")
-        ]
-        if not empty_options:
+        causes, remedies = [], []
+        for option in options:
+            if self.option(option) in (None, ""):
+                cause, remedy = self._empty(option)
+                causes.append(cause)
+                remedies.append(remedy)
+        if not causes:
             return []
-        return [
-            f"{' and '.join(what for what, _remedy in empty_options)}. {' '.join(remedy for _what, remedy in empty_options)}"
-        ]
+        return [f"{join_words(causes)}. {' '.join(remedies)}"]
 
     def _empty(self, option: str) -> tuple[str, str]:
         """Return which variable is without a value, and what to do."""
@@ -142,7 +145,7 @@ class _Connection:
             return f"{name} is empty", f"Give {name} a value."
         return (
             f"{name} is empty",
-            f"Set the environment variable {lookup[3]}, which it is read from.",
+            f"Set the environment variable {lookup[3]}, which {name} is read from.",
         )
 
 
@@ -155,7 +158,8 @@ def _winrm(connection: _Connection) -> list[str]:
     for transport in transports:
         if transport not in accepted:
             return [
-                f"ansible_winrm_transport: {transport!r} is not accepted. Set one of {', '.join(accepted)}."
+                f"ansible_winrm_transport: {transport!r} is not accepted. "
+                f"Set one of {', '.join(accepted)}."
             ]
     # Ansible tries them one after the other, so one that may work is enough.
     tried = [_winrm_transport(connection, transport) for transport in transports]
@@ -305,7 +309,8 @@ def _program(connection: _Connection, program: str, needed_by: str, package: str
     if connection.controller.has_program(program):
         return []
     return [
-        f"The program {program} is missing on the controller, which {needed_by} needs. Install it; Debian's package is {package}."
+        f"The program {program} is missing on the controller, which {needed_by} needs. Install it; "
+        f"Debian's package is {package}."
     ]
 
 

@@ -10,13 +10,13 @@ and to this kind of host, and that texts from the host are clean before they rea
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from . import custom
+from . import custom, facts
 from .declaration import Check, Family, Judgement, not_applicable
-from .finding import Change, Control, Finding
+from .finding import NOT_MET, Change, Contact, Control, Finding, Status
 from .firewall.context import FirewallContext
 from .firewall.controls import FAMILY as FIREWALL
 from .firewall.controls import request as firewall_request
@@ -28,7 +28,7 @@ from .reachability.context import ReachabilityContext
 from .reachability.controls import FAMILY as REACHABILITY
 from .reachability.controls import request as reachability_request
 from .snapshot import Snapshot
-from .text import printable, printable_data, shorten
+from .text import first_words, printable, printable_data, shorten
 
 MAX_REASON = 4_000
 """Characters of a finding's reason."""
@@ -38,6 +38,10 @@ MAX_TEXT = 1_000
 MAX_CUSTOM_TEXT = 4_001
 """The same for a custom control, whose evidence is whatever its expression selects."""
 
+MAX_SUBJECTS = 3
+"""Changes that an advice names."""
+
+DETERMINE = "Correct what kept this from being determined, then run ets6.network.verify again."
 PROBES_ONLY = "This host is not a Windows PC; it only probes."
 NOT_WANTED = "ets6_network_state is absent: the PC does not have to be ready for ETS6."
 
@@ -53,9 +57,10 @@ def catalogue(policy: Policy) -> list[Control]:
 
 
 def request(policy: Policy) -> dict[str, Sequence[object]]:
-    """Return what has to be read so that every control can be judged: options of windows_host."""
+    """Return what has to be read for every control and for the facts: options of windows_host."""
     merged: dict[str, list[object]] = {}
-    for family_request in (firewall_request, proxy_request, reachability_request):
+    requests = (firewall_request, proxy_request, reachability_request, facts.request)
+    for family_request in requests:
         for option, items in family_request(policy).items():
             requested = merged.setdefault(option, [])
             requested.extend(item for item in items if item not in requested)
@@ -77,7 +82,7 @@ class Assessment:
     @cached_property
     def findings(self) -> list[Finding]:
         """A finding for every control of the catalogue, in its order."""
-        findings = list(self._findings())
+        findings = _with_causes(list(self._findings()))
         return findings + self._custom_findings(findings)
 
     def _findings(self) -> Iterator[Finding]:
@@ -90,7 +95,20 @@ class Assessment:
         """Return a finding for each control of a family, in order."""
         for check in family.checks(self.policy):
             judgement = self._judgement(family, check, context)
-            yield _present(_finding(check.control, judgement), MAX_TEXT)
+            finding = _finding(check.control, self._with_advice(judgement))
+            yield _present(finding, MAX_TEXT)
+
+    def _with_advice(self, judgement: Judgement) -> Judgement:
+        """Return the judgement with the playbook to run where that makes the changes."""
+        if not judgement.remedy:
+            return _with_default_advice(judgement)
+        playbook = "ets6.network.enforce"
+        if self.snapshot.offline:
+            playbook = "ets6.network.image with ets6_network_apply=true"
+        elif self.policy.state == "absent":
+            playbook = "ets6.network.remove"
+        subjects = first_words([change.subject for change in judgement.remedy], MAX_SUBJECTS)
+        return judgement.advise(f"Run {playbook}. It changes: {subjects}.", Contact.ENFORCE)
 
     def _judgement(
         self, family: Family[ContextT], check: Check[ContextT], context: ContextT
@@ -113,10 +131,55 @@ class Assessment:
         return [_finding(custom_control.control, judgement) for custom_control in controls]
 
 
+def _with_default_advice(judgement: Judgement) -> Judgement:
+    """Return the judgement; the remedy of a control is no advice for what could not be determined."""
+    if judgement.status is not Status.UNKNOWN or judgement.advice:
+        return judgement
+    return judgement.advise(DETERMINE, judgement.contact or Contact.PC)
+
+
 def _finding(control: Control, judgement: Judgement) -> Finding:
     return Finding(
-        control, judgement.status, judgement.reason, judgement.evidence, judgement.remedy
+        control,
+        judgement.status,
+        judgement.reason,
+        judgement.evidence,
+        judgement.remedy,
+        advice=judgement.advice,
+        contact=judgement.contact,
+        caused_by=judgement.caused_by,
     )
+
+
+def _with_causes(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings; one that could not be judged names the control that it needs.
+
+    Only a control that is not met is a cause.
+    """
+    not_met = {finding.control.id for finding in findings if finding.status in NOT_MET}
+    caused = []
+    for finding in findings:
+        causes = [control_id for control_id in finding.control.needs if control_id in not_met]
+        if finding.status is Status.UNKNOWN and causes and not finding.caused_by:
+            finding = dataclasses.replace(finding, caused_by=causes[0])
+        elif finding.caused_by not in not_met:
+            finding = dataclasses.replace(finding, caused_by="")
+        caused.append(finding)
+    by_id = {finding.control.id: finding for finding in caused}
+    return [_with_root_advice(finding, by_id) for finding in caused]
+
+
+def _with_root_advice(finding: Finding, findings: Mapping[str, Finding]) -> Finding:
+    """Return a consequence with what to do about its root cause, unless it has changes itself."""
+    root = finding
+    passed_by = {finding.control.id}
+    while root.caused_by in findings and root.caused_by not in passed_by:
+        root = findings[root.caused_by]
+        passed_by.add(root.control.id)
+    if root is finding or root.status not in NOT_MET or finding.remedy:
+        return finding
+    advice = f"First meet {root.control.id}: {root.advice or root.control.remedy}"
+    return dataclasses.replace(finding, advice=advice, contact=root.contact or root.control.contact)
 
 
 def _present(finding: Finding, max_text: int) -> Finding:
@@ -124,6 +187,7 @@ def _present(finding: Finding, max_text: int) -> Finding:
     return dataclasses.replace(
         finding,
         reason=shorten(printable(finding.reason), MAX_REASON),
+        advice=shorten(printable(finding.advice), MAX_REASON),
         evidence=printable_data(finding.evidence, max_text),
         remedy=tuple(_present_change(change) for change in finding.remedy),
     )

@@ -25,12 +25,13 @@ and in this state, and that no text of a host reaches a report uncleaned.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from .finding import Change, Control, Severity, Status
+from .finding import Change, Contact, Control, Severity, Status
 from .policy.variables import Policy
 
 
@@ -42,6 +43,21 @@ class Judgement:
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     remedy: Sequence[Change] = ()
+    advice: str = ""
+    contact: Contact | None = None
+    caused_by: str = ""
+
+    def advise(self, advice: str, contact: Contact | None = None) -> Judgement:
+        """Return this judgement with what to do, as an imperative, and who does it.
+
+        Without it, and where there are no changes, a finding has the control's own remedy and
+        contact.
+        """
+        return dataclasses.replace(self, advice=advice, contact=contact)
+
+    def follow(self, control_id: str) -> Judgement:
+        """Return this judgement as the consequence of another control that is not met."""
+        return dataclasses.replace(self, caused_by=control_id)
 
 
 def passed(reason: str, evidence: Mapping[str, Any] | None = None) -> Judgement:
@@ -98,10 +114,12 @@ class Family(Generic[ContextT]):
     """The controls whose ids begin with the same word, in the order of their declarations.
 
     image: see Check; it counts for every control that says nothing itself. on_probing_hosts: the
-    controls are also judged on a host that is not a Windows PC and only probes.
+    controls are also judged on a host that is not a Windows PC and only probes. contact: who meets
+    its controls, unless a control or a finding names another.
     """
 
     name: str
+    contact: Contact
     image: str = ""
     on_probing_hosts: bool = False
     _declarations: list[Callable[[Policy], Iterable[Check[ContextT]]]] = field(default_factory=list)
@@ -122,11 +140,25 @@ class Family(Generic[ContextT]):
         severity: Severity,
         rationale: str,
         remedy: str,
+        contact: Contact | None = None,
+        needs: tuple[str, ...] = (),
         absent: Judge[ContextT] | None = None,
         image: str = "",
     ) -> Callable[[Judge[ContextT]], Judge[ContextT]]:
-        """Declare a control that every policy has once. See Check for absent and image."""
-        control = Control(control_id, title, headline, severity, rationale, remedy)
+        """Declare a control that every policy has once.
+
+        See Control for contact and needs, and Check for absent and image.
+        """
+        control = Control(
+            control_id,
+            title,
+            headline,
+            severity,
+            rationale,
+            remedy,
+            contact or self.contact,
+            needs,
+        )
 
         def declare(judge: Judge[ContextT]) -> Judge[ContextT]:
             check = Check(control, judge, absent, image or self.image)
@@ -145,6 +177,8 @@ class Family(Generic[ContextT]):
         severity: Severity | Callable[[SubjectT], Severity],
         rationale: str,
         remedy: str,
+        contact: Contact | None = None,
+        needs: tuple[str, ...] = (),
         absent: Callable[[ContextT, SubjectT], Judgement] | None = None,
         image: str = "",
     ) -> Callable[
@@ -152,7 +186,7 @@ class Family(Generic[ContextT]):
     ]:
         """Declare a control for each subject of a policy. ``{placeholders}`` are the subject's words.
 
-        See Check for absent and image.
+        See Control for contact and needs, and Check for absent and image.
         """
 
         def declare(
@@ -167,6 +201,8 @@ class Family(Generic[ContextT]):
                     severity(subject) if callable(severity) else severity,
                     rationale.format_map(words),
                     remedy.format_map(words),
+                    contact or self.contact,
+                    needs,
                 )
                 judge_absent = None if absent is None else partial(_judge, absent, subject)
                 return Check(

@@ -34,6 +34,34 @@ class Severity(StrEnum):
     LOW = "low"
 
 
+class Contact(StrEnum):
+    """Who can meet a control that is not met, as it is in report.json.
+
+    docs/reports.md lists them.
+    """
+
+    ENFORCE = "enforce"
+    """A playbook of this collection changes it."""
+    FIREWALL = "firewall"
+    """Who runs the firewall, of the PC or on the way."""
+    PROXY = "proxy"
+    """Who runs the proxy."""
+    NETWORK = "network"
+    """Who runs DNS, routes and the inspection of TLS."""
+    GROUP_POLICY = "group_policy"
+    """Who owns the policy that sets it."""
+    PC = "pc"
+    """Who administers the PC."""
+    USER = "user"
+    """The PC's user."""
+    VENDOR = "vendor"
+    """The vendor of ETS6, or of the server."""
+    CONTROLLER = "controller"
+    """Who runs these playbooks: inventory and variables."""
+
+
+NOT_MET = frozenset({Status.FAIL, Status.UNKNOWN, Status.WOULD_FIX})
+"""Statuses of findings that do not comply."""
 SEVERITIES = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
 """From the least severe on."""
 
@@ -43,7 +71,8 @@ class Control:
     """One thing that is checked: what an auditor reads beside its findings.
 
     title says what is true where the control is met; headline says in one line what is wrong where
-    it is not.
+    it is not. remedy says what to do in general, and contact who does it; a finding has its own
+    where it knows better. needs: ids of controls without which this one cannot be judged.
     """
 
     id: str
@@ -52,6 +81,8 @@ class Control:
     severity: Severity
     rationale: str
     remedy: str
+    contact: Contact = Contact.PC
+    needs: tuple[str, ...] = ()
 
     def to_wire(self) -> dict[str, str]:
         """Return the control as it stands in report.json."""
@@ -89,7 +120,9 @@ class Finding:
 
     reason is a sentence for an administrator. evidence holds JSON data, keys stable for a control. A remedy is there
     only where the policy lets this collection carry it out and it would help; of a finding that counts as changed it is
-    what was done. waiver is the exception that covers the finding (waiver.apply), in its wire form.
+    what was done. advice says what to do where the control is not met, and contact who does it. caused_by is the id of the
+    control that this finding follows from; empty where it stands for itself. waiver is the waiver that covers the finding
+    (policy.waivers), in its wire form.
     """
 
     control: Control
@@ -99,10 +132,13 @@ class Finding:
     remedy: Sequence[Change] = ()
     changed: bool = False
     waiver: Mapping[str, Any] | None = None
+    advice: str = ""
+    contact: Contact | None = None
+    caused_by: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """Return the finding as it stands in report.json."""
-        wire = {
+        wire: dict[str, Any] = {
             "control": self.control.id,
             "status": self.status.value,
             "reason": self.reason,
@@ -110,6 +146,11 @@ class Finding:
             "changed": self.changed,
             "changes": [change.to_wire() for change in self.remedy],
         }
+        if self.status in NOT_MET:
+            wire["remedy"] = self.advice or self.control.remedy
+            wire["contact"] = (self.contact or self.control.contact).value
+        if self.caused_by:
+            wire["caused_by"] = self.caused_by
         if self.waiver is not None:
             wire["waiver"] = dict(self.waiver)
         return wire
@@ -151,5 +192,12 @@ def _settle(
     if previous.status is Status.FAIL and finding.status is Status.PASS:
         then = "Would then be" if status is Status.WOULD_FIX else "Now"
         reason = f"{previous.reason} {then}: {finding.reason}"
-        finding = dataclasses.replace(finding, status=status, reason=reason)
+        finding = dataclasses.replace(
+            finding,
+            status=status,
+            reason=reason,
+            advice=previous.advice,
+            contact=previous.contact,
+            caused_by=previous.caused_by,
+        )
     return dataclasses.replace(finding, changed=bool(changes), remedy=changes or finding.remedy)

@@ -39,7 +39,7 @@ NULL: Node = {"type": "literal", "value": None, "children": []}
 PATHS = ("subexpression", "index_expression")
 SECONDS = 2.0
 """What all regular expressions of one evaluation may take: the texts are a PC's, perhaps hostile."""
-MAX_SHOWN = 80
+MAX_EXCERPT = 80
 """Characters of a value that a reason repeats."""
 
 
@@ -53,6 +53,18 @@ if not MISSING:
 
         def __init__(self) -> None:
             self._until = time.monotonic() + SECONDS
+
+        def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
+            """Call a function. Raises UndecidedError where one of JMESPath's fails on the data."""
+            if f"_func_{function_name}" in vars(Functions):
+                return super().call_function(function_name, resolved_args)
+            try:
+                return super().call_function(function_name, resolved_args)
+            except (UndecidedError, exceptions.JMESPathError):
+                # The first comes from a function of ours in an argument, such as that of sort_by.
+                raise
+            except Exception as error:  # noqa: BLE001 - jmespath's raise whatever Python does
+                raise UndecidedError(f"{function_name}(): {error}") from None
 
         @standard.signature({"types": ["array", "object", "string", "null"]})
         def _func_count(self, value: Any) -> int:
@@ -220,11 +232,11 @@ def optional_names(tree: Any) -> Iterator[str]:
         yield from optional_names(child)
 
 
-def shown(value: Any) -> str:
+def excerpt(value: Any) -> str:
     """Return a value as a reason repeats it."""
     if value is None:
         return "null (nothing is there)"
-    return shorten(json.dumps(value, ensure_ascii=False, default=str), MAX_SHOWN)
+    return shorten(json.dumps(value, ensure_ascii=False, default=str), MAX_EXCERPT)
 
 
 def _version(text: str) -> list[int]:
@@ -257,7 +269,7 @@ def _check_numbers(sides: list[Any]) -> None:
     for side in sides:
         if isinstance(side, bool) or not isinstance(side, (int, float)):
             raise UndecidedError(
-                f"<, <=, > and >= compare numbers, but one side is {shown(side)} "
+                f"<, <=, > and >= compare numbers, but one side is {excerpt(side)} "
                 "(for versions use version_cmp)"
             )
 
@@ -269,7 +281,7 @@ def _check_comparable(nodes: list[Node], sides: list[Any]) -> None:
     left, right = sides
     if _type_of(left) is not _type_of(right):
         raise UndecidedError(
-            f"{shown(left)} and {shown(right)} are of different types, so they can never be equal"
+            f"{excerpt(left)} and {excerpt(right)} are of different types, so they can never be equal"
         )
 
 

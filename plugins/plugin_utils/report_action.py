@@ -18,11 +18,13 @@ from . import origin
 from .action import ControllerAction
 from .policy.parsing import PREFIX, NotAcceptedError
 from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
-from .report import drift, formats, previous, terminal
+from .report import drift, formats, history, previous, terminal
 from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
 
+RESULT = "ets6_network_result"
+"""The variable in which the role registers the result of ets6.network.policy."""
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "report_dir": {"type": "path", "default": "ets6-report"},
     "formats": {"type": "raw", "default": list(DEFAULT_FORMATS)},
@@ -48,13 +50,10 @@ class ReportAction(ControllerAction):
         arguments = self.arguments({**ARGUMENTS, **spec})
         problems = [arguments["problem"]] if arguments["problem"] else []
         for name in ("fail_on", "formats"):
-            try:
-                arguments[name] = PARSERS[name](arguments[name])
-            except NotAcceptedError as error:
-                arguments[name] = ARGUMENTS[name]["default"]
-                # ets6.network.variables has reported it, where that task ran.
-                if not arguments["problem"]:
-                    problems.append(f"{PREFIX}{name}: {error}")
+            arguments[name], problem = settle_argument(name, arguments[name])
+            # ets6.network.variables has reported it, where that task ran.
+            if problem and not arguments["problem"]:
+                problems.append(problem)
         return arguments, plain(problems)
 
     def run_record(self, mode: str, variables: Mapping[str, Any]) -> Run:
@@ -70,12 +69,13 @@ class ReportAction(ControllerAction):
         inventory: Collection[str],
         *,
         is_first_batch: bool = True,
+        fails: bool = True,
     ) -> dict[str, Any]:
         """Write the report's files, display the closing lines and return the task's result.
 
         It has failed once the last host is done and what fail_on names is the case. inventory names
         hosts that are known though they are not in the report. is_first_batch: this run has written
-        nothing yet. Raises AnsibleActionFail where a file cannot be written.
+        nothing yet. fails: the task fails because of hosts, and not only because of the run. Raises AnsibleActionFail where a file cannot be written.
         """
         folder = Path(arguments["report_dir"])
         run = report["run"]
@@ -83,7 +83,10 @@ class ReportAction(ControllerAction):
             earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
             if earlier is not None:
                 report["drift"] = drift.between(earlier, report, inventory)
+            past_runs = history.History(folder)
+            report = past_runs.complete(report)
             files = formats.write(report, folder, arguments["formats"])
+            past_runs.write()
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
@@ -98,9 +101,28 @@ class ReportAction(ControllerAction):
             "complies": run["complies"],
             "hosts": run["hosts"],
             "files": files,
-            "failed": not run["pending"] and bool(run["fails_because"]),
+            "failed": fails and not run["pending"] and bool(run["fails_because"]),
             "msg": "\n".join([lines[0], *run["fails_because"]]),
         }
+
+
+def settle_argument(name: str, value: Any) -> tuple[Any, str]:
+    """Return the value of an argument, and what is wrong with it; the default where it is wrong."""
+    try:
+        return PARSERS[name](value), ""
+    except NotAcceptedError as error:
+        return ARGUMENTS[name]["default"], f"{PREFIX}{name}: {error}"
+
+
+def registered_result(variables: Mapping[str, Any], run: str) -> Any:
+    """Return what the policy task registered for a host; None for an earlier run's result.
+
+    run tells the runs of the same ansible-playbook apart.
+    """
+    result = variables.get(RESULT)
+    if isinstance(result, Mapping) and "findings" in result:
+        return result if result.get("run", "") == run else None
+    return result
 
 
 def _earlier(

@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 import base64
-import time
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import axe_core_python
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.common.print_page_options import PrintOptions
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -28,6 +30,7 @@ from tests.unit.plugins.plugin_utils.report.samples import (
     hostile,
     large,
     result,
+    waived,
 )
 
 QUIET = (
@@ -133,7 +136,16 @@ def test_what_is_wrong_comes_before_the_matrix_and_the_worst_host_first(
     show(mixed())
     assert "2 of 6 hosts do not comply" in browser.find_element(By.TAG_NAME, "h1").text
     titles = [title.text for title in browser.find_elements(By.TAG_NAME, "h2") if title.text]
-    assert titles == ["What is wrong, and what to do", "All hosts", "Who ran what"]
+    assert titles == [
+        "What is wrong, and what to do",
+        "What was not checked, and why",
+        "All hosts",
+        "Who ran what",
+    ]
+    links = browser.find_elements(By.CSS_SELECTOR, "nav a")
+    assert [link.text for link in links] == titles
+    browser.find_element(By.LINK_TEXT, CONTROLS[0]["headline"]).click()
+    assert browser.current_url.endswith("#cause-firewall.rule.ets6n.tcp")
     assert "Make the rule." in browser.find_element(By.TAG_NAME, "main").text
     assert rows(browser)[:2] == ["pc-away", "pc-wrong"]
 
@@ -153,6 +165,139 @@ def test_search_and_filters_narrow_the_matrix_and_stay_in_the_address(
     assert rows(browser) == ["pc-wrong"]
 
 
+def test_search_finds_reasons_and_evidence(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    for part in ("IT IS UNKNOWN", "decided_by"):
+        field = browser.find_element(By.ID, "filter-text")
+        field.clear()
+        field.send_keys(part)
+        WebDriverWait(browser, 5).until(lambda _browser: rows(browser) == ["pc-wrong"])
+    browser.find_element(By.ID, "filter-text").send_keys(" and nothing like it")
+    WebDriverWait(browser, 5).until(lambda _browser: rows(browser) == [])
+
+
+def test_a_filter_does_not_keep_the_target_of_a_link(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    browser.find_element(By.LINK_TEXT, "All hosts").click()
+    browser.find_element(By.CSS_SELECTOR, "#filter-status option[value=fail]").click()
+    assert browser.current_url.endswith("#status=fail")
+
+
+def test_a_pc_that_passes_shows_facts_and_evidence(browser: webdriver.Chrome, show: Show) -> None:
+    facts = {
+        "kind": "pc",
+        "collection": "1.0.0",
+        "edition": "Professional 23H2",
+        "windows": "10.0.22631.4460",
+        "domain": "",
+        "addresses": ["192.0.2.7"],
+        "programs": [{"path": r"C:\ETS6\ETS6N.exe", "version": "6.3.1.0"}],
+    }
+    fine = result("pass", "pass", "not_applicable", facts=facts)
+    fine["findings"][0]["evidence"] = {"rules": ["ETS6-ETS6N-TCP-In"]}
+    show({"pc": fine})
+    cell(browser, "pc, passes").click()
+    shown = dialog(browser, "Controls that are not open: 3").text
+    for part in (
+        "Professional 23H2 10.0.22631.4460",
+        r"C:\ETS6\ETS6N.exe 6.3.1.0",
+        "none (workgroup)",
+        "192.0.2.7",
+        "2026-11-24T09:59:58Z by ets6.network 1.0.0",
+    ):
+        assert part in shown
+    browser.find_element(By.CSS_SELECTOR, "#dialog details > summary").click()
+    dialog(browser, CONTROLS[0]["title"])
+    browser.find_element(By.XPATH, "//dialog//summary[.='Evidence']").click()
+    dialog(browser, "ETS6-ETS6N-TCP-In")
+
+
+def test_more_hosts_open_and_are_copied_as_limit(browser: webdriver.Chrome, show: Show) -> None:
+    show({f"pc-{number:02}": result("fail", "pass", "pass") for number in range(12)})
+    summary = browser.find_element(By.XPATH, "//article//summary[.='and 4 more']")
+    summary.click()
+    names = ",".join(f"pc-{number:02}" for number in range(12))
+    assert browser.find_element(By.CSS_SELECTOR, "article code.limit").text == names
+    script = (
+        "Object.defineProperty(navigator, 'clipboard', {value: "
+        "{writeText: async (text) => { window.copied = text; }}});"
+    )
+    browser.execute_script(script)
+    button = browser.find_element(By.XPATH, "//article//button[.='Copy as --limit']")
+    button.click()
+    WebDriverWait(browser, 5).until(lambda _browser: button.text == "Copied")
+    assert browser.execute_script("return window.copied") == f"--limit {names}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_people_out(
+    browser: webdriver.Chrome, show: Show, scheme: str
+) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    show(pictured())
+    axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    # Not through the page, whose policy allows its own script only.
+    browser.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
+    assert violations(browser) == []
+    cell(browser, "pc-wrong, firewall").click()
+    dialog(browser, "A rule blocks it.")
+    assert violations(browser) == []
+
+
+def violations(browser: webdriver.Chrome) -> list[str]:
+    """Return what axe-core complains about, with the elements."""
+    script = "const done = arguments[arguments.length - 1]; axe.run().then(done)"
+    found = browser.execute_async_script(script)["violations"]
+    return [f"{item['id']}: {[node['html'] for node in item['nodes']]}" for item in found]
+
+
+def pictured() -> dict[str, Any]:
+    """Return a fleet whose page has every picture and every section."""
+    probe = {
+        "outcome": "timed_out",
+        "ways": [{"outcome": "timed_out", "line": "update.knx.org:443 → failed at tcp: timeout"}],
+    }
+    away = finding(CONTROLS[2]["id"], "fail", "It does not answer.", evidence=probe)
+    hosts = mixed()
+    hosts["pc-wrong"]["findings"][2] = away
+    return {
+        **hosts,
+        "pc-waived": waived("2026-12-24", "jane"),
+        "pc-ended": waived("2026-11-20", "joe"),
+    }
+
+
+def test_pictures_are_described_and_need_no_script(browser: webdriver.Chrome, show: Show) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    show(pictured())
+    labels = [
+        picture.get_attribute("aria-label")
+        for picture in browser.find_elements(By.CSS_SELECTOR, "svg[role=img]")
+    ]
+    assert "Hosts: 1 unreachable, 2 fails, 1 waived and 4 passes" in labels
+    assert "Way of the probe: update.knx.org:443, then fails tcp: timeout" in labels
+
+
+def test_nothing_is_wider_than_a_phone(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = pictured()
+    path = "C:\\" + "a_very_long_folder_without_any_blank\\" * 12
+    hosts["pc-wrong"]["findings"][0]["reason"] = path
+    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        show(hosts)
+        script = "return [document.documentElement.scrollWidth, innerWidth]"
+        width, screen = browser.execute_script(script)
+        assert width <= screen
+        cell(browser, "pc-wrong, firewall").click()
+        opened = dialog(browser, "a_very_long_folder")
+        script = "return arguments[0].scrollWidth - arguments[0].clientWidth"
+        assert browser.execute_script(script, opened) <= 0
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(
     browser: webdriver.Chrome, show: Show
 ) -> None:
@@ -163,6 +308,35 @@ def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(
         assert part in told
     browser.find_element(By.CSS_SELECTOR, "#dialog summary").click()
     assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
+
+
+def test_an_endpoint_shows_its_route_stage_by_stage(
+    browser: webdriver.Chrome, show: Show, tmp_path: Path
+) -> None:
+    """One screenshot tells a network team how far it came; the text of a host stays text."""
+    lines = [
+        "update.knx.org:443 → 192.0.2.80 → failed at tls: reset",
+        f"update.knx.org:443 → proxy p:8080 → {HOSTILE} → HTTP 200",
+    ]
+    ways = [
+        {"line": lines[0], "outcome": "reset", "users": ["ada"]},
+        {"line": lines[1], "outcome": "fine", "users": []},
+        {"outcome": "not_probed", "users": []},
+        {"line": 7},
+    ]
+    wrong = finding(CONTROLS[2]["id"], "fail", "It is cut off.", evidence={"ways": ways})
+    show({"pc": {**result("pass", "pass", "fail"), "findings": [wrong]}})
+    cell(browser, "pc, reach").click()
+    dialog(browser, "It is cut off.")
+    routes = browser.find_elements(By.CSS_SELECTOR, "#dialog .route")
+    stages = [
+        [stage.text for stage in route.find_elements(By.CSS_SELECTOR, ".stage")] for route in routes
+    ]
+    assert stages[0] == lines[0].split(" → ")
+    assert stages[1][1:3:2] + stages[1][-1:] == ["proxy p:8080", "HTTP 200"]
+    assert len(stages) == 2
+    failed = browser.find_elements(By.CSS_SELECTOR, "#dialog .stage.fail")
+    assert [stage.text for stage in failed] == ["failed at tls: reset"]
 
 
 def test_a_failing_control_has_its_headline_and_any_other_its_title(
@@ -240,10 +414,8 @@ def test_without_script_a_plain_table_names_every_host(
 def test_two_thousand_hosts_are_shown_and_searched_at_once(
     browser: webdriver.Chrome, show: Show
 ) -> None:
-    started = time.monotonic()
     show(large(2_000))
     assert len(rows(browser)) == 100
-    loaded = time.monotonic() - started
     field = browser.find_element(By.ID, "filter-text")
     script = (
         "const start = performance.now(); arguments[0].value = 'pc-1234';"
@@ -251,7 +423,8 @@ def test_two_thousand_hosts_are_shown_and_searched_at_once(
     )
     assert browser.execute_script(script, field) < 1_000
     assert rows(browser) == ["pc-1234"]
-    assert loaded < 20
+    script = "return performance.getEntriesByType('navigation')[0].domComplete"
+    assert browser.execute_script(script) < 10_000
 
 
 def test_dark_where_the_system_is_dark(browser: webdriver.Chrome, show: Show) -> None:
@@ -266,14 +439,62 @@ def test_dark_where_the_system_is_dark(browser: webdriver.Chrome, show: Show) ->
     assert colors == ["rgba(255, 255, 255, 1)", "rgba(15, 19, 24, 1)"]
 
 
-def test_paper_has_every_host_and_no_form(browser: webdriver.Chrome, show: Show) -> None:
-    show(large(150))
+def test_paper_has_every_host_and_every_control(
+    browser: webdriver.Chrome, show: Show, tmp_path: Path
+) -> None:
+    fleet = large(150)
+    show(fleet)
     assert len(rows(browser)) == 100
-    browser.execute_script(
-        "addEventListener('beforeprint', () => { window.printed = [document.querySelectorAll('#matrix tbody tr').length,"
-        " getComputedStyle(document.querySelector('form')).display]; })"
+    options = PrintOptions()
+    options.page_width, options.page_height = 21.0, 29.7
+    paper = tmp_path / "report.pdf"
+    paper.write_bytes(base64.b64decode(browser.print_page(options)))
+    program = need("pdftotext", "poppler-utils")
+    done = subprocess.run(
+        [program, "-raw", str(paper), "-"], capture_output=True, text=True, check=True
     )
-    paper = base64.b64decode(browser.print_page())
-    assert paper.startswith(b"%PDF")
-    assert browser.execute_script("return window.printed[0]") == 150
+    printed = "".join(done.stdout.split())
+    assert {name for name in fleet if f"{name}" not in printed} == set()
+    controls = [control["id"] for control in fleet["pc-0000"]["controls"]]
+    assert {
+        control: printed.count(control) for control in controls if printed.count(control) < 150
+    } == {}
+    assert "Filterthehosts" not in printed
+    assert "Showall" not in printed
     assert len(rows(browser)) == 100
+
+
+def test_a_finding_has_an_address(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    cell(browser, "pc-wrong, firewall").click()
+    dialog(browser, "A rule blocks it.")
+    address = f"#pc-wrong/{CONTROLS[0]['id']}"
+    assert browser.current_url.endswith(address)
+    browser.refresh()
+    dialog(browser, "A rule blocks it.")
+    webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    WebDriverWait(browser, 5).until(
+        lambda _browser: "/firewall" not in browser.current_url.partition("#")[2]
+    )
+    browser.find_element(By.CSS_SELECTOR, f'article a[href="{address}"]').click()
+    dialog(browser, "A rule blocks it.")
+
+
+@pytest.mark.parametrize("address", ["#pc-wrong/none", "#no one/", "#%ff/x", "#a/b/c"])
+def test_an_address_that_leads_nowhere_opens_nothing(
+    browser: webdriver.Chrome, show: Show, address: str
+) -> None:
+    show(mixed())
+    browser.execute_script("location.hash = arguments[0]", address)
+    assert not browser.find_element(By.ID, "dialog").is_displayed()
+    assert len(rows(browser)) == 6
+
+
+def test_the_filters_stay_while_a_dialog_is_open(browser: webdriver.Chrome, show: Show) -> None:
+    show(mixed())
+    browser.find_element(By.CSS_SELECTOR, "#filter-status option[value=fail]").click()
+    cell(browser, "pc-wrong, firewall").click()
+    dialog(browser, "A rule blocks it.")
+    assert rows(browser) == ["pc-wrong"]
+    webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    WebDriverWait(browser, 5).until(lambda _browser: browser.current_url.endswith("#status=fail"))

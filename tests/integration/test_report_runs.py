@@ -62,7 +62,9 @@ def test_verify_reports_on_every_host_and_changes_nothing(lab: Lab, tmp_path: Pa
     }
     assert lab.registries() == before
     assert run.report["run"]["mode"] == "verify"
-    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "junit.xml", "report.html"}
+    beside = {"report.json.sha256", "history.jsonl"}
+    files = {file.name for file in tmp_path.iterdir()}
+    assert files == {"report.json", "junit.xml", "report.html"} | beside
     assert "pc-never-started" in (tmp_path / "report.html").read_text(encoding="utf-8")
     failing = next(host for host in run.report["hosts"] if host["name"] == "pc-never-started")
     changes = [
@@ -70,6 +72,53 @@ def test_verify_reports_on_every_host_and_changes_nothing(lab: Lab, tmp_path: Pa
     ]
     assert changes, "what enforcing would change is said"
     assert not any(finding["changed"] for finding in failing["findings"])
+
+
+def recap(run: Played) -> dict[str, int]:
+    """Return how many tasks failed by host, as Ansible counts them."""
+    return {
+        host: int(failed)
+        for host, failed in re.findall(r"^(\S+) +: ok=\d+ .*failed=(\d+)", run.output, re.MULTILINE)
+        if host != "localhost"
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("-e", "ets6_network_serial=2"), ("-e", "ets6_network_serial=1")],
+    ids=["all at once", "two by two", "one by one"],
+)
+def test_each_pcs_result_is_the_pcs(lab: Lab, tmp_path: Path, words: tuple[str, ...]) -> None:
+    run = play(lab, tmp_path, "verify", *words)
+    assert (run.code, len(run.report["hosts"])) == (2, 5)
+    complying = {"pc-already-right", "pc-zz"}
+    assert recap(run) == {name: int(name not in complying) for name in run.statuses()}
+    assert re.search(r"pc-never-started: \d+ open findings, worst: [a-z0-9_.]+ \(", run.output)
+
+
+def test_verbose_prints_a_line_for_each_pc_and_not_its_findings(lab: Lab, tmp_path: Path) -> None:
+    run = play(lab, tmp_path, "verify", "-v", "--limit", "pc-zz,pc-never-started")
+    assert re.search(r"^pc-zz: \d+ not_applicable, \d+ pass$", run.output, re.MULTILINE)
+    assert "rationale" not in run.output
+    assert len(run.output) < 10_000
+
+
+def test_a_diff_names_the_pc_and_has_no_line_for_what_is_not_there(
+    lab: Lab, tmp_path: Path
+) -> None:
+    run = play(lab, tmp_path, "enforce", "--check", "--diff", "--limit", "pc-never-started")
+    assert "pc-never-started: firewall rule ETS6-ETS6N-TCP-In" in run.output
+    diff = [line for line in run.output.splitlines() if line.startswith(("+", "-"))]
+    assert any("action" in line for line in diff)
+    assert not any("null" in line for line in diff)
+
+
+def test_without_a_reason_to_fail_no_pc_fails(lab: Lab, tmp_path: Path) -> None:
+    run = play(lab, tmp_path, "verify", "-e", "ets6_network_fail_on=never")
+    assert (run.code, set(recap(run).values())) == (0, {0})
+    run = play(lab, tmp_path, "verify", "-e", "ets6_network_fail_on=unreachable")
+    assert run.code == 2
+    assert {name for name, failed in recap(run).items() if failed} == {"pc-unreachable"}
 
 
 def test_only_a_fleet_that_complies_ends_with_zero(lab: Lab, tmp_path: Path) -> None:

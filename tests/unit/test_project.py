@@ -64,3 +64,13 @@ def test_the_readme_names_what_every_supported_release_of_ansible_core_needs() -
     ]
     section = README.partition("\n## Requirements\n")[2].partition("\n## ")[0]
     assert oldest.removeprefix(">=").removesuffix(".0") in section
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["windows_host.yml", "windows_session_probe.yml", "windows_image.py", "endpoint_probe.py"],
+)
+def test_a_module_that_runs_on_a_target_says_that_it_is_internal(name: str) -> None:
+    text = (ROOT / "plugins" / "modules" / name).read_text(encoding="utf-8")
+    assert re.search(r"(This module|It) is internal\b", text)
+    assert re.search(r"options may change in any\s+release", text)

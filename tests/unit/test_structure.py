@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The picture of plugin_utils in CONTRIBUTING is what the imports say: none goes up, none round."""
+"""The picture in CONTRIBUTING is what the imports say: none goes up, none round."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGIN_UTILS = ROOT / "plugins" / "plugin_utils"
+PLUGINS = ROOT / "plugins"
+FOLDERS = {"plugin_utils": "┄┄┄", "module_utils": "```"}
+"""The folders that the picture shows, each with what its part of the picture ends with."""
 USES_ANSIBLE = {"action", "origin", "policy/parsing", "report_action"}
 """Modules that import Ansible: the bases of the actions, its words for true and false, its vault."""
 
@@ -20,30 +22,28 @@ if not (ROOT / "CONTRIBUTING.md").exists():
     pytest.skip("only in a checkout", allow_module_level=True)
 
 
-def ranks() -> dict[str, int]:
-    """Return the rank of each module or package in the picture, 0 at the top."""
-    picture = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    picture = picture[picture.index("plugins/plugin_utils/") : picture.index("┄┄┄")]
-    found = {}
-    for rank, line in enumerate(
-        re.findall(r"^     ├─ (.*)$|^     └─ (.*)$", picture, re.MULTILINE)
-    ):
-        names = re.split(r"\s{2,}", "".join(line), maxsplit=1)[0]
+def ranks(folder: str) -> dict[str, int]:
+    """Return the rank of each module or package of a folder in the picture, 0 at the top."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = text[text.index(f"plugins/{folder}/") :].partition(FOLDERS[folder])[0]
+    rank_of = {}
+    for rank, line in enumerate(re.findall(r"^     [├└]─ (.*)$", picture, re.MULTILINE)):
+        names = re.split(r"\s{2,}", line, maxsplit=1)[0]
         for name in names.split(" · "):
-            found[name.strip().rstrip("/")] = rank
-    return found
+            rank_of[name.strip().rstrip("/")] = rank
+    return rank_of
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Return each module of plugin_utils by its path, without ``.py``."""
-    for file in sorted(PLUGIN_UTILS.rglob("*.py")):
+def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
+    """Return each module of a folder by its path, without ``.py``."""
+    for file in sorted((PLUGINS / folder).rglob("*.py")):
         if file.name != "__init__.py":
-            name = file.relative_to(PLUGIN_UTILS).with_suffix("").as_posix()
+            name = file.relative_to(PLUGINS / folder).with_suffix("").as_posix()
             yield name, ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imports(name: str, tree: ast.Module) -> Iterator[str]:
-    """Return the modules of plugin_utils that a module imports, those for types too."""
+def imports(folder: str, name: str, tree: ast.Module) -> Iterator[str]:
+    """Return the modules of its folder that a module imports, those for types too."""
     package = name.split("/")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -51,29 +51,32 @@ def imports(name: str, tree: ast.Module) -> Iterator[str]:
             path = [*base, *(node.module or "").split(".")] if node.module else base
             for alias in node.names:
                 target = "/".join([*path, alias.name])
-                is_module = (PLUGIN_UTILS / f"{target}.py").exists()
+                is_module = (PLUGINS / folder / f"{target}.py").exists()
                 yield target if is_module else "/".join(path)
 
 
-def test_every_module_is_in_the_picture() -> None:
-    roots = {name.split("/")[0] for name, _tree in modules()} - {"version"}
-    assert roots == set(ranks())
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_module_is_in_the_picture(folder: str) -> None:
+    roots = {name.split("/")[0] for name, _tree in modules(folder)} - {"version"}
+    assert roots == set(ranks(folder))
 
 
-def test_no_import_goes_up() -> None:
-    rank = {**ranks(), "version": 1_000}
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_import_goes_up(folder: str) -> None:
+    rank = {**ranks(folder), "version": 1_000}
     upward = []
-    for name, tree in modules():
+    for name, tree in modules(folder):
         importer = name.split("/")[0]
-        for target in imports(name, tree):
+        for target in imports(folder, name, tree):
             imported = target.split("/")[0]
             if imported != importer and rank[imported] <= rank[importer]:
                 upward.append(f"{name} imports {target}")
     assert upward == []
 
 
-def test_no_import_goes_round() -> None:
-    graph = {name: set(imports(name, tree)) - {name} for name, tree in modules()}
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_import_goes_round(folder: str) -> None:
+    graph = {name: set(imports(folder, name, tree)) - {name} for name, tree in modules(folder)}
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -90,7 +93,7 @@ def test_no_import_goes_round() -> None:
 
 def test_ansible_is_imported_where_the_picture_says() -> None:
     importers = set()
-    for name, tree in modules():
+    for name, tree in modules("plugin_utils"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]

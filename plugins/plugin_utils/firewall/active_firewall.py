@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..finding import Status
+from ..finding import Contact, Status
 from ..snapshot import FirewallProduct, Snapshot
 from ..text import join_words
 
 SERVICES = {"MpsSvc": "Windows Defender Firewall", "BFE": "Base Filtering Engine"}
 FIREWALL_CATEGORY = 2
 """NET_FW_RULE_CATEGORY_FIREWALL: a product with it has taken over the filtering (netfw.h)."""
+CONNECTION_SECURITY_CATEGORY = 3
+"""NET_FW_RULE_CATEGORY_CONSEC: the same for connection security (netfw.h)."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,16 @@ class ActiveFirewall:
 
     status: pass where it is Windows Defender Firewall, fail where it is another or none, unknown
     where that could not be determined. verdicts_hold: a verdict on Windows' rules says what happens
-    to the traffic. rules_help: a rule that is written has an effect.
+    to the traffic. rules_help: a rule that is written has an effect. advice says what to do where it
+    is not Windows Defender Firewall, and contact who does it.
     """
 
     status: Status
     reason: str
     verdicts_hold: bool = True
     rules_help: bool = True
+    advice: str = ""
+    contact: Contact | None = None
 
 
 def find_active_firewall(snapshot: Snapshot) -> ActiveFirewall:
@@ -39,37 +43,48 @@ def find_active_firewall(snapshot: Snapshot) -> ActiveFirewall:
             Status.NOT_APPLICABLE,
             "An image does not run a firewall. Its rules and settings are judged as if it did.",
         )
-    return (
-        _replaced(snapshot)
-        or _undetermined(snapshot)
-        or ActiveFirewall(
-            Status.PASS,
-            "Windows Defender Firewall runs, and no other firewall is registered as switched on.",
+    return _replaced(snapshot) or _undetermined(snapshot) or _windows_alone(snapshot)
+
+
+def _windows_alone(snapshot: Snapshot) -> ActiveFirewall:
+    reason = "Windows Defender Firewall runs, and no other firewall is registered as switched on."
+    if snapshot.registered_firewalls is None:
+        cause = snapshot.errors.get("registered_firewalls", "no reason was given")
+        reason += (
+            f" It could not be asked which products took over its rules: {cause.rstrip('.')}. On "
+            "Windows Server nothing else lists them."
         )
-    )
+    return ActiveFirewall(Status.PASS, reason)
 
 
 def _replaced(snapshot: Snapshot) -> ActiveFirewall | None:
     """Return what makes Windows' local rules have no effect."""
-    products = [*_names(snapshot, enabled=True), *_registered(snapshot)]
+    products = [*_names(snapshot, enabled=True), *registered(snapshot, FIREWALL_CATEGORY)]
     if products:
         return _void(
-            Status.FAIL,
             f"Another firewall is active: {join_words(products)}. The rules of Windows have no "
             "effect; allow ETS6's programs in that product.",
+            f"Allow ETS6N.exe and ETS6C.exe in {join_words(products)}, over TCP and UDP, in both "
+            "directions.",
+            Contact.FIREWALL,
         )
-    stopped = list(_stopped_services(snapshot))
+    stopped = _stopped_services(snapshot)
     if stopped:
+        descriptions = [f"{name} ({SERVICES[name]}) is {state}" for name, state in stopped.items()]
+        # BFE comes first: MpsSvc depends on it.
+        commands = [f"Start-Service {name}" for name in reversed(stopped)]
         return _void(
-            Status.FAIL,
-            f"A service of the firewall does not run: {join_words(stopped)}. What Windows lets "
+            f"A service of the firewall does not run: {join_words(descriptions)}. What Windows lets "
             "through in this state is not defined.",
+            f"Start the firewall's services on the PC: {'; '.join(commands)}. Where a policy or a "
+            "security product disables them, ask its administrators.",
+            Contact.PC,
         )
     return None
 
 
-def _void(status: Status, reason: str) -> ActiveFirewall:
-    return ActiveFirewall(status, reason, verdicts_hold=False, rules_help=False)
+def _void(reason: str, advice: str, contact: Contact) -> ActiveFirewall:
+    return ActiveFirewall(Status.FAIL, reason, False, False, advice, contact)
 
 
 def _undetermined(snapshot: Snapshot) -> ActiveFirewall | None:
@@ -98,21 +113,24 @@ def _names(snapshot: Snapshot, *, enabled: bool | None) -> list[str]:
     return [product.name for product in products if product.enabled is enabled]
 
 
-def _registered(snapshot: Snapshot) -> list[str]:
-    """Return the products that took over the firewall's rules, on servers too."""
+def registered(snapshot: Snapshot, category: int) -> list[str]:
+    """Return the products that took over rules of a category, on servers too."""
     return [
         product.name
         for product in snapshot.registered_firewalls or ()
-        if FIREWALL_CATEGORY in product.categories
+        if category in product.categories
     ]
 
 
-def _stopped_services(snapshot: Snapshot) -> Iterator[str]:
+def _stopped_services(snapshot: Snapshot) -> dict[str, str]:
+    """Return the states of the firewall's services that do not run, by their names."""
     if snapshot.services is None:
-        return
+        return {}
     # Get-Service may spell a name as it was asked for.
     states = {name.lower(): state for name, state in snapshot.services.items()}
-    for name, title in SERVICES.items():
+    stopped = {}
+    for name in SERVICES:
         state = states.get(name.lower(), "not installed")
         if state != "Running":
-            yield f"{name} ({title}) is {state}"
+            stopped[name] = state
+    return stopped

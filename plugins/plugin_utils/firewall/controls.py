@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..declaration import Family, Judgement, failed, not_applicable, passed, unknown
-from ..finding import Change, Severity
+from ..finding import Change, Contact, Severity, Status
 from ..formats.firewall_rule import PROFILES, Direction, Rule
 from ..operations import AllowMulticastAnswers, FirewallRule
 from ..snapshot import ConnectedNetwork
@@ -18,17 +18,20 @@ from ..text import count, first_words, join_words, sentence
 from . import managed_rules
 from .blocks import Block, blocks_evidence
 from .context import FirewallContext, join_causes
+from .firewall_service import contradicting_word, service_word
 from .preconditions import decided_by_windows, readable, readable_and_installed
 from .programs import Program
-from .store import Setting, Store, request
+from .store import RULE_KEYS, Setting, Store, request
 from .subjects import PROTOCOLS, ProgramTraffic, program_traffic
 from .traffic_judgement import judge_traffic, traffic_status
 from .verdict import MAX_LISTED, TrafficOutcome, Verdict, name_rule
 
 __all__ = ["FAMILY", "request"]
 
-FAMILY: Family[FirewallContext] = Family("firewall")
+FAMILY: Family[FirewallContext] = Family("firewall", Contact.FIREWALL)
 
+MAX_COMMANDS = 3
+"""Commands in what a finding says to do."""
 MAX_HARMLESS = 3
 """Blocks of no concern in a sentence; the evidence has more."""
 
@@ -56,15 +59,9 @@ def in_charge(context: FirewallContext) -> Judgement:
             for product in context.snapshot.registered_firewalls or ()
         ],
     }
-    return Judgement(context.active.status, context.active.reason, evidence)
-
-
-MODIFY_STATES = {
-    0: "a local change has an effect",
-    1: "Group Policy overrides local changes",
-    2: "all inbound traffic is blocked",
-}
-"""NET_FW_MODIFY_STATE (Microsoft Learn, INetFwPolicy2)."""
+    active = context.active
+    judgement = Judgement(active.status, active.reason, evidence)
+    return judgement.advise(active.advice, active.contact)
 
 
 @FAMILY.control(
@@ -72,6 +69,7 @@ MODIFY_STATES = {
     title="The firewall's service uses the rules of the registry",
     headline="The firewall's service and the registry have different rules",
     severity=Severity.LOW,
+    contact=Contact.PC,
     rationale="The service loads the rules when it starts. A rule that was written into the "
     "registry directly, or deleted there, counts only after the next start of the PC, while this "
     "collection reads the registry.",
@@ -79,29 +77,38 @@ MODIFY_STATES = {
     image="An image does not run the firewall's service.",
 )
 def service(context: FirewallContext) -> Judgement:
-    """Judge whether the service has as many local rules as the registry."""
+    """Judge whether the service has as many local rules as the registry, and says the same."""
     if (judgement := readable(context)) is not None:
         return judgement
     state = context.snapshot.firewall_service
     if state is None:
         cause = context.snapshot.errors.get("firewall_service", "no reason was given")
         return unknown(f"The firewall's service could not be asked: {cause}.")
-    malformed = [item for item in context.firewall.malformed if item.store is Store.LOCAL]
-    readable_values = state.values - len(malformed)
-    word = MODIFY_STATES.get(state.modify_state, f"unknown state {state.modify_state}")
+    word = service_word(state.modify_state)
+    certain = state.values - context.uncertain_local_rules
     evidence = {
         "service_rules": state.rules,
-        "registry_rules": readable_values,
+        "registry_rules": state.values,
+        "registry_rules_windows_may_skip": context.uncertain_local_rules,
         "local_policy_modify_state": word,
     }
-    witness = f"The service says of local changes: {word}."
-    if state.rules in (state.values, readable_values):
-        return passed(f"Both have {count(state.rules, 'local rule')}. {witness}", evidence)
-    return unknown(
-        f"The service has {count(state.rules, 'local rule')}, the registry {readable_values}. "
-        "Restart the PC, and both are the same; that they should be is an assumption "
-        "(docs/assumptions.md). "
-        f"{witness}",
+    problems = []
+    if not certain <= state.rules <= state.values:
+        problems.append(
+            f"The service has {count(state.rules, 'local rule')}, the registry {state.values}."
+        )
+    contradiction = contradicting_word(context.firewall, context.snapshot)
+    if contradiction:
+        problems.append(contradiction)
+    if problems:
+        return unknown(
+            f"{' '.join(problems)} Rules or settings were written past the service, and it takes "
+            "them when it starts. Restart the PC. That both should say the same is an assumption "
+            "(docs/assumptions.md).",
+            evidence,
+        ).advise("Restart the PC.")
+    return passed(
+        f"The service has {count(state.rules, 'local rule')}, as the registry has. It says: {word}.",
         evidence,
     )
 
@@ -111,6 +118,7 @@ def service(context: FirewallContext) -> Judgement:
     title="ETS6's programs are installed where firewall rules can name them",
     headline="ETS6's programs were not found",
     severity=Severity.HIGH,
+    contact=Contact.PC,
     rationale="A rule of Windows Defender Firewall applies to one path. Where ETS6 is installed "
     "elsewhere, or not at all, rules have no effect.",
     remedy="Install ETS6, or add its folder to ets6_network_paths.",
@@ -179,10 +187,11 @@ def _inbound_rule_removed(context: FirewallContext, subject: ProgramTraffic) -> 
     title="The managed rule that allows {program} to receive {protocol} is present",
     headline="The managed rule that allows {program} to receive {protocol} is missing or differs",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="The vendor asks for four rules, TCP and UDP, for ETS6N.exe and ETS6C.exe "
     "(KNX support article 4403452514066).",
-    remedy="Creates the rule, corrects it where a field differs, and moves it to the folder of "
-    "ETS6.",
+    remedy="Run ets6.network.enforce: it creates the rule, corrects it where a field differs, and "
+    "moves it to the folder of ETS6.",
     absent=_inbound_rule_removed,
 )
 def managed_rule(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
@@ -237,9 +246,14 @@ def _not_written(
             f"{without_effect}",
             evidence,
         )
-    return failed(
+    judgement = failed(
         f"{problem}, since it would have no effect. {without_effect} Change that where it is set.",
         evidence,
+    )
+    return judgement.advise(
+        f"Allow the program in the policy that decides, or let that accept local rules. "
+        f"{without_effect}",
+        Contact.GROUP_POLICY,
     )
 
 
@@ -276,9 +290,10 @@ def _be(items: Sequence[object]) -> str:
     title="No blocking rule of the Windows prompt is left",
     headline="Blocking rules of a cancelled Windows prompt keep ETS6 from receiving",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="A user who cancels the firewall's prompt, or has no right to answer it, gets rules "
     "that block ETS6, and a blocking rule wins over every allow rule.",
-    remedy="Removes these rules, unless ets6_network_blocks is none.",
+    remedy="Run ets6.network.enforce, which removes these rules unless ets6_network_blocks is none.",
 )
 def prompt_blocks(context: FirewallContext) -> Judgement:
     """Judge whether cancelled prompts left blocking rules."""
@@ -299,11 +314,25 @@ def prompt_blocks(context: FirewallContext) -> Judgement:
     if not context.active.rules_help:
         return unknown(f"{reason} {context.active.reason}", evidence)
     if context.policy.blocks == "none":
-        return failed(
+        judgement = failed(
             f"{reason} The rules are not removed, since ets6_network_blocks is none.", evidence
+        )
+        return judgement.advise(
+            "Set ets6_network_blocks to prompt, or remove the rules on the PC: "
+            f"{_removal_commands(blocks)}.",
+            Contact.CONTROLLER,
         )
     changes = [managed_rules.removal(block.stored.rule) for block in blocks]
     return failed(reason, evidence, changes)
+
+
+def _removal_commands(blocks: Sequence[Block]) -> str:
+    """Return the PowerShell commands that remove the first blocks."""
+    commands = []
+    for block in blocks:
+        rule_id = block.stored.rule.id.replace("'", "''")
+        commands.append(f"Remove-NetFirewallRule -Name '{rule_id}'")
+    return first_words(commands, MAX_COMMANDS)
 
 
 def _wanted(context: FirewallContext) -> str:
@@ -331,6 +360,16 @@ def _harmless_words(blocks: Sequence[Block]) -> str:
     return f" Of no concern: {first_words(sentences, MAX_HARMLESS)}."
 
 
+def _odd_path_words(context: FirewallContext) -> str:
+    """Return the blocks whose paths are taken for no match, which is an assumption."""
+    if not context.blocks_with_odd_paths:
+        return ""
+    rules = join_words(name_rule(stored) for stored in context.blocks_with_odd_paths[:MAX_HARMLESS])
+    return (
+        f" A path in quotes or with slashes is taken for no match (docs/assumptions.md): {rules}."
+    )
+
+
 def _harmless_sentence(block: Block) -> str:
     rule = name_rule(block.stored)
     if block.scope.other_account:
@@ -349,10 +388,11 @@ def _block_sentences(blocks: Sequence[Block]) -> str:
     title="No other rule blocks ETS6",
     headline="A rule that an administrator made blocks ETS6",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="An administrator made a blocking rule that no prompt of Windows made. It wins over "
     "every allow rule.",
-    remedy="Removes rules of the local store that name ETS6's programs, only where "
-    "ets6_network_blocks is all.",
+    remedy="Remove the rules, or set ets6_network_blocks to all and run ets6.network.enforce, which "
+    "removes those of the local store that name ETS6's programs.",
 )
 def deliberate_blocks(context: FirewallContext) -> Judgement:
     """Judge whether other rules block a program in a wanted profile."""
@@ -363,7 +403,8 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
     evidence = blocks_evidence(blocks, harmless)
     if not blocks:
         return passed(
-            f"No other rule blocks what ETS6 needs in {_wanted(context)}.{_harmless_words(harmless)}",
+            f"No other rule blocks what ETS6 needs in {_wanted(context)}."
+            f"{_harmless_words(harmless)}{_odd_path_words(context)}",
             evidence,
         )
     reason = f"{_block_sentences(blocks)}."
@@ -373,7 +414,8 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
         return _removal_of(blocks, reason, evidence)
     if all(block.doubtful for block in blocks):
         return unknown(f"Whether it counts could not be determined. {reason}", evidence)
-    return failed(f"{reason}{_why_kept(blocks)}", evidence)
+    judgement = failed(f"{reason}{_why_kept(blocks)}", evidence)
+    return _advise_removal(judgement, blocks)
 
 
 def _has_own_control(context: FirewallContext, block: Block) -> bool:
@@ -409,7 +451,32 @@ def _not_removable(blocks: Sequence[Block]) -> str:
 def _removal_of(blocks: Sequence[Block], reason: str, evidence: dict[str, Any]) -> Judgement:
     """Return the judgement that removes the blocks that can be removed."""
     changes = [managed_rules.removal(block.stored.rule) for block in blocks if block.removable]
-    return failed(f"{reason}{_not_removable(blocks)}", evidence, changes)
+    judgement = failed(f"{reason}{_not_removable(blocks)}", evidence, changes)
+    # Where there are changes, the playbook makes them; else an administrator has to change the rules.
+    return judgement if changes else _advise_removal(judgement, blocks)
+
+
+def _advise_removal(judgement: Judgement, blocks: Sequence[Block]) -> Judgement:
+    """Return the judgement with what to do about blocks that are not removed."""
+    steps = []
+    removable = [block for block in blocks if block.removable]
+    by_policy = [block for block in blocks if block.stored.store is not Store.LOCAL]
+    for_all = [
+        block for block in blocks if block.stored.store is Store.LOCAL and not block.removable
+    ]
+    if by_policy:
+        names = first_words([name_rule(block.stored) for block in by_policy], MAX_COMMANDS)
+        steps.append(f"Change in the policy that sets it: {names}.")
+    if for_all:
+        names = first_words([name_rule(block.stored) for block in for_all], MAX_COMMANDS)
+        steps.append(f"Narrow {names}, so that ETS6 is not blocked.")
+    if removable:
+        steps.append(
+            f"Remove on the PC: {_removal_commands(removable)}; or set ets6_network_blocks to all "
+            "and run ets6.network.enforce."
+        )
+    contact = Contact.GROUP_POLICY if by_policy else Contact.PC
+    return judgement.advise(" ".join(steps), contact)
 
 
 @FAMILY.control_for_each(
@@ -418,10 +485,12 @@ def _removal_of(blocks: Sequence[Block], reason: str, evidence: dict[str, Any]) 
     title="{program} can receive {protocol}",
     headline="{program} cannot receive {protocol}",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="Answers of KNX devices and KNX IoT traffic arrive unsolicited, over IPv4 and IPv6. "
     "Rules and settings of all stores are evaluated together, as Windows does it, for what ETS6 "
     "needs: discovery and routing, answers of devices, KNX IoT, mDNS and KNXnet/IP over TCP.",
-    remedy="The finding names the rule or setting to change.",
+    remedy="Allow the program in Windows Defender Firewall, or change the rule or setting that "
+    "blocks it.",
 )
 def inbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
     """Judge what a program can receive."""
@@ -441,11 +510,12 @@ def _outbound_rule_removed(context: FirewallContext, subject: ProgramTraffic) ->
     title="{program} can send {protocol}",
     headline="{program} cannot send {protocol}",
     severity=Severity.HIGH,
+    needs=("firewall.in_charge",),
     rationale="Without it ETS6 reaches neither KNX devices nor the vendor's servers. Rules and "
     "settings of all stores are evaluated together, as Windows does it, for what ETS6 needs: "
     "KNX devices, and the vendor's servers on TCP ports 80 and 443.",
-    remedy="Creates an allow rule where the default blocks (ets6_network_outbound: auto) or in any "
-    "case (always).",
+    remedy="Run ets6.network.enforce with ets6_network_outbound auto or always: it creates an allow "
+    "rule.",
     absent=_outbound_rule_removed,
 )
 def outbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
@@ -461,7 +531,10 @@ def outbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
     changes = [drifts[rule.id] for rule in effective]
     if changes:
         subjects = join_words(change.subject for change in changes)
-        return failed(f"{judgement.reason} Needed: {subjects}.", judgement.evidence, changes)
+        reason = f"{judgement.reason} Needed: {subjects}."
+        return dataclasses.replace(
+            failed(reason, judgement.evidence, changes), caused_by=judgement.caused_by
+        )
     if causes:
         reason = (
             f"{judgement.reason} A local allow rule would have no effect. {join_causes(causes)}"
@@ -475,6 +548,7 @@ def outbound(context: FirewallContext, subject: ProgramTraffic) -> Judgement:
     title="ETS6 can receive on the active network",
     headline="ETS6 cannot receive on the active network",
     severity=Severity.MEDIUM,
+    needs=("firewall.in_charge",),
     rationale="Windows applies other rules on a public network. A notebook on a building site is "
     "often on one.",
     remedy="Set the category of the network to private where it is trusted, or add the profile to "
@@ -514,7 +588,33 @@ def active_profile(context: FirewallContext) -> Judgement:
             f"On a {join_words(inactive, 'or')} network, which is not active now, ETS6 could not "
             "receive everything."
         )
-    return Judgement(traffic_status(verdicts), " ".join(sentences), evidence)
+    judgement = Judgement(traffic_status(verdicts), " ".join(sentences), evidence)
+    if judgement.status is Status.PASS:
+        return judgement
+    return _advise_active_profile(context, judgement, active, incomplete)
+
+
+def _advise_active_profile(
+    context: FirewallContext,
+    judgement: Judgement,
+    active: Sequence[str],
+    incomplete: Mapping[str, dict[str, Verdict]],
+) -> Judgement:
+    """Return the judgement with what to do.
+
+    In a wanted profile the same traffic fails its control of its own, which is the cause.
+    """
+    failing = [profile for profile in active if incomplete[profile]]
+    unwanted = [profile for profile in failing if profile not in context.policy.profiles]
+    if unwanted:
+        advice = f"Add {join_words(unwanted)} to ets6_network_profiles if ETS6 is to work there."
+        return judgement.advise(
+            f"{_category_advice(context, unwanted[0])} {advice}".strip(), Contact.PC
+        )
+    name = next(iter(incomplete[failing[0]]))
+    program, protocol = name.removesuffix(")").split(" (")
+    subject = ProgramTraffic(program, protocol)
+    return judgement.follow(f"firewall.inbound.{subject.words['id']}")
 
 
 def _networks_evidence(context: FirewallContext) -> list[dict[str, Any]]:
@@ -593,9 +693,11 @@ def _active_sentence(context: FirewallContext, profile: str, incomplete: dict[st
     title="Windows lets answers to KNXnet/IP discovery in",
     headline="Windows drops answers to KNXnet/IP discovery",
     severity=Severity.MEDIUM,
+    needs=("firewall.in_charge",),
     rationale="Discovery is a multicast (224.0.23.12, UDP 3671) that devices answer by unicast. "
     "DisableUnicastResponsesToMulticastBroadcast=1 drops the answers unless a rule allows them.",
-    remedy="Changes the setting where ets6_network_multicast_answers is allow.",
+    remedy="Set ets6_network_multicast_answers to allow and run ets6.network.enforce, or allow ETS6 "
+    "to receive over UDP.",
 )
 def multicast_answers(context: FirewallContext) -> Judgement:
     """Judge whether unicast answers to a multicast are let in."""
@@ -625,7 +727,8 @@ def multicast_answers(context: FirewallContext) -> Judgement:
     else:
         sentences += _closed_sentences(context, dropping)
     if sentences:
-        return failed(" ".join(sentences), evidence, changes)
+        judgement = failed(" ".join(sentences), evidence, changes)
+        return _advise_answers(judgement, dropping, all_blocked)
     if dropping:
         return passed(
             f"Answers are dropped in {join_words(dropping)} unless a rule lets them in, and rules "
@@ -636,6 +739,28 @@ def multicast_answers(context: FirewallContext) -> Judgement:
         f"Unicast answers to a multicast are let in (for some seconds) in "
         f"{join_words(context.policy.profiles)}.",
         evidence,
+    )
+
+
+def _advise_answers(
+    judgement: Judgement, dropping: Mapping[str, Setting], all_blocked: Mapping[str, Setting]
+) -> Judgement:
+    """Return the judgement with who changes which setting, where no playbook does."""
+    by_policy = [*dropping.values(), *all_blocked.values()]
+    by_policy = [setting for setting in by_policy if setting.by_policy]
+    if by_policy:
+        sources = "; ".join(dict.fromkeys(setting.source for setting in by_policy))
+        return judgement.advise(f"Change in the policy: {sources}.", Contact.GROUP_POLICY)
+    if all_blocked:
+        names = ", ".join(profile.capitalize() for profile in all_blocked)
+        return judgement.advise(
+            "Let the firewall apply its allow rules again: Set-NetFirewallProfile -Profile "
+            f"{names} -AllowInboundRules True.",
+            Contact.PC,
+        )
+    return judgement.advise(
+        "Set ets6_network_multicast_answers to allow and run ets6.network.enforce.",
+        Contact.CONTROLLER,
     )
 
 
@@ -717,9 +842,11 @@ def _stale_rules_removed(context: FirewallContext) -> Judgement:
     title="No managed rule is left over",
     headline="Managed rules are left over",
     severity=Severity.LOW,
+    contact=Contact.PC,
+    needs=("firewall.in_charge",),
     rationale="Rules for a folder that ETS6 has left, for programs that are no longer wanted, or "
     "copies of managed rules confuse whoever reads the rules.",
-    remedy="Removes them.",
+    remedy="Run ets6.network.enforce, which removes them.",
     absent=_stale_rules_removed,
 )
 def stale_rules(context: FirewallContext) -> Judgement:
@@ -790,6 +917,7 @@ def _malformed_rules(context: FirewallContext) -> Judgement:
     title="Every firewall rule can be read",
     headline="Firewall rules cannot be read",
     severity=Severity.LOW,
+    contact=Contact.PC,
     rationale="Windows ignores a rule that does not follow its grammar (MS-GPFAS 2.2.2), and this "
     "collection cannot judge it.",
     remedy="Remove or repair the rules that the finding names.",
@@ -808,4 +936,18 @@ def malformed_rules(context: FirewallContext) -> Judgement:
         "problems": problems[:MAX_LISTED],
         "not_listed": max(0, len(problems) - MAX_LISTED),
     }
-    return failed(f"{number}. First: {problems[0]}.", evidence)
+    judgement = failed(f"{number}. First: {problems[0]}.", evidence)
+    by_policy = [item for item in malformed if item.store is not Store.LOCAL]
+    if by_policy:
+        names = first_words([f"{item.id} ({item.store.value})" for item in by_policy], MAX_COMMANDS)
+        return judgement.advise(
+            f"Remove or repair in the policy that sets it: {names}.", Contact.GROUP_POLICY
+        )
+    commands = []
+    for item in malformed:
+        value = item.id.replace("'", "''")
+        commands.append(f"Remove-ItemProperty 'Registry::{RULE_KEYS[item.store]}' -Name '{value}'")
+    return judgement.advise(
+        f"Remove or repair the values on the PC: {first_words(commands, MAX_COMMANDS)}.",
+        Contact.PC,
+    )

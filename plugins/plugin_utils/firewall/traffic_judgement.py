@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..declaration import Judgement
-from ..finding import Status
+from ..finding import Contact, Status
 from ..formats.firewall_rule import PROFILES, Direction
 from ..text import join_words, sentence
 from .context import FirewallContext
 from .programs import Program
 from .store import ProfileSettings, Store, StoredRule
+from .subjects import ProgramTraffic
 from .verdict import Part, TrafficOutcome, Verdict, name_rule
+
+DELIBERATE_BLOCKS = "firewall.deliberate_blocks"
+PROMPT_BLOCKS = "firewall.prompt_blocks"
+BLOCK_CONTROLS = (DELIBERATE_BLOCKS, PROMPT_BLOCKS)
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,13 @@ def judge_traffic(
         reason += f" What a malformed rule does could not be determined: {problems[0]}."
         if status is Status.PASS:
             status = Status.UNKNOWN
-    if status is Status.FAIL:
-        reason += f" {_advice(context, relevant)}"
-    return Judgement(status, reason, evidence)
+    if status is not Status.FAIL:
+        return Judgement(status, reason, evidence)
+    advice = _advice(context, relevant)
+    judgement = Judgement(status, f"{reason} To change it: {advice}", evidence)
+    judgement = judgement.advise(sentence(advice), _contact(context, relevant))
+    subject = ProgramTraffic(program.name, protocol)
+    return judgement.follow(_cause(context, relevant, subject, direction))
 
 
 def traffic_status(verdicts: Iterable[Verdict]) -> Status:
@@ -95,19 +104,89 @@ def _advice(context: FirewallContext, verdicts: Sequence[ProfileVerdict]) -> str
                 step = _step(part, context.firewall.profiles[item.profile])
                 profiles_by_step.setdefault(step, []).append(item.profile)
     steps = [f"{step} (for {join_words(profiles)})" for step, profiles in profiles_by_step.items()]
-    return f"To change it: {'; '.join(steps)}."
+    return f"{'; '.join(steps)}."
+
+
+def _contact(context: FirewallContext, verdicts: Sequence[ProfileVerdict]) -> Contact:
+    """Return who can change it: the owner of a policy where one decides."""
+    for item in verdicts:
+        settings = context.firewall.profiles[item.profile]
+        for part in item.verdict.parts:
+            if not part.passes and _is_by_policy(part, settings):
+                return Contact.GROUP_POLICY
+    return Contact.PC
+
+
+def _is_by_policy(part: Part, settings: ProfileSettings) -> bool:
+    if part.rule is not None:
+        return part.rule.store is not Store.LOCAL
+    if part.requirement is not None:
+        return part.requirement.stored.store is not Store.LOCAL
+    if part.by_default and not settings.merge_local:
+        return True
+    return part.setting is not None and part.setting.by_policy
+
+
+def _cause(
+    context: FirewallContext,
+    verdicts: Sequence[ProfileVerdict],
+    subject: ProgramTraffic,
+    direction: Direction,
+) -> str:
+    """Return the control whose failure keeps the traffic out; empty where some of it has no control.
+
+    Of several the first that would have to be met: a block wins over every allow rule.
+    """
+    causes = set()
+    for item in verdicts:
+        settings = context.firewall.profiles[item.profile]
+        for part in item.verdict.parts:
+            if not part.passes:
+                causes.add(_cause_of_part(context, part, settings, subject, direction))
+    if not causes or "" in causes:
+        return ""
+    for control_id in BLOCK_CONTROLS:
+        if control_id in causes:
+            return control_id
+    return causes.pop()
+
+
+def _cause_of_part(
+    context: FirewallContext,
+    part: Part,
+    settings: ProfileSettings,
+    subject: ProgramTraffic,
+    direction: Direction,
+) -> str:
+    managed_control = f"firewall.rule.{subject.words['id']}"
+    if part.rule is not None:
+        if direction is Direction.IN and part.rule.rule.id.lower() in context.managed_ids:
+            return managed_control
+        return _block_control(context, part.rule)
+    is_default = part.by_default and part.setting is not settings.block_all_inbound
+    if is_default and settings.merge_local and direction is Direction.IN:
+        return managed_control
+    return ""
+
+
+def _block_control(context: FirewallContext, stored: StoredRule) -> str:
+    for block in context.blocks:
+        if block.stored is stored:
+            return PROMPT_BLOCKS if block.by_prompt else DELIBERATE_BLOCKS
+    return ""
 
 
 def _step(part: Part, settings: ProfileSettings) -> str:
     if part.rule is not None:
         return _rule_step(part.rule)
     if part.requirement is not None:
-        return (
+        text = (
             "exempt the KNX devices from authentication, with a connection security rule beside "
             f"{part.requirement.words()}"
         )
+        return f"{text}, in that policy" if _is_by_policy(part, settings) else text
     if part.setting is settings.block_all_inbound:
-        return "switch off DoNotAllowExceptions (block all incoming connections)"
+        return f"switch off DoNotAllowExceptions ({settings.block_all_inbound.source})"
     if not settings.merge_local:
         return "allow the program in that policy, or let it accept local rules"
     return "make an allow rule for the program"

@@ -17,12 +17,12 @@ from typing import Any
 
 from ..errors import UndecidedError
 from ..expression import Expression, compile_expression
-from ..finding import Control, Finding, Severity, Status
+from ..finding import Contact, Control, Finding, Severity, Status
 from ..text import shorten
 from .parsing import NotAcceptedError, dictionary, not_accepted
 
 REQUIRED = ("id", "title", "severity", "expression", "message")
-TEXTS = (*REQUIRED, "rationale", "remedy")
+TEXTS = (*REQUIRED, "rationale", "remedy", "contact")
 KEYS = (*TEXTS, "applies_if", "require", "evidence", "samples")
 SAMPLE_KEYS = ("data", "expect")
 SEVERITIES = tuple(severity.value for severity in Severity)
@@ -105,42 +105,48 @@ def _parse_entry(text: str, where: str) -> CustomControl:
     if isinstance(entry, dict) and isinstance(entry.get("id"), str):
         where = f"{where} ({entry['id']})"
     try:
-        given = dictionary(entry, KEYS, f"a dictionary with {', '.join(REQUIRED)}")
+        fields = dictionary(entry, KEYS, f"a dictionary with {', '.join(REQUIRED)}")
         for key in TEXTS:
-            _check_text(given, key)
-        control = _compile(given, _parse_control(given), where)
-        _try_samples(control, given.get("samples", []))
+            _check_text(fields, key)
+        control = _compile(fields, _parse_control(fields), where)
+        _try_samples(control, fields.get("samples", []))
     except NotAcceptedError as error:
         raise error.within(where) from None
     return control
 
 
-def _check_text(given: Mapping[Any, Any], key: str) -> None:
-    value = given.get(key, "")
+def _check_text(fields: Mapping[Any, Any], key: str) -> None:
+    value = fields.get(key, "")
     if not isinstance(value, str) or (key in REQUIRED and not value.strip()):
-        raise not_accepted(given.get(key), "a text is expected").within(key)
+        raise not_accepted(fields.get(key), "a text is expected").within(key)
 
 
-def _parse_control(given: Mapping[Any, Any]) -> Control:
-    name = given["id"]
+def _parse_control(fields: Mapping[Any, Any]) -> Control:
+    name = fields["id"]
     if not re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*", name) or name.startswith("custom."):
         expected = "lower-case letters, digits, _ and . are, without custom. before them"
         raise not_accepted(name, expected).within("id")
-    if given["severity"] not in SEVERITIES:
+    if fields["severity"] not in SEVERITIES:
         expected = f"accepted are {', '.join(SEVERITIES)}"
-        raise not_accepted(given["severity"], expected).within("severity")
+        raise not_accepted(fields["severity"], expected).within("severity")
+    if fields.get("contact", Contact.PC) not in list(Contact):
+        raise not_accepted(fields["contact"], f"accepted are {', '.join(Contact)}").within(
+            "contact"
+        )
+    title = fields["title"].rstrip(".")
     return Control(
         id=f"custom.{name}",
-        title=given["title"].rstrip("."),
-        headline=given["message"],
-        severity=Severity(given["severity"]),
-        rationale=given.get("rationale", ""),
-        remedy=given.get("remedy", ""),
+        title=title,
+        headline=fields["message"],
+        severity=Severity(fields["severity"]),
+        rationale=fields.get("rationale", ""),
+        remedy=fields.get("remedy", "") or f"Make sure that this holds: {title}.",
+        contact=Contact(fields.get("contact", Contact.PC)),
     )
 
 
-def _compile(given: Mapping[Any, Any], control: Control, where: str) -> CustomControl:
-    require = given.get("require", [])
+def _compile(fields: Mapping[Any, Any], control: Control, where: str) -> CustomControl:
+    require = fields.get("require", [])
     if not isinstance(require, list):
         expected = "a list of paths that must exist is expected"
         raise not_accepted(require, expected).within("require")
@@ -149,16 +155,16 @@ def _compile(given: Mapping[Any, Any], control: Control, where: str) -> CustomCo
         paths.append(compile_expression(path, f"{where}.require[{index}]"))
     return CustomControl(
         control,
-        compile_expression(given["expression"], f"{where}.expression"),
-        given["message"],
-        _compile_optional(given, "applies_if", where),
+        compile_expression(fields["expression"], f"{where}.expression"),
+        fields["message"],
+        _compile_optional(fields, "applies_if", where),
         tuple(paths),
-        _compile_optional(given, "evidence", where),
+        _compile_optional(fields, "evidence", where),
     )
 
 
-def _compile_optional(given: Mapping[Any, Any], key: str, where: str) -> Expression | None:
-    text = given.get(key)
+def _compile_optional(fields: Mapping[Any, Any], key: str, where: str) -> Expression | None:
+    text = fields.get(key)
     return None if text is None else compile_expression(text, f"{where}.{key}")
 
 

@@ -125,13 +125,13 @@ def _check_name(name: Any) -> None:
 
 def _parse_endpoint(name: str, entry: Any, base: Endpoint | None) -> Endpoint | None:
     """Return the endpoint with the entry's changes; None where it is switched off."""
-    given = dictionary(entry, KEYS, f"a dictionary with any of {', '.join(KEYS)}")
+    fields = dictionary(entry, KEYS, f"a dictionary with any of {', '.join(KEYS)}")
     try:
-        enabled = flag(given.get("enabled", True))
+        enabled = flag(fields.get("enabled", True))
     except NotAcceptedError as error:
         raise error.within("enabled") from None
     if not enabled:
-        if base is None and "url" not in given:
+        if base is None and "url" not in fields:
             endpoints = (*VENDOR_ENDPOINTS, *OPTIONAL_ENDPOINTS)
             names = ", ".join(endpoint.name for endpoint in endpoints)
             raise NotAcceptedError(f"the vendor's table has no such endpoint; it has {names}")
@@ -140,9 +140,9 @@ def _parse_endpoint(name: str, entry: Any, base: Endpoint | None) -> Endpoint | 
         base = Endpoint(name, "")
     return Endpoint(
         name,
-        _parse_url(given.get("url", base.url)),
-        str(given.get("title", base.title)),
-        _parse_address(given.get("address", "")),
+        _parse_url(fields.get("url", base.url)),
+        str(fields.get("title", base.title)),
+        _parse_address(fields.get("address", "")),
     )
 
 

@@ -51,7 +51,7 @@ def parse_needed_traffic(value: Any) -> tuple[NeededTraffic, ...]:
 
 
 def _parse_entry(item: Any) -> NeededTraffic:
-    given = dictionary(item, KEYS, f"a dictionary with {', '.join(REQUIRED)}")
+    fields = dictionary(item, KEYS, f"a dictionary with {', '.join(REQUIRED)}")
     parsers = {
         "name": _parse_name,
         "direction": lambda value: choice(value, DIRECTIONS),
@@ -59,15 +59,15 @@ def _parse_entry(item: Any) -> NeededTraffic:
         "ports": list_of(_parse_ports, empty=False),
         "addresses": list_of(_parse_addresses, empty=True),
     }
-    fields: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, parse in parsers.items():
-        if key not in given and key not in REQUIRED:
+        if key not in fields and key not in REQUIRED:
             continue
         try:
-            fields[key] = parse(given.get(key))
+            values[key] = parse(fields.get(key))
         except NotAcceptedError as error:
             raise error.within(key) from None
-    return NeededTraffic(**fields)
+    return NeededTraffic(**values)
 
 
 def _parse_name(value: Any) -> str:

@@ -92,14 +92,14 @@ class ProxySetting:
 def parse_proxy(value: Any) -> ProxySetting:
     """Return the setting. Raises NotAcceptedError, whose text repeats no login."""
     expected = f"a dictionary with mode and, as the mode asks, {', '.join(KEYS[1:])}"
-    given = dictionary(value, KEYS, expected)
+    fields = dictionary(value, KEYS, expected)
     setting = ProxySetting(
-        _parse_key(given, "mode", choice_of(MODES), "unmanaged"),
-        _parse_key(given, "server", _parse_server, ""),
-        _parse_key(given, "bypass", _parse_bypass, ()),
-        _parse_key(given, "pac_url", _parse_pac_url, ""),
-        _parse_key(given, "scope", choice_of(SCOPES), "machine"),
-        _parse_key(given, "replace_malformed", flag, False),
+        _parse_key(fields, "mode", choice_of(MODES), "unmanaged"),
+        _parse_key(fields, "server", _parse_server, ""),
+        _parse_key(fields, "bypass", _parse_bypass, ()),
+        _parse_key(fields, "pac_url", _parse_pac_url, ""),
+        _parse_key(fields, "scope", choice_of(SCOPES), "machine"),
+        _parse_key(fields, "replace_malformed", flag, False),
     )
     required = REQUIRED.get(setting.mode)
     if required and not getattr(setting, required):
@@ -112,9 +112,9 @@ def parse_proxy(value: Any) -> ProxySetting:
     return setting
 
 
-def _parse_key(given: Mapping[Any, Any], key: str, parse: Callable[[Any], T], default: T) -> T:
+def _parse_key(fields: Mapping[Any, Any], key: str, parse: Callable[[Any], T], default: T) -> T:
     """Return the value of a key. Ansible hands over None for an option that is left out."""
-    value = given.get(key)
+    value = fields.get(key)
     if value is None:
         return default
     try:

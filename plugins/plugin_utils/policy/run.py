@@ -29,7 +29,7 @@ An open finding of that severity or above, a waiver that has expired, a host tha
 reached; or nothing.
 """
 DEFAULT_FAIL_ON = ("low", "unreachable")
-FORMATS = ("json", "junit", "html", "markdown", "sarif", "csv")
+FORMATS = ("json", "junit", "html", "markdown", "sarif", "csv", "metrics", "hdf")
 DEFAULT_FORMATS = ("json", "junit", "html")
 
 

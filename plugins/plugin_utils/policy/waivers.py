@@ -6,6 +6,9 @@
 A waiver has a reason and an owner. The control is still judged, and shown as waived; what would
 meet it is left alone. A waiver holds until the end of its last day in UTC, and the control fails
 again on the day after.
+
+A waiver names one control or a list of them; ``*`` in an id matches any characters. It covers the
+consequences of what it covers, too: findings that name it as their cause.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ..finding import Finding, Status
@@ -29,7 +33,7 @@ WAIVABLE = frozenset({Status.FAIL, Status.UNKNOWN})
 class Waiver:
     """One waiver, for the named hosts and the hosts of the named groups (``all`` is every host)."""
 
-    control: str
+    controls: tuple[str, ...]
     hosts: tuple[str, ...]
     groups: tuple[str, ...]
     reason: str
@@ -43,6 +47,10 @@ class Waiver:
             return True
         return not set(self.groups).isdisjoint(groups)
 
+    def is_for_control(self, control_id: str) -> bool:
+        """Return whether it is for a control."""
+        return matches(self.controls, control_id)
+
     def has_expired(self, today: date) -> bool:
         """Return whether its last day (UTC) is over."""
         return today > self.expires
@@ -50,7 +58,8 @@ class Waiver:
     def to_wire(self) -> dict[str, Any]:
         """Return the waiver as it stands in report.json."""
         return {
-            "control": self.control,
+            "control": ", ".join(self.controls),
+            "controls": list(self.controls),
             "hosts": list(self.hosts),
             "groups": list(self.groups),
             "reason": self.reason,
@@ -61,7 +70,7 @@ class Waiver:
 
 
 def apply_waivers(
-    findings: Iterable[Finding],
+    findings: Sequence[Finding],
     waivers: Sequence[Waiver],
     host: str,
     groups: Collection[str],
@@ -73,11 +82,34 @@ def apply_waivers(
     expires last counts.
     """
     on_host = [waiver for waiver in waivers if waiver.covers(host, groups)]
-    return [_apply(finding, on_host, today) for finding in findings]
+    by_control = {finding.control.id: finding for finding in findings}
+    applied = []
+    for finding in findings:
+        covering = _covering(finding, by_control, on_host)
+        applied.append(_apply(finding, covering, today))
+    return applied
 
 
-def _apply(finding: Finding, waivers: Sequence[Waiver], today: date) -> Finding:
-    covering = [waiver for waiver in waivers if waiver.control == finding.control.id]
+def matches(patterns: Iterable[str], control_id: str) -> bool:
+    """Return whether one of the patterns of control ids matches an id."""
+    return any(fnmatchcase(control_id, pattern) for pattern in patterns)
+
+
+def _covering(
+    finding: Finding, findings: Mapping[str, Finding], waivers: Sequence[Waiver]
+) -> list[Waiver]:
+    """Return the waivers for a finding or for what it follows from."""
+    covering: list[Waiver] = []
+    chain: list[str] = []
+    cause: Finding | None = finding
+    while cause is not None and cause.control.id not in chain:
+        chain.append(cause.control.id)
+        covering += [waiver for waiver in waivers if waiver.is_for_control(cause.control.id)]
+        cause = findings.get(cause.caused_by)
+    return covering
+
+
+def _apply(finding: Finding, covering: Sequence[Waiver], today: date) -> Finding:
     if not covering or finding.status not in WAIVABLE:
         return finding
     waiver = max(covering, key=lambda candidate: candidate.expires)
@@ -103,15 +135,15 @@ def parse_waivers(value: Any) -> tuple[Waiver, ...]:
 
 def _parse_waiver(entry: Any) -> Waiver:
     expected = f"a dictionary with {', '.join(REQUIRED)} and hosts or groups"
-    given = dictionary(entry, KEYS, expected)
+    fields = dictionary(entry, KEYS, expected)
     waiver = Waiver(
-        _parse_text(given, "control"),
-        _parse_names(given, "hosts"),
-        _parse_names(given, "groups"),
-        _parse_text(given, "reason"),
-        _parse_text(given, "owner"),
-        _parse_date(given.get("expires")),
-        _parse_text(given, "ticket"),
+        _parse_controls(fields.get("control")),
+        _parse_names(fields, "hosts"),
+        _parse_names(fields, "groups"),
+        _parse_text(fields, "reason"),
+        _parse_text(fields, "owner"),
+        _parse_date(fields.get("expires")),
+        _parse_text(fields, "ticket"),
     )
     if not waiver.hosts and not waiver.groups:
         raise NotAcceptedError(
@@ -120,15 +152,29 @@ def _parse_waiver(entry: Any) -> Waiver:
     return waiver
 
 
-def _parse_text(given: Mapping[Any, Any], key: str) -> str:
-    value = given.get(key, "")
+def _parse_text(fields: Mapping[Any, Any], key: str) -> str:
+    value = fields.get(key, "")
     if not isinstance(value, str) or (key in REQUIRED and not value.strip()):
-        raise not_accepted(given.get(key), "a text is expected").within(key)
+        raise not_accepted(fields.get(key), "a text is expected").within(key)
     return str(value)
 
 
-def _parse_names(given: Mapping[Any, Any], key: str) -> tuple[str, ...]:
-    names = given.get(key, [])
+def _parse_controls(value: Any) -> tuple[str, ...]:
+    entries = value if isinstance(value, (list, tuple)) else [value]
+    for entry in entries:
+        # fnmatch has more than the asterisk; ids do not have these characters.
+        if not isinstance(entry, str) or not re.fullmatch(r"[A-Za-z0-9_.*-]+", entry):
+            raise not_accepted(
+                value,
+                "a control's id, a pattern such as firewall.*, or a list of these is expected",
+            ).within("control")
+    if not entries:
+        raise NotAcceptedError("the list is empty; at least one entry is needed", "control")
+    return tuple(str(entry) for entry in entries)
+
+
+def _parse_names(fields: Mapping[Any, Any], key: str) -> tuple[str, ...]:
+    names = fields.get(key, [])
     expected = "a list of names is expected"
     if not isinstance(names, (list, tuple)):
         raise not_accepted(names, expected).within(key)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
+from ..finding import Contact
 from ..formats.wininet import AUTODETECT, PAC
 from ..text import sentence
 from .changes import agrees_with_plain_values
@@ -51,7 +52,8 @@ def judge_certainty(context: ProxyContext) -> Judgement:
     sentences = [_summary(context), *_notes(context, connections)]
     contradictions = _contradictions(context)
     if contradictions:
-        return failed(" ".join([*contradictions, *sentences]), evidence)
+        judgement = failed(" ".join([*contradictions, *sentences]), evidence)
+        return _advise(judgement, contradictions, context)
     summary = " ".join(sentences)
     undetermined = _undetermined_reasons(context)
     if undetermined:
@@ -129,11 +131,28 @@ def _judge_detection(context: ProxyContext, summary: str, evidence: dict[str, An
     if urls:
         scripts = ", ".join(without_logins(url) for url in sorted(urls))
         history = f"the last script that it found is {scripts}"
-    return unknown(
+    judgement = unknown(
         f"{summary} Whether a network answers automatic detection depends on the network, and cannot "
         f"be read from the PC ({history}). Where no network of yours uses it, set ets6_network_proxy "
         "to mode direct or named; where you want it, to mode autodetect.",
         evidence,
+    )
+    return judgement.advise(
+        "Set ets6_network_proxy: to mode direct or named where no network of yours uses automatic "
+        "detection, to mode autodetect where one does. Then run ets6.network.enforce.",
+        Contact.CONTROLLER,
+    )
+
+
+def _advise(
+    judgement: Judgement, contradictions: Sequence[str], context: ProxyContext
+) -> Judgement:
+    """Return the judgement with which setting to correct, and who does it."""
+    if contradictions == list(_failing_scripts(context)):
+        return judgement.advise(f"Correct the proxy script. {contradictions[0]}", Contact.PROXY)
+    return judgement.advise(
+        "Set ets6_network_proxy and run ets6.network.enforce, or correct the settings on the PC. "
+        f"{contradictions[0]}"
     )
 
 

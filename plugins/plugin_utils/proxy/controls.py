@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..declaration import Family, Judgement, passed
-from ..finding import Severity
+from ..finding import Contact, Severity
 from ..policy.variables import Policy
 from ..snapshot import Snapshot
 from ..text import join_words
@@ -31,7 +31,7 @@ from .users import name_of
 from .winhttp import judge_winhttp
 from .wininet import judge_wininet
 
-FAMILY: Family[ProxyContext] = Family("proxy")
+FAMILY: Family[ProxyContext] = Family("proxy", Contact.PROXY)
 
 ENVIRONMENT = "Environment"
 """A user's environment variables, below the user's root."""
@@ -55,10 +55,11 @@ def request(_policy: Policy) -> dict[str, list[object]]:
     title="WinINET, which ETS6 uses, has the required proxy",
     headline="WinINET, which ETS6 uses, does not have the required proxy",
     severity=Severity.HIGH,
+    contact=Contact.PC,
     rationale="ETS6 has no proxy setting of its own. It uses WinINET's, of the user or, where "
     "ProxySettingsPerUser is 0, of the machine.",
-    remedy="Sets the proxy for the machine or for every user, as ets6_network_proxy says: both "
-    "blobs and the plain values.",
+    remedy="Run ets6.network.enforce: it sets the proxy for the machine or for every user, as "
+    "ets6_network_proxy says, both blobs and the plain values.",
     absent=wininet_removed,
 )
 def wininet(context: ProxyContext) -> Judgement:
@@ -71,9 +72,11 @@ def wininet(context: ProxyContext) -> Judgement:
     title="WinHTTP, which services use, has the required proxy",
     headline="WinHTTP, which services use, does not have the required proxy",
     severity=Severity.MEDIUM,
+    contact=Contact.PC,
     rationale="Services and Windows Update use WinHTTP's proxy, not WinINET's. ETS6 does not use "
     "it.",
-    remedy="Sets WinHTTP's proxy with netsh, where the mode is named or direct.",
+    remedy="Run ets6.network.enforce: it sets WinHTTP's proxy with netsh, where the mode is named or "
+    "direct.",
     absent=winhttp_removed,
 )
 def winhttp(context: ProxyContext) -> Judgement:
@@ -86,10 +89,12 @@ def winhttp(context: ProxyContext) -> Judgement:
     title="It is certain which proxy ETS6 uses",
     headline="It is not certain which proxy ETS6 uses",
     severity=Severity.MEDIUM,
+    contact=Contact.PC,
     rationale="Where settings contradict each other, one user gets the proxy and the next one does "
     "not. Two files that override all of this are not read: system.net/defaultProxy in "
     "machine.config and in the .config file of ETS6.",
-    remedy="Set ets6_network_proxy, or correct the setting that the finding names.",
+    remedy="Set ets6_network_proxy and run ets6.network.enforce, or correct the settings that "
+    "contradict each other.",
 )
 def effective(context: ProxyContext) -> Judgement:
     """Judge whether it is certain which proxy ETS6 uses."""
@@ -117,6 +122,7 @@ def login(context: ProxyContext) -> Judgement:
     title="Environment variables that name a proxy are known",
     headline="Environment variables name a proxy",
     severity=Severity.LOW,
+    contact=Contact.PC,
     rationale="Programs on .NET 5 or newer use HTTP_PROXY and similar variables. ETS6 does not read "
     "them.",
     remedy="Remove the variables where no program needs them.",

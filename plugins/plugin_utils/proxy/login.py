@@ -35,7 +35,7 @@ def judge_login(context: ProxyContext) -> Judgement:
         return unknown(f"The proxy {join_words(proxies)} was not asked.")
     answers = _ProxyAnswers.of_probes(probes)
     if not answers.answering:
-        return unknown(_no_answer(probe.route for probe in probes))
+        return _unanswered(probe.route for probe in probes)
     return _problem(answers, proxies) or _success(answers, context)
 
 
@@ -61,9 +61,10 @@ def _judge_without_proxy(context: ProxyContext) -> Judgement:
     for routes in context.routes.values():
         for route in routes:
             if route.proxy is None:
-                return unknown(
+                judgement = unknown(
                     "Which proxy ETS6 uses could not be determined, see proxy.effective."
                 )
+                return judgement.follow("proxy.effective")
     return not_applicable("No endpoint is reached through a proxy.")
 
 
@@ -114,29 +115,39 @@ def _problem(answers: _ProxyAnswers, proxies: Iterable[str]) -> Judgement | None
     """Return the judgement where a proxy refuses, cannot be used, or could not be judged."""
     if answers.refused:
         proxy, users = sorted(answers.refused.items())[0]
-        return failed(
-            f"The proxy {proxy} does not take the Windows login of {join_words(sorted(users))}, "
+        names = join_words(sorted(users))
+        judgement = failed(
+            f"The proxy {proxy} does not take the Windows login of {names}, "
             "which is what ETS6 uses. Have the proxy let that user through.",
             {**answers.evidence, "refused": _sorted(answers.refused)},
         )
+        return judgement.advise(f"Have the proxy {proxy} let {names} through.")
     for proxy, schemes in answers.evidence.items():
         if NATIVE_SCHEMES.isdisjoint(schemes):
-            return failed(
+            judgement = failed(
                 f"The proxy {proxy} asks for a login and offers "
                 f"{', '.join(schemes) or 'no scheme at all'}; ETS6 can only use the PC user's own "
                 "login, by Negotiate, Kerberos or NTLM. Have the proxy offer one of these, or let "
                 "the vendor's servers through without a login.",
                 answers.evidence,
             )
+            return judgement.advise(
+                f"Have the proxy {proxy} offer Negotiate, Kerberos or NTLM, or let the vendor's "
+                "servers through without a login."
+            )
     unclear = answers.asked_by_user - answers.taken.keys()
     if unclear:
-        return unknown(
-            f"Whether the proxy {join_words(sorted(unclear))} takes the user's Windows login could "
+        names = join_words(sorted(unclear))
+        judgement = unknown(
+            f"Whether the proxy {names} takes the user's Windows login could "
             "not be determined: that user reached no server behind it.",
             answers.evidence,
         )
+        return judgement.advise(
+            f"Let the proxy {names} reach the vendor's servers, and verify again."
+        )
     silent = set(proxies) - answers.answering
-    return unknown(_no_answer(silent), answers.evidence) if silent else None
+    return _unanswered(silent, answers.evidence) if silent else None
 
 
 def _success(answers: _ProxyAnswers, context: ProxyContext) -> Judgement:
@@ -170,11 +181,13 @@ def _proxies_in_use(context: ProxyContext) -> set[tuple[str, str]]:
     return in_use
 
 
-def _no_answer(proxies: Iterable[str]) -> str:
-    return (
-        f"The proxy {join_words(sorted(set(proxies)))} gave no answer, so whether it asks for a "
-        "login could not be determined."
+def _unanswered(proxies: Iterable[str], evidence: Mapping[str, Any] | None = None) -> Judgement:
+    names = join_words(sorted(set(proxies)))
+    judgement = unknown(
+        f"The proxy {names} gave no answer, so whether it asks for a login could not be determined.",
+        evidence,
     )
+    return judgement.advise(f"Let the PC connect to the proxy {names}, and verify again.")
 
 
 def _why_not_proven(context: ProxyContext) -> str:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
+from ..finding import Contact
 from ..formats.winhttp import KEYS
 from .changes import WINHTTP_RECORD, required_winhttp, set_winhttp
 from .context import ProxyContext
 from .meaning import Meaning
 from .records import was_reset
 from .winhttp_settings import WinHttpLayer, winhttp_evidence
-from .wininet import REPLACE, RESET, UNMANAGED
+from .wininet import REPLACE, REPLACE_ADVICE, RESET, UNMANAGED
 
 MODES = ("named", "direct")
 """The modes that WinHTTP's setting can hold."""
@@ -33,7 +34,7 @@ def judge_winhttp(context: ProxyContext) -> Judgement:
         )
     obstacle = _obstacle(context)
     if obstacle:
-        return unknown(obstacle, evidence)
+        return unknown(obstacle, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
     required = required_winhttp(setting)
     evidence["wanted"] = required.to_wire()
     differing = [layer for layer in context.winhttp_layers if _differs(layer, required)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
-from ..finding import Change
+from ..finding import Change, Contact
 from ..snapshot import State
 from ..text import sentence
 from .changes import (
@@ -26,6 +26,10 @@ from .users import users_without_hive
 
 UNMANAGED = "ets6_network_proxy leaves the proxy as it is (mode unmanaged)."
 REPLACE = "To have it replaced, set ets6_network_proxy.replace_malformed; removal puts the old bytes back."
+REPLACE_ADVICE = (
+    "Correct the settings that cannot be read on the PC; or set ets6_network_proxy.replace_malformed "
+    "and run ets6.network.enforce."
+)
 
 RESET = (
     "This collection set it before, and something has changed it since: for example Group Policy, a "
@@ -51,11 +55,11 @@ def judge_wininet(context: ProxyContext) -> Judgement:
     reason = " ".join([*review.sentences, *review.unreplaced])
     if review.unreplaced and for_machine:
         # Switching to settings that cannot be read would give every user an unknown proxy.
-        return unknown(reason, evidence)
+        return unknown(reason, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
     if review.remedy:
         return failed(reason, evidence, review.remedy)
     if review.unreplaced:
-        return unknown(reason, evidence)
+        return unknown(reason, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
     extent = "for every user of the PC" if for_machine else "user by user"
     return passed(f"ETS6 gets {required_meaning(setting).describe()}, {extent}.", evidence)
 

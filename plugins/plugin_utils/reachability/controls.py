@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..declaration import Family, Judgement, not_applicable, unknown
-from ..finding import Severity
+from ..finding import Contact, Severity
 from ..policy.endpoints import Endpoint
 from ..policy.variables import Policy
 from .context import ReachabilityContext
@@ -20,6 +20,7 @@ from .outcomes import is_vendor_host
 
 FAMILY: Family[ReachabilityContext] = Family(
     "reach",
+    Contact.NETWORK,
     image="An image is not connected to a network. Check a PC that was deployed from it.",
     on_probing_hosts=True,
 )
@@ -74,6 +75,12 @@ def _probed_endpoints(policy: Policy) -> Iterator[ProbedEndpoint]:
         yield ProbedEndpoint(endpoint)
 
 
+def _without_roots(problem: str) -> Judgement:
+    return unknown(problem).advise(
+        f"Correct ets6_network_public_roots. {problem}", Contact.CONTROLLER
+    )
+
+
 def _severity(subject: ProbedEndpoint) -> Severity:
     return Severity.HIGH if subject.endpoint.scheme == "https" else Severity.MEDIUM
 
@@ -85,14 +92,13 @@ def _severity(subject: ProbedEndpoint) -> Severity:
     headline="{title}: {server} cannot be reached",
     severity=_severity,
     rationale="{rationale}",
-    remedy="The finding names the obstacle, and whom to contact. It holds for the program that "
-    "probed: an agent or a virus scanner that exempts programs by their names may treat ETS6 "
-    "differently.",
+    remedy="Let the PC reach the server. The finding holds for the program that probed: an agent or "
+    "a virus scanner that exempts programs by their names may treat ETS6 differently.",
 )
 def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement:
     """Judge whether ETS6 can reach an endpoint, over every route that it would take."""
     if context.problem:
-        return unknown(context.problem)
+        return _without_roots(context.problem)
     verdicts = context.verdicts[subject.endpoint.name]
     return judge_endpoint(subject.endpoint, verdicts, context.snapshot)
 
@@ -105,13 +111,12 @@ def endpoint(context: ReachabilityContext, subject: ProbedEndpoint) -> Judgement
     rationale="The vendor forbids a firewall with deep inspection (KNX support article "
     "4403452514066): updates, the catalog or licensing fail with it, even where the PC trusts the "
     "inspector.",
-    remedy="Exempt the vendor's servers from the inspection; the findings of the endpoints name "
-    "the issuer.",
+    remedy="Exempt the vendor's servers from the TLS inspection.",
 )
 def interception(context: ReachabilityContext) -> Judgement:
     """Judge the certificates of all endpoints together."""
     if context.problem:
-        return unknown(context.problem)
+        return _without_roots(context.problem)
     roots = context.observer.roots
     return judge_interception(context.verdicts, context.policy.endpoints, roots)
 

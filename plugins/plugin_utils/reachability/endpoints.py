@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..declaration import Judgement, unknown
-from ..finding import Status
+from ..finding import Contact, Status
 from ..policy.endpoints import Endpoint
 from ..snapshot import Snapshot
 from ..text import join_words
 from .certificate import parse_address
 from .comparison import RouteVerdict
-from .outcomes import CONTACTS
+from .outcomes import ADVICE, CAUSES, CONTACTS, Outcome, Verdict
+from .products import ADVICE as PRODUCT_ADVICE
+from .products import CONTACTS as PRODUCT_CONTACTS
 
 WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.PASS)
 
@@ -27,19 +29,38 @@ def judge_endpoint(
     """Judge an endpoint by the worst of its routes."""
     if not verdicts:
         reason = snapshot.errors.get("users", "no user's proxy settings could be read")
-        return unknown(f"Not probed: the route of ETS6 could not be determined, since {reason}.")
+        judgement = unknown(
+            f"Not probed: the route of ETS6 could not be determined, since {reason}."
+        )
+        return judgement.follow("proxy.effective")
     verdicts = sorted(verdicts, key=_badness)
     worst = verdicts[0][1]
     sentences = [*_sentences(verdicts), *_remarks(verdicts)]
-    if worst.outcome in CONTACTS:
-        sentences.append(CONTACTS[worst.outcome])
+    if worst.outcome in ADVICE:
+        sentences.append(ADVICE[worst.outcome])
     evidence = {
         "server": endpoint.server,
         "network": _network(snapshot),
         "outcome": worst.outcome.value,
         "ways": [_route_evidence(verdict) for verdict in verdicts],
     }
-    return Judgement(worst.status, " ".join(sentences), evidence)
+    judgement = Judgement(worst.status, " ".join(sentences), evidence)
+    judgement = _advise(judgement, endpoint, worst)
+    return judgement.follow(CAUSES.get(worst.outcome, ""))
+
+
+def _advise(judgement: Judgement, endpoint: Endpoint, worst: Verdict) -> Judgement:
+    """Return the judgement with what to do and who does it, a known product before the outcome."""
+    if worst.outcome not in ADVICE:
+        return judgement
+    product = worst.chain.product if worst.chain else None
+    if worst.outcome is Outcome.INTERCEPTED and product:
+        advice = f"{PRODUCT_ADVICE[product.place]} Product: {product.name}"
+        contact: Contact | None = PRODUCT_CONTACTS[product.place]
+    else:
+        advice = ADVICE[worst.outcome].removesuffix(".")
+        contact = CONTACTS.get(worst.outcome)
+    return judgement.advise(f"{advice} (server {endpoint.server}).", contact)
 
 
 def _badness(route_verdict: RouteVerdict) -> int:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..declaration import Judgement
-from ..finding import Status
+from ..finding import Contact, Status
 from ..policy.endpoints import Endpoint
 from ..text import join_words
 from .chain import ChainReport, Root
 from .comparison import Verdicts
 from .outcomes import Outcome, Verdict
+from .products import CONTACTS
 from .roots import RootList
 
 ALTERED = frozenset({Outcome.BLOCK_PAGE, Outcome.WRONG_CONTENT})
@@ -59,6 +60,17 @@ class _Evidence:
         products = [chain.product for chain in self.intercepted.values() if chain.product]
         return sorted({product.place.value for product in products})
 
+    @property
+    def doubtful(self) -> list[str]:
+        """The endpoints that keep interception from being ruled out."""
+        return [
+            *self.altered,
+            *sorted(self.suspected),
+            *self.another_server,
+            *self.not_genuine,
+            *self.not_judged,
+        ]
+
     def to_wire(self) -> dict[str, Any]:
         """Return the evidence of the finding."""
         proof, strong = {}, {}
@@ -93,10 +105,27 @@ def judge_interception(
     if evidence.altered:
         status = Status.FAIL if status is Status.FAIL else Status.UNKNOWN
         sentence += (
-            f" The answer from {join_words(evidence.altered)} is not the vendor's own: something "
-            "answers in its place."
+            f" The answer from {join_words(evidence.altered)} is not the vendor's document: "
+            "something answers in its place, or the vendor has changed it."
         )
-    return Judgement(status, sentence, {**evidence.to_wire(), "roots": roots.to_wire()})
+    judgement = Judgement(status, sentence, {**evidence.to_wire(), "roots": roots.to_wire()})
+    if status is Status.FAIL:
+        return _advise(judgement, evidence)
+    # What an endpoint came to keeps this from being judged.
+    return judgement.follow(f"reach.{evidence.doubtful[0]}" if evidence.doubtful else "")
+
+
+def _advise(judgement: Judgement, evidence: _Evidence) -> Judgement:
+    """Return the judgement with who exempts which servers from the inspection."""
+    names = join_words(sorted(evidence.intercepted))
+    issuers = join_words(sorted({_issuer(chain) for chain in evidence.intercepted.values()}))
+    contacts = set()
+    for chain in evidence.intercepted.values():
+        contacts.add(CONTACTS[chain.product.place] if chain.product else Contact.FIREWALL)
+    contact = contacts.pop() if len(contacts) == 1 else Contact.FIREWALL
+    return judgement.advise(
+        f"Exempt the servers of {names} from the TLS inspection by {issuers}.", contact
+    )
 
 
 def _collect(verdicts: Verdicts, endpoints: Sequence[Endpoint]) -> _Evidence:

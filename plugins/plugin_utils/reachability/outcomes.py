@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a probe can come to, and whom an administrator contacts about it."""
+"""What a probe can come to, what to do about it, and who does it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ..finding import Status
+from ..finding import Contact, Status
 from .chain import ChainReport
 
 
@@ -57,7 +57,7 @@ _FIREWALL_OR_VENDOR = (
     "Ask the administrators of the firewall; where every network has the same failure, the vendor."
 )
 
-CONTACTS = {
+ADVICE = {
     Outcome.NOT_PROBED: "Look at the reason first.",
     Outcome.UNREADABLE: "Look at the PC itself: its result is not of the expected form.",
     Outcome.NOT_RESOLVED: "Ask the administrators of the PC's DNS servers.",
@@ -110,6 +110,45 @@ CONTACTS = {
 }
 """What to do, for every outcome that is not fine."""
 
+CONTACTS = {
+    Outcome.UNREADABLE: Contact.PC,
+    Outcome.HOSTS_FILE: Contact.PC,
+    Outcome.REFUSED: Contact.FIREWALL,
+    Outcome.TIMED_OUT: Contact.FIREWALL,
+    Outcome.RESET: Contact.FIREWALL,
+    Outcome.RESET_AT_NAME: Contact.FIREWALL,
+    Outcome.TLS_FAILED: Contact.FIREWALL,
+    Outcome.TLS_OFF: Contact.PC,
+    Outcome.PROXY_UNREACHABLE: Contact.PROXY,
+    Outcome.PROXY_REFUSES: Contact.PROXY,
+    Outcome.PROXY_CANNOT: Contact.PROXY,
+    Outcome.PROXY_LOGIN: Contact.CONTROLLER,
+    Outcome.PROXY_LOGIN_REFUSED: Contact.PROXY,
+    Outcome.PROXY_LOGIN_UNFIT: Contact.PROXY,
+    Outcome.CAPTIVE_PORTAL: Contact.USER,
+    Outcome.SIGN_IN_OR_BLOCK: Contact.USER,
+    Outcome.BLOCK_PAGE: Contact.PROXY,
+    Outcome.PAGE_NOT_KNOWN: Contact.USER,
+    Outcome.INTERCEPTED: Contact.FIREWALL,
+    Outcome.UNTRUSTED: Contact.FIREWALL,
+    Outcome.NOT_TRUSTED_HERE: Contact.PC,
+    Outcome.INCOMPLETE: Contact.FIREWALL,
+    Outcome.EXPIRED: Contact.VENDOR,
+    Outcome.WRONG_CLOCK: Contact.PC,
+    Outcome.SERVER_ERROR: Contact.VENDOR,
+    Outcome.ERROR_NOT_KNOWN: Contact.PROXY,
+    Outcome.WRONG_CONTENT: Contact.PROXY,
+}
+"""Who does it, where that is not who runs the network."""
+
+CAUSES = {
+    Outcome.INTERCEPTED: "reach.interception",
+    Outcome.PROXY_LOGIN_UNFIT: "proxy.login",
+    Outcome.PROXY_LOGIN_REFUSED: "proxy.login",
+    Outcome.NOT_PROBED: "proxy.effective",
+}
+"""The control that fails with such an outcome, too, and is its cause."""
+
 _UNDECIDED = frozenset({
     Outcome.NOT_PROBED,
     Outcome.UNREADABLE,
@@ -128,6 +167,8 @@ class Verdict:
 
     sentence says it for an administrator. chain is set where certificates were examined. page is the
     fingerprint of the answer (answer.fingerprint); two unrelated servers do not send the same one.
+    address is the one that was connected to. behind_address is the verdict on what arrived, where the
+    address alone speaks against the server.
     """
 
     outcome: Outcome
@@ -135,6 +176,8 @@ class Verdict:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     chain: ChainReport | None = None
     page: str = ""
+    address: str = ""
+    behind_address: Verdict | None = None
 
     @property
     def status(self) -> Status:

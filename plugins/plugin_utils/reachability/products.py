@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..finding import Contact
+
 
 class Place(StrEnum):
     """Where a product intercepts."""
@@ -22,13 +24,20 @@ class Place(StrEnum):
     TOOL = "debugging tool, usually on the PC"
 
 
-CONTACTS = {
+ADVICE = {
     Place.SCANNER: "Exempt the server in that program on this PC, or in its management.",
     Place.APPLIANCE: "Ask the administrators of the firewall to exempt the server from TLS "
     "inspection.",
     Place.CLOUD: "Ask the administrators of the cloud service to exempt the server from TLS "
     "inspection.",
     Place.TOOL: "Look for the tool on this PC, or on the proxy that it uses.",
+}
+
+CONTACTS = {
+    Place.SCANNER: Contact.PC,
+    Place.APPLIANCE: Contact.FIREWALL,
+    Place.CLOUD: Contact.NETWORK,
+    Place.TOOL: Contact.PC,
 }
 
 
@@ -60,6 +69,7 @@ PRODUCTS = (
     Product("fireware https proxy", "WatchGuard", Place.APPLIANCE),
     Product("sonicwall firewall dpi-ssl", "SonicWall", Place.APPLIANCE),
     Product("cisco umbrella", "Cisco Umbrella", Place.CLOUD),
+    Product("cisco secure access", "Cisco Secure Access", Place.CLOUD),
     Product("forcepoint", "Forcepoint", Place.CLOUD),
     Product("zscaler", "Zscaler", Place.CLOUD),
     Product("goskope.com", "Netskope", Place.CLOUD),

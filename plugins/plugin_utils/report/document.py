@@ -13,14 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..finding import SEVERITIES, Severity
 from ..text import count
 from .hashes import seal
 from .hosts import complies, control_key, plain
 from .model import (
-    OPEN,
     SCHEMA,
-    UNREACHABLE,
     WORST_FIRST,
     Control,
     Host,
@@ -29,6 +26,7 @@ from .model import (
     Run,
     WaiverRecord,
 )
+from .verdict import fails_because
 
 
 def controls_of(results: Iterable[Any], default: Sequence[Control]) -> list[Control]:
@@ -69,7 +67,7 @@ def build(
                 "fail_on": list(fail_on),
                 "complies": finished and not failing,
                 "verdict": _verdict(run, len(hosts), failing, problems),
-                "fails_because": list(problems) or _fails_because(controls, hosts, fail_on),
+                "fails_because": list(problems) or fails_because(controls, hosts, fail_on),
                 "hosts": {status: statuses[status] for status in WORST_FIRST if statuses[status]},
             },
             "drift": None,
@@ -95,55 +93,3 @@ def _verdict(run: Run, hosts: int, failing: int, problems: Sequence[str]) -> str
     if run["pending"]:
         verdict = f"{count(len(run['pending']), 'host')} not judged yet; so far {verdict}"
     return verdict
-
-
-def _fails_because(
-    controls: Sequence[Control], hosts: Sequence[Host], fail_on: Sequence[str]
-) -> list[str]:
-    """Return why the run fails, a sentence each. Without any host it always does."""
-    if not hosts:
-        return ["No host was judged."]
-    reasons = _failing_severity(controls, hosts, fail_on)
-    unreachable = sum(host["status"] == UNREACHABLE for host in hosts)
-    if UNREACHABLE in fail_on and unreachable:
-        reasons.append(f"{count(unreachable, 'host')} could not be reached.")
-    expired = sum(_has_expired_waiver(host) for host in hosts)
-    if "expired" in fail_on and expired:
-        reasons.append(f"Waivers have expired on {count(expired, 'host')}.")
-    return reasons
-
-
-def _failing_severity(
-    controls: Sequence[Control], hosts: Sequence[Host], fail_on: Sequence[str]
-) -> list[str]:
-    severities = [severity for severity in SEVERITIES if severity in fail_on]
-    if not severities:
-        return []
-    lowest = severities[0]
-    severity_of = {control["id"]: Severity(control["severity"]) for control in controls}
-    failing = sum(_fails_at(host, severity_of, lowest) for host in hosts)
-    if not failing:
-        return []
-    above = "" if lowest is SEVERITIES[-1] else " or above"
-    return [f"Controls of severity {lowest}{above} are not met on {count(failing, 'host')}."]
-
-
-def _fails_at(host: Host, severity_of: Mapping[str, Severity], lowest: Severity) -> bool:
-    """Return whether a host that was reached has an open finding of this severity or above."""
-    if host["status"] == UNREACHABLE:
-        return False
-    if host["reason"] or not host["findings"]:
-        return True
-    for finding in host["findings"]:
-        severity = severity_of.get(finding["control"], Severity.HIGH)
-        if finding["status"] in OPEN and SEVERITIES.index(severity) >= SEVERITIES.index(lowest):
-            return True
-    return False
-
-
-def _has_expired_waiver(host: Host) -> bool:
-    for finding in host["findings"]:
-        waiver = finding.get("waiver")
-        if finding["status"] in OPEN and waiver and waiver["expired"]:
-            return True
-    return False

@@ -17,15 +17,18 @@ from .model import Report
 
 TIMES = frozenset({"at", "ended", "elapsed_ms", "since"})
 """Keys whose values say when, and how long it took. They do not count in the hashes."""
+COMPARISONS = ("drift", "scores", "history")
+"""Parts of a report that depend on the runs before it."""
 
 
 def seal(report: Report) -> Report:
     """Return the report with the hash over all of it.
 
-    Hosts count by their names and hashes. Drift does not count: it depends on an earlier report.
+    Hosts count by their names and hashes. What depends on earlier runs (COMPARISONS) does not.
     """
     content: dict[str, object] = dict(report)
-    del content["drift"]
+    for name in COMPARISONS:
+        content.pop(name, None)
     content["hosts"] = [[host["name"], host["sha256"]] for host in report["hosts"]]
     return {**report, "sha256": digest(content)}
 

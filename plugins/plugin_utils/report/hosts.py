@@ -26,7 +26,7 @@ class HostResult:
     """One host of a run and what became of it.
 
     reason is set where the host as a whole was not judged, or not to the end. at is when it was
-    judged. variables are the ones that it was judged by.
+    judged. variables are the ones that it was judged by. facts: see plugin_utils.facts.
     """
 
     name: str
@@ -36,6 +36,7 @@ class HostResult:
     groups: Sequence[str] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_task(
@@ -56,14 +57,16 @@ class HostResult:
         status, reason = _why_not_judged(result)
         if reason:
             return cls.not_judged(name, status, reason, controls, groups, ended)
-        content = plain({key: result.get(key) for key in ("at", "findings", "variables")})
+        content = plain({key: result.get(key) for key in ("at", "findings", "variables", "facts")})
         findings: list[Finding] = content["findings"]
         findings.sort(key=lambda finding: control_key(finding["control"]))
         if result.get("failed"):
             reason = _message(result)
         at = content["at"] or ended
         variables = content["variables"] or {}
-        return cls(name, worst_status(findings), at, reason, groups, variables, findings)
+        facts = content["facts"] or {}
+        status = worst_status(findings)
+        return cls(name, status, at, reason, groups, variables, findings, facts)
 
     @classmethod
     def not_judged(
@@ -105,6 +108,8 @@ class HostResult:
         for name, value in sorted(self.variables.items()):
             if name not in common:
                 host["variables"][name] = value
+        if self.facts:
+            host["facts"] = dict(self.facts)
         host["sha256"] = digest(host)
         return host
 

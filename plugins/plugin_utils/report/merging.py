@@ -17,6 +17,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
+from ..finding import Status
 from ..text import first_words
 from . import waivers
 from .document import build, controls_of
@@ -35,6 +36,8 @@ from .model import (
 MISSING = "It was expected, and is in no report."
 MAX_DIFFERENCES = 3
 """Differences of a host that a conflict names."""
+RUN_VARIABLES = frozenset({"apply"})
+"""Variables that say what a run did, and nothing about how a host is judged."""
 JUDGED = "judged"
 OUTCOMES = (JUDGED, "unknown", UNREACHABLE)
 """What can become of a host, from the best on."""
@@ -73,6 +76,7 @@ class _HostVersion:
     groups: Sequence[str]
     variables: Mapping[str, Any]
     findings: Sequence[_DatedFinding]
+    facts: Mapping[str, Any]
 
     @classmethod
     def from_record(cls, host: Host, shared: Mapping[str, Any], today: date) -> _HostVersion:
@@ -90,12 +94,20 @@ class _HostVersion:
         if judged:
             outcome = JUDGED
             variables = {**shared, **host["variables"]}
-        return cls(host["at"], outcome, host["reason"], host["groups"], variables, findings)
+        return cls(
+            host["at"],
+            outcome,
+            host["reason"],
+            host["groups"],
+            variables,
+            findings,
+            host.get("facts", {}),
+        )
 
     @property
     def rank(self) -> Rank:
         """Findings have no part in it, since they are chosen one by one."""
-        content = [self.reason, self.groups, self.variables]
+        content = [self.reason, self.groups, self.variables, self.facts]
         return self.at, OUTCOMES.index(self.outcome), _text(content)
 
 
@@ -208,7 +220,14 @@ def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
         findings.append(finding)
     status = UNREACHABLE if newest.outcome == UNREACHABLE else worst_status(findings)
     return HostResult(
-        name, status, newest.at, newest.reason, newest.groups, newest.variables, findings
+        name,
+        status,
+        newest.at,
+        newest.reason,
+        newest.groups,
+        newest.variables,
+        findings,
+        newest.facts,
     )
 
 
@@ -285,7 +304,7 @@ def _outcome_differences(versions: Iterable[_HostVersion]) -> list[str]:
 def _variable_differences(versions: Iterable[_HostVersion]) -> list[str]:
     judged = [version.variables for version in versions if version.outcome == JUDGED]
     differing = []
-    for name in sorted(set().union(*judged)):
+    for name in sorted(set().union(*judged) - RUN_VARIABLES):
         if len({_text(variables.get(name)) for variables in judged}) > 1:
             differing.append(name)
     return [f"the variables {', '.join(differing)}"] if differing else []
@@ -299,10 +318,23 @@ def _finding_differences(versions: Iterable[_HostVersion]) -> list[str]:
             by_control.setdefault(dated.finding["control"], set()).add(entry)
     differences = []
     for control in sorted(by_control, key=control_key):
-        statuses = {status for _time, status in by_control[control]}
-        if len(statuses) > 1:
+        if len(_unexplained_statuses(by_control[control])) > 1:
             differences.append(f"{control} ({_sequence(by_control[control])})")
     return differences
+
+
+def _unexplained_statuses(dated: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the statuses of a finding, without those that enforcing has made untrue.
+
+    What was found before a run fixed it is no contradiction, and then it passes.
+    """
+    statuses: set[str] = set()
+    for _time, status in sorted(dated):
+        if status == Status.FIXED:
+            statuses = {Status.PASS.value}
+        else:
+            statuses.add(status)
+    return statuses
 
 
 def _sequence(dated: Iterable[tuple[str, str]]) -> str:

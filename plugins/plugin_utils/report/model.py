@@ -79,9 +79,13 @@ class Change(TypedDict):
 
 
 class Waiver(TypedDict):
-    """A waiver, as policy.waivers.Waiver.to_wire returns it. expires is its last day."""
+    """A waiver, as policy.waivers.Waiver.to_wire returns it. expires is its last day.
+
+    controls are ids or patterns of ids; control is the same as one text.
+    """
 
     control: str
+    controls: list[str]
     hosts: list[str]
     groups: list[str]
     reason: str
@@ -106,7 +110,10 @@ class WaiverRecord(Waiver):
 
 
 class Finding(TypedDict):
-    """A control's finding on a host. at is set where another run than the host's newest made it."""
+    """A control's finding on a host. at is set where another run than the host's newest made it.
+
+    One that is not met has remedy and contact, and caused_by where it follows from another one.
+    """
 
     control: str
     status: str
@@ -115,11 +122,17 @@ class Finding(TypedDict):
     changed: bool
     changes: list[Change]
     at: NotRequired[str]
+    remedy: NotRequired[str]
+    contact: NotRequired[str]
+    caused_by: NotRequired[str]
     waiver: NotRequired[AppliedWaiver]
 
 
 class Host(TypedDict):
-    """A host of the run. reason says why it was not judged, or not to the end; else it is empty."""
+    """A host of the run. reason says why it was not judged, or not to the end; else it is empty.
+
+    facts is what plugin_utils.facts returns, of a host that was judged.
+    """
 
     name: str
     status: str
@@ -127,6 +140,7 @@ class Host(TypedDict):
     at: str
     groups: list[str]
     variables: Json
+    facts: NotRequired[Json]
     findings: list[Finding]
     sha256: str
 
@@ -167,12 +181,38 @@ class Merged(TypedDict):
     missing: list[str]
 
 
+class Score(TypedDict):
+    """How often something is met, of how many. before is the same of the run before."""
+
+    met: int
+    of: int
+    before: NotRequired[list[int]]
+
+
+class Scores(TypedDict):
+    """Complying hosts by group, and hosts on which a control is met by its id."""
+
+    groups: dict[str, Score]
+    controls: dict[str, Score]
+
+
+class HistoryRun(TypedDict):
+    """How many hosts complied at the end of a run."""
+
+    ended: str
+    mode: str
+    complying: int
+    hosts: int
+
+
 class Report(TypedDict):
     """report.json as a whole."""
 
     schema: int
     run: RunRecord
     drift: Drift | None
+    scores: NotRequired[Scores]
+    history: NotRequired[list[HistoryRun]]
     waivers: list[WaiverRecord]
     merged: Merged | None
     controls: list[Control]

@@ -1,51 +1,108 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The closing lines on the terminal: at most twelve."""
+"""The closing lines on the terminal: at most twelve, and no date in them is ever cut."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
+from ..finding import Contact
 from ..text import count, first_words, printable, shorten
-from .hosts import open_findings
+from .causes import CONTACTS, Cause, causes
 from .model import Drift, Merged, Report, StatusChange
 from .unreachable import groups, not_judged
 from .waivers import EXPIRED, UNUSED, ending_soon
 
 MAX_LINES = 12
-MAX_CONTROLS = 5
-MIN_CONTROL_LINES = 2
-"""Lines that the controls have at least, where any fail."""
+MIN_WORK_LINES = 2
+"""Lines that the open findings have at least, where there are any."""
+MAX_CONTROLS = 3
 MAX_HOSTS = 4
 MAX_DRIFT_HOSTS = 2
 MAX_REASONS = 4
 MAX_REASON = 66
 """Characters of a reason, so that there is room for hosts beside it."""
-MAX_WAIVERS = 3
+MAX_ENTRIES = 4
 WIDTH = 110
 
 
 def lines(report: Report, files: Sequence[str]) -> list[str]:
     """Return the lines.
 
-    They are the verdict with the hosts by status, those not reached by reason, the controls that
-    fail on most hosts with their first hosts, and the paths of the files.
+    They are the verdict with the hosts by status; what a playbook would fix, and what others have to
+    do, by contact; hosts that were not checked, by reason; what changed, waivers that end or have
+    no effect; and the paths of the files.
     """
-    head = [_verdict(report)]
-    unjudged = [host["name"] for host in not_judged(report)]
-    if unjudged:
-        head.append(f"not judged: {first_words(unjudged, MAX_HOSTS)}")
     tail = _merged(report["merged"]) + _drift(report["drift"]) + _waivers(report)
     if report["run"]["fails_because"]:
         tail.append("the run fails: " + " ".join(report["run"]["fails_because"]))
-    room = MAX_LINES - len(head) - len(tail) - 1
-    failing = _failing_controls(report, MIN_CONTROL_LINES)
-    head += _away(report, min(MAX_REASONS, room - len(failing)))
-    room = MAX_LINES - len(head) - len(tail) - 1
-    body = [*head, *_failing_controls(report, room), *tail]
+    unjudged = [host["name"] for host in not_judged(report)]
+    if unjudged:
+        tail.insert(0, _list("not judged", unjudged))
+    room = MAX_LINES - len(tail) - 2
+    work = _work(report, MIN_WORK_LINES)
+    away = _away(report, min(MAX_REASONS, room - len(work)))
+    work = _work(report, room - len(away))
+    body = [_verdict(report), *work, *away, *tail]
     return [*(shorten(printable(line), WIDTH) for line in body), _files(files)]
+
+
+def _with_names(text: str, names: Sequence[str]) -> str:
+    """Return a line with names in parentheses: as many as fit into it, and how many more."""
+    for number in range(min(MAX_HOSTS, len(names)), 0, -1):
+        line = f"{text} ({first_words(names, number)})"
+        if len(printable(line)) <= WIDTH:
+            return line
+    return f"{text} ({count(len(names), 'host')})"
+
+
+def _list(text: str, entries: Sequence[str]) -> str:
+    """Return a line with as many of the entries as fit into it, and how many more there are."""
+    for number in range(min(MAX_ENTRIES, len(entries)), 0, -1):
+        line = f"{text}: {first_words(entries, number)}"
+        if len(printable(line)) <= WIDTH:
+            return line
+    return f"{text}: {len(entries)}"
+
+
+def _work(report: Report, room: int) -> list[str]:
+    """Return what is to be done, a line for each contact; the last line has what is left."""
+    by_contact: dict[Contact, list[tuple[Cause, dict[str, list[str]]]]] = {}
+    for cause in causes(report):
+        for contact, remedies in cause.by_contact().items():
+            by_contact.setdefault(contact, []).append((cause, remedies))
+    work = []
+    for contact in CONTACTS:
+        if contact in by_contact:
+            work.append(_contact_line(contact, by_contact[contact]))
+    if len(work) > room:
+        rest = len(work) - room + 1
+        work = [*work[: room - 1], f"for {count(rest, 'other contact')}: see the report"]
+    return work
+
+
+def _contact_line(contact: Contact, entries: Sequence[tuple[Cause, dict[str, list[str]]]]) -> str:
+    hosts: dict[str, None] = {}
+    controls = []
+    for cause, remedies in entries:
+        number = 0
+        for names in remedies.values():
+            number += len(names)
+            hosts.update(dict.fromkeys(names))
+        controls.append(f"{cause.control['id']} {number}")
+    subject = f"for {CONTACTS[contact]}"
+    if contact is Contact.ENFORCE:
+        # The remedy is an instruction with the playbook's name, and then what it changes.
+        remedy = next(iter(entries[0][1]))
+        subject = remedy.partition(". ")[0]
+    line = ""
+    for number in range(MAX_CONTROLS, 0, -1):
+        line = _with_names(f"{subject}: {first_words(controls, number)}", list(hosts))
+        if len(line) <= WIDTH:
+            break
+    return line
 
 
 def _verdict(report: Report) -> str:
@@ -74,27 +131,9 @@ def _away(report: Report, room: int) -> list[str]:
         by_reason = [*by_reason[: room - 1], (title, rest)]
     away = []
     for title, hosts in by_reason:
-        names = first_words(hosts, MAX_HOSTS)
-        away.append(f"not reached, {shorten(title, MAX_REASON)}: {len(hosts)} ({names})")
+        text = f"not reached, {shorten(title, MAX_REASON)}: {len(hosts)}"
+        away.append(_with_names(text, hosts))
     return away
-
-
-def _failing_controls(report: Report, room: int) -> list[str]:
-    """Return the controls that fail on most hosts, in as many lines as there is room."""
-    failing: dict[str, list[str]] = {}
-    for host in report["hosts"]:
-        for finding in open_findings(host):
-            failing.setdefault(finding["control"], []).append(host["name"])
-    ranked = sorted(failing.items(), key=lambda entry: (-len(entry[1]), entry[0]))
-    shown = min(MAX_CONTROLS, room)
-    if len(ranked) > room:
-        shown = min(MAX_CONTROLS, room - 1)
-    controls = []
-    for control, hosts in ranked[:shown]:
-        controls.append(f"{control}: {len(hosts)} ({first_words(hosts, MAX_HOSTS)})")
-    if len(ranked) > shown:
-        controls.append(f"and {count(len(ranked) - shown, 'more control')}")
-    return controls
 
 
 def _merged(merged: Merged | None) -> list[str]:
@@ -102,7 +141,7 @@ def _merged(merged: Merged | None) -> list[str]:
         return []
     merged_lines = []
     if merged["missing"]:
-        merged_lines.append(f"in no report: {first_words(merged['missing'], MAX_HOSTS)}")
+        merged_lines.append(_list("in no report", merged["missing"]))
     conflicts = merged["conflicts"]
     if conflicts:
         merged_lines.append(f"conflicts: {len(conflicts)}, for example {conflicts[0]}")
@@ -144,7 +183,7 @@ def _waivers(report: Report) -> list[str]:
         ends.append(f"{waiver['control']} ends {waiver['expires']} ({waiver['owner']})")
     waiver_lines = []
     if ends:
-        waiver_lines.append(f"waivers: {first_words(ends, MAX_WAIVERS)}")
+        waiver_lines.append(_list("waivers", ends))
     if unused:
-        waiver_lines.append(f"waivers that match nothing: {first_words(unused, MAX_WAIVERS)}")
+        waiver_lines.append(_list("waivers that match nothing", unused))
     return waiver_lines

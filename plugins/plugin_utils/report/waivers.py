@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from ..policy.waivers import matches
 from .hosts import control_key, plain
 from .model import Host, Report, Waiver, WaiverRecord
 
@@ -23,7 +24,7 @@ NOT_JUDGED = "not_judged"
 """No host that it is for was judged in this run, so it is not known whether it is still needed."""
 SOON = timedelta(days=30)
 
-_KEYS = ("control", "hosts", "groups", "reason", "owner", "expires", "ticket")
+_KEYS = ("control", "controls", "hosts", "groups", "reason", "owner", "expires", "ticket")
 
 
 def records(
@@ -92,7 +93,7 @@ def _is_for(waiver: Waiver, host: Host) -> bool:
 def _was_judged(waiver: Waiver, host: Host) -> bool:
     if host["reason"]:
         return False
-    return any(finding["control"] == waiver["control"] for finding in host["findings"])
+    return any(matches(waiver["controls"], finding["control"]) for finding in host["findings"])
 
 
 def _count_waived(waiver: Waiver, host: Host) -> int:

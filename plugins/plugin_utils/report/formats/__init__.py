@@ -9,13 +9,23 @@ report, and MARK is in the beginning of that text and tells it from other progra
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from .. import files
 from ..model import Report
-from . import junit_xml, report_csv, report_html, report_json, report_sarif, summary_md
+from . import (
+    junit_xml,
+    metrics_prom,
+    report_csv,
+    report_hdf,
+    report_html,
+    report_json,
+    report_sarif,
+    summary_md,
+)
 
 ALL: dict[str, ModuleType] = {
     "json": report_json,
@@ -24,20 +34,29 @@ ALL: dict[str, ModuleType] = {
     "markdown": summary_md,
     "sarif": report_sarif,
     "csv": report_csv,
+    "metrics": metrics_prom,
+    "hdf": report_hdf,
 }
+CHECKSUM = f"{report_json.FILE}.sha256"
+"""The file with the checksum of report.json as a file, for sha256sum."""
 
 
 def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
     """Write the files of these formats and return their paths; report.json always, and first.
 
-    Files that an earlier run left of the other formats are removed, since they would pass for this
+    Beside report.json is its checksum. Files that an earlier run left of the other formats are removed, since they would pass for this
     run's. Raises OSError with the file that could not be written or removed.
     """
     written = []
     for name in dict.fromkeys(["json", *names]):
         path = folder / ALL[name].FILE
-        files.write(path, ALL[name].render(report))
+        text = ALL[name].render(report)
+        files.write(path, text)
         written.append(str(path))
+        if name == "json":
+            checksum = hashlib.sha256(text.encode()).hexdigest()
+            # As sha256sum writes it, and reads it with --check.
+            files.write(folder / CHECKSUM, f"{checksum}  {path.name}\n")
     for form in ALL.values():
         path = folder / form.FILE
         if str(path) not in written:

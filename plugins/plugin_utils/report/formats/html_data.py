@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...text import printable, printable_data, shorten
+from ..causes import CONTACTS, contact_of
 from ..model import OPEN, UNREACHABLE, Control, Finding, Host, Json, Report, StatusChange
 
 SYMBOLS = {
@@ -34,7 +35,16 @@ MAX_REASON = 200
 """Characters of the reason why a host was not judged: a network that is down gives thousands."""
 MAX_TEXT = 10_000
 """Characters of a text in evidence or changes."""
-DETAIL_COLUMNS = ("reasons", "times", "evidence", "changes", "waivers")
+DETAIL_COLUMNS = (
+    "reasons",
+    "times",
+    "evidence",
+    "changes",
+    "waivers",
+    "remedies",
+    "contacts",
+    "causes",
+)
 
 
 def matrix_data(report: Report, with_evidence: Collection[str]) -> Json:
@@ -89,9 +99,29 @@ def packed_details(report: Report, with_evidence: Collection[str]) -> Json:
                 details = _details(host, finding, with_evidence)
                 for name, text in zip(DETAIL_COLUMNS, details, strict=True):
                     columns[name][control_index][host_index] = texts.number(text)
-    content = _compact({"texts": list(texts.numbers), **columns})
+    facts = [texts.number(_json_text(_fact_rows(host))) for host in report["hosts"]]
+    content = _compact({"texts": list(texts.numbers), "facts": facts, **columns})
     compressed = gzip.compress(content.encode(), 9, mtime=0)
     return {"gzip": base64.b64encode(compressed).decode("ascii")}
+
+
+def _fact_rows(host: Host) -> list[list[str]]:
+    """Return the facts of a host as names and texts, with when it was read."""
+    facts = host.get("facts")
+    if not facts:
+        return []
+    rows = [["Read", f"{host['at']} by ets6.network {facts.get('collection', '')}"]]
+    windows = " ".join(str(facts[name]) for name in ("edition", "windows") if name in facts)
+    if windows:
+        rows.append(["Windows", windows])
+    for program in facts.get("programs", ()):
+        rows.append(["Program", f"{program['path']} {program['version']}"])
+    if "domain" in facts:
+        rows.append(["Domain", facts["domain"] or "none (workgroup)"])
+    for name, title in (("addresses", "Addresses"), ("profiles", "Active profiles")):
+        if facts.get(name):
+            rows.append([title, ", ".join(facts[name])])
+    return rows
 
 
 @dataclass
@@ -116,6 +146,9 @@ def _details(host: Host, finding: Finding, with_evidence: Collection[str]) -> tu
         _json_text(evidence),
         _json_text(finding["changes"]),
         _json_text(finding.get("waiver")),
+        printable(finding.get("remedy", "")),
+        CONTACTS[contact_of(finding)] if "contact" in finding else "",
+        printable(finding.get("caused_by", "")),
     )
 
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ...text import printable
-from ..hosts import HostResult, all_hosts, change_lines
+from ..causes import CONTACTS, contact_of, remedy_of
+from ..hosts import HostResult, all_hosts, change_lines, repeats_reason
 from ..model import OPEN, Control, Finding, Host, Report
 
 FILE = "junit.xml"
@@ -67,7 +68,12 @@ def _suite(host: Host, controls: Controls, ended: str, max_evidence: int) -> Ele
         _add(case, "error", host["reason"], host["status"])
         cases.append(case)
     for finding in host["findings"]:
-        cases.append(_case(name, finding, controls.get(finding["control"]), max_evidence))
+        control = controls.get(finding["control"])
+        if repeats_reason(host, finding):
+            # The host is one error, and not one for each control.
+            cases.append(_skipped_case(name, finding, control))
+        else:
+            cases.append(_case(name, finding, control, max_evidence))
     attributes = {
         "name": name,
         "hostname": name,
@@ -101,9 +107,19 @@ def _add(case: Element, tag: str, message: str, outcome_type: str = "") -> Eleme
     return SubElement(case, tag, attributes)
 
 
-def _case(host: str, finding: Finding, control: Control | None, max_evidence: int) -> Element:
+def _finding_case(host: str, finding: Finding, control: Control | None) -> Element:
     title = control["title"] if control else ""
-    case = _new_case(host, printable(f"{finding['control']} {title}".strip()))
+    return _new_case(host, printable(f"{finding['control']} {title}".strip()))
+
+
+def _skipped_case(host: str, finding: Finding, control: Control | None) -> Element:
+    case = _finding_case(host, finding, control)
+    _add(case, "skipped", "The host was not judged.")
+    return case
+
+
+def _case(host: str, finding: Finding, control: Control | None, max_evidence: int) -> Element:
+    case = _finding_case(host, finding, control)
     reason, status = finding["reason"], finding["status"]
     if status == "waived":
         _add(case, "skipped", f"{_waived(finding)} ({reason})")
@@ -129,7 +145,9 @@ def _failure_text(finding: Finding, control: Control | None, max_evidence: int) 
     lines = [finding["reason"]]
     if control:
         lines.append(f"Why it matters: {control['rationale']}")
-        lines.append(f"What to do: {control['remedy']}")
+    lines.append(f"What to do ({CONTACTS[contact_of(finding)]}): {remedy_of(finding, control)}")
+    if "caused_by" in finding:
+        lines.append(f"It follows from {finding['caused_by']}.")
     for line in change_lines(finding):
         lines.append(f"Change: {line}")
     evidence = json.dumps(finding["evidence"], ensure_ascii=False)

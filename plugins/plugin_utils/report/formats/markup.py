@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from urllib.parse import quote
 
 from ...text import printable
 from .html_data import SYMBOLS
@@ -15,6 +16,12 @@ from .html_data import SYMBOLS
 def text(content: str) -> str:
     """Return text as HTML: printable, and without markup."""
     return escape(printable(content))
+
+
+def link(host: str, control: str = "") -> str:
+    """Return a host's name as a link to its finding, or to all of its findings."""
+    address = f"{quote(printable(host), safe='')}/{quote(printable(control), safe='')}"
+    return f'<a href="#{address}">{text(host)}</a>'
 
 
 def badge(status: str, word: str = "") -> str:

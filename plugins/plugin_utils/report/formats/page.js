@@ -18,6 +18,8 @@
   const resolved = new Set(data.resolved.map(String));
   const worstFirst = data.hosts.map((_name, host) => host).sort(compareHosts);
 
+  let savedFilters = "";
+  let lowered = [];
   let details = null;
   let rows = [];
   let columns = [];
@@ -57,9 +59,38 @@
     return order.indexOf(data.status[host]) * 1000 - openFindings;
   }
 
-  // The filters are in the address, so that a filtered page can be linked to.
+  // The filters are in the address, so that a filtered page can be linked to. So is what a dialog
+  // shows: host/control, each percent-encoded.
   function filters() {
-    return new URLSearchParams(location.hash.slice(1));
+    const text = location.hash.slice(1);
+    if (!text.includes("/")) {
+      savedFilters = text;
+    }
+    return new URLSearchParams(savedFilters);
+  }
+
+  function addressOf(host, index) {
+    const id = index === HOST_ITSELF ? "" : control(index).id;
+    return `#${encodeURIComponent(data.hosts[host])}/${encodeURIComponent(id)}`;
+  }
+
+  function openAddressed() {
+    const parts = location.hash.slice(1).split("/");
+    if (parts.length !== 2) {
+      return;
+    }
+    let [name, id] = parts;
+    try {
+      [name, id] = [decodeURIComponent(name), decodeURIComponent(id)];
+    } catch {
+      return;
+    }
+    const host = data.hosts.indexOf(name);
+    const index = data.controls.findIndex((row) => row[0] === id);
+    const isKnown = host >= 0 && (!id || (index >= 0 && data.statuses[data.matrix[host][index]]));
+    if (isKnown) {
+      openDialog(host, id ? index : HOST_ITSELF);
+    }
   }
 
   function setFilter(name, value) {
@@ -72,7 +103,11 @@
     if (name !== "page") {
       values.delete("page");
     }
-    values.delete("hosts"); // the target of the link in the header
+    for (const key of [...values.keys()]) {
+      if (!FILTERS.includes(key) && key !== "page") {
+        values.delete(key); // the target of a link in the table of contents
+      }
+    }
     history.replaceState(null, "", "#" + values);
     show();
   }
@@ -99,10 +134,27 @@
       const { id, title } = control(index);
       return contains(id + " " + title, text);
     });
-    rows = worstFirst.filter((host) => isShown(host, values, text, matching));
+    // A search that no control's name answers is one in reasons and evidence.
+    const found = text && !matching.length ? findTexts(text) : null;
+    rows = worstFirst.filter((host) => isShown(host, values, text, matching, found));
     if (text && matching.length && !data.hosts.some((name) => contains(name, text))) {
       columns = matching;
     }
+  }
+
+  // Which texts of the details have a part; null as long as they are not unpacked.
+  function findTexts(part) {
+    if (!details) {
+      return null;
+    }
+    if (!lowered.length) {
+      lowered = details.texts.map((text) => text.toLowerCase());
+    }
+    return lowered.map((text) => text.includes(part));
+  }
+
+  function isFound(host, index, found) {
+    return found[details.reasons[index][host]] || found[details.evidence[index][host]];
   }
 
   function filteredColumns(values) {
@@ -115,13 +167,16 @@
     });
   }
 
-  function isShown(host, values, text, matching) {
+  function isShown(host, values, text, matching, found) {
     const group = values.get("group");
     if (group && !data.member[host].some((index) => data.groups[index] === group)) {
       return false;
     }
     const isNamed = contains(data.hosts[host], text) || contains(data.reason[host], text);
-    const searched = text && !isNamed ? matching : columns;
+    let searched = text && !isNamed ? matching : columns;
+    if (found && !isNamed) {
+      searched = columns.filter((index) => isFound(host, index, found));
+    }
     const isNarrowed = Boolean(values.get("control") || values.get("severity"));
     if (!searched.length && (text || isNarrowed)) {
       return false;
@@ -150,9 +205,21 @@
     const field = make("input", {
       id: "filter-text",
       type: "search",
-      oninput: (event) => setFilter("text", event.target.value),
+      oninput: search,
     });
-    return make("label", { for: field.id }, "Host or control", field);
+    return make("label", { for: field.id }, "Host, control, reason or evidence", field);
+  }
+
+  async function search(event) {
+    setFilter("text", event.target.value);
+    if (!details) {
+      try {
+        await loadDetails();
+      } catch {
+        return; // Hosts and controls can be searched all the same.
+      }
+      show();
+    }
   }
 
   function clearFilters() {
@@ -196,7 +263,7 @@
     const dialog = make("dialog", {
       id: "dialog",
       "aria-labelledby": "dialog-title",
-      onclose: returnFocus,
+      onclose: leaveDialog,
     });
     section.append(
       makeForm(),
@@ -210,7 +277,8 @@
     document.getElementById("plain").remove();
   }
 
-  function returnFocus() {
+  function leaveDialog() {
+    history.replaceState(null, "", "#" + savedFilters);
     if (opener && opener.isConnected) {
       opener.focus();
     }
@@ -228,7 +296,11 @@
     const pages = Math.max(1, Math.ceil(rows.length / PAGE_SIZE));
     const page = Math.min(pages, Math.max(1, parseInt(values.get("page"), 10) || 1));
     const visible = rows.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
-    showMatrix(isPrinting ? rows : visible);
+    if (isPrinting) {
+      document.getElementById("matrix").replaceChildren(...rows.map(makePrintedHost));
+    } else {
+      showMatrix(visible);
+    }
     showPages(page, pages);
     document.getElementById("count").textContent =
       `${rows.length} of ${data.hosts.length} hosts, ` +
@@ -250,14 +322,33 @@
     document.getElementById("matrix").replaceChildren(table);
   }
 
+  // A matrix is wider than paper: printed, each host is a list.
+  function makePrintedHost(host) {
+    const [status, symbol, word] = data.statuses[data.status[host]];
+    const badge = make("span", { class: "s " + status }, symbol + " " + word);
+    const lines = [];
+    for (const [letter, [, , found]] of Object.entries(data.statuses)) {
+      const ids = columns.filter((index) => data.matrix[host][index] === letter);
+      if (ids.length) {
+        const names = ids.map((index) => control(index).id).join(", ");
+        lines.push(make("li", null, make("b", null, found + ": "), names));
+      }
+    }
+    return make(
+      "div",
+      { class: "printed" },
+      make("h3", null, data.hosts[host] + " ", badge),
+      data.reason[host] ? make("p", null, data.reason[host]) : null,
+      make("ul", null, ...lines),
+    );
+  }
+
   function makeHead() {
     const head = make("tr", null, make("th", { scope: "col" }, "Host"));
     for (const index of columns) {
       const { id, title } = control(index);
       const toggle = () => setFilter("control", filters().get("control") === id ? "" : id);
-      // Browsers repeat the head on every printed page, with its text and without its buttons.
-      const content = isPrinting ? id : makeButton(id, toggle, { title });
-      head.append(make("th", { scope: "col" }, content));
+      head.append(make("th", { scope: "col" }, makeButton(id, toggle, { title })));
     }
     return head;
   }
@@ -428,6 +519,25 @@
     return [make("h3", null, "What decides"), makeTable(heads, lines)];
   }
 
+  // How far each route to an endpoint came. The last stage is the one that decided.
+  function makeRoutes(evidence) {
+    const ways = evidence && Array.isArray(evidence.ways) ? evidence.ways : [];
+    const routes = ways.filter((way) => way && typeof way.line === "string");
+    if (!routes.length) {
+      return [];
+    }
+    const lines = routes.map((way) => {
+      const stages = way.line.split(" → ");
+      const parts = stages.map((text, stage) => {
+        const isLast = stage === stages.length - 1;
+        const decided = way.outcome === "fine" ? "pass" : "fail";
+        return make("span", { class: isLast ? "stage " + decided : "stage" }, text);
+      });
+      return make("p", { class: "route" }, ...parts);
+    });
+    return [make("h3", null, "The route"), ...lines];
+  }
+
   function makeChanges(changes, status) {
     if (!changes) {
       return [];
@@ -466,13 +576,17 @@
     return [];
   }
 
-  function makeAdvice(rationale, remedy) {
+  function makeAdvice(rationale, remedy, contact, cause) {
     const parts = [];
     if (rationale) {
       parts.push(make("p", null, make("b", null, "Why it matters: "), rationale));
     }
+    if (cause) {
+      parts.push(make("p", null, make("b", null, "It follows from: "), make("code", null, cause)));
+    }
     if (remedy) {
-      parts.push(make("p", null, make("b", null, "What to do:")), makeCopyable(remedy));
+      const heading = "What to do" + (contact ? ` (${contact}):` : ":");
+      parts.push(make("p", null, make("b", null, heading)), makeCopyable(remedy));
     }
     return parts;
   }
@@ -499,8 +613,14 @@
       make("p", null, detail("reasons", host, index)),
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
+      ...makeRoutes(evidence),
       ...makeChanges(detailData("changes", host, index), status),
-      ...makeAdvice(rationale, isOpen ? remedy : ""),
+      ...makeAdvice(
+        rationale,
+        isOpen ? detail("remedies", host, index) || remedy : "",
+        detail("contacts", host, index),
+        detail("causes", host, index),
+      ),
       ...makeEvidence(evidence),
     ];
   }
@@ -514,14 +634,63 @@
     if (reason) {
       parts.push(make("p", null, reason));
     }
+    parts.push(...makeFacts(host));
+    const closed = [];
     data.controls.forEach((_control, index) => {
       // A host that was not judged has its own reason at every control.
       const repeats = reason && detail("reasons", host, index) === reason;
-      if (open.has(data.matrix[host][index]) && !repeats) {
+      if (!data.statuses[data.matrix[host][index]] || repeats) {
+        return;
+      }
+      if (open.has(data.matrix[host][index])) {
         parts.push(...makeDetails(host, index), make("hr"));
+      } else {
+        closed.push(index);
       }
     });
+    if (closed.length) {
+      parts.push(makeClosed(host, closed));
+    }
     return parts;
+  }
+
+  function makeClosed(host, indexes) {
+    const summary = make("summary", null, `Controls that are not open: ${indexes.length}`);
+    const list = make("details", null, summary);
+    list.addEventListener("toggle", () => {
+      if (list.childElementCount === 1) {
+        indexes.forEach((index) => list.append(...makeDetails(host, index), make("hr")));
+      }
+    });
+    return list;
+  }
+
+  function makeFacts(host) {
+    const text = details.texts[details.facts[host]];
+    if (!text) {
+      return [];
+    }
+    const list = make("dl");
+    for (const [name, value] of JSON.parse(text)) {
+      list.append(make("dt", null, name), make("dd", null, value));
+    }
+    return [list];
+  }
+
+  // A list of names becomes what ansible-playbook takes, at one press.
+  function addCopyButtons() {
+    for (const code of document.querySelectorAll("code.limit")) {
+      const button = makeButton("Copy as --limit", async () => {
+        try {
+          await navigator.clipboard.writeText("--limit " + code.textContent);
+          button.textContent = "Copied";
+        } catch {
+          getSelection().selectAllChildren(code);
+          button.textContent = "Selected; copy it with the keyboard";
+        }
+      });
+      code.after(" ", button);
+    }
   }
 
   async function openDialog(host, index) {
@@ -529,7 +698,10 @@
     const title = make("h2", { id: "dialog-title" }, data.hosts[host]);
     const close = makeButton("Close", () => dialog.close());
     dialog.replaceChildren(make("div", { class: "top" }, title, close));
-    dialog.showModal();
+    history.replaceState(null, "", addressOf(host, index));
+    if (!dialog.open) {
+      dialog.showModal();
+    }
     try {
       await loadDetails();
     } catch (error) {
@@ -551,6 +723,7 @@
 
   function followAddress() {
     show();
+    openAddressed();
     if (filters().get("control")) {
       section.scrollIntoView();
     }
@@ -562,6 +735,7 @@
   }
 
   build();
+  addCopyButtons();
   const matrix = document.getElementById("matrix");
   matrix.addEventListener("keydown", moveFocus);
   matrix.addEventListener("click", openCell);
@@ -569,4 +743,5 @@
   addEventListener("beforeprint", () => setPrinting(true));
   addEventListener("afterprint", () => setPrinting(false));
   show();
+  openAddressed();
 })();

@@ -14,8 +14,9 @@ import re
 from collections.abc import Mapping
 
 from ...text import printable
+from ..causes import contact_of, remedy_of
 from ..hosts import all_hosts, change_lines
-from ..model import Control, Finding, Host, Report
+from ..model import OPEN, Control, Finding, Host, Report
 
 FILE = "report.csv"
 HEADERS = (
@@ -31,6 +32,8 @@ HEADERS = (
     "waived_until",
     "owner",
     "judged_at",
+    "contact",
+    "caused_by",
 )
 MARK = ",".join(HEADERS)
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -74,7 +77,10 @@ def _row(host: Host, finding: Finding, controls: Mapping[str, Control]) -> dict[
     if control:
         row["title"] = control["title"]
         row["severity"] = control["severity"]
-        row["remedy"] = control["remedy"]
+    row["remedy"] = remedy_of(finding, control)
+    if finding["status"] in OPEN:
+        row["contact"] = contact_of(finding)
+        row["caused_by"] = finding.get("caused_by", "")
     waiver = finding.get("waiver")
     if waiver:
         row["waived_until"] = waiver["expires"]

@@ -17,29 +17,38 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from html import escape
 
-from ...finding import SEVERITIES, Status
+from ...finding import Contact, Status
 from ...text import count, first_words, sentence, shorten
 from .. import files
-from ..hosts import open_findings
-from ..model import OPEN, Control, Host, Json, Merged, Report, StatusChange, WaiverRecord
+from ..causes import CONTACTS, Cause, causes
+from ..model import OPEN, Host, Json, Merged, Report, Score, StatusChange, WaiverRecord
+from ..scores import ALL, percent, trend
 from ..unreachable import Group, groups, not_judged
-from ..waivers import ending_soon
-from . import html_data
+from ..waivers import EXPIRED, ending_soon
+from . import html_data, pictures
 from .html_data import SYMBOLS
-from .markup import badge, row, section, severity_badge, table, text, time
+from .markup import badge, link, row, section, severity_badge, table, text, time
 
 FILE = "report.html"
 MARK = "<title>ets6.network: "
 MAX_BYTES = 1_900_000
 MAX_REASONS = 5
 """Reasons for which a control is open, in its card."""
+MAX_REMEDIES = 3
+"""Remedies that one contact has in a card."""
 MAX_AWAY = 15
 """Reasons why hosts were not reached."""
 MAX_HOSTS = 8
+MAX_GROUPS = 100
+MAX_EXAMPLES = 20
+"""Hosts of a card that are looked at for a picture."""
+CHANGED = "What was changed"
+CHANGED_TITLES = {"check": "What would be changed"}
 MAX_CHANGES = 200
 MAX_REASON = 1_000
 """Characters of a reason."""
@@ -94,18 +103,36 @@ def _page(report: Report, with_evidence: Collection[str]) -> str:
         f"<style>{style}</style>\n</head>\n<body>",
         *_header(report),
         "<main>",
-        *section("wrong", "What is wrong, and what to do", _wrong(report)),
-        *_drift(report),
-        *_merged(report["merged"]),
-        *_waivers(report),
-        *section("hosts", "All hosts", _plain_table(report)),
-        *section("origin", "Who ran what", _origin(report)),
+        *_sections(report),
         "</main>",
         f'<script type="application/json" id="data">{_json(data)}</script>',
         f'<script type="application/json" id="details">{_json(details)}</script>',
         f"<script>{script}</script>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
+
+
+def _sections(report: Report) -> list[str]:
+    """Return the table of contents and the sections that it names."""
+    sections = {
+        "wrong": ("What is wrong, and what to do", _wrong(report)),
+        "changed": (CHANGED_TITLES.get(report["run"]["mode"], CHANGED), _changed(report)),
+        "unchecked": ("What was not checked, and why", _unchecked(report)),
+        "drift": _drift(report),
+        "scores": ("How much complies", _scores(report)),
+        "waivers": ("Waivers", _waivers(report)),
+        "merged": ("Merged reports", _merged(report["merged"])),
+        "hosts": ("All hosts", _plain_table(report)),
+        "origin": ("Who ran what", _origin(report)),
+    }
+    filled = {name: entry for name, entry in sections.items() if entry[1]}
+    links = []
+    for name, (title, _lines) in filled.items():
+        links.append(f'<li><a href="#{name}">{title}</a></li>')
+    lines = [f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>']
+    for name, (title, content) in filled.items():
+        lines += section(name, title, content)
+    return lines
 
 
 def _header(report: Report) -> list[str]:
@@ -121,15 +148,73 @@ def _header(report: Report) -> list[str]:
         f'<header class="{"good" if run["complies"] else "bad"}">',
         f"<h1>{text(sentence(run['verdict']))}</h1>",
         f"<p>{' '.join(counts)}</p>",
+        f"<p>{pictures.status_bar(run['hosts'], 'hosts')}</p>" if counts else "",
         f"<p>{mode}. {time(run['ended'])}, {origin}.</p>",
     ]
     if run["fails_because"]:
         lines.append(f"<p>The run fails: {text(' '.join(run['fails_because']))}</p>")
-    return [*lines, '<p><a href="#hosts">All hosts</a></p>', "</header>"]
+    ended = [waiver["control"] for waiver in report["waivers"] if waiver["state"] == EXPIRED]
+    if ended:
+        names = text(first_words(ended, MAX_HOSTS))
+        lines.append(f'<p><a href="#waivers">Waivers that ended</a>: {names}</p>')
+    return [*lines, "</header>"]
 
 
 def _wrong(report: Report) -> list[str]:
-    """Return hosts that were not reached, those that were not judged, then the failing controls."""
+    """Return who has to do what, then a card for each root cause."""
+    found = causes(report)
+    lines = _contacts(found)
+    for cause in found:
+        lines += _cause_card(cause)
+    return lines or ["<p>Nothing.</p>"]
+
+
+def _contacts(found: Sequence[Cause]) -> list[str]:
+    """Return a table of who acts, on which controls and on how many hosts."""
+    controls: dict[Contact, dict[str, str]] = {}
+    hosts: dict[Contact, set[str]] = {}
+    for cause in found:
+        for contact, remedies in cause.by_contact().items():
+            control = cause.control
+            controls.setdefault(contact, {})[control["id"]] = control["headline"]
+            for names in remedies.values():
+                hosts.setdefault(contact, set()).update(names)
+    if not controls:
+        return []
+    rows = []
+    for contact, name in CONTACTS.items():
+        if contact in controls:
+            links = []
+            for control_id, headline in controls[contact].items():
+                links.append(f'<a href="#cause-{text(control_id)}">{text(headline)}</a>')
+            rows.append(row(text(sentence(name)), ["<br>".join(links), str(len(hosts[contact]))]))
+    return table(("Who acts", "What is wrong", "Hosts"), rows)
+
+
+def _changed(report: Report) -> list[str]:
+    """Return what was changed in this run, or would be in check mode, with its hosts."""
+    hosts: dict[str, list[str]] = {}
+    for host in report["hosts"]:
+        for finding in host["findings"]:
+            if finding["changed"]:
+                for change in finding["changes"]:
+                    names = hosts.setdefault(change["subject"], [])
+                    if host["name"] not in names[-1:]:
+                        names.append(host["name"])
+    if not hosts:
+        return []
+    ordered = sorted(hosts.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    rows = []
+    for subject, names in ordered[:MAX_CHANGES]:
+        rows.append(row(text(subject), [str(len(names)), _host_links(names)]))
+    lines = table(("What", "Hosts", "Names"), rows)
+    if len(ordered) > MAX_CHANGES:
+        lines.append(f"<p>and {len(ordered) - MAX_CHANGES} more</p>")
+    return lines
+
+
+def _unchecked(report: Report) -> list[str]:
+    """Return hosts that were not reached, and those that were not judged."""
     lines = _away(groups(report))
     unjudged = not_judged(report)
     if unjudged:
@@ -138,24 +223,95 @@ def _wrong(report: Report) -> list[str]:
             *_reasons([(host["reason"], host["name"]) for host in unjudged]),
             "</article>",
         ]
-    for control, entries in _failing_controls(report):
-        lines += _control_card(control, entries)
-    return lines or ["<p>Nothing.</p>"]
+    return lines
 
 
-def _control_card(control: Control, entries: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the card of a control with (reason, host) of each open finding."""
+def _scores(report: Report) -> list[str]:
+    """Return the share of complying hosts over the runs, by group, and the controls' shares."""
+    lines = []
+    history = report.get("history", [])
+    if len(history) > 1:
+        lines.append(f"<p>{pictures.history_chart(history)}</p>")
+    scores = report.get("scores")
+    if scores is None:
+        return lines
+    statuses: dict[str, Counter[str]] = {ALL: Counter()}
+    for host in report["hosts"]:
+        for name in (ALL, *host["groups"]):
+            statuses.setdefault(name, Counter())[host["status"]] += 1
+    rows = []
+    for name, score in list(scores["groups"].items())[:MAX_GROUPS]:
+        title = "every host" if name == ALL else name
+        bar = pictures.status_bar(statuses[name], title) if score["of"] else ""
+        rows.append(row(text(title), [bar, *_score_cells(score)]))
+    lines += table(("Group", "Hosts by status", "Complies", "Share", "Trend"), rows)
+    rows = []
+    for control_id, score in scores["controls"].items():
+        if score["of"]:
+            rows.append(row(f"<code>{text(control_id)}</code>", _score_cells(score)))
+    if rows:
+        lines += [
+            "<details><summary>By control</summary>",
+            *table(("Control", "Is met", "Share", "Trend"), rows),
+            "</details>",
+        ]
+    return lines
+
+
+def _score_cells(score: Score) -> list[str]:
+    points = trend(score)
+    words = "new"
+    if points is not None:
+        words = "no change"
+    if points:
+        words = f"{points:+d} points"
+    return [f"{score['met']} of {score['of']}", f"{percent(score)} %", words]
+
+
+def _cause_card(cause: Cause) -> list[str]:
+    """Return the card of a control that is not met, with what follows from it."""
+    control = cause.control
     control_id = text(control["id"])
     lines = [
-        f'<article class="{control["severity"]}"><h3>{text(control["headline"])}</h3>',
+        f'<article class="{control["severity"]}" id="cause-{control_id}">'
+        f"<h3>{text(control['headline'])}</h3>",
         f"<p>{severity_badge(control['severity'])} <code>{control_id}</code>: open on "
-        f'<a href="#control={control_id}&amp;status=open">{count(len(entries), "host")}</a></p>',
+        f'<a href="#control={control_id}&amp;status=open">{count(len(cause.hosts), "host")}</a></p>',
     ]
     if control["rationale"]:
         lines.append(f"<p><b>Why it matters:</b> {text(control['rationale'])}</p>")
-    if control["remedy"]:
-        lines.append(f"<p><b>What to do:</b> {text(control['remedy'])}</p>")
-    return [*lines, *_reasons(entries), "</article>"]
+    lines += _remedies(cause)
+    entries = [(finding["reason"], name) for name, finding in cause.findings]
+    lines += _reasons(entries, control["id"])
+    lines += _example(cause)
+    if cause.consequences:
+        lines.append("<p><b>What follows from it:</b></p><ul>")
+        for name, hosts in sorted(cause.consequences.items()):
+            lines.append(f"<li><code>{text(name)}</code> on {count(len(hosts), 'host')}</li>")
+        lines.append("</ul>")
+    return [*lines, "</article>"]
+
+
+def _example(cause: Cause) -> list[str]:
+    """Return the picture of the first host that has one."""
+    for name, finding in cause.findings[:MAX_EXAMPLES]:
+        picture = pictures.finding_picture(finding)
+        if picture:
+            return [f"<figure>{picture}<figcaption>{text(name)}</figcaption></figure>"]
+    return []
+
+
+def _remedies(cause: Cause) -> list[str]:
+    """Return what to do, by who does it."""
+    lines = []
+    for contact, remedies in cause.by_contact().items():
+        ordered = sorted(remedies.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+        for remedy, _hosts in ordered[:MAX_REMEDIES]:
+            lines.append(f"<p><b>What to do</b> ({CONTACTS[contact]})<b>:</b> {text(remedy)}</p>")
+        rest = sum(len(hosts) for _remedy, hosts in ordered[MAX_REMEDIES:])
+        if rest:
+            lines.append(f"<p>and the like on {count(rest, 'host')}</p>")
+    return lines
 
 
 def _away(away: Sequence[Group]) -> list[str]:
@@ -171,7 +327,7 @@ def _away(away: Sequence[Group]) -> list[str]:
             parts.append(f"<b>What to do:</b> {text(group.remedy)}")
         if group.example:
             parts.append(f"<code>{text(shorten(group.example, MAX_REASON))}</code>")
-        parts.append(f"<small>{text(first_words(group.hosts, MAX_HOSTS))}</small>")
+        parts.append(f"<small>{_host_links(group.hosts)}</small>")
         lines.append(f"<li>{'<br>'.join(parts)}</li>")
     if len(away) > MAX_AWAY:
         rest = sum(len(group.hosts) for group in away[MAX_AWAY:])
@@ -179,41 +335,42 @@ def _away(away: Sequence[Group]) -> list[str]:
     return [*lines, "</ul>", "</article>"]
 
 
-def _failing_controls(report: Report) -> list[tuple[Control, list[tuple[str, str]]]]:
-    """Return the controls with open findings, worst first, each with (reason, host)."""
-    entries: dict[str, list[tuple[str, str]]] = {}
-    for host in report["hosts"]:
-        for finding in open_findings(host):
-            entries.setdefault(finding["control"], []).append((finding["reason"], host["name"]))
+def _reasons(entries: Sequence[tuple[str, str]], control: str = "") -> list[str]:
+    """Return the reasons of (reason, host), the most frequent first, each with its hosts.
 
-    def order(control: Control) -> tuple[int, int]:
-        severities = [severity.value for severity in SEVERITIES]
-        return -severities.index(control["severity"]), -len(entries[control["id"]])
-
-    failing = [control for control in report["controls"] if control["id"] in entries]
-    return [(control, entries[control["id"]]) for control in sorted(failing, key=order)]
-
-
-def _reasons(entries: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the reasons of (reason, host), the most frequent first, each with its hosts."""
+    Hosts are links to the control's finding, or to all findings of the host.
+    """
     by_reason: dict[str, list[str]] = {}
     for reason, host in entries:
         by_reason.setdefault(reason, []).append(host)
     ordered = sorted(by_reason.items(), key=lambda entry: (-len(entry[1]), entry[1]))
     lines = ["<ul>"]
     for reason, hosts in ordered[:MAX_REASONS]:
-        names = text(first_words(hosts, MAX_HOSTS))
-        lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{names}</small></li>")
+        links = _host_links(hosts, control)
+        lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{links}</small></li>")
     rest = sum(len(hosts) for _reason, hosts in ordered[MAX_REASONS:])
     if rest:
         lines.append(f"<li>and {count(rest, 'host')} with other reasons</li>")
     return [*lines, "</ul>"]
 
 
-def _drift(report: Report) -> list[str]:
+def _host_links(hosts: Sequence[str], control: str = "") -> str:
+    """Return links to the first hosts; the names of all open, as --limit takes them."""
+    links = ", ".join(link(host, control) for host in hosts[:MAX_HOSTS])
+    if len(hosts) <= MAX_HOSTS:
+        return links
+    names = text(",".join(hosts))
+    return (
+        f"{links} <details><summary>and {len(hosts) - MAX_HOSTS} more</summary>"
+        f'<code class="limit">{names}</code></details>'
+    )
+
+
+def _drift(report: Report) -> tuple[str, list[str]]:
+    """Return title and content of what changed since the report before."""
     drift = report["drift"]
     if drift is None:
-        return []
+        return "", []
     lines = _changed_findings("Newly failing", drift["failing"])
     lines += _changed_findings("Resolved", drift["fixed"])
     for title, hosts in (
@@ -225,7 +382,7 @@ def _drift(report: Report) -> list[str]:
         if hosts:
             lines.append(f"<p><b>{title}:</b> {text(first_words(hosts, MAX_CHANGES))}</p>")
     title = f"What changed since {time(drift['since'])}"
-    return section("drift", title, lines or ["<p>Nothing.</p>"])
+    return title, lines or ["<p>Nothing.</p>"]
 
 
 def _changed_findings(title: str, changes: Sequence[StatusChange]) -> list[str]:
@@ -273,7 +430,7 @@ def _merged(merged: Merged | None) -> list[str]:
         *table(heads, rows),
         "</details>",
     ]
-    return section("merged", "Merged reports", lines)
+    return lines
 
 
 def _waivers(report: Report) -> list[str]:
@@ -282,7 +439,7 @@ def _waivers(report: Report) -> list[str]:
     soon = ending_soon(report)
     rows = [_waiver_row(waiver, waiver in soon) for waiver in report["waivers"]]
     heads = ("Control", "For", "State", "Last day", "Owner", "Reason", "Ticket", "Findings")
-    return section("waivers", "Waivers", table(heads, rows))
+    return table(heads, rows)
 
 
 def _waiver_row(waiver: WaiverRecord, ends_soon: bool) -> str:
@@ -347,7 +504,7 @@ def _origin(report: Report) -> list[str]:
         "Versions": versions,
         "Variables": variables,
         "Fails on": ", ".join(run["fail_on"]),
-        "sha256 in report.json": report["sha256"],
+        "Hash of the content (its sha256 in report.json; not that of the file)": report["sha256"],
     }
     lines = ["<dl>"]
     for name, value in facts.items():

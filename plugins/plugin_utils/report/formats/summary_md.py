@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from ...finding import SEVERITIES
-from ...text import first_words, printable, shorten
+from ...finding import SEVERITIES, Severity
+from ...text import count, first_words, printable, shorten
+from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import open_findings
-from ..model import Control, Drift, Finding, Merged, Report
+from ..model import Control, Drift, Merged, Report
 from ..unreachable import groups, not_judged
 
 FILE = "summary.md"
@@ -22,6 +24,8 @@ MARK = "# ets6.network: "
 MAX_BYTES = 900_000
 MAX_CELL = 300
 """Characters of a cell."""
+MAX_REASONS = 5
+"""Rows of a control, one for each reason."""
 MAX_LISTED = 20
 """Hosts or conflicts that are listed."""
 
@@ -30,7 +34,7 @@ def render(report: Report) -> str:
     """Return the text of summary.md.
 
     It has the verdict, hosts that were not reached by reason, those that were not judged, and open
-    findings, the worst first.
+    findings by control and reason, the most severe first.
     """
     run = report["run"]
     lines = [f"{MARK}{_escape(run['verdict'])}", ""]
@@ -45,7 +49,7 @@ def render(report: Report) -> str:
     lines += _merged(report["merged"])
     rows = _rows(report)
     if rows:
-        heads = ("Host", "Severity", "Control", "Status", "Reason", "What to do")
+        heads = ("Hosts", "Severity", "Control", "Status", "Reason", "What to do")
         lines += [f"| {' | '.join(heads)} |", "|---|---|---|---|---|---|"]
     origin = f"{_escape(run['user'])} on {_escape(run['controller'])}"
     end = f"{run['mode']}, {run['ended']}, {origin}. report.json has all of it."
@@ -98,29 +102,70 @@ def _rows(report: Report) -> list[str]:
             reason += f". {group.example}"
         names = first_words(group.hosts, MAX_LISTED)
         rows.append(_row(names, "", "", "unreachable", reason, group.remedy))
+    unjudged: dict[tuple[str, str], list[str]] = {}
     for host in not_judged(report):
-        rows.append(_row(host["name"], "", "", host["status"], host["reason"], ""))
-    for name, finding, control in _worst_first(report):
-        severity = control["severity"] if control else "high"
-        remedy = control["remedy"] if control else ""
-        status = finding["status"].replace("_", " ")
-        rows.append(_row(name, severity, finding["control"], status, finding["reason"], remedy))
+        unjudged.setdefault((host["status"], host["reason"]), []).append(host["name"])
+    for (status, reason), hosts in unjudged.items():
+        rows.append(_row(first_words(hosts, MAX_LISTED), "", "", status, reason, ""))
+    for open_group in _open_groups(report):
+        rows += _group_rows(open_group)
     return rows
 
 
-def _worst_first(report: Report) -> list[tuple[str, Finding, Control | None]]:
-    """Return the open findings with their hosts' names and their controls."""
+@dataclass
+class _Group:
+    """The open findings of a control: the names of hosts by status, reason and remedy."""
+
+    control_id: str
+    control: Control | None
+    hosts: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
+
+    @property
+    def severity(self) -> str:
+        """The severity of the control."""
+        return self.control["severity"] if self.control else Severity.HIGH.value
+
+    @property
+    def number(self) -> int:
+        """How many findings there are."""
+        return sum(len(names) for names in self.hosts.values())
+
+
+def _open_groups(report: Report) -> list[_Group]:
+    """Return the open findings by control, the most severe first, then those of most hosts."""
     controls = {control["id"]: control for control in report["controls"]}
-    findings: dict[str, list[tuple[str, Finding, Control | None]]] = {}
+    by_control: dict[str, _Group] = {}
     for host in report["hosts"]:
         for finding in open_findings(host):
-            control = controls.get(finding["control"])
-            severity = control["severity"] if control else "high"
-            findings.setdefault(severity, []).append((host["name"], finding, control))
-    ordered = []
-    for severity in reversed(SEVERITIES):
-        ordered += findings.get(severity, [])
-    return ordered
+            control_id = finding["control"]
+            control = controls.get(control_id)
+            group = by_control.setdefault(control_id, _Group(control_id, control))
+            remedy = f"({CONTACTS[contact_of(finding)]}) {remedy_of(finding, control)}"
+            key = (finding["status"], finding["reason"], remedy)
+            group.hosts.setdefault(key, []).append(host["name"])
+    severities = [severity.value for severity in SEVERITIES]
+
+    def order(group: _Group) -> tuple[int, int, str]:
+        return -severities.index(group.severity), -group.number, group.control_id
+
+    return sorted(by_control.values(), key=order)
+
+
+def _group_rows(group: _Group) -> list[str]:
+    """Return a row for each of the most frequent reasons, and one for the rest."""
+    entries = sorted(group.hosts.items(), key=lambda entry: (-len(entry[1]), entry[1]))
+    rows = []
+    for (status, reason, remedy), names in entries[:MAX_REASONS]:
+        hosts = first_words(names, MAX_LISTED)
+        if len(names) > 1:
+            hosts = f"{len(names)}: {hosts}"
+        status = status.replace("_", " ")
+        rows.append(_row(hosts, group.severity, group.control_id, status, reason, remedy))
+    rest = sum(len(names) for _key, names in entries[MAX_REASONS:])
+    if rest:
+        other = f"other reasons on {count(rest, 'host')}"
+        rows.append(_row(str(rest), group.severity, group.control_id, "", other, ""))
+    return rows
 
 
 def _row(*cells: str) -> str:

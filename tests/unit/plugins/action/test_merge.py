@@ -75,6 +75,8 @@ def test_files_folders_and_artifacts_become_one(tmp_path: Path, told: list[str])
     assert written(tmp_path)["run"]["mode"] == "merge"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "report.json",
+        "report.json.sha256",
+        "history.jsonl",
         "junit.xml",
         "report.html",
     }

@@ -25,7 +25,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.declaration import (
     failed,
     passed,
 )
-from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Severity
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Change, Contact, Severity
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall.context import FirewallContext
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry import dword
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValues
@@ -36,7 +36,7 @@ REQUEST = {"registry": [{"path": KEY, "depth": 0}], "probes": [{"name": "first"}
 
 def family(judge: Callable[[FirewallContext], Judgement]) -> Family[FirewallContext]:
     """Return a family with the one control that wants a value to be 1."""
-    made_up: Family[FirewallContext] = Family("firewall")
+    made_up: Family[FirewallContext] = Family("firewall", Contact.PC)
     made_up.control(
         control_id="firewall.one",
         title="The value is one",
@@ -93,8 +93,8 @@ class Target:
 @pytest.fixture(autouse=True)
 def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "FIREWALL", family(judge_one))
-    monkeypatch.setattr(controls, "PROXY", Family("proxy"))
-    monkeypatch.setattr(controls, "REACHABILITY", Family("reach"))
+    monkeypatch.setattr(controls, "PROXY", Family("proxy", Contact.PC))
+    monkeypatch.setattr(controls, "REACHABILITY", Family("reach", Contact.PC))
     monkeypatch.setattr(module, "request", lambda policy: REQUEST)
     monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
@@ -106,7 +106,7 @@ def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
         task, SimpleNamespace(_shell=shell), SimpleNamespace(), None, None, None
     )
     action._execute_module = target
-    return action.run(task_vars={})
+    return action.run(task_vars={"inventory_hostname": "pc"})
 
 
 def test_a_pc_that_complies_is_asked_once() -> None:
@@ -148,7 +148,12 @@ def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> 
         "what was probed before the change still counts"
     )
     assert result["diff"] == [
-        {"before_header": "Acme", "after_header": "Acme", "before": {"x": 7}, "after": {"x": 1}}
+        {
+            "before_header": "pc: Acme",
+            "after_header": "pc: Acme",
+            "before": {"x": 7},
+            "after": {"x": 1},
+        }
     ]
 
 
@@ -312,7 +317,7 @@ def test_a_rule_that_the_service_does_not_know_asks_for_a_restart_and_is_no_fail
     assert (result["failed"], result["changed"]) == (False, False)
     (finding,) = result["findings"]
     assert finding["status"] == "fail"
-    assert "Restart the PC; the next run then changes it." in finding["reason"]
+    assert "Restart the PC; the next run then changes it, if the service" in finding["reason"]
     assert "Restart the PC" in result["msg"]
 
 

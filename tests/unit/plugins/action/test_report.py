@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,12 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.ets6.network.plugins.action import report as module
 from ansible_collections.ets6.network.plugins.plugin_utils import report_action
+from ansible_collections.ets6.network.plugins.plugin_utils.report import formats
 
 from ..plugin_utils.report.samples import single_result as result
+
+BESIDE = {"report.json.sha256", "history.jsonl"}
+"""Files that every run writes beside those of the formats."""
 
 
 class Play:
@@ -109,9 +114,8 @@ def test_hosts_that_comply(tmp_path: Path, told: list[str]) -> None:
     outcome = play.report()
     assert (outcome["failed"], outcome["complies"]) == (False, True)
     assert outcome["hosts"] == {"fixed": 1, "pass": 1}
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        Path(file).name for file in outcome["files"]
-    )
+    files = {Path(file).name for file in outcome["files"]}
+    assert {path.name for path in tmp_path.iterdir()} == files | BESIDE
     assert told[0] == outcome["msg"] == "ets6.network: all 2 hosts comply (1 fixed, 1 pass)"
     assert [host["groups"] for host in play.written["hosts"]] == [["pcs"], ["pcs"]]
 
@@ -230,6 +234,29 @@ def test_a_wrong_argument_leaves_a_red_report_and_no_older_green_one(
     assert said in outcome["msg"]
 
 
+def test_the_checksum_is_the_one_of_sha256sum(tmp_path: Path, told: list[str]) -> None:
+    Play(tmp_path, a=result("pass")).report()
+    command = ["sha256sum", "--check", "report.json.sha256"]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 0
+    (tmp_path / "report.json").write_text("{}")
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 1
+
+
+def test_the_history_has_a_line_for_each_run_and_gives_the_trend(
+    tmp_path: Path, told: list[str]
+) -> None:
+    play = Play(tmp_path, a=result("fail"), b=result("pass"))
+    play.report()
+    (score,) = play.written["scores"]["controls"].values()
+    assert score == {"met": 1, "of": 2}
+    play.results["a"] = result("pass")
+    play.report()
+    written = play.written
+    assert written["scores"]["groups"]["pcs"] == {"met": 2, "of": 2, "before": [1, 2]}
+    assert [run["complying"] for run in written["history"]] == [1, 2]
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
+
+
 def test_an_argument_that_there_is_not_is_refused(tmp_path: Path, told: list[str]) -> None:
     with pytest.raises(AnsibleError):
         Play(tmp_path, a=result("pass")).report(reports="x")
@@ -239,14 +266,11 @@ def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(
     tmp_path: Path, told: list[str]
 ) -> None:
     play = Play(tmp_path, a=result("pass"))
-    play.report(formats=["json", "junit", "html", "markdown", "sarif", "csv"])
-    assert len(list(tmp_path.iterdir())) == 6
+    play.report(formats=list(formats.ALL))
+    assert len(list(tmp_path.iterdir())) == 8 + len(BESIDE)
     play.report(formats=["html"])
-    assert {one.name for one in tmp_path.iterdir()} == {
-        "report.json",
-        "report.html",
-        "previous.json",
-    }
+    names = {one.name for one in tmp_path.iterdir()}
+    assert names == {"report.json", "report.html", "previous.json"} | BESIDE
     foreign = ("junit.xml", "summary.md", "report.csv", "report.sarif")
     for name in foreign:
         (tmp_path / name).write_text("<testsuites name='pytest'/>, another program's")

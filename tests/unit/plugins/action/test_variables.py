@@ -151,7 +151,7 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(
         (
             "formats",
             "pdf",
-            "'pdf' is not accepted; accepted are json, junit, html, markdown, sarif, csv",
+            "'pdf' is not accepted; accepted are json, junit, html, markdown, sarif, csv, metrics, hdf",
         ),
         ("formats", 3, "3 is not accepted; a list is expected, of any of json"),
         ("hosts", "", "'' is not accepted; a pattern of hosts is expected"),
@@ -194,7 +194,7 @@ def test_every_problem_is_told_once_with_the_hosts_that_have_it(tmp_path: Path) 
         for line in (
             "a list of these is expected (a, b, c, d, e and 2 more)",
             "accepted are prompt, all, none (a, b, c, d, e and 2 more)",
-            "accepted are json, junit, html, markdown, sarif, csv (h)",
+            "accepted are json, junit, html, markdown, sarif, csv, metrics, hdf (h)",
             "a run has one report; use one value (h)",
         )
     ]

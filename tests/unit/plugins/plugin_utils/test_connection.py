@@ -201,7 +201,7 @@ def test_the_environment_variable_is_named_that_an_empty_user_was_read_from(temp
     given = {**NTLM, "ansible_user": "", "ansible_password": "secret"}
     said = problems("winrm", given, templates={**given, "ansible_user": template})
     assert said == [
-        "ansible_user is empty. Set the environment variable MY_USER, which it is read from."
+        "ansible_user is empty. Set the environment variable MY_USER, which ansible_user is read from."
     ]
     # Where it is set, it is something else in the template that makes it empty.
     said = problems(

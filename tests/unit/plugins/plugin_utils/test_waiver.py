@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import date, datetime
 from typing import Any
 
@@ -105,6 +106,38 @@ def test_of_several_the_one_that_holds_longest_counts() -> None:
     assert found.waiver["expires"] == "2027-03-31"
 
 
+def test_it_takes_a_list_of_controls_and_patterns() -> None:
+    today = date(2027, 1, 1)
+    for control in ("firewall.*", "*", ["proxy.x", "firewall.one"], ["fire*.one"]):
+        assert applied(Status.FAIL, today, {**ENTRY, "control": control}).status is Status.WAIVED
+    for control in ("firewall", "firewall.o", ["proxy.*", "firewall.two"]):
+        assert applied(Status.FAIL, today, {**ENTRY, "control": control}).status is Status.FAIL
+    wire = parse_waivers([{**ENTRY, "control": ["firewall.*", "proxy.x"]}])[0].to_wire()
+    assert (wire["control"], wire["controls"]) == ("firewall.*, proxy.x", ["firewall.*", "proxy.x"])
+
+
+def test_it_covers_what_follows_from_what_it_covers() -> None:
+    def finding(name: str, cause: str = "", status: Status = Status.FAIL) -> Finding:
+        control = dataclasses.replace(CONTROL, id=name)
+        return Finding(control, status, "So.", caused_by=cause)
+
+    findings = [
+        finding("firewall.one"),
+        finding("firewall.follows", "firewall.one"),
+        finding("firewall.follows_that", "firewall.follows", Status.UNKNOWN),
+        finding("firewall.other"),
+        finding("firewall.circle", "firewall.circle"),
+    ]
+    applied_findings = apply_waivers(findings, parse_waivers([ENTRY]), "pc", (), date(2027, 1, 1))
+    assert [one.status.value for one in applied_findings] == ["waived"] * 3 + ["fail"] * 2
+    assert applied_findings[1].to_wire()["caused_by"] == "firewall.one"
+    only_consequence = {**ENTRY, "control": "firewall.follows"}
+    applied_findings = apply_waivers(
+        findings, parse_waivers([only_consequence]), "pc", (), date(2027, 1, 1)
+    )
+    assert applied_findings[0].status is Status.FAIL, "a cause is not waived with a consequence"
+
+
 @pytest.mark.parametrize("expires", [date(2027, 3, 31), "2027-03-31"])
 def test_a_day_comes_as_yaml_or_the_command_line_gives_it(expires: Any) -> None:
     assert parse_waivers([{**ENTRY, "expires": expires}])[0].expires == date(2027, 3, 31)
@@ -113,6 +146,9 @@ def test_a_day_comes_as_yaml_or_the_command_line_gives_it(expires: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        ({"control": []}, "entry 2.control: the list is empty"),
+        ({"control": ["firewall.one", 7]}, "entry 2.control: ['firewall.one', 7] is not accepted"),
+        ({"control": "firewall.[o]ne"}, "entry 2.control: 'firewall.[o]ne' is not accepted"),
         ({"expires": None}, "entry 2.expires: None is not accepted"),
         ({"expires": "31.3.2027"}, "such as 2027-03-31"),
         ({"expires": "2027-02-30"}, "such as 2027-03-31"),

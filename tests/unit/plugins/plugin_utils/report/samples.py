@@ -101,6 +101,25 @@ def single_result(status: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def waived(expires: str, owner: str) -> dict[str, Any]:
+    """Return the result of a PC with a waiver of its first control; it has expired before ENDED."""
+    expired = expires < ENDED[:10]
+    waiver = {
+        "control": CONTROLS[0]["id"],
+        "controls": [CONTROLS[0]["id"]],
+        "hosts": [],
+        "groups": ["all"],
+        "reason": "A kiosk.",
+        "owner": owner,
+        "expires": expires,
+        "ticket": "",
+    }
+    registered = result("fail" if expired else "waived", "pass", "pass", waivers=[waiver])
+    applied = {**waiver, "status": "fail", "expired": expired}
+    registered["findings"][0]["waiver"] = applied
+    return registered
+
+
 AWAY = {"unreachable": True, "msg": "no route\nto host"}
 BROKEN = {"failed": True, "msg": "The PC could not be read: rubbish"}
 

@@ -46,14 +46,23 @@ def test_the_summary_has_the_worst_first_and_nothing_that_passes() -> None:
 
 
 def test_the_summary_stays_below_what_github_drops_and_says_how_many_are_left_out() -> None:
-    text = summary_md.render(build(**large(1_000)))
+    hosts = large(2_000)
+    text = summary_md.render(build(**hosts))
     assert len(text.encode()) <= 1024 * 1024
     shown = sum(line.startswith("| pc-") for line in text.splitlines())
-    (more,) = re.findall(r"^and (\d+) more$", text, re.MULTILINE)
-    total = sum(
-        item["status"] != "pass" for host in large(1_000).values() for item in host["findings"]
-    )
-    assert shown + int(more) == total
+    rest = re.findall(r"other reasons on (\d+) hosts", text)
+    total = 0
+    for host in hosts.values():
+        total += sum(item["status"] != "pass" for item in host["findings"])
+    assert shown + sum(map(int, rest)) == total
+
+
+def test_the_summary_names_hosts_with_one_reason_in_one_row() -> None:
+    hosts = {f"pc-{number:04}": result("fail", "pass", "pass") for number in range(2_000)}
+    text = summary_md.render(build(**hosts))
+    (row,) = [line for line in text.splitlines() if line.startswith("| 2000: pc-0000, ")]
+    assert "and 1980 more" in row
+    assert len(text) < 10_000
 
 
 def test_text_that_looks_like_an_entity_makes_no_column_and_no_link() -> None:

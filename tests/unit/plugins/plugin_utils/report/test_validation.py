@@ -22,6 +22,7 @@ def whole() -> dict[str, Any]:
     """Return a report in which everything occurs that the schema knows."""
     waiver = {
         "control": CONTROLS[0]["id"],
+        "controls": [CONTROLS[0]["id"]],
         "hosts": ["a"],
         "groups": [],
         "reason": "So.",

@@ -14,6 +14,7 @@ from .samples import AWAY, CONTROLS, build, result
 RULE = CONTROLS[0]["id"]
 WAIVER = {
     "control": RULE,
+    "controls": [RULE],
     "hosts": ["pc"],
     "groups": [],
     "reason": "A kiosk.",
