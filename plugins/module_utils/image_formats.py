@@ -274,8 +274,7 @@ def _vmdk_descriptor(file: BinaryIO, title: str) -> str:
         return file.read(MAX_DESCRIPTOR).decode("utf-8", "replace")
     if len(head) == SECTOR and head[72]:
         raise ImageError(
-            f"{title} was not closed. Open and close its machine in VMware, or run "
-            "vmware-vdiskmanager -R IMAGE"
+            f"{title} was not closed. Repair it, which does not start it: vmware-vdiskmanager -R IMAGE"
         )
     offset, size = struct.unpack_from("<QQ", head, 28)
     file.seek(offset * SECTOR)

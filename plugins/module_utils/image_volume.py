@@ -173,6 +173,12 @@ class DiskReader:
         record = self._file(self._windows, path)
         if record is None:
             return None
+        if record.is_reparse_point():
+            # What its stream holds is not its content.
+            raise ImageError(
+                f"{self._title}: {path} is compressed or kept by a filter of Windows (such as Compact OS), "
+                "and can be read in Windows only"
+            )
         if record.size() > hive.MAX_HIVE and most is None:
             raise ImageError(f"{self._title}: {path} has {record.size()} bytes, which is too large")
         return bytes(record.open().read(-1 if most is None else most))

@@ -27,6 +27,7 @@ from ansible_collections.ets6.network.plugins.module_utils import (
     image_wim,
     libwim,
 )
+from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError
 from ansible_collections.ets6.network.plugins.modules import windows_image
 from ansible_collections.ets6.network.tests.unit.plugins.module_utils import real_hives
 
@@ -727,6 +728,22 @@ def test_what_is_behind_a_link_is_unreadable_in_every_kind(folder: Path, tmp_pat
         (file,) = snapshot(one, files=[r"C:\KNX\ETS6N.exe"])["files"]
         assert file["state"] == "unreadable", one
         assert "KNX is a symbolic link or junction, which is not followed" in file["error"]
+
+
+def test_a_file_that_windows_compresses_in_its_own_way_is_found_and_not_read(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Compact OS and DISM's /Compact keep the content in a stream that only Windows reads (WOF)."""
+    content = Path(shutil.copytree(folder, tmp_path / "content"))
+    (content / "ETS6N.exe").symlink_to("elsewhere")
+    path = image.volume(content, tmp_path / "volume", 32)
+    symbolic_link, compressed = struct.pack("<I", 0xA000000C), struct.pack("<I", 0x80000017)
+    path.write_bytes(path.read_bytes().replace(symbolic_link, compressed))
+    (file,) = snapshot(path, files=[r"C:\ETS6N.exe"])["files"]
+    assert (file["state"], file["head"]) == ("present", "")
+    reader = image_volume.DiskReader(str(path), "raw", "disk")
+    with pytest.raises(ImageError, match=r"ETS6N.exe is compressed or kept by a filter of Windows"):
+        reader.read("ETS6N.exe", 4)
 
 
 # What the user says, and what is left out.
