@@ -21,13 +21,18 @@ import pycdlib
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils import (
     bounds,
+    hive_edit,
     image_disk,
     image_source,
     image_volume,
     image_wim,
     libwim,
 )
-from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError
+from ansible_collections.ets6.network.plugins.module_utils.hive import Hive, HiveValue
+from ansible_collections.ets6.network.plugins.module_utils.image_source import (
+    ImageError,
+    Replacement,
+)
 from ansible_collections.ets6.network.plugins.modules import windows_image
 from ansible_collections.ets6.network.tests.unit.plugins.module_utils import real_hives
 
@@ -41,7 +46,17 @@ from tests.integration.images import (
     sums,
     values,
 )
-from tests.integration.module import PROXY, RULE, RULE_ID, RULES, ask, rules, snapshot, why
+from tests.integration.module import (
+    PROXY,
+    RULE,
+    RULE_ID,
+    RULES,
+    SOFTWARE_KEY,
+    ask,
+    rules,
+    snapshot,
+    why,
+)
 from tests.lab import hive, image
 
 KNX = r"*:\KNX\ETS6\ETS6N.exe"
@@ -744,6 +759,31 @@ def test_a_file_that_windows_compresses_in_its_own_way_is_found_and_not_read(
     reader = image_volume.DiskReader(str(path), "raw", "disk")
     with pytest.raises(ImageError, match=r"ETS6N.exe is compressed or kept by a filter of Windows"):
         reader.read("ETS6N.exe", 4)
+
+
+@pytest.mark.parametrize("kind", ["wim", "qcow2"])
+def test_what_another_run_changed_while_this_one_waited_stays(
+    folder: Path, volume: Path, tmp_path: Path, kind: str
+) -> None:
+    if kind == "wim":
+        path = image.wim({"Windows": folder}, tmp_path / "image")
+        opened: Any = image_wim.Wim(str(path), "1", str(tmp_path))
+    else:
+        path = image.disk(volume, tmp_path / "image", kind)
+        opened = image_disk.Disk(str(path), kind, str(tmp_path))
+    before = opened.read(SOFTWARE)
+    value = HiveValue("proxy", 1, "p:1\0".encode("utf-16-le"))
+    edits = [hive_edit.Edit("ets6.network", "proxy", value)]
+    after = hive_edit.edit(Hive(before, SOFTWARE), edits, stored=before)
+    assert after is not None
+    # As it does before it waits for the other one to end.
+    opened._lock.release()
+    assert ask(path, RULE)["changed"]
+    opened.replace({SOFTWARE: Replacement(before, after)})
+    opened.close()
+    keys = snapshot(path, registry=[{"path": SOFTWARE_KEY, "depth": 0}])["registry"]
+    assert keys[SOFTWARE_KEY]["values"]["proxy"] == ["REG_SZ", "p:1"]
+    assert RULE_ID in rules(path)
 
 
 # What the user says, and what is left out.
