@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from . import bounds
 from .bounds import BoundsError
 from .image_folder import NEW
-from .image_formats import HAS_DISSECT, describe
+from .image_formats import describe, has_libraries
 from .image_source import (
     DataVolume,
     ImageError,
@@ -50,7 +50,7 @@ class Disk:
     """A disk image of a kind: vhd, vhdx, qcow2, vmdk, vdi or raw."""
 
     def __init__(self, path: str, kind: str, work: str) -> None:
-        if not HAS_DISSECT:
+        if not has_libraries():
             raise ImageError(
                 f"{path}: disk images are read with the Python packages dissect.hypervisor, "
                 "dissect.volume and dissect.ntfs, which are not installed for the Python that Ansible "

@@ -20,16 +20,6 @@ from .image_formats import ATTACH, damaged, open_disk
 from .image_source import CONFIG, ImageError
 from .names import fold, sort_key
 
-try:
-    from dissect.ntfs import NTFS
-    from dissect.ntfs.index import Match
-    from dissect.util.stream import RangeStream
-    from dissect.volume.disk import Disk as Partitions
-except ImportError:
-    HAS_DISSECT = False
-else:
-    HAS_DISSECT = True
-
 BITLOCKER = b"-FVE-FS-"
 NTFS_ID = b"NTFS    "
 _LOGFILE, _VOLUME, _BAD_CLUSTERS, _SECURE, _LAST_SYSTEM_RECORD = 2, 3, 8, 9, 11
@@ -58,6 +48,9 @@ class DiskReader:
 
     def __init__(self, path: str, kind: str, title: str) -> None:
         """Open the image. Raises ImageError where there is not exactly one Windows in it."""
+        from dissect.ntfs import NTFS
+        from dissect.util.stream import RangeStream
+
         self._title = title
         self._disk = open_disk(path, kind, title)
         self._encrypted: list[_Partition] = []
@@ -76,6 +69,8 @@ class DiskReader:
         self._refuse_unclean(self._windows, title)
 
     def _partitions(self) -> Iterator[_Partition]:
+        from dissect.volume.disk import Disk as Partitions
+
         disk = self._disk
         disk.seek(0)
         head = disk.read(8192)
@@ -284,6 +279,8 @@ def _walk(volume: Any, path: str) -> _Entry:
 
 def _compare(entry: Any, name: str) -> Any:
     """Compare a name with that of an index entry as Windows does; dissect uses Python's upper()."""
+    from dissect.ntfs.index import Match
+
     # FILE_NAME of NTFS: the length in UTF-16 units, the namespace, the name.
     length = entry.buf[64]
     entry_name = entry.buf[66 : 66 + 2 * length].decode("utf-16-le", "surrogatepass")
