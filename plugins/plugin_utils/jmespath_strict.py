@@ -13,7 +13,7 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import ExpressionError, UndecidedError
@@ -54,7 +54,7 @@ if not MISSING:
         def __init__(self) -> None:
             self._until = time.monotonic() + SECONDS
 
-        def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
+        def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
             """Call a function. Raises UndecidedError where one of JMESPath's fails on the data."""
             if f"_func_{function_name}" in vars(Functions):
                 return super().call_function(function_name, resolved_args)

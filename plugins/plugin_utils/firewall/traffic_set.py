@@ -115,10 +115,11 @@ def is_covered(boxes: Sequence[Box], covering: Iterable[Box]) -> bool:
 
 def without_conditions(boxes: Iterable[Box], beginnings: tuple[str, ...]) -> list[Box]:
     """Return boxes that do not restrict the dimensions whose names begin so."""
-    return [
-        {name: spans for name, spans in box.items() if not name.startswith(beginnings)}
-        for box in boxes
-    ]
+    return [_without(box, beginnings) for box in boxes]
+
+
+def _without(box: Box, beginnings: tuple[str, ...]) -> Box:
+    return {name: spans for name, spans in box.items() if not name.startswith(beginnings)}
 
 
 def _size(box: Box) -> int:
