@@ -36,6 +36,15 @@ def report_before(
     return reading.read(kept) if kept.exists() else None
 
 
+def is_judged(folder: Path) -> bool:
+    """Return whether report.json is there, and some host was judged in it."""
+    try:
+        report = reading.read(folder / report_json.FILE)
+    except reading.ReportError:
+        return False
+    return any(not host["reason"] for host in report["hosts"])
+
+
 def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report:
     """Return the last report as a baseline, and keep it."""
     older = None

@@ -37,6 +37,8 @@ ALL: dict[str, ModuleType] = {
     "metrics": metrics_prom,
     "hdf": report_hdf,
 }
+RESULTS = ("junit", "markdown", "sarif", "metrics")
+"""Formats that CI and monitoring read: an older one would look like this run's result."""
 CHECKSUM = f"{report_json.FILE}.sha256"
 """The file with the checksum of report.json as a file, for sha256sum."""
 
@@ -61,4 +63,18 @@ def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
         path = folder / form.FILE
         if str(path) not in written:
             files.remove_if_marked(path, form.MARK)
+    return written
+
+
+def write_refusal(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
+    """Write those files of a run that was refused from which programs take its result.
+
+    The files that people read stay those of the last run that judged hosts. Raises OSError.
+    """
+    written = []
+    for name in RESULTS:
+        if name in names:
+            path = folder / ALL[name].FILE
+            files.write(path, ALL[name].render(report))
+            written.append(str(path))
     return written
