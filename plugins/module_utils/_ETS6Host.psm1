@@ -241,6 +241,18 @@ Function Get-ETS6User($Registry, $Keys) {
     })
 }
 
+# Lists the PC's own users and groups, where a firewall rule is for an account: where the domain is large, asking takes a while.
+Function Get-ETS6Account($Registry) {
+  $rules = @(foreach ($key in $Registry.GetEnumerator()) {
+      if ($key.Key -notlike '*\FirewallRules' -or $key.Value.state -ne 'present') { continue }
+      foreach ($entry in $key.Value['values'].GetEnumerator()) { [string]$entry.Value[1] }
+    })
+  if (-not ($rules -match '\|LUAuth[^=|]*=[^|]*;S-1-5-21-')) { return , @() }
+  , @(foreach ($account in Get-CimInstance -ClassName Win32_Account -Filter "Domain='$env:COMPUTERNAME'" -OperationTimeoutSec 20) {
+      @{ sid = [string]$account.SID; name = [string]$account.Name; group = 1 -ne $account.SIDType }
+    })
+}
+
 # ----- The PC
 
 Function Get-ETS6Host {
@@ -253,7 +265,7 @@ Function Get-ETS6Host {
     release = Get-ETS6Data -Registry $list -Path $Windows -Name DisplayVersion
     revision = Get-ETS6Data -Registry $list -Path $Windows -Name UBR
     powershell = $PSVersionTable.PSVersion.ToString()
-    time = [DateTime]::UtcNow.ToString('s') + 'Z'
+    time = (Get-Date).ToUniversalTime().ToString('s') + 'Z'
   }
 }
 
@@ -378,6 +390,7 @@ Function Get-ETS6Snapshot($Request) {
     host = { Get-ETS6Host }
     environment = { Get-ETS6Environment }
     users = { Get-ETS6User $registry $Request.user_registry }
+    local_accounts = { Get-ETS6Account $registry }
     files = {
       $seen = [Collections.Generic.HashSet[string]]::new([StringComparer]::OrdinalIgnoreCase)
       $paths = @(Find-ETS6Path -Paths $Request.files -Names $Request.named_files -Registry $registry)
@@ -768,7 +781,7 @@ Function Invoke-ETS6Operation($Step, $Undo) {
     'set_registry_values' {
       foreach ($value in $Step['values']) {
         $name, $type, $data = $value
-        Set-ETS6Value -Undo $Undo -Path $Step.path -Name $name -Type $type -Data $data
+        Set-ETS6Value -Undo $Undo -Path $Step.path -Name $name -Type $type -Data $data -Restrict $Step['restrict']
       }
     }
     'set_winhttp_proxy' { Set-ETS6WinHttpProxy -Undo $Undo -Server $Step.server -Bypass $Step.bypass }
@@ -812,7 +825,26 @@ Function Save-ETS6Value($Undo, $Key, [string]$Path, [string]$Name, [string]$Made
   $null = $Undo.Add($before)
 }
 
-Function Set-ETS6Value($Undo, [string]$Path, [string]$Name, [string]$Type, $Data) {
+# Lets only SYSTEM and Administrators open a key and the one above it. That comes first: the key is never open to anybody else.
+Function Protect-ETS6Key([string]$Above, [string]$Path) {
+  foreach ($restricted in $Above, $Path) {
+    (Open-ETS6Key $restricted -Create).Dispose()
+    $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
+    $key = $base.OpenSubKey($restricted.Substring(5), 'ReadWriteSubTree', 'ChangePermissions')
+    try {
+      # One for each key: .NET writes it once only.
+      $security = [Security.AccessControl.RegistrySecurity]::new()
+      $security.SetSecurityDescriptorSddlForm('D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)', 'Access')
+      $key.SetAccessControl($security)
+    }
+    finally {
+      $key.Dispose()
+      $base.Dispose()
+    }
+  }
+}
+
+Function Set-ETS6Value($Undo, [string]$Path, [string]$Name, [string]$Type, $Data, [string]$Restrict) {
   $Data = ConvertTo-ETS6Value $Type $Data
   $key = Open-ETS6Key $Path -Write
   if ($null -eq $key) {
@@ -823,9 +855,13 @@ Function Set-ETS6Value($Undo, [string]$Path, [string]$Name, [string]$Type, $Data
     }
     $key.Dispose()
     Save-ETS6Value -Undo $Undo -Path $Path -Name $Name -Made $made
-    $key = Open-ETS6Key $Path -Create
   }
-  else { Save-ETS6Value -Undo $Undo -Key $key -Path $Path -Name $Name }
+  else {
+    Save-ETS6Value -Undo $Undo -Key $key -Path $Path -Name $Name
+    $key.Dispose()
+  }
+  if ($Restrict -and $Type) { Protect-ETS6Key -Above $Restrict -Path $Path }
+  $key = Open-ETS6Key $Path -Create
   try {
     if ($Type) { $key.SetValue($Name, $Data, [Microsoft.Win32.RegistryValueKind]$Kinds[$Type]) }
     else { $key.DeleteValue($Name, $false) }

@@ -174,6 +174,16 @@ class Hive:
             raise self.damaged(offset, "the cell is free, too small, or goes beyond the end")
         return BASE_BLOCK + offset + 4, BASE_BLOCK + offset + size
 
+    def security(self, offset: int) -> bytes:
+        """Return the security descriptor of a cell, as it is stored."""
+        start, end = self.cell(offset, 20)
+        if self.data[start : start + 2] != b"sk":
+            raise self.damaged(offset, "a security descriptor is expected there")
+        size = _UINT32.unpack_from(self.data, start + 16)[0]
+        if start + 20 + size > end:
+            raise self.damaged(offset, "the security descriptor goes beyond its cell")
+        return self.data[start + 20 : start + 20 + size]
+
     def find(self, path: str) -> HiveKey | None:
         r"""Return the key at a path below the root (``Select``, ``ControlSet001\\Control``), or None."""
         key: HiveKey | None = self.root
@@ -194,15 +204,15 @@ class HiveKey:
     """A key node (nk)."""
 
     __slots__ = (
-        "_class", "_class_size", "_security", "_subkey_count", "_subkey_list", "_value_count", "_value_list",
-        "depth", "flags", "hive", "name", "offset", "written",
+        "_class", "_class_size", "_subkey_count", "_subkey_list", "_value_count", "_value_list", "depth",
+        "flags", "hive", "name", "offset", "security_cell", "written",
     )  # fmt: skip
 
     def __init__(self, hive: Hive, offset: int, depth: int) -> None:
         start, end = hive.cell(offset, _NK.size)
         (
             signature, self.flags, self.written, _access, _parent, self._subkey_count, _volatile, self._subkey_list, _volatile_list,
-            self._value_count, self._value_list, self._security, self._class, _a, _b, _c, _d, _work, name_size, self._class_size,
+            self._value_count, self._value_list, self.security_cell, self._class, _a, _b, _c, _d, _work, name_size, self._class_size,
         ) = _NK.unpack_from(hive.data, start)  # fmt: skip
         if signature != b"nk":
             raise hive.damaged(offset, "a key is expected there")
@@ -221,13 +231,7 @@ class HiveKey:
     @property
     def security(self) -> bytes:
         """The security descriptor, as it is stored."""
-        start, end = self.hive.cell(self._security, 20)
-        if self.hive.data[start : start + 2] != b"sk":
-            raise self.hive.damaged(self._security, "a security descriptor is expected there")
-        size = _UINT32.unpack_from(self.hive.data, start + 16)[0]
-        if start + 20 + size > end:
-            raise self.hive.damaged(self._security, "the security descriptor goes beyond its cell")
-        return self.hive.data[start + 20 : start + 20 + size]
+        return self.hive.security(self.security_cell)
 
     @property
     def class_name(self) -> bytes:

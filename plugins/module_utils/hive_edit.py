@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import bounds
+from . import bounds, hive_security
 from .bounds import BoundsError
 from .errors import ModuleError
 from .hive import KTM_LOCKED, MAX_CELL, BaseBlock, Entry, Hive, HiveKey, HiveValue
@@ -48,11 +48,15 @@ class EditError(ModuleError):
 
 @dataclass(frozen=True)
 class Edit:
-    """A value to be set, or removed where value is None. path is the key's, below the hive's root."""
+    """A value to be set, or removed where value is None. path is the key's, below the hive's root.
+
+    restrict is the key above it, where only SYSTEM and Administrators may open both.
+    """
 
     path: str
     name: str
     value: HiveValue | None
+    restrict: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,19 @@ def edit(hive: Hive, edits: Sequence[Edit], *, stored: bytes) -> bytes | None:
         _write(path, plans, hive.title)
         with open(path, "rb") as file:
             after = file.read()
-    _Comparison(plans, hive.title).compare(hive, Hive(after, hive.title))
+    restricted = _restricted_keys(edits)
+    after = hive_security.restrict(after, hive.title, restricted)
+    comparison = _Comparison(plans, restricted, hive.title)
+    comparison.compare(hive, Hive(after, hive.title))
     return after
+
+
+def _restricted_keys(edits: Sequence[Edit]) -> list[str]:
+    keys: list[str] = []
+    for change in edits:
+        if change.restrict and change.value is not None:
+            keys += [change.restrict, change.path]
+    return keys
 
 
 def _plan(hive: Hive, edits: Sequence[Edit]) -> list[_KeyPlan]:
@@ -337,8 +352,9 @@ class _Pair:
 class _Comparison:
     """Compares every key and every value of a new hive with the old one's."""
 
-    def __init__(self, plans: Sequence[_KeyPlan], title: str) -> None:
+    def __init__(self, plans: Sequence[_KeyPlan], restricted: Sequence[str], title: str) -> None:
         self._title = title
+        self._restricted = {_folded(path.split("\\")) for path in restricted}
         self._values = {plan.path: plan.values for plan in plans}
         self._removed = {plan.path for plan in plans if plan.removed}
         self._expected_new: set[KeyPath] = set()
@@ -367,7 +383,10 @@ class _Comparison:
         expected = self._values.get(pair.path, expected)
         if tuple(after.values()) != expected:
             raise self._difference(pair.path, "values")
-        if after.security != pair.model.security:
+        security = pair.model.security
+        if pair.path in self._restricted:
+            security = hive_security.RESTRICTED
+        if after.security != security:
             raise self._difference(pair.path, "security descriptor")
         if before is not None and _metadata(before) != _metadata(after):
             raise self._difference(pair.path, "name, flags, time or class")

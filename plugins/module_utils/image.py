@@ -321,8 +321,10 @@ class Image:
             if location is None:
                 raise OperationError(f"{path} cannot be written: {self._why_no_hive(path)}")
             name, key_path = location
+            above = registry.locate(str(operation.get("restrict", "")))
+            restrict = above[1] if above is not None else ""
             for value in values:
-                edits.setdefault(name, []).append(Edit(key_path, *from_wire(value)))
+                edits.setdefault(name, []).append(Edit(key_path, *from_wire(value), restrict))
         return edits
 
     def _why_no_hive(self, path: str) -> str:

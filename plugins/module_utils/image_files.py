@@ -18,6 +18,7 @@ from typing import Any
 from .errors import ModuleError
 from .image_registry import OfflineRegistry
 from .image_source import CONFIG, DataVolume, ImageError, Source
+from .image_wim import ANY
 from .names import fold
 
 HEAD_BYTES = 1024
@@ -37,6 +38,18 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return re.sub(r"%([^%]+)%", replace, text)
 
 
+def pattern(path: str) -> str:
+    r"""Return the path of a file of the Windows volume, with slashes, as a pattern (image_wim).
+
+    In place of a name with an environment string, whose value is in the registry, any name matches.
+    """
+    names = path.split("\\")
+    if "%" not in names[0]:
+        # The drive.
+        del names[0]
+    return "/".join(ANY if "%" in name else name for name in names)
+
+
 def paths_in_values(names: Sequence[str], keys: Mapping[str, Any]) -> list[str]:
     """Return every path that ends in one of the names and is part of a text of the registry.
 
@@ -45,10 +58,10 @@ def paths_in_values(names: Sequence[str], keys: Mapping[str, Any]) -> list[str]:
     if not names:
         return []
     alternatives = "|".join(re.escape(name) for name in names)
-    pattern = re.compile(rf'(?:^|[=|"])([^=|"]*\\(?:{alternatives}))(?=$|[|"])', re.IGNORECASE)
+    expression = re.compile(rf'(?:^|[=|"])([^=|"]*\\(?:{alternatives}))(?=$|[|"])', re.IGNORECASE)
     paths: list[str] = []
     for text in _texts(keys.values()):
-        paths += pattern.findall(text)
+        paths += expression.findall(text)
     return paths
 
 

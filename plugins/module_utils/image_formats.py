@@ -129,7 +129,8 @@ def _parent(title: str) -> ImageError:
     )
 
 
-def _damaged(title: str, what: str) -> ImageError:
+def damaged(title: str, what: str) -> ImageError:
+    """Return the error for an image with a part that is not what it has to be."""
     return ImageError(f"{title} is damaged: {what}. Copy it again from where it comes from.")
 
 
@@ -143,7 +144,7 @@ def _convert(title: str, feature: str, options: str = "") -> ImageError:
 def _open_qcow2(file: BinaryIO, title: str) -> Any:
     head = file.read(104)
     if len(head) < 72:
-        raise _damaged(title, "it ends within its header")
+        raise damaged(title, "it ends within its header")
     version, backing = struct.unpack_from(">IQ", head, 4)
     if version not in (2, 3):
         raise ImageError(
@@ -175,13 +176,16 @@ def _open_vhd(file: BinaryIO, title: str) -> Any:
     if kind == VHD_DIFFERENCING:
         raise _parent(title)
     if content[84]:
-        raise ImageError(f"{title} was saved with a running machine. {ATTACH}")
+        raise ImageError(
+            f"{title} was saved with a running machine, in whose memory is what it has not written yet. "
+            "Start that machine from its saved state, and shut Windows down fully (shutdown /s /t 0)."
+        )
     if not _vhd_sum_fits(content, 64):
-        raise _damaged(title, "the checksum of its footer does not fit")
+        raise damaged(title, "the checksum of its footer does not fit")
     if kind == VHD_DYNAMIC:
         file.seek(struct.unpack_from(">Q", content, 16)[0])
         if not _vhd_sum_fits(file.read(1024), 36):
-            raise _damaged(title, "the checksum of its header does not fit")
+            raise damaged(title, "the checksum of its header does not fit")
     elif kind != VHD_FIXED:
         raise ImageError(f"{title} is a VHD of the unknown type {kind}")
     return VHD(_plain(file))
@@ -199,7 +203,7 @@ def _open_vhdx(file: BinaryIO, title: str) -> Any:
     for position in VHDX_REGION_TABLES:
         file.seek(position)
         if not _vhdx_sum_fits(file.read(64 * 1024), b"regi"):
-            raise _damaged(title, "the checksum of its region table does not fit")
+            raise damaged(title, "the checksum of its region table does not fit")
     if header[48:64] != bytes(16):
         raise ImageError(
             f"{title} was not closed: its log holds what is not yet in its place. Apply the log: "
@@ -222,7 +226,7 @@ def _vhdx_header(file: BinaryIO, title: str) -> bytes:
         if _vhdx_sum_fits(content, b"head"):
             headers.append((struct.unpack_from("<Q", content, 8)[0], content))
     if not headers:
-        raise _damaged(title, "the checksums of its headers do not fit")
+        raise damaged(title, "the checksums of its headers do not fit")
     return bytes(max(headers)[1])
 
 

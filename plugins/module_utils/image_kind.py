@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from . import image_iso, image_wim
+from . import image_files, image_iso, image_wim
 from .image_disk import Disk
 from .image_folder import Folder
 from .image_source import ImageError, Source
@@ -92,12 +94,14 @@ _REFUSED = (
 class ImageFile:
     """A file or folder with images of Windows. kind: folder, iso, wim, or a disk image's.
 
-    path is where it is read, title what errors call it. An ISO is read where its WIM was unpacked.
+    path is where it is read, title what errors call it. An ISO is read where a part of its WIM was
+    copied. wim_images are the images of a WIM, with those that hold no Windows.
     """
 
     path: str
     kind: str
     title: str
+    wim_images: Sequence[WimImage] = ()
 
     def images(self, index: str) -> list[dict[str, str]]:
         """Return number (``index``) and name of the images, or of the one with this number or name.
@@ -111,7 +115,7 @@ class ImageFile:
     def _chosen(self, index: str) -> list[WimImage]:
         if self.kind not in ("wim", "iso"):
             return self._only(index)
-        images = image_wim.list_images(self.path, self.title)
+        images = self.wim_images
         chosen = [image for image in images if index in ("", image.index, image.name)]
         if not chosen:
             labels = ", ".join(image.label for image in images)
@@ -129,11 +133,11 @@ class ImageFile:
             )
         return [WimImage("", "", "")]
 
-    def open(self, index: str, work: str) -> Source:
+    def open(self, index: str, work: str, files: Iterable[str] = ()) -> Source:
         """Open an image. index (number or name) is for files that hold several.
 
-        work is a folder for what has to be unpacked. Raises ImageError, and OSError where that folder
-        or the image's own cannot be used.
+        work is a folder for what has to be unpacked. files are Windows paths that will be looked up.
+        Raises ImageError, and OSError where that folder or the image's own cannot be used.
         """
         chosen = self._chosen(index)
         if len(chosen) > 1:
@@ -143,14 +147,23 @@ class ImageFile:
             )
         if self.kind == "folder":
             return Folder(self.path)
+        wanted = [image_files.pattern(file) for file in files]
         if self.kind == "wim":
-            return Wim(self.path, chosen[0].index, work)
+            return Wim(self.path, chosen[0].index, work, wanted=wanted)
         if self.kind == "iso":
             refusal = (
                 f"{self.title} is an ISO, which cannot be changed. Take its WIM out and prepare that: "
                 "7z x IMAGE sources/install.wim"
             )
-            return Wim(self.path, chosen[0].index, work, title=self.title, read_only=refusal)
+            return Wim(
+                self.path,
+                chosen[0].index,
+                work,
+                wanted=wanted,
+                title=self.title,
+                read_only=refusal,
+                fetch=partial(image_iso.fetch, self.title, self.path),
+            )
         return Disk(self.path, self.kind, work)
 
 
@@ -161,8 +174,11 @@ def recognise(path: str, work: str) -> ImageFile:
     be used.
     """
     kind = _kind(path)
+    place = path
     if kind == "iso":
-        return ImageFile(image_iso.extract(path, work), kind, path)
+        place = image_iso.begin(path, work)
+    if kind in ("wim", "iso"):
+        return ImageFile(place, kind, path, image_wim.list_images(place, path))
     return ImageFile(path, kind, path)
 
 

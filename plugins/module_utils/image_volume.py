@@ -10,12 +10,13 @@ error that says so.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import hive
-from .image_formats import ATTACH, open_disk
+from .image_formats import ATTACH, damaged, open_disk
 from .image_source import CONFIG, ImageError
 from .names import fold, sort_key
 
@@ -34,6 +35,11 @@ NTFS_ID = b"NTFS    "
 _LOGFILE, _VOLUME, _BAD_CLUSTERS, _SECURE, _LAST_SYSTEM_RECORD = 2, 3, 8, 9, 11
 _VOLUME_INFORMATION = 0x70
 _DIRTY = 1
+_PROTECTIVE = 0xEE
+"""Type of the partition that keeps programs away which do not know the GUID partition table."""
+_GPT_HEADER = 92
+_MAX_GPT = 1024 * 1024
+"""Bytes of all partitions; 16 KiB are usual."""
 _CHUNK = 4 * 1024 * 1024
 _WINDOWS = -1
 
@@ -76,6 +82,7 @@ class DiskReader:
         sector_size = 512
         if head[4096:4104] == b"EFI PART" and head[512:520] != b"EFI PART":
             sector_size = 4096
+        self._check_gpt(head, sector_size)
         disk.seek(0)
         signature = head[440:444]
         for partition in Partitions(disk, sector_size=sector_size).partitions:
@@ -83,6 +90,24 @@ class DiskReader:
             if partition.guid is not None:
                 identity = b"DMIO:ID:" + partition.guid.bytes_le
             yield _Partition(partition.offset, partition.size, identity)
+
+    def _check_gpt(self, head: bytes, sector_size: int) -> None:
+        """Raise ImageError where a checksum of a GUID partition table does not fit (UEFI 2.10, 5.3)."""
+        for position in range(446, 510, 16):
+            if head[position + 4] != _PROTECTIVE:
+                continue
+            (sector,) = struct.unpack_from("<I", head, position + 8)
+            self._disk.seek(sector * sector_size)
+            header = self._disk.read(sector_size)
+            size, expected = struct.unpack_from("<II", header, 12)
+            plain = header[:16] + bytes(4) + header[20:size]
+            if header[:8] != b"EFI PART" or size < _GPT_HEADER or zlib.crc32(plain) != expected:
+                raise damaged(self._title, "the checksum of its partition table (GPT) does not fit")
+            sector, count, entry_size, expected = struct.unpack_from("<QIII", header, 72)
+            size = count * entry_size
+            self._disk.seek(sector * sector_size)
+            if size > _MAX_GPT or zlib.crc32(self._disk.read(size)) != expected:
+                raise damaged(self._title, "the checksum of its partitions (GPT) does not fit")
 
     def _find_windows(self) -> int:
         installations = []

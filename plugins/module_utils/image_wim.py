@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""An image in a WIM or ESD file, by wimlib-imagex (wimlib, Debian package wimtools).
+"""An image in a WIM or ESD file: read by libwim, changed by wimlib-imagex (Debian package wimtools).
 
-Only the hives are taken out. A change goes into a copy of the file, to which wimlib appends (it does
-not compress again), and the copy replaces the file by one rename: when killed, wimlib's own way of
-appending in place leaves a file that is marked as being written and refused from then on.
+Only the hives and the programs that are asked for are taken out. A change goes into a copy of the file,
+to which wimlib appends (it does not compress again), and the copy replaces the file by one rename: when
+killed, wimlib's own way of appending in place leaves a file that is marked as being written and refused
+from then on.
 
 Format: "Windows Imaging File Format (WIM)" (Microsoft), whose header names the flags.
 """
@@ -14,51 +15,47 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 
 from .image_folder import NEW, Folder
 from .image_source import (
     CONFIG,
-    CompletedProgram,
     DataVolume,
     ImageError,
     Lock,
     Replacement,
     copy_file,
     discard,
-    last_words,
     like,
-    program,
     refuse_unwritable,
     run,
     sync_file,
     sync_folder,
 )
+from .libwim import DIRECTORY, PACKAGE, REPARSE_POINT, Entry, ImageProperties, WimFile
+from .names import fold
 
 PROGRAM = "wimlib-imagex"
-PACKAGE = "wimtools"
 HEADER = 208
 MARKS = (b"MSWIM\0\0\0", b"WLPWM\0\0\0")
 READ_ONLY = 0x4
 """Flag of the header: the file is not to be changed."""
-NO_SUCH_PATH = 49
-"""Exit code of wimlib-imagex for a path that the image does not have (WIMLIB_ERR_PATH_DOES_NOT_EXIST)."""
-RESOURCE_NOT_FOUND = 55
-"""Its exit code where the content of a file is not in the WIM (WIMLIB_ERR_RESOURCE_NOT_FOUND)."""
-IGNORE_CASE = {"WIMLIB_IMAGEX_IGNORE_CASE": "1"}
 _LOGS = ("", ".LOG1", ".LOG2")
-HIVES = [
-    *(f"/{CONFIG}/SYSTEM{log}" for log in _LOGS),
-    *(f"/{CONFIG}/SOFTWARE{log}" for log in _LOGS),
-    *(f"/Users/*/NTUSER.DAT{log}" for log in _LOGS),
-]
+ANY = "*"
+"""In a pattern, whatever name a folder has."""
+HIVES = (
+    *(f"{CONFIG}/SYSTEM{log}" for log in _LOGS),
+    *(f"{CONFIG}/SOFTWARE{log}" for log in _LOGS),
+    *(f"Users/{ANY}/NTUSER.DAT{log}" for log in _LOGS),
+)
 PE_EDITION = "WindowsPE"
+
+Ranges = Sequence[tuple[int, int]]
+"""Offsets and lengths of what is needed of a file."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +75,14 @@ class WimImage:
 def list_images(path: str, title: str) -> list[WimImage]:
     """Return every image in a file. Raises ImageError and OSError."""
     _read_flags(path, title)
-    listing = run([PROGRAM, "info", path], PACKAGE, title)
-    images = []
-    for block in listing.split("\n\n"):
-        fields = dict(re.findall(r"^([A-Z][\w .]*): +(.*)$", block, re.MULTILINE))
-        if "Index" in fields:
-            images.append(_image(path, fields, title))
+    wim = WimFile(path, title)
+    try:
+        images = []
+        for index, properties in enumerate(wim.images(), 1):
+            not_windows = _not_windows(wim, index, properties)
+            images.append(WimImage(str(index), properties.name, not_windows))
+    finally:
+        wim.close()
     if not images:
         raise ImageError(f"{title} is a WIM without any image in it")
     return images
@@ -104,72 +103,74 @@ def _read_flags(path: str, title: str) -> int:
     return int(struct.unpack_from("<I", head, 16)[0])
 
 
-def _image(path: str, fields: Mapping[str, str], title: str) -> WimImage:
-    """Return an image, given what wimlib-imagex info says about it."""
-    index, name = fields["Index"], fields.get("Name", "")
-    if fields.get("Edition ID") == PE_EDITION or fields.get("Installation Type") == PE_EDITION:
-        return WimImage(index, name, "Windows PE, from which Windows is installed")
-    if "Edition ID" in fields or _detail(path, index, f"/{CONFIG}/SYSTEM", title) is not None:
-        return WimImage(index, name, "")
-    return WimImage(index, name, f"without Windows: there is no {CONFIG}/SYSTEM in it")
+def _not_windows(wim: WimFile, index: int, properties: ImageProperties) -> str:
+    """Return what an image is where it is not a Windows installation, else ""."""
+    if PE_EDITION in (properties.edition, properties.installation_type):
+        return "Windows PE, from which Windows is installed"
+    if properties.edition or wim.entry(index, f"{CONFIG}/SYSTEM") is not None:
+        return ""
+    return f"without Windows: there is no {CONFIG}/SYSTEM in it"
 
 
-def _detail(path: str, index: str, inner_path: str, title: str) -> str | None:
-    """Return what wimlib says about a file; None where it does not exist. Raises ImageError."""
-    command = [PROGRAM, "dir", path, index, f"--path={inner_path}", "--detailed"]
-    completed = program(command, PACKAGE, title, environment=IGNORE_CASE)
-    if completed.returncode == NO_SUCH_PATH:
-        return None
-    if completed.returncode:
-        raise ImageError(
-            f"{title}: {inner_path} could not be looked up: {completed.stderr.strip()}"
-        )
-    return completed.stdout
-
-
-def _field(name: str, detail: str) -> str:
-    """Return a field of what wimlib says about a file; "" where it has none."""
-    match = re.search(rf"^{name} += (.*)$", detail, re.MULTILINE)
-    return match[1] if match else ""
+def _complete(_ranges: Ranges) -> None:
+    """Do nothing: the file has all of its content."""
 
 
 class Wim:
     """One image of a WIM or ESD file.
 
-    The hives stay unpacked in work from one opening to the next, so that a solid ESD is unpacked
-    once. read_only says why nothing can be changed, where nothing can.
+    wanted are patterns of files that are taken out together with the hives: a solid file takes as long
+    for one file as for several. They stay unpacked in work from one opening to the next. read_only
+    says why nothing can be changed, where nothing can. fetch is called with the ranges of a file with
+    holes that are needed (image_iso).
     """
 
     data_volumes: Sequence[DataVolume] = ()
 
     def __init__(
-        self, path: str, index: str, work: str, *, title: str = "", read_only: str = ""
+        self,
+        path: str,
+        index: str,
+        work: str,
+        *,
+        wanted: Iterable[str] = (),
+        title: str = "",
+        read_only: str = "",
+        fetch: Callable[[Ranges], None] = _complete,
     ) -> None:
         self.title = f"{title or path}, image {index}"
         self._path = os.path.realpath(path)
-        self._index = index
+        self._index = int(index)
         self._folder = os.path.dirname(self._path)
+        self._patterns = (*HIVES, *wanted)
+        self._fetch = fetch
         self._read_only = read_only
         if _read_flags(self._path, self.title) & READ_ONLY:
             self._read_only = (
                 f"{self.title} cannot be written: the file is marked as read-only in its header. Export "
                 "it, which clears the mark: wimlib-imagex export IMAGE all NEW.wim"
             )
-        self._folders: dict[str, bool] = {}
+        self._entries: dict[str, Entry | None] = {}
         self._lock = Lock(self._folder, exclusive=False)
         self._work = tempfile.mkdtemp(prefix="ets6-network-", dir=work)
         self._cache = os.path.join(work, "ets6-network-unpacked")
+        self._wim: WimFile | None = None
         try:
-            self._hives = self._unpacked_hives()
+            self._wim = WimFile(self._path, self.title)
+            self._unpacked = self._unpack(self._wim)
         except (ImageError, OSError):
             self.close()
             raise
 
-    def _unpacked_hives(self) -> str:
-        """Return the folder with the hives, and unpack them where that was not done before."""
+    def _unpack(self, wim: WimFile) -> str:
+        """Return the folder with the files of the patterns, and unpack them where that was not done before."""
         folder = os.path.join(self._cache, self._state())
         if not os.path.isdir(folder):
-            unpacked = self._extract(self._path, HIVES, globs=True)
+            entries: dict[str, Entry] = {}
+            for pattern in self._patterns:
+                for entry in _matching(wim, self._index, pattern):
+                    entries[fold(entry.path)] = entry
+            unpacked = self._extract(wim, list(entries.values()))
             os.makedirs(self._cache, exist_ok=True)
             os.rename(unpacked, folder)
         return folder
@@ -179,82 +180,85 @@ class Wim:
         status = os.stat(self._path)
         return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}-{self._index}"
 
-    def _extract(self, wim: str, paths: list[str], *, globs: bool = False) -> str:
-        """Take files out into a new folder, those that exist."""
+    def _extract(self, wim: WimFile, entries: Sequence[Entry]) -> str:
+        """Take files out into a new folder."""
         folder = tempfile.mkdtemp(dir=self._work)
-        options = [f"--dest-dir={folder}", "--preserve-dir-structure"]
-        options += ["--no-acls", "--no-attributes"]
-        options.append("--nullglob" if globs else "--no-globs")
-        if not globs:
-            paths = [path for path in paths if self._detail(path) is not None]
-        if paths:
-            command = [PROGRAM, "extract", wim, self._index, *paths, *options]
-            completed = program(command, PACKAGE, self.title, environment=IGNORE_CASE)
-            if completed.returncode:
-                raise self._failed(completed)
+        if entries:
+            self._fetch([(entry.offset, entry.length) for entry in entries])
+            wim.extract(self._index, [entry.path for entry in entries], folder)
         return folder
 
-    def _failed(self, completed: CompletedProgram) -> ImageError:
-        if completed.returncode == RESOURCE_NOT_FOUND:
-            return ImageError(
-                f"{self.title} is a delta WIM: contents of its files are in another WIM. Join the two: "
-                "wimlib-imagex export IMAGE all NEW.wim --ref=OTHER.wim"
-            )
-        return ImageError(f"{self.title}: {PROGRAM} failed: {last_words(completed)}")
-
     def read(self, path: str, most: int | None = None) -> bytes | None:
-        """Return a file's content. Files other than hives are unpacked only when they are read."""
+        """Return a file's content. Those of no pattern are unpacked only when they are read."""
         if path.lower() == "hiberfil.sys":
             # A captured image is applied and starts afresh: nothing resumes.
             return None
-        content = _unpacked(self._hives, path, most)
-        if content is None and not _is_hive(path):
-            content = _unpacked(self._extract(self._path, [f"/{path}"]), path, most)
+        content = _read(self._unpacked, path, most)
+        if content is None and not any(_matches(path, pattern) for pattern in self._patterns):
+            entry = self._file(path)
+            if entry is not None:
+                content = _read(self._extract(self._open, [entry]), path, most)
         return content
+
+    @property
+    def _open(self) -> WimFile:
+        if self._wim is None:
+            raise ImageError(f"{self.title} was closed")
+        return self._wim
 
     def size(self, path: str) -> int | None:
         """Return a file's size."""
-        parts = path.split("/")
-        for length in range(1, len(parts)):
-            folder = "/".join(parts[:length])
-            if not self._is_folder(folder):
-                return None
-        detail = self._detail(f"/{path}")
-        if detail is None or "FILE_ATTRIBUTE_DIRECTORY" in detail:
-            return None
-        size = re.match(r"\d+", _field("Uncompressed size", detail))
-        return int(size[0]) if size else 0
-
-    def _is_folder(self, path: str) -> bool:
-        """Return whether a folder exists. Raises ImageError for a link."""
-        if path not in self._folders:
-            # Of a folder wimlib prints what is in it, too.
-            head = (self._detail(f"/{path}") or "").partition("\n---")[0]
-            if "FILE_ATTRIBUTE_REPARSE_POINT" in head:
-                raise ImageError(
-                    f"{self.title}: {path} is a symbolic link or junction, which is not followed "
-                    "inside an image"
-                )
-            self._folders[path] = "FILE_ATTRIBUTE_DIRECTORY" in head
-        return self._folders[path]
+        entry = self._file(path)
+        return None if entry is None else entry.size
 
     def has_folder(self, path: str) -> bool:
         """Return whether a folder exists."""
-        return self._is_folder(path)
+        entry = self._entry(path)
+        return entry is not None and bool(entry.attributes & DIRECTORY)
 
-    def _detail(self, path: str) -> str | None:
-        return _detail(self._path, self._index, path, self.title)
+    def _file(self, path: str) -> Entry | None:
+        entry = self._entry(path)
+        if entry is None or entry.attributes & DIRECTORY:
+            return None
+        return entry
+
+    def _entry(self, path: str) -> Entry | None:
+        """Return a file or folder. Raises ImageError for a link, and for what is behind one."""
+        parts = path.split("/")
+        entry = None
+        for length in range(1, len(parts) + 1):
+            entry = self._component("/".join(parts[:length]))
+            if entry is None:
+                return None
+            if entry.attributes & REPARSE_POINT:
+                raise ImageError(
+                    f"{self.title}: {entry.path} is a symbolic link or junction, which is not followed "
+                    "inside an image"
+                )
+        return entry
+
+    def _component(self, path: str) -> Entry | None:
+        folded = fold(path)
+        if folded not in self._entries:
+            self._entries[folded] = self._open.entry(self._index, path)
+        return self._entries[folded]
 
     def close(self) -> None:
-        """Remove what was unpacked, but for the hives, and let others write."""
+        """Remove what was unpacked, but for the files of the patterns, and let others write."""
+        self._close_wim()
         shutil.rmtree(self._work, ignore_errors=True)
         self._lock.release()
+
+    def _close_wim(self) -> None:
+        if self._wim is not None:
+            self._wim.close()
+        self._wim = None
 
     def refuse_unwritable(self, _files: Iterable[str]) -> None:
         """Raise ImageError where the file cannot be replaced."""
         if self._read_only:
             raise ImageError(self._read_only)
-        refuse_unwritable(self._path, self._folder, {})
+        refuse_unwritable(self._path, self._folder, {PROGRAM: PACKAGE})
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
         """Replace hives, all or none, whenever this process is ended."""
@@ -263,13 +267,18 @@ class Wim:
             self._lock.release()
             self._lock = Lock(self._folder, exclusive=True)
             discard(new)
+            # What it holds now: until the lock was held, others could replace it.
+            self._reopen()
             for path, replacement in files.items():
                 if self._digest(path) != hashlib.sha1(replacement.before).hexdigest():  # noqa: S324
                     raise ImageError(f"{self.title}: {path} has changed since it was read.")
+            contents = {self._spelled(path): file.after for path, file in files.items()}
+            # The directory of an image takes some 100 MB, and the programs below read it, too.
+            self._close_wim()
             try:
                 copy_file(self._path, new)
                 like(new, self._path)
-                self._update(new, {path: file.after for path, file in files.items()})
+                self._update(new, contents)
                 os.replace(new, self._path)
             finally:
                 discard(new)
@@ -281,13 +290,19 @@ class Wim:
                 "folder has to be writable, with space for a second copy of the file."
             ) from None
 
+    def _reopen(self) -> None:
+        self._close_wim()
+        self._wim = WimFile(self._path, self.title)
+        self._entries.clear()
+
     def _digest(self, path: str) -> str:
         """Return the SHA-1 of a file's content, as the WIM has it; "" where it does not exist."""
-        return _field("Hash", self._detail(f"/{path}") or "").removeprefix("0x")
+        entry = self._file(path)
+        return "" if entry is None else entry.digest
 
     def _keep(self, files: Mapping[str, Replacement]) -> None:
         """Have the unpacked hives be those of the changed file."""
-        unpacked = Folder(self._hives, hives_only=False)
+        unpacked = Folder(self._unpacked, hives_only=False)
         try:
             places = {unpacked.place(path): file.after for path, file in files.items()}
         finally:
@@ -295,7 +310,7 @@ class Wim:
         for place, content in places.items():
             with open(place, "wb") as hive:
                 hive.write(content)
-        os.rename(self._hives, os.path.join(self._cache, self._state()))
+        os.rename(self._unpacked, os.path.join(self._cache, self._state()))
 
     def _update(self, wim: str, files: Mapping[str, bytes]) -> None:
         before = self._names(wim)
@@ -305,34 +320,61 @@ class Wim:
             with open(staged, "wb") as file:
                 file.write(content)
             # Windows has no quotes in names.
-            commands.append(f'add "{staged}" "/{self._spelled(path)}"\n')
-        command = [PROGRAM, "update", wim, self._index, "--no-acls", "--threads=1"]
+            commands.append(f'add "{staged}" "/{path}"\n')
+        command = [PROGRAM, "update", wim, str(self._index), "--no-acls", "--threads=1"]
         run(command, PACKAGE, self.title, stdin="".join(commands))
         sync_file(wim)
-        folder = self._extract(wim, [f"/{path}" for path in files])
-        for path, content in files.items():
-            if _unpacked(folder, path) != content:
-                raise ImageError(f"{self.title}: {path} does not hold what was put into it.")
+        self._verify(wim, files)
         if self._names(wim) != before:
             raise ImageError(f"{self.title}: after the update it holds other files than before.")
 
+    def _verify(self, wim: str, files: Mapping[str, bytes]) -> None:
+        """Raise ImageError where a WIM does not hold these contents."""
+        updated = WimFile(wim, self.title)
+        try:
+            found = [updated.entry(self._index, path) for path in files]
+            folder = self._extract(updated, [entry for entry in found if entry is not None])
+        finally:
+            updated.close()
+        for path, content in files.items():
+            if _read(folder, path) != content:
+                raise ImageError(f"{self.title}: {path} does not hold what was put into it.")
+
     def _names(self, wim: str) -> str:
-        return run([PROGRAM, "dir", wim, self._index], PACKAGE, self.title)
+        return run([PROGRAM, "dir", wim, str(self._index)], PACKAGE, self.title)
 
     def _spelled(self, path: str) -> str:
         """Return a path as the image spells it."""
-        spelling = _field("Full Path", self._detail(f"/{path}") or "").strip('"').lstrip("/")
-        if not spelling:
+        entry = self._file(path)
+        if entry is None:
             raise ImageError(f"{self.title}: {path} was removed since it was read.")
-        return spelling
+        return entry.path
 
 
-def _is_hive(path: str) -> bool:
-    """Return whether a file is unpacked with the hives, if it exists."""
-    return any(fnmatch(f"/{path}".lower(), pattern.lower()) for pattern in HIVES)
+def _matching(wim: WimFile, index: int, pattern: str) -> Iterator[Entry]:
+    """Return the files of an image that match a pattern; links are not followed."""
+    above, has_any, below = pattern.partition(f"{ANY}/")
+    if not has_any:
+        entry = wim.entry(index, pattern)
+        if entry is not None and not entry.attributes & (DIRECTORY | REPARSE_POINT):
+            yield entry
+        return
+    for folder in wim.children(index, above.rstrip("/")):
+        is_folder = folder.attributes & (DIRECTORY | REPARSE_POINT) == DIRECTORY
+        # Windows has no such names; a name that is a pattern would never end.
+        if is_folder and ANY not in folder.path:
+            yield from _matching(wim, index, f"{folder.path}/{below}")
 
 
-def _unpacked(folder: str, path: str, most: int | None = None) -> bytes | None:
+def _matches(path: str, pattern: str) -> bool:
+    names, expected = fold(path).split("/"), fold(pattern).split("/")
+    if len(names) != len(expected):
+        return False
+    return all(one in (ANY, name) for name, one in zip(names, expected, strict=True))
+
+
+def _read(folder: str, path: str, most: int | None = None) -> bytes | None:
+    """Return the content of a file that was unpacked into a folder; None where it was not."""
     if not os.listdir(folder):
         return None
     unpacked = Folder(folder, hives_only=False)

@@ -18,7 +18,7 @@ description:
   - In a WIM a hive that was changed loses its own security descriptor and the attribute C(hidden); it inherits its folder's rights where the WIM is applied.
 requirements:
   - Python 3.11
-  - wimlib-imagex for WIM and ESD files (Debian wimtools)
+  - libwim for WIM, ESD and ISO files, and wimlib-imagex for changes of them (both with Debian wimtools)
   - dissect.hypervisor, dissect.volume and dissect.ntfs for disk images
   - libhivex for changes (Debian libhivex0), and ntfscp and qemu-io for changes of disk images (Debian ntfs-3g, qemu-utils)
 options:
@@ -180,6 +180,8 @@ def main() -> None:
             "operations": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
+        # Ansible logs arguments, and an operation may hold the login of a proxy.
+        no_log=True,
     )
     options = module.params
     try:
@@ -240,7 +242,7 @@ def _opened(
     file: image_kind.ImageFile, options: Mapping[str, Any], work: str
 ) -> Iterator[image.Image]:
     """Open the image that is asked for. Raises ImageError."""
-    source = file.open(options["index"], work)
+    source = file.open(options["index"], work, options["files"])
     try:
         yield image.Image(source, options.get("programs") or ())
     finally:

@@ -70,9 +70,9 @@ class Expression:
             raise
         except RecursionError:
             raise UndecidedError("the data is nested too deep") from None
-        except Exception as error:  # noqa: BLE001 - jmespath's functions raise whatever Python does
-            reason = one_line(str(error), MAX_REASON) or type(error).__name__
-            raise UndecidedError(reason) from None
+        except ValueError as error:
+            # jmespath's own errors, and Python's of a slice whose step is 0.
+            raise UndecidedError(one_line(str(error), MAX_REASON)) from None
 
 
 def compile_expression(text: Any, place: str) -> Expression:

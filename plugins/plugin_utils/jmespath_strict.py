@@ -13,7 +13,7 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import ExpressionError, UndecidedError
@@ -53,6 +53,18 @@ if not MISSING:
 
         def __init__(self) -> None:
             self._until = time.monotonic() + SECONDS
+
+        def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
+            """Call a function. Raises UndecidedError where one of JMESPath's fails on the data."""
+            if f"_func_{function_name}" in vars(Functions):
+                return super().call_function(function_name, resolved_args)
+            try:
+                return super().call_function(function_name, resolved_args)
+            except (UndecidedError, exceptions.JMESPathError):
+                # The first comes from a function of ours in an argument, such as that of sort_by.
+                raise
+            except Exception as error:  # noqa: BLE001 - jmespath's raise whatever Python does
+                raise UndecidedError(f"{function_name}(): {error}") from None
 
         @standard.signature({"types": ["array", "object", "string", "null"]})
         def _func_count(self, value: Any) -> int:

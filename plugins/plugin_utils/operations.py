@@ -28,6 +28,13 @@ LOCAL_PROFILES = {
 }
 """The keys of the local profile settings, by the names that Set-NetFirewallProfile takes."""
 
+OWN_KEY = r"HKLM\SOFTWARE\ets6.network"
+"""This collection's key of the machine.
+
+What is recorded below it may hold the login of a proxy, so only SYSTEM and Administrators may open
+it and the keys below.
+"""
+
 NOT_KNOWN_TO_SERVICE = "CmdletizationQuery_NotFound_InstanceID"
 """Id of the error of the NetSecurity cmdlets for a rule that the firewall's service does not know.
 
@@ -67,12 +74,15 @@ class SetRegistryValues:
         for name, value in self.values.items():
             data = [] if value is None else value.to_wire()
             values.append([name, *data])
-        return {
+        wire: dict[str, Any] = {
             "do": "set_registry_values",
             "unit": self.unit,
             "path": self.path,
             "values": values,
         }
+        if self.path.startswith(f"{OWN_KEY}\\"):
+            wire["restrict"] = OWN_KEY
+        return wire
 
     def as_registry(self, registry: Registry) -> list[RegistryChange]:
         """Return the values."""

@@ -125,6 +125,15 @@ class User:
 
 
 @dataclass(frozen=True)
+class LocalAccount:
+    """A user or a group of the PC itself, not of its domain (Win32_Account)."""
+
+    sid: str
+    name: str
+    group: bool
+
+
+@dataclass(frozen=True)
 class FirewallProduct:
     """A firewall registered with Windows Security Center. enabled is None where its state could not be decoded."""
 
@@ -184,7 +193,7 @@ class Snapshot:
 
     hosts_file has the lines of the hosts file that name a server which was probed, None where it was not
     read. offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
-    addresses are the PC's own, None where they were not read.
+    addresses are the PC's own, None where they were not read. local_accounts is empty where no firewall rule is for an account.
     """
 
     host: Mapping[str, Any]
@@ -197,6 +206,7 @@ class Snapshot:
     firewall_products: tuple[FirewallProduct, ...] | None
     probes: tuple[Probe, ...] | None
     errors: Mapping[str, str]
+    local_accounts: tuple[LocalAccount, ...] | None = None
     registered_firewalls: tuple[RegisteredFirewall, ...] | None = None
     networks: tuple[ConnectedNetwork, ...] | None = None
     firewall_service: FirewallService | None = None
@@ -264,6 +274,9 @@ class Snapshot:
             ),
             probes=optional(items_of(parse_probe), record.get("probes"), "probes"),
             errors=mapping(text, record.get("errors", {}), "errors"),
+            local_accounts=optional(
+                items_of(_parse_local_account), record.get("local_accounts"), "local_accounts"
+            ),
             registered_firewalls=optional(
                 items_of(_parse_registered_firewall),
                 record.get("registered_firewalls"),
@@ -346,6 +359,15 @@ def _parse_product(raw: Any, place: str) -> FirewallProduct:
     return FirewallProduct(
         text(record.get("name"), f"{place}.name"),
         optional(_parse_flag, record.get("enabled"), f"{place}.enabled"),
+    )
+
+
+def _parse_local_account(raw: Any, place: str) -> LocalAccount:
+    record = _record(raw, place, ("sid", "name", "group"))
+    return LocalAccount(
+        text(record.get("sid"), f"{place}.sid"),
+        text(record.get("name"), f"{place}.name"),
+        expect(bool, record.get("group"), f"{place}.group"),
     )
 
 

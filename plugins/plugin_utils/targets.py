@@ -228,7 +228,8 @@ def _outcome(
         if error and operations.NOT_KNOWN_TO_SERVICE in error:
             restarts[change.subject] = (
                 f"{sentence(change.subject)} was not changed: the firewall's service does not know "
-                "this rule, which the registry has. Restart the PC; the next run then changes it."
+                "this rule, which the registry has. Restart the PC; the next run then changes it, if "
+                "the service takes the rule when it starts (docs/assumptions.md)."
             )
             continue
         cause = f" ({error})" if error else ""

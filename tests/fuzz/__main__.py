@@ -3,7 +3,8 @@
 
 """Fuzzes every target in turn: ``python -m tests.fuzz [MINUTES] [TARGET …]``.
 
-A finding is kept in seeds/ as what is different from the target's valid input; make test runs it from then on.
+A finding is kept in seeds/ as what is different from the target's valid input; make test runs it from then on. Of several with the
+same error at the same place the first is kept.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ def main(minutes: float, names: list[str]) -> int:
     for target in targets:
         until = time.monotonic() + minutes * 60 / len(targets)
         count = 0
+        problems = set()
         while time.monotonic() < until:
             case = Case.random(target)
             problem = run(case)
             count += 1
-            if problem:
+            place = problem.partition(": ")[0]
+            if problem and place not in problems:
+                problems.add(place)
                 found += 1
                 print(f"{target.name}: {problem}; kept as {case.keep()}")
         print(f"{target.name}: {count} inputs")

@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 import signal
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -96,7 +97,8 @@ def run(case: Case) -> str:
     except TooLongError:
         return f"it took more than {SECONDS} seconds"
     except Exception as error:  # noqa: BLE001 (whatever it is, it is a finding)
-        return f"{type(error).__name__}: {error}"
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {error}"
     finally:
         signal.alarm(0)
     return ""

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import lzma
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -19,10 +22,15 @@ import pytest
 from ansible_collections.ets6.network.plugins.module_utils import (
     bounds,
     image_disk,
+    image_source,
     image_volume,
     image_wim,
+    libwim,
 )
+from ansible_collections.ets6.network.plugins.modules import windows_image
+from ansible_collections.ets6.network.tests.unit.plugins.module_utils import real_hives
 
+from tests.integration.debian import need
 from tests.integration.images import (
     SOFTWARE,
     SYSTEM,
@@ -32,7 +40,7 @@ from tests.integration.images import (
     sums,
     values,
 )
-from tests.integration.module import PROXY, RULE, RULE_ID, ask, rules, snapshot, why
+from tests.integration.module import PROXY, RULE, RULE_ID, RULES, ask, rules, snapshot, why
 from tests.lab import hive, image
 
 KNX = r"*:\KNX\ETS6\ETS6N.exe"
@@ -225,6 +233,83 @@ def test_the_checksums_of_a_vhd_are_verified(volume: Path, tmp_path: Path, optio
         assert "is damaged: the checksum of its header does not fit" in why(path)
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (512, "partition table"),
+        (512 + 20, ""),
+        (512 + 72, "partition table"),
+        (512 + 82, "partition table"),
+        (1024 + 32, "partitions"),
+        (1024 + 500, "partitions"),
+    ],
+)
+def test_the_checksums_of_a_guid_partition_table_are_verified(
+    volume: Path, tmp_path: Path, place: int, told: str
+) -> None:
+    path = image.disk(volume, tmp_path / "disk")
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        # The four bytes at 20 are reserved, but in the checksum, too.
+        file.write(bytes([byte ^ 0x40]))
+    assert f"is damaged: the checksum of its {told or 'partition table'} (GPT) does not fit" in why(
+        path
+    )
+
+
+def test_a_guid_partition_table_with_4096_bytes_in_a_sector_is_read(
+    volume: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "disk"
+    with path.open("wb") as file:
+        file.truncate(volume.stat().st_size + 2 * image.START)
+    last = (image.START + volume.stat().st_size) // 4096 - 1
+    keys = f"g\nn\n1\n{image.START // 4096}\n{last}\nw\n"
+    words = ["/sbin/fdisk", "-b", "4096", str(path)]
+    subprocess.run(words, input=keys, text=True, check=True, capture_output=True)
+    with path.open("r+b") as file:
+        file.seek(image.START)
+        file.write(volume.read_bytes())
+    assert rules(path)
+
+
+def test_a_vhd_that_was_saved_with_a_running_machine_is_refused(
+    volume: Path, tmp_path: Path
+) -> None:
+    """Attaching it would not bring what is in the machine's memory."""
+    path = image.disk(volume, tmp_path / "disk", "vpc")
+    content = bytearray(path.read_bytes())
+    content[-512 + 84] = 1
+    path.write_bytes(content)
+    told = why(path)
+    assert "Start that machine from its saved state, and shut Windows down fully" in told
+    assert "Mount-VHD" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("el2.qcow2", "extended L2 entries, which is not supported. Convert it: qemu-img convert"),
+        ("vhdx-region-count.vhdx", "is damaged: the checksum of its region table does not fit"),
+    ],
+)
+def test_images_that_took_all_memory_or_time_are_refused_at_once(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    source = real_hives.FOLDER.parent / "images" / f"{name}.xz"
+    if not source.exists():
+        real_hives.not_here(f"{source.name} is not beside the project, in ../shared/images")
+    path = tmp_path / "image"
+    path.write_bytes(lzma.decompress(source.read_bytes()))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert told in why(path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 2
+    assert after.ru_maxrss < 512 * 1024
+
+
 # Whatever a reader does with a damaged file ends as an error.
 
 
@@ -362,30 +447,114 @@ def test_windows_pe_on_a_disk_is_named(tmp_path: Path) -> None:
     )
 
 
+PROGRAMS = [
+    r"C:\Program Files (x86)\ETS6\ETS6N.exe",
+    r"%ProgramFiles%\ETS6\ETS6C.exe",
+    r"%ProgramFiles%\%nothing%\ETS6C.exe",
+    KNX,
+]
+
+
+def with_programs(folder: Path, into: Path) -> Path:
+    """Copy an image, with programs in it of which the first bytes are read."""
+    path = Path(shutil.copytree(folder, into))
+    for place in ("Program Files (x86)/ETS6/ETS6N.exe", "Program Files/ETS6/ETS6C.exe"):
+        (path / place).parent.mkdir(parents=True, exist_ok=True)
+        (path / place).write_bytes(b"MZ of " + place.encode())
+    return path
+
+
+def extractions(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return a list that gets the paths of each extraction from now on."""
+    extracted: list[list[str]] = []
+    extract = libwim.WimFile.extract
+
+    def counted(self: Any, index: int, paths: list[str], folder: str) -> None:
+        extracted.append(paths)
+        extract(self, index, paths, folder)
+
+    monkeypatch.setattr(libwim.WimFile, "extract", counted)
+    return extracted
+
+
 def test_a_solid_esd_is_unpacked_once(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    content = with_programs(folder, tmp_path / "content")
+    path = image.wim({"Windows": content}, tmp_path / "image", esd=True)
+    extracted = extractions(monkeypatch)
+    found = {file["path"]: file for file in snapshot(path, files=PROGRAMS)["files"]}
+    assert base64.b64decode(found[r"C:\Program Files\ETS6\ETS6C.exe"]["head"]).startswith(b"MZ of")
+    assert len(extracted) == 1
+    assert {"Windows/System32/config/SYSTEM", "Program Files/ETS6/ETS6C.exe"} <= set(extracted[0])
+
+
+def test_a_solid_esd_is_unpacked_once_for_a_change(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once more only to read back what was put in, which is not solid."""
     path = image.wim({"Windows": folder}, tmp_path / "image", esd=True)
-    extracted: list[list[str]] = []
-    program = image_wim.program
-
-    def counted(command: list[str], *arguments: Any, **options: Any) -> Any:
-        if command[1] == "extract":
-            extracted.append(command)
-        return program(command, *arguments, **options)
-
-    monkeypatch.setattr(image_wim, "program", counted)
+    extracted = extractions(monkeypatch)
     assert ask(path, RULE, PROXY)["changed"]
-    from_solid = [command for command in extracted if command[2] == str(path)]
-    assert len(from_solid) == 1
+    first, second = extracted
+    assert len(first) > len(second) == 2
     assert RULE_ID in rules(path)
+
+
+@pytest.mark.parametrize("name", ["*", "%", "[x]"])
+def test_a_folder_whose_name_is_a_pattern_is_a_folder(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    content = Path(shutil.copytree(folder, tmp_path / "content"))
+    (content / name / "ETS6").mkdir(parents=True)
+    (content / name / "ETS6/ETS6N.exe").write_bytes(b"MZ")
+    path = image.wim({"Windows": content}, tmp_path / "image")
+    asked = [r"%ProgramFiles%\ETS6\ETS6N.exe", r"%a%\%b%\ETS6N.exe"]
+    assert rules(path)
+    assert {file["state"] for file in snapshot(path, files=asked)["files"]} == {"missing"}
+
+
+def test_an_encrypted_esd_is_named(folder: Path, tmp_path: Path) -> None:
+    """As Windows Update downloads it: the XML data have the key that encrypts the contents."""
+    path = image.wim({"Windows": folder}, tmp_path / "image", esd=True)
+    content = path.read_bytes()
+    size_and_flags, offset = struct.unpack_from("<QQ", content, 72)
+    xml = content[offset : offset + (size_and_flags & (1 << 56) - 1)].decode("utf-16")
+    xml = xml.replace("</WIM>", "<ESD><ENCRYPTED>key</ENCRYPTED></ESD></WIM>")
+    data = xml.encode("utf-16")
+    changed = bytearray(content[:offset] + data)
+    struct.pack_into("<QQQ", changed, 72, 2 << 56 | len(data), offset, len(data))
+    path.write_bytes(changed)
+    assert "is encrypted, as Windows Update downloads it. Use an ISO, or the ESD" in why(path)
+
+
+def test_an_image_with_many_files_is_read_in_one_go(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every opening reads the directory of the image, a third of a second for 100,000 files."""
+    content = with_programs(folder, tmp_path / "content")
+    path = image.wim({"Windows": content}, tmp_path / "image")
+    opened = []
+    worker = bounds.Worker
+
+    def counted(create: Callable[[], Any], **options: Any) -> bounds.Worker:
+        opened.append(options)
+        return worker(create, **options)
+
+    monkeypatch.setattr(bounds, "Worker", counted)
+    monkeypatch.setattr(
+        image_source.subprocess, "run", lambda *_words, **_options: pytest.fail("a program ran")
+    )
+    assert len(snapshot(path, files=PROGRAMS)["files"]) == len(PROGRAMS)
+    assert len(opened) == 2, "once to list the images, once to read one"
 
 
 @pytest.mark.parametrize("form", ["udf", "joliet"])
 def test_the_install_wim_in_an_iso_is_verified_and_not_prepared(
     folder: Path, tmp_path: Path, form: str
 ) -> None:
-    content = image.wim({"Windows": folder}, tmp_path / "install.wim").read_bytes()
+    windows = with_programs(folder, tmp_path / "content")
+    content = image.wim({"Windows": windows}, tmp_path / "install.wim").read_bytes()
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, **({"udf": "2.60"} if form == "udf" else {"joliet": 3}))
     names = {f"{form}_path": "/sources"}
@@ -401,10 +570,54 @@ def test_the_install_wim_in_an_iso_is_verified_and_not_prepared(
         file.write(b"\x55\xaa")
     before = sums([path])
     assert rules(path)
+    files = snapshot(path, files=PROGRAMS)["files"]
+    assert [file["state"] for file in files] == ["present", "present", "missing", "missing"]
     assert "is an ISO, which cannot be changed. Take its WIM out and prepare that" in why(
         path, RULE
     )
     assert sums([path]) == before
+
+
+FILLER = 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("esd", [True, False])
+def test_of_the_wim_in_an_iso_only_what_is_needed_is_copied(
+    folder: Path, tmp_path: Path, esd: bool
+) -> None:
+    """Made by another program than the one that reads it; a solid file is needed as a whole."""
+    need("genisoimage", "genisoimage")
+    content = Path(shutil.copytree(folder, tmp_path / "content"))
+    (content / "filler").write_bytes(os.urandom(FILLER))
+    sources = tmp_path / "iso/sources"
+    sources.mkdir(parents=True)
+    image.wim({"Windows": content}, sources / ("install.esd" if esd else "install.wim"), esd=esd)
+    path = tmp_path / "image"
+    words = ["-quiet", "-udf", "-iso-level", "3", "-J", "-o", path, tmp_path / "iso"]
+    image.run("genisoimage", *words)
+    work = tmp_path / "work"
+    work.mkdir()
+    options: dict[str, Any] = {"path": str(path), "index": "", "operations": []}
+    options |= {"user_registry": [], "files": PROGRAMS, "named_files": [], "programs": []}
+    options["registry"] = [{"path": RULES, "depth": 0}]
+    assert windows_image.run(options, False, str(work))["snapshot"]
+    copied = (work / "install.wim").stat()
+    assert copied.st_size > FILLER
+    assert (copied.st_blocks * 512 > FILLER) == esd
+
+
+def test_a_wim_in_an_iso_that_was_cut_off_is_refused(folder: Path, tmp_path: Path) -> None:
+    need("genisoimage", "genisoimage")
+    sources = tmp_path / "iso/sources"
+    sources.mkdir(parents=True)
+    whole = image.wim({"Windows": folder}, tmp_path / "wim").read_bytes()
+    (sources / "install.wim").write_bytes(whole[:5000])
+    path = tmp_path / "image"
+    image.run("genisoimage", "-quiet", "-udf", "-J", "-o", path, tmp_path / "iso")
+    assert (
+        "cannot be read: it is damaged or of an unknown form (ValueError: its WIM is cut off)"
+        in (why(path))
+    )
 
 
 def test_an_iso_without_a_windows_setup_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ets6.network.plugins.module_utils import libwim
 from ansible_collections.ets6.network.plugins.module_utils.image_source import ImageError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -726,8 +727,16 @@ def test_wimlib_is_named_where_it_is_missing(
     copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = copy("wim")
+    with monkeypatch.context() as patched:
+        patched.setattr(libwim, "LIBRARY", "libnothing.so.0")
+        assert (
+            "the library libnothing.so.0 is needed for that; on Debian it comes with the package wimtools"
+            in why(path, index="1")
+        )
     monkeypatch.setenv("PATH", "/nowhere")
-    assert (
-        "the program wimlib-imagex is needed for that; on Debian it comes with the package wimtools"
-        in why(path, index="1")
-    )
+    assert rules(path, "1")
+    for check in (True, False):
+        assert (
+            "the program wimlib-imagex is needed for that; on Debian it comes with the package wimtools"
+            in why(path, RULE, index="1", check=check)
+        )

@@ -29,7 +29,16 @@ from tests.integration.street import Names, look, only, outcome, resolve_with
 from tests.lab import fleet, obstacles
 from tests.lab.certificates import Authority, certificate_of
 from tests.lab.lab import Lab
-from tests.lab.network import DOCUMENTS, VENDOR, Handler, Network, Server, Vendor, server_context
+from tests.lab.network import (
+    DOCUMENTS,
+    VENDOR,
+    Handler,
+    Network,
+    Server,
+    Vendor,
+    proxy_handler,
+    server_context,
+)
 from tests.lab.pc import Pc
 from tests.lab.play import play
 from tests.lab.script import find_pwsh
@@ -75,6 +84,14 @@ class Empty(Handler):
     def do_GET(self) -> None:
         """Answer 204."""
         self.answer(204)
+
+
+class Pixel(Handler):
+    """A filter that answers everything by a picture of one pixel."""
+
+    def do_GET(self) -> None:
+        """Answer with it."""
+        self.answer(200, {"Content-Type": "image/gif"}, b"GIF89a\x01\x00\x01\x00\x00\xff\x00,")
 
 
 class WisprPortal(Handler):
@@ -135,6 +152,7 @@ class Street:
         self.network = network = Network(folder)
         stack.callback(network.stop)
         self._stack, self._folder = stack, folder
+        self.young = Authority.root("Lab Young Root")
         issuing = network.public.intermediate("Lab Second CA")
         private = Authority.root("Company Root")
         names = list(VENDOR)
@@ -157,6 +175,8 @@ class Street:
             "odd_names": self._tls(issuing, ["_acme.knx.org", "update.knx.org"], logged=True),
             "today": self._tls(issuing, names, Dated, started=0, logged=True),
             "crossed": self._crossed(network.public),
+            "crossed_first": self._crossed(network.public, dead_end_first=False),
+            "gif": self._http(Pixel),
             "failing_page": self._http(FailingPage),
             "empty": self._http(Empty),
             "empty_tls": self._tls(issuing, names, Empty, logged=True),
@@ -207,6 +227,10 @@ class Street:
     def port(self, place: str) -> str:
         return self.places[place].rpartition(":")[2]
 
+    def inspected_by(self, authority: Authority, chain: str) -> str:
+        """Return a server with a certificate of an inspector."""
+        return self._tls(authority, list(VENDOR), chain=chain)
+
     def _tls(
         self,
         authority: Authority,
@@ -221,13 +245,13 @@ class Street:
         self._stack.callback(server.stop)
         return server.address
 
-    def _crossed(self, public: Authority) -> str:
-        """Return a server below a root that is signed twice, once by itself; the dead end comes first."""
-        young = Authority.root("Lab Young Root")
+    def _crossed(self, public: Authority, dead_end_first: bool = True) -> str:
+        """Return a server below a root that is signed twice, by itself (a dead end) and by a public one."""
+        young = self.young
         crossed, _key = certificate_of(
             public, [], authority=True, name="Lab Young Root", key=young.key
         )
-        chain = (young.certificate, crossed)
+        chain = (young.certificate, crossed) if dead_end_first else (crossed, young.certificate)
         issuing = Authority(young.certificate, young.key, chain)
         return self._tls(issuing, list(VENDOR), logged=True)
 
@@ -261,8 +285,6 @@ class Scene:
     ahead: timedelta = timedelta()
     short: bool = False
     evidence: dict[str, Any] = field(default_factory=dict)
-    by_windows: bool = True
-    """Whether .NET on Linux builds the chain as Windows does."""
 
 
 PORTAL = "login.hotel.example"
@@ -318,7 +340,8 @@ SCENES = {
     "unlisted_root_not_sent": Scene("unlisted_below", Outcome.UNTRUSTED, "a public authority that the list does not have", evidence={"root": "absent"}),
     "leaf_without_names": Scene("without_names", Outcome.INTERCEPTED, "Kaspersky is a virus scanner or filter on the PC", evidence={"product": "Kaspersky"}),
     "odd_names": Scene("odd_names", Outcome.FINE, "is reached"),
-    "cross_signed": Scene("crossed", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}, by_windows=False),
+    "cross_signed": Scene("crossed", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}),
+    "cross_signed_in_another_order": Scene("crossed_first", Outcome.FINE, "is reached", evidence={"root": "public", "verified": True}),
     "two_hours_behind": Scene("today", Outcome.WRONG_CLOCK, "by the server's answer it is", ahead=timedelta(hours=-2)),
     "intercepted": Scene("inspected", Outcome.INTERCEPTED, "of the Lab, Fortinet FortiGate", evidence={**PRIVATE, "product": "Fortinet FortiGate"}),
     "intercepted_by_unknown_product": Scene("private", Outcome.INTERCEPTED, "CN=Company Root", evidence={**PRIVATE, "product": None}),
@@ -334,25 +357,29 @@ SCENES = {
 }  # fmt: skip
 
 
+def scene_endpoint(street: Street, scene: Scene) -> dict[str, str]:
+    """Return the entry of ets6_network_endpoints that leads to a scene."""
+    url = "https://update.knx.org" if scene.tls else DOCUMENT
+    if scene.names and scene.place:
+        return {"url": url.replace("knx.org", f"knx.org:{street.port(scene.place)}")}
+    if scene.place:
+        return {"url": url, "address": street.places[scene.place]}
+    return {"url": url}
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_an_outcome_and_its_evidence(
     street: Street, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     scene = SCENES[name]
     resolve_with(monkeypatch, {PORTAL: socket.EAI_NONAME, **scene.names})
-    url = "https://update.knx.org" if scene.tls else DOCUMENT
-    entry = {"url": url}
-    if scene.names and scene.place:
-        entry["url"] = url.replace("knx.org", f"knx.org:{street.port(scene.place)}")
-    elif scene.place:
-        entry["address"] = street.places[scene.place]
     proxy = (
         {"mode": "named", "server": street.places[scene.proxy]}
         if scene.proxy
         else {"mode": "direct"}
     )
     variables = {
-        "endpoints": only(updates=entry),
+        "endpoints": only(updates=scene_endpoint(street, scene)),
         "proxy": proxy,
         "public_roots": str(street.network.roots),
     }
@@ -592,44 +619,215 @@ def test_a_sign_in_page_is_named_where_other_endpoints_fail_behind_it(
 # ----- the same seen by a Windows PC
 
 
-def test_the_real_powershell_comes_to_the_same_outcomes(street: Street, tmp_path: Path) -> None:
-    """In both dialects, and beside it a PC that answers by the Python prober. Each scene is an endpoint of its own."""
+@dataclass(frozen=True)
+class Seat:
+    """A PC with names, a clock and a proxy of its own, and the outcomes of its endpoints."""
+
+    endpoints: dict[str, Any]
+    wanted: dict[str, Outcome]
+    names: Names = field(default_factory=dict)
+    ahead: timedelta = timedelta()
+    proxy: str = ""
+
+    def member(self, name: str, dialect: str, roots: Path) -> fleet.Member:
+        """Return it as a PC of the lab."""
+        pc = Pc(name, rule_count=0)
+        pc.allow_all()
+        if self.proxy:
+            pc.user_proxy(3, self.proxy)
+        pc.state["clock"] = int(self.ahead.total_seconds())
+        for host, answer in self.names.items():
+            known = WINSOCK[answer] if isinstance(answer, int) else [answer]
+            pc.state["names"][host] = known
+        variables = {
+            "ets6_network_probe_timeout": 60,
+            "ets6_network_endpoints": self.endpoints,
+            "ets6_network_public_roots": str(roots),
+        }
+        return fleet.Member(pc, "", "", "", ("", ""), variables, dialect=dialect)
+
+
+WINSOCK = {socket.EAI_NONAME: 11001, socket.EAI_AGAIN: 11002}
+DIALECTS = {"pc-5-1": "5.1", "pc-7": "7", "pc-model": ""}
+
+
+Setting = tuple[timedelta, tuple[tuple[str, str | int], ...], bool]
+
+
+def setting_of(scene: Scene) -> Setting:
+    """Return what a PC has to have for a scene: a clock, names, and whether an address is a sinkhole."""
+    return scene.ahead, tuple(scene.names.items()), scene.wanted is Outcome.SINKHOLED
+
+
+SETTINGS = dict.fromkeys(setting_of(scene) for scene in SCENES.values() if not scene.proxy)
+
+
+def play_from(street: Street, seat: Seat, reports: Path) -> None:
+    """Look by PowerShell in both dialects and by the Python prober, and compare."""
     if find_pwsh() is None:
         need("pwsh", "powershell, or ../shared/pwsh beside the project")
-    scenes = {
-        name: scene
-        for name, scene in SCENES.items()
-        if scene.by_windows and not (scene.proxy or scene.names or scene.ahead)
-    }
-    table = only(**{
-        name: {"url": "https://update.knx.org" if scene.tls else DOCUMENT, "address": street.places[scene.place]}
-        for name, scene in scenes.items()
-    })  # fmt: skip
+    roots = street.network.roots
 
-    def build(network: Network) -> list[fleet.Member]:
-        made = []
-        for name, dialect in (("pc-5-1", "5.1"), ("pc-7", "7"), ("pc-model", "")):
-            pc = Pc(name, rule_count=0)
-            pc.allow_all()
-            variables = {
-                "ets6_network_probe_timeout": 60,
-                "ets6_network_endpoints": table,
-                "ets6_network_public_roots": str(street.network.roots),
-            }
-            made.append(fleet.Member(pc, "", "", "", ("", ""), variables, dialect=dialect))
-        return made
+    def build(_network: Network) -> list[fleet.Member]:
+        return [seat.member(name, dialect, roots) for name, dialect in DIALECTS.items()]
 
     with Lab(build) as lab:
-        lab.network.roots.write_bytes(street.network.roots.read_bytes())
-        played = play(lab, "playbooks/verify.yml", reports=tmp_path)
-    wanted = {f"reach.{name}": scene.wanted.value for name, scene in scenes.items()}
-    for name in ("pc-model", "pc-7", "pc-5-1"):
+        # Windows knows roots that the list does not have.
+        lab.network.roots.write_bytes(roots.read_bytes() + street.young.pem())
+        played = play(lab, "playbooks/verify.yml", reports=reports)
+    wanted = {f"reach.{endpoint}": outcome.value for endpoint, outcome in seat.wanted.items()}
+    for name in DIALECTS:
         found = {
             one["control"]: one["evidence"]["outcome"]
             for one in played.host(name)["findings"]
             if "outcome" in one["evidence"]
         }
         assert found == wanted, name
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_real_powershell_comes_to_the_same_outcomes(
+    street: Street, tmp_path: Path, setting: Setting
+) -> None:
+    """In both dialects, and beside it a PC that answers by the Python prober. Each scene is an endpoint."""
+    scenes = {
+        name: scene
+        for name, scene in SCENES.items()
+        if not scene.proxy and setting_of(scene) == setting
+    }
+    ahead, names, _is_sunk = setting
+    table = only(**{name: scene_endpoint(street, scene) for name, scene in scenes.items()})
+    wanted = {name: scene.wanted for name, scene in scenes.items()}
+    play_from(street, Seat(table, wanted, dict(names), ahead), tmp_path)
+
+
+def neighbours(street: Street, http: str, wanted: Outcome, document: Outcome) -> Seat:
+    """Return a PC whose endpoints over HTTP are all answered by one place."""
+    outcomes = dict.fromkeys(("updates", "app_updates", "cloud_licensing"), Outcome.FINE)
+    outcomes |= dict.fromkeys(("administrative_data", "online_catalog"), document)
+    return Seat(everything(street, http=http), {**outcomes, "app_updates_http": wanted})
+
+
+def fake_addresses(street: Street) -> Seat:
+    """Return a PC whose resolver leads all names to addresses where no public server is."""
+    https, http = street.port("vendor"), street.port("vendor_http")
+    table = {
+        "app_updates": {"url": f"https://api.knx.org:{https}"},
+        "app_updates_http": {"url": f"http://api.knx.org:{http}"},
+        "administrative_data": {"url": DOCUMENT.replace("knx.org", f"knx.org:{http}")},
+    }
+    names = dict.fromkeys(("api.knx.org", "update.knx.org"), "127.0.0.1")
+    return Seat(only(**table), dict.fromkeys(table, Outcome.FINE), names)
+
+
+@pytest.mark.parametrize("filter_of_all", ["empty", "gif"])
+def test_the_real_powershell_compares_neighbours(
+    street: Street, tmp_path: Path, filter_of_all: str
+) -> None:
+    seat = neighbours(street, filter_of_all, Outcome.PAGE_NOT_KNOWN, Outcome.WRONG_CONTENT)
+    play_from(street, seat, tmp_path)
+
+
+def test_the_real_powershell_believes_tls_and_not_the_address(
+    street: Street, tmp_path: Path
+) -> None:
+    play_from(street, fake_addresses(street), tmp_path)
+
+
+def test_the_real_powershell_hears_a_real_tinyproxy(street: Street, tmp_path: Path) -> None:
+    """It answers a bare 500 where it does not resolve or reach a server, tunnel or not.
+
+    Windows asks no proxy for a loopback address, and 0.0.0.0 leads there as well.
+    """
+    with Tinyproxy(need("tinyproxy", "tinyproxy")) as tinyproxy:
+        server = f"0.0.0.0:{street.port('closed')}"
+        table = only(tunnel={"url": f"https://{server}"}, request={"url": f"http://{server}/"})
+        wanted = dict.fromkeys(("tunnel", "request"), Outcome.ERROR_NOT_KNOWN)
+        play_from(street, Seat(table, wanted, proxy=tinyproxy.address), tmp_path)
+
+
+def scanner_of_each_pc() -> list[tuple[Authority, str]]:
+    """Return the authorities of three PCs whose scanner makes a key of its own on each."""
+    return [(Authority.root("Avast Web/Mail Shield Root"), "whole") for _pc in DIALECTS]
+
+
+def cloud_service() -> list[tuple[Authority, str]]:
+    """Return the authorities that three PCs see of a service with short-lived intermediates."""
+    above = Authority.root("Zscaler Root CA").intermediate("Zscaler Intermediate Root CA")
+    return [(above.intermediate("Zscaler (t)", days=14, started=3), "usual") for _pc in DIALECTS]
+
+
+@pytest.mark.parametrize(("inspectors", "same", "words"), [
+    (scanner_of_each_pc, 0, "virus scanner or filter on the PC, which may have a key of its own"),
+    (cloud_service, 2, "so do not look for it on a single PC"),
+])  # fmt: skip
+def test_a_fleet_is_compared_by_keys_and_by_the_kind_of_product(
+    street: Street,
+    tmp_path: Path,
+    inspectors: Callable[[], list[tuple[Authority, str]]],
+    same: int,
+    words: str,
+) -> None:
+    """By PowerShell in both dialects, and by the model."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    places = []
+    for authority, chain in inspectors():
+        places.append(street.inspected_by(authority, chain))
+    roots = street.network.roots
+
+    def build(_network: Network) -> list[fleet.Member]:
+        members = []
+        for place, (name, dialect) in zip(places, DIALECTS.items(), strict=True):
+            table = only(updates={"address": place})
+            members.append(Seat(table, {}).member(name, dialect, roots))
+        return members
+
+    with Lab(build) as lab:
+        played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    for name in DIALECTS:
+        finding = played.finding(name, "reach.interception")
+        assert finding["status"] == "fail", name
+        assert len(finding["evidence"]["elsewhere"]["same_issuer"]) == same, name
+        assert words in finding["reason"], name
+
+
+class Gone(Handler):
+    """The vendor's server after a document was taken away."""
+
+    def do_GET(self) -> None:
+        """Say so."""
+        page = b"<!DOCTYPE html><html><body>There is no such document here.</body></html>"
+        self.answer(404, {"Content-Type": "text/html"}, page)
+
+
+def test_what_the_vendor_took_away_is_seen_from_everywhere_and_no_filter_is_blamed(
+    street: Street, tmp_path: Path
+) -> None:
+    """By PowerShell in both dialects: one PC goes directly, the other through a proxy."""
+    if find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+    roots = street.network.roots
+    with ExitStack() as stack:
+        gone = Server(Gone)
+        stack.callback(gone.stop)
+        proxy = Server(proxy_handler(lambda _host, _port: gone.address))
+        stack.callback(proxy.stop)
+
+        def build(_network: Network) -> list[fleet.Member]:
+            direct = Seat(only(administrative_data={"address": gone.address}), {})
+            proxied = Seat(only(administrative_data={}), {}, proxy=proxy.address)
+            return [direct.member("pc-5-1", "5.1", roots), proxied.member("pc-7", "7", roots)]
+
+        with Lab(build) as lab:
+            played = play(lab, "playbooks/verify.yml", reports=tmp_path)
+    for name in ("pc-5-1", "pc-7"):
+        finding = played.finding(name, "reach.administrative_data")
+        assert finding["evidence"]["outcome"] == "page_not_known", finding["reason"]
+        assert "The same answer from 2 vantage points, so it is not this host" in finding["reason"]
+        assert "the vendor may have moved it" in finding["reason"]
+        interception = played.finding(name, "reach.interception")
+        assert interception["evidence"]["strong"] == {}
 
 
 def test_the_same_empty_answer_for_every_name_is_not_the_vendors(street: Street) -> None:

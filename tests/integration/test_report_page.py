@@ -310,6 +310,35 @@ def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(
     assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
 
 
+def test_an_endpoint_shows_its_route_stage_by_stage(
+    browser: webdriver.Chrome, show: Show, tmp_path: Path
+) -> None:
+    """One screenshot tells a network team how far it came; the text of a host stays text."""
+    lines = [
+        "update.knx.org:443 → 192.0.2.80 → failed at tls: reset",
+        f"update.knx.org:443 → proxy p:8080 → {HOSTILE} → HTTP 200",
+    ]
+    ways = [
+        {"line": lines[0], "outcome": "reset", "users": ["ada"]},
+        {"line": lines[1], "outcome": "fine", "users": []},
+        {"outcome": "not_probed", "users": []},
+        {"line": 7},
+    ]
+    wrong = finding(CONTROLS[2]["id"], "fail", "It is cut off.", evidence={"ways": ways})
+    show({"pc": {**result("pass", "pass", "fail"), "findings": [wrong]}})
+    cell(browser, "pc, reach").click()
+    dialog(browser, "It is cut off.")
+    routes = browser.find_elements(By.CSS_SELECTOR, "#dialog .route")
+    stages = [
+        [stage.text for stage in route.find_elements(By.CSS_SELECTOR, ".stage")] for route in routes
+    ]
+    assert stages[0] == lines[0].split(" → ")
+    assert stages[1][1:3:2] + stages[1][-1:] == ["proxy p:8080", "HTTP 200"]
+    assert len(stages) == 2
+    failed = browser.find_elements(By.CSS_SELECTOR, "#dialog .stage.fail")
+    assert [stage.text for stage in failed] == ["failed at tls: reset"]
+
+
 def test_a_failing_control_has_its_headline_and_any_other_its_title(
     browser: webdriver.Chrome, show: Show
 ) -> None:

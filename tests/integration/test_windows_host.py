@@ -102,7 +102,8 @@ def comparable(answer: Answer) -> dict[str, Any]:
             found["tls"] = {key: found["tls"][key] for key in ("protocol", "presented")}
     told = [{**one, "error": bool(one["error"])} for one in answer.operations]
     # Keys that only stand above others are in the state once they were asked for.
-    registry = {path: key for path, key in state["registry"].items() if key["values"]}
+    keys = state["registry"].items()
+    registry = {path: key for path, key in keys if key["values"] or "access" in key}
     return {
         "changed": answer.changed,
         "operations": told,

@@ -450,6 +450,39 @@ def profiles_services_and_other_firewalls(answer: Answer) -> None:
     assert found["firewall_service"] == {"rules": 3, "values": values, "modify_state": 1}
 
 
+SANDBOX = "S-1-5-21-7-7-7-1005"
+FOR_SANDBOX = (
+    f"v2.33|Action=Block|Active=TRUE|Dir=Out|Name=Sandbox|LUAuth=O:LSD:(A;;CC;;;{SANDBOX})|"
+)
+
+
+def _rule_for_an_account(pc: Pc) -> None:
+    pc.rule(("{5E3C}", FOR_SANDBOX))
+    pc.state["accounts"].append({"sid": SANDBOX, "name": "Sandbox", "type": 1})
+
+
+@question(pc=_rule_for_an_account, asked={"registry": [{"path": RULES, "depth": 0}]})
+def accounts_of_the_pc_where_a_rule_is_for_one(answer: Answer) -> None:
+    accounts = {account["name"]: account["group"] for account in answer.snapshot["local_accounts"]}
+    assert accounts == {"knx": False, "Administratoren": True, "Sandbox": False}
+
+
+@question(asked={"registry": [{"path": RULES, "depth": 0}]})
+def no_accounts_where_no_rule_is_for_one(answer: Answer) -> None:
+    assert answer.snapshot["local_accounts"] == []
+
+
+def _accounts_fail(pc: Pc) -> None:
+    _rule_for_an_account(pc)
+    pc.state["faults"]["cim:Win32_Account"] = "HRESULT 0x800706ba"
+
+
+@question(pc=_accounts_fail, asked={"registry": [{"path": RULES, "depth": 0}]})
+def accounts_that_cannot_be_read(answer: Answer) -> None:
+    assert answer.snapshot["local_accounts"] is None
+    assert "local_accounts" in answer.snapshot["errors"]
+
+
 def _no_security_center(pc: Pc) -> None:
     pc.state["faults"]["cim:FirewallProduct"] = "HRESULT 0x80070005"
 
@@ -589,6 +622,66 @@ def of_one_key_all_values_are_written_or_none(answer: Answer) -> None:
         "same": ["REG_DWORD", 1],
     }
     assert not answer.changed
+
+
+RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
+RESTRICTED = {
+    **value(RECORDS, "winhttp", "REG_SZ", "secret"),
+    "restrict": r"HKLM\SOFTWARE\ets6.network",
+}
+
+
+def _logged(pc: Pc) -> None:
+    pc.state["log"] = []
+
+
+@question(asked={"operations": [RESTRICTED, RESTRICTED]})
+def a_restricted_key_is_only_for_the_system_and_administrators(answer: Answer) -> None:
+    assert answer.states() == ["done", "done"]
+    for path in (RESTRICTED["restrict"], RECORDS):
+        key = answer.state["registry"][path]
+        assert key["access"] == "D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)"
+    assert key["values"] == {"winhttp": ["REG_SZ", "secret"]}
+
+
+@question(pc=_logged, asked={"operations": [RESTRICTED]}, model=False)
+def a_restricted_key_is_never_open_to_others(answer: Answer) -> None:
+    above = RESTRICTED["restrict"]
+    assert answer.state["log"] == [
+        f"create {above}",
+        f"access {above}",
+        f"create {RECORDS}",
+        f"access {RECORDS}",
+        f"value {RECORDS} winhttp",
+    ]
+
+
+def _open_to_everybody(pc: Pc) -> None:
+    pc.set(RECORDS, machine=["REG_SZ", "old"])
+    _logged(pc)
+
+
+@question(pc=_open_to_everybody, asked={"operations": [RESTRICTED]}, model=False)
+def a_key_that_is_there_is_restricted_before_anything_is_written(answer: Answer) -> None:
+    above = RESTRICTED["restrict"]
+    assert answer.state["log"] == [
+        f"access {above}",
+        f"access {RECORDS}",
+        f"value {RECORDS} winhttp",
+    ]
+
+
+def _no_access_control(pc: Pc) -> None:
+    pc.state["faults"] = {"set_access": "Zugriff verweigert"}
+    _logged(pc)
+
+
+@question(pc=_no_access_control, asked={"operations": [RESTRICTED]}, model=False)
+def what_cannot_be_restricted_is_not_written(answer: Answer) -> None:
+    assert answer.states() == ["failed"]
+    assert "Zugriff verweigert" in answer.operations[0]["error"]
+    assert not any(line.startswith("value") for line in answer.state["log"])
+    assert answer.paths(r"HKLM\SOFTWARE\ets6.network") == []
 
 
 def _cannot_go_back(pc: Pc) -> None:

@@ -149,6 +149,7 @@ def _policy_ignores_local(network: Network) -> Member:
     pc = Pc("pc-policy-ignores-local")
     pc.allow_all()
     pc.set(GROUP_POLICY + r"\PrivateProfile", AllowLocalPolicyMerge=["REG_DWORD", 0])
+    pc.state["modify_state"] = 1
     because = ("firewall.inbound.ets6n.udp", "fail")
     return Member(pc, "Group Policy ignores local rules", "fail", "fail", because, _reach(network))
 

@@ -18,9 +18,10 @@ SZ, EXPAND_SZ, BINARY, DWORD, MULTI_SZ = 1, 2, 3, 4, 7
 SEGMENT = 16344
 NOWHERE = 0xFFFFFFFF
 SECURITY = bytes.fromhex(
-    # O:BAG:SYD:(A;CI;KA;;;SY)(A;CI;KA;;;BA)
-    "01000480480000005800000000000000140000000200340002000000000214003f000f000101000000000005120000000002"
-    "18003f000f00010200000000000520000000200200000102000000000005200000002002000001010000000000051200000000"
+    # O:BAG:SYD:(A;CI;KR;;;BU)(A;CI;KA;;;SY)(A;CI;KA;;;BA): users may read, as in Windows' own hives
+    "010004806000000070000000000000001400000002004c00030000000002180019000200010200000000000520000000"
+    "21020000000214003f000f00010100000000000512000000000218003f000f0001020000000000052000000020020000"
+    "01020000000000052000000020020000010100000000000512000000"
 )
 
 
@@ -98,6 +99,23 @@ def seal(hive: bytes) -> bytes:
     return (
         hive[:508] + struct.pack("<I", {0: 1, NOWHERE: NOWHERE - 1}.get(total, total)) + hive[512:]
     )
+
+
+def with_own_security(hive: bytes, key: int) -> bytes:
+    """Return the hive with a copy of the security descriptor for the key at this offset alone."""
+    (shared,) = struct.unpack_from("<I", hive, 4096 + key + 4 + 44)
+    size = -struct.unpack_from("<i", hive, 4096 + shared)[0]
+    at = len(hive) - 4096
+    content = bytearray(hive) + struct.pack("<4sII20x", b"hbin", at, 4096)
+    content += hive[4096 + shared : 4096 + shared + size]
+    content += struct.pack("<i", 4096 - 32 - size).ljust(4096 - 32 - size, b"\0")
+    cell = at + 32
+    (count,) = struct.unpack_from("<I", hive, 4096 + shared + 16)
+    struct.pack_into("<III", content, 4096 + shared + 8, cell, cell, count - 1)
+    struct.pack_into("<III", content, 4096 + cell + 8, shared, shared, 1)
+    struct.pack_into("<I", content, 4096 + key + 4 + 44, cell)
+    struct.pack_into("<I", content, 40, len(content) - 4096)
+    return seal(bytes(content))
 
 
 def dirtied(hive: bytes) -> bytes:

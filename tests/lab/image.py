@@ -133,10 +133,12 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
-def wim(folders: Mapping[str, Path], into: Path, *, esd: bool = False) -> Path:
+def wim(
+    folders: Mapping[str, Path], into: Path, *, esd: bool = False, compression: str = "LZX"
+) -> Path:
     """Capture folders as the images of a WIM or ESD, by their names."""
     for name, content in folders.items():
-        kind = ["--solid"] if esd else ["--compress=LZX"]
+        kind = ["--solid"] if esd else [f"--compress={compression}"]
         if into.exists():
             run("wimlib-imagex", "append", content, into, name)
         else:
@@ -150,7 +152,7 @@ def volume(content: Path, into: Path, megabytes: int = 96) -> Path:
     with into.open("wb") as file:
         file.truncate(megabytes * 1024 * 1024)
     run("/sbin/mkntfs", "-F", "-Q", "-q", "-s", "512", "-p", "0", "-H", "255", "-S", "63", into)
-    wim({"captured": content}, captured)
+    wim({"captured": content}, captured, compression="none")
     run("wimlib-imagex", "apply", captured, "1", into)
     captured.unlink()
     return into

@@ -16,7 +16,7 @@ import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
@@ -42,6 +42,8 @@ TYPES = (
     "REG_BINARY",
     "REG_NONE",
 )
+RESTRICTED = "D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)"
+"""Full control for SYSTEM and Administrators, inherited by keys below; nothing is inherited from above."""
 USER_SID = re.compile(r"S-1-(5-21|12-1)-[0-9-]+")
 
 
@@ -84,6 +86,7 @@ class _Reading:
         return {
             "version": 1,
             "offline": False,
+            "local_accounts": self._accounts(),
             "registry": self.found,
             "errors": self.errors,
             "host": {
@@ -93,7 +96,7 @@ class _Reading:
                 "release": values.get("DisplayVersion"),
                 "revision": values.get("UBR"),
                 "powershell": "model",
-                "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "time": self._time().strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
             "environment": dict(self.state["environment"]),
             "users": users,
@@ -112,6 +115,23 @@ class _Reading:
             **self._firewall_parts(),
             "probes": self._probes(users),
         }
+
+    def _accounts(self) -> list[dict[str, Any]] | None:
+        """Return the PC's own users and groups, where a firewall rule is for an account."""
+        rules: list[str] = []
+        for path, key in self.found.items():
+            if path.lower().endswith("\\firewallrules"):
+                rules += [str(data) for _type, data in key.get("values", {}).values()]
+        pattern = re.compile(r"\|LUAuth[^=|]*=[^|]*;S-1-5-21-", re.IGNORECASE)
+        if not any(map(pattern.search, rules)):
+            return []
+        if "cim:Win32_Account" in self.state["faults"]:
+            self.errors["local_accounts"] = "Der RPC-Server ist nicht verfügbar."
+            return None
+        return [
+            {"sid": account["sid"], "name": account["name"], "group": account["type"] != 1}
+            for account in self.state["accounts"]
+        ]
 
     def _firewall_parts(self) -> dict[str, Any]:
         """Return what the firewall's service and the network say of themselves."""
@@ -262,6 +282,9 @@ class _Reading:
             if names.intersection(word.lower().rstrip(".") for word in words[1:]):
                 lines.append(" ".join(words))
         return lines
+
+    def _time(self) -> datetime:
+        return datetime.now(timezone.utc) + timedelta(seconds=self.state["clock"])
 
     def _probes(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
         probes = [dict(probe) for probe in self.asked.get("probes") or ()]
@@ -465,6 +488,9 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
                 raise OperationError(f"{fault} [IOException]")
             if value[0] not in TYPES:
                 raise OperationError(f"{value[0]}: this type is not supported")
+            for key in dict.fromkeys((step.get("restrict"), path)):
+                if step.get("restrict"):
+                    registry.setdefault(key, {"values": {}})["access"] = RESTRICTED
             values = registry.setdefault(path, {"values": {}})["values"]
             values[_find_value(values, name)] = value
     elif do == "set_winhttp_proxy":

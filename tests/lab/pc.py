@@ -84,6 +84,7 @@ class Pc:
         self.name = name
         self.state: dict[str, Any] = {
             "host": {"name": name},
+            "clock": 0,
             "environment": dict(ENVIRONMENT),
             "drives": ["C:", "D:"],
             "network": ["private"],
@@ -97,6 +98,10 @@ class Pc:
             "service_rules": None,
             "modify_state": 0,
             "users": [{"sid": USER, "profile": r"C:\Users\knx", "logged_on": True}],
+            "accounts": [
+                {"sid": USER, "name": "knx", "type": 1},
+                {"sid": "S-1-5-32-544", "name": "Administratoren", "type": 4},
+            ],
             "files": {},
             "hosts": ["# Copyright (c) 1993-2009 Microsoft Corp."],
             "faults": {},

@@ -9,9 +9,13 @@ from tests.lab.program import HOST, Program
 
 
 class Tinyproxy(Program):
-    """A tinyproxy process. upstream is the proxy that it goes through; so it resolves no name itself."""
+    """A tinyproxy process.
 
-    def __init__(self, program: str, upstream: str) -> None:
+    upstream is the proxy that it goes through, so that it resolves no name itself; without one it
+    connects by itself.
+    """
+
+    def __init__(self, program: str, upstream: str = "") -> None:
         super().__init__("tinyproxy")
         configuration = self.folder / "tinyproxy.conf"
         lines = [
@@ -19,7 +23,8 @@ class Tinyproxy(Program):
             f"Listen {HOST}",
             f"Allow {HOST}",
             "Timeout 30",
-            f"Upstream http {upstream}",
         ]
+        if upstream:
+            lines.append(f"Upstream http {upstream}")
         configuration.write_text("\n".join([*lines, ""]))
         self.start([program, "-d", "-c", str(configuration)])

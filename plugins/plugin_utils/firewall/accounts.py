@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..formats.firewall_accounts import AccessEntry, describe_accounts, parse_accounts
@@ -21,6 +21,10 @@ _NEVER_BELOW = ("S-1-5-80-", "S-1-5-84-", "S-1-15-2-")
 packages."""
 _USERS = ("S-1-5-21-", "S-1-12-1-")
 """Beginnings of the SIDs of users, and of groups of a domain."""
+HIDDEN_USERS = (
+    r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon\SpecialAccounts\UserList"
+)
+"""The users that the sign-in screen does not show, by name with the value 0: tools' accounts."""
 _DOMAIN_GROUPS = range(512, 1000)
 """Relative ids of a domain's predefined groups (MS-DTYP 2.4.2.4), for example 513, Domain Users."""
 
@@ -37,14 +41,25 @@ class AccountScope:
 class Accounts:
     """The accounts that may run ETS6 on a PC.
 
-    They are the users who are logged on, or all users where none is. An account that is not known
-    yet takes their place where the PC has no user.
+    They are the users who are logged on, or all users where none is, without those that the
+    sign-in screen hides. An account that is not known yet takes their place where the PC has no
+    user.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
+        local = snapshot.local_accounts or ()
+        self._local = {account.sid.upper(): account for account in local}
         users = [user for user in snapshot.users or () if user.sid != "default"]
-        self._names = {user.sid.upper(): user.name or user.sid for user in users}
-        self._users = [user for user in users if user.logged_on] or users
+        self._names = {sid: account.name for sid, account in self._local.items()}
+        self._names |= {user.sid.upper(): user.name or user.sid for user in users}
+        self._known_users = {user.sid.upper() for user in users}
+        hidden = _hidden_users(snapshot)
+        visible = [user for user in users if user.name.lower() not in hidden] or users
+        logged_on = [user for user in visible if user.logged_on]
+        self._users = logged_on or visible
+        self._undecided = not logged_on and len(visible) > 1
+        """Whether any one of several users may run ETS6, and another may not."""
+        self._pc = _first_domain(self._local)
         self.everyone: Spans = ((0, max(len(self._users), 1) - 1),)
 
     def scope(self, descriptor: str) -> AccountScope:
@@ -59,6 +74,8 @@ class Accounts:
             elif grants:
                 certain.append((number, number))
         words = f"the accounts {describe_accounts(entries, self._names)}"
+        if doubtful and self._undecided:
+            words += " (no user is logged on)"
         return AccountScope(merge_spans(certain), merge_spans(doubtful), words)
 
     def _grants(self, entries: Sequence[AccessEntry], number: int) -> bool | None:
@@ -88,7 +105,42 @@ class Accounts:
             return None
         if not self._users:
             return None
-        return self._users[number].sid.upper() == account
+        user = self._users[number].sid.upper()
+        if user == account:
+            return None if self._undecided else True
+        if account in self._known_users:
+            return False
+        return self._is_member(user, account)
+
+    def _is_member(self, user: str, account: str) -> bool | None:
+        """Return whether a user may be a member of an account that may be a group."""
+        local = self._local.get(account)
+        if local is not None:
+            return None if local.group else False
+        if not self._pc:
+            return None
+        if account.startswith(self._pc):
+            # It was deleted.
+            return False
+        # A group of a domain does not have the PC's own users as members.
+        return False if user.startswith(self._pc) else None
+
+
+def _hidden_users(snapshot: Snapshot) -> set[str]:
+    """Return the names of the users that the sign-in screen hides, in lower case."""
+    names = set()
+    for name, value in snapshot.registry.key(HIDDEN_USERS).values.items():
+        if value.data == 0:
+            names.add(name.lower())
+    return names
+
+
+def _first_domain(sids: Iterable[str]) -> str:
+    """Return how the SIDs of the PC's own users begin; empty where that is not known."""
+    for sid in sids:
+        if sid.startswith("S-1-5-21-"):
+            return sid.rpartition("-")[0] + "-"
+    return ""
 
 
 def _only(possible: set[bool]) -> bool | None:

@@ -14,6 +14,8 @@ from ..text import join_words
 SERVICES = {"MpsSvc": "Windows Defender Firewall", "BFE": "Base Filtering Engine"}
 FIREWALL_CATEGORY = 2
 """NET_FW_RULE_CATEGORY_FIREWALL: a product with it has taken over the filtering (netfw.h)."""
+CONNECTION_SECURITY_CATEGORY = 3
+"""NET_FW_RULE_CATEGORY_CONSEC: the same for connection security (netfw.h)."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,23 @@ def find_active_firewall(snapshot: Snapshot) -> ActiveFirewall:
             Status.NOT_APPLICABLE,
             "An image does not run a firewall. Its rules and settings are judged as if it did.",
         )
-    return (
-        _replaced(snapshot)
-        or _undetermined(snapshot)
-        or ActiveFirewall(
-            Status.PASS,
-            "Windows Defender Firewall runs, and no other firewall is registered as switched on.",
+    return _replaced(snapshot) or _undetermined(snapshot) or _windows_alone(snapshot)
+
+
+def _windows_alone(snapshot: Snapshot) -> ActiveFirewall:
+    reason = "Windows Defender Firewall runs, and no other firewall is registered as switched on."
+    if snapshot.registered_firewalls is None:
+        cause = snapshot.errors.get("registered_firewalls", "no reason was given")
+        reason += (
+            f" It could not be asked which products took over its rules: {cause.rstrip('.')}. On "
+            "Windows Server nothing else lists them."
         )
-    )
+    return ActiveFirewall(Status.PASS, reason)
 
 
 def _replaced(snapshot: Snapshot) -> ActiveFirewall | None:
     """Return what makes Windows' local rules have no effect."""
-    products = [*_names(snapshot, enabled=True), *_registered(snapshot)]
+    products = [*_names(snapshot, enabled=True), *registered(snapshot, FIREWALL_CATEGORY)]
     if products:
         return _void(
             f"Another firewall is active: {join_words(products)}. The rules of Windows have no "
@@ -107,12 +113,12 @@ def _names(snapshot: Snapshot, *, enabled: bool | None) -> list[str]:
     return [product.name for product in products if product.enabled is enabled]
 
 
-def _registered(snapshot: Snapshot) -> list[str]:
-    """Return the products that took over the firewall's rules, on servers too."""
+def registered(snapshot: Snapshot, category: int) -> list[str]:
+    """Return the products that took over rules of a category, on servers too."""
     return [
         product.name
         for product in snapshot.registered_firewalls or ()
-        if FIREWALL_CATEGORY in product.categories
+        if category in product.categories
     ]
 
 

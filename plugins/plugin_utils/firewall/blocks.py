@@ -16,7 +16,15 @@ from .needs import NeededSet
 from .paths import Paths
 from .rule_scope import RuleScope
 from .store import Store, StoredRule
-from .traffic_set import Box, TooManyPartsError, intersect_all, subtract
+from .traffic_set import (
+    ADDRESS,
+    Box,
+    TooManyPartsError,
+    intersect_all,
+    is_covered,
+    subtract,
+    without_conditions,
+)
 from .verdict import MAX_LISTED, is_certain, name_rule
 
 _PROMPT_ID = re.compile(r"(?:TCP|UDP) Query User\{", re.IGNORECASE)
@@ -93,7 +101,8 @@ def blocks_evidence(blocks: Sequence[Block], harmless: Sequence[Block]) -> dict[
 def blocked_boxes(needed: NeededSet, scope: RuleScope) -> list[Box]:
     """Return what a blocking rule keeps away of a need.
 
-    Of servers somewhere in the addresses it keeps away none, unless it covers all addresses.
+    Of servers somewhere in the addresses it keeps away none, unless it covers all addresses, be it
+    for one account or interface only.
     """
     boxes = intersect_all(needed.boxes, scope.boxes)
     if boxes and needed.need.somewhere and _leaves_some(needed, scope):
@@ -106,9 +115,10 @@ def _leaves_some(needed: NeededSet, scope: RuleScope) -> bool:
     try:
         for box in scope.boxes:
             rest = subtract(rest, box)
+        boxes = without_conditions(needed.boxes, ADDRESS)
+        return is_covered(boxes, without_conditions(rest, ADDRESS))
     except TooManyPartsError:
         return True
-    return bool(rest)
 
 
 def is_doubtful(boxes: Iterable[Box]) -> bool:

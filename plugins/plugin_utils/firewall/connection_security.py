@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ..formats.firewall_connection import ConnectionRule, Protection
 from ..formats.firewall_rule import PROTOCOLS, Direction
+from ..text import join_words
 from .rule_scope import DOUBT, System, address_boxes, port_boxes, system_doubts
 from .store import ProfileSettings, Store, StoredConnectionRule
 from .traffic_set import (
@@ -34,6 +35,8 @@ class Requirement:
 
     boxes: tuple[Box, ...]
     stored: StoredConnectionRule
+    doubts: tuple[str, ...] = ()
+    """Why it could not be determined whether the rule counts here."""
 
     def words(self) -> str:
         """Return the rule as a message names it."""
@@ -76,7 +79,7 @@ class ConnectionSecurity:
             scope = self._scope(stored.rule)
             required = intersect_all(rest, scope)
             if required:
-                yield Requirement(tuple(required), stored)
+                yield Requirement(tuple(required), stored, tuple(self._doubts(stored.rule)))
 
     def _counting(
         self, protocol: str, profile: str, settings: ProfileSettings
@@ -94,11 +97,8 @@ class ConnectionSecurity:
         Endpoint 1 is the PC and endpoint 2 the other end (New-NetIPsecRule, LocalAddress and
         RemoteAddress).
         """
-        doubts = [f"token {name}={value} is not evaluated" for name, value in rule.unknown]
-        doubts += system_doubts(rule, self._system)
         boxes: list[Box] = [{}]
-        if rule.value("IF") or rule.value("IFType"):
-            doubts.append("it is for some interfaces only")
+        doubts = list(self._doubts(rule))
         if doubts:
             boxes = [{f"{DOUBT}{'; '.join(doubts)}": HOLDS}]
         factors = [
@@ -111,6 +111,17 @@ class ConnectionSecurity:
             if factor:
                 boxes = intersect_all(boxes, factor)
         return boxes
+
+    def _doubts(self, rule: ConnectionRule) -> Iterator[str]:
+        """Return why it could not be determined whether a rule counts here."""
+        for name, value in rule.unknown:
+            yield f"token {name}={value} is not evaluated"
+        yield from system_doubts(rule, self._system)
+        if self._system.connection_security_products:
+            products = join_words(self._system.connection_security_products)
+            yield f"{products} took over connection security"
+        if rule.value("IF") or rule.value("IFType"):
+            yield "it is for some interfaces only"
 
 
 def _requires(rule: ConnectionRule, direction: Direction) -> bool:

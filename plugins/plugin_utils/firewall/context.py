@@ -18,13 +18,18 @@ from ..snapshot import Snapshot
 from ..text import sentence
 from . import managed_rules, store
 from .accounts import Accounts
-from .active_firewall import ActiveFirewall, find_active_firewall
+from .active_firewall import (
+    CONNECTION_SECURITY_CATEGORY,
+    ActiveFirewall,
+    find_active_firewall,
+    registered,
+)
 from .blocks import Block, PromptRules, blocked_boxes, is_doubtful
 from .evaluation import Evaluation, Question, ScopedRule
 from .needs import needed_sets
-from .paths import Paths
+from .paths import Paths, odd_file_name
 from .programs import Program, find_programs
-from .rule_scope import RuleScope, System
+from .rule_scope import RuleScope, System, may_be_skipped
 from .store import Firewall, Store, StoredRule
 from .subjects import PROTOCOLS, ProgramTraffic
 from .verdict import TrafficOutcome, Verdict, name_rule
@@ -43,9 +48,14 @@ class FirewallContext:
         self.programs: list[Program] = find_programs(snapshot, policy, self.paths)
         self.active: ActiveFirewall = find_active_firewall(snapshot)
         accounts = Accounts(snapshot)
-        system = System(_windows_version(snapshot.host.get("os")), self.firewall.version, accounts)
+        self.system = System(
+            _windows_version(snapshot.host.get("os")),
+            self.firewall.version,
+            accounts,
+            tuple(registered(snapshot, CONNECTION_SECURITY_CATEGORY)),
+        )
         needed = needed_sets(policy, accounts.everyone)
-        self.evaluation = Evaluation(self.firewall, self.paths, system, needed)
+        self.evaluation = Evaluation(self.firewall, self.paths, self.system, needed)
         self._verdicts: dict[Question, Verdict] = {}
 
     def program(self, subject: ProgramTraffic) -> Program:
@@ -151,6 +161,13 @@ class FirewallContext:
         return True
 
     @cached_property
+    def uncertain_local_rules(self) -> int:
+        """How many local values Windows may not take as rules: malformed, or for another Windows."""
+        malformed = [item for item in self.firewall.malformed if item.store is Store.LOCAL]
+        skipped = [rule for rule in self.firewall.local_rules if may_be_skipped(rule, self.system)]
+        return len(malformed) + len(skipped)
+
+    @cached_property
     def managed_ids(self) -> frozenset[str]:
         """The lower-case ids of managed rules: one of those that blocks has drifted."""
         ids = set()
@@ -216,6 +233,18 @@ class FirewallContext:
             if settings.enabled and counts and profile in stored.rule.profiles:
                 profiles.append(profile)
         return tuple(profiles)
+
+    @cached_property
+    def blocks_with_odd_paths(self) -> list[StoredRule]:
+        """The blocking rules that may name a program, by a path that is taken for no match."""
+        names = {program.name.lower() for program in self.programs}
+        rules = []
+        for stored in self.firewall.rules:
+            rule = stored.rule
+            is_block = rule.active and rule.action is Action.BLOCK and not stored.overridden
+            if is_block and odd_file_name(rule.app).lower() in names:
+                rules.append(stored)
+        return rules
 
     def malformed_naming(self, program: Program) -> list[str]:
         """Return the problems of malformed rules that name a program."""

@@ -18,6 +18,7 @@ from ..text import count, first_words, join_words, sentence
 from . import managed_rules
 from .blocks import Block, blocks_evidence
 from .context import FirewallContext, join_causes
+from .firewall_service import contradicting_word, service_word
 from .preconditions import decided_by_windows, readable, readable_and_installed
 from .programs import Program
 from .store import RULE_KEYS, Setting, Store, request
@@ -63,14 +64,6 @@ def in_charge(context: FirewallContext) -> Judgement:
     return judgement.advise(active.advice, active.contact)
 
 
-MODIFY_STATES = {
-    0: "a local change has an effect",
-    1: "Group Policy overrides local changes",
-    2: "all inbound traffic is blocked",
-}
-"""NET_FW_MODIFY_STATE (Microsoft Learn, INetFwPolicy2)."""
-
-
 @FAMILY.control(
     control_id="firewall.service",
     title="The firewall's service uses the rules of the registry",
@@ -84,29 +77,38 @@ MODIFY_STATES = {
     image="An image does not run the firewall's service.",
 )
 def service(context: FirewallContext) -> Judgement:
-    """Judge whether the service has as many local rules as the registry."""
+    """Judge whether the service has as many local rules as the registry, and says the same."""
     if (judgement := readable(context)) is not None:
         return judgement
     state = context.snapshot.firewall_service
     if state is None:
         cause = context.snapshot.errors.get("firewall_service", "no reason was given")
         return unknown(f"The firewall's service could not be asked: {cause}.")
-    malformed = [item for item in context.firewall.malformed if item.store is Store.LOCAL]
-    readable_values = state.values - len(malformed)
-    word = MODIFY_STATES.get(state.modify_state, f"unknown state {state.modify_state}")
+    word = service_word(state.modify_state)
+    certain = state.values - context.uncertain_local_rules
     evidence = {
         "service_rules": state.rules,
-        "registry_rules": readable_values,
+        "registry_rules": state.values,
+        "registry_rules_windows_may_skip": context.uncertain_local_rules,
         "local_policy_modify_state": word,
     }
-    witness = f"The service says of local changes: {word}."
-    if state.rules in (state.values, readable_values):
-        return passed(f"Both have {count(state.rules, 'local rule')}. {witness}", evidence)
-    return unknown(
-        f"The service has {count(state.rules, 'local rule')}, the registry {readable_values}. "
-        "Restart the PC, and both are the same; that they should be is an assumption "
-        "(docs/assumptions.md). "
-        f"{witness}",
+    problems = []
+    if not certain <= state.rules <= state.values:
+        problems.append(
+            f"The service has {count(state.rules, 'local rule')}, the registry {state.values}."
+        )
+    contradiction = contradicting_word(context.firewall, context.snapshot)
+    if contradiction:
+        problems.append(contradiction)
+    if problems:
+        return unknown(
+            f"{' '.join(problems)} Rules or settings were written past the service, and it takes "
+            "them when it starts. Restart the PC. That both should say the same is an assumption "
+            "(docs/assumptions.md).",
+            evidence,
+        ).advise("Restart the PC.")
+    return passed(
+        f"The service has {count(state.rules, 'local rule')}, as the registry has. It says: {word}.",
         evidence,
     )
 
@@ -358,6 +360,16 @@ def _harmless_words(blocks: Sequence[Block]) -> str:
     return f" Of no concern: {first_words(sentences, MAX_HARMLESS)}."
 
 
+def _odd_path_words(context: FirewallContext) -> str:
+    """Return the blocks whose paths are taken for no match, which is an assumption."""
+    if not context.blocks_with_odd_paths:
+        return ""
+    rules = join_words(name_rule(stored) for stored in context.blocks_with_odd_paths[:MAX_HARMLESS])
+    return (
+        f" A path in quotes or with slashes is taken for no match (docs/assumptions.md): {rules}."
+    )
+
+
 def _harmless_sentence(block: Block) -> str:
     rule = name_rule(block.stored)
     if block.scope.other_account:
@@ -391,7 +403,8 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
     evidence = blocks_evidence(blocks, harmless)
     if not blocks:
         return passed(
-            f"No other rule blocks what ETS6 needs in {_wanted(context)}.{_harmless_words(harmless)}",
+            f"No other rule blocks what ETS6 needs in {_wanted(context)}."
+            f"{_harmless_words(harmless)}{_odd_path_words(context)}",
             evidence,
         )
     reason = f"{_block_sentences(blocks)}."

@@ -10,6 +10,7 @@ profile's default action.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ class Evaluation:
         mdm_first = self.firewall.mdm_first.get(question.profile)
         if mdm_first is not None:
             alternative = self._verdict(question, mdm_first)
-            if alternative.outcome is not verdict.outcome:
+            if not _have_one_status(verdict, alternative):
                 verdict = verdict.with_doubts([_conflict(settings, mdm_first)])
         return verdict.with_doubts(list(self._old_doubts(question, verdict)))
 
@@ -187,12 +188,12 @@ class Evaluation:
         try:
             parts, rest = self._secured(question, settings, needed)
             rule_parts, rest = self._divide(needed, rest, rules)
+            parts += rule_parts
+            if rest:
+                parts.append(_default(question.direction, settings, rest, needed.boxes))
+            return judge_need(needed.need, parts)
         except TooManyPartsError:
             return NeedVerdict(needed.need, TrafficOutcome.UNKNOWN, ())
-        parts += rule_parts
-        if rest:
-            parts.append(_default(question.direction, settings, rest, needed.boxes))
-        return judge_need(needed.need, parts)
 
     def _secured(
         self, question: Question, settings: ProfileSettings, needed: NeededSet
@@ -215,6 +216,8 @@ class Evaluation:
             if not boxes:
                 continue
             cause = f"by {requirement.words()}, which requires IPsec; KNX devices do not have it"
+            if requirement.doubts:
+                cause += f", if it counts here: {'; '.join(requirement.doubts)}"
             parts.append(Part(False, tuple(boxes), requirement=requirement, cause=cause))
             for box in requirement.boxes:
                 rest = subtract(rest, box)
@@ -260,12 +263,18 @@ class Evaluation:
             if exception.profile != question.profile or not self._concerns(exception, question):
                 continue
             is_allowed = verdict.outcome is TrafficOutcome.ALLOWED
+            if exception.about_local_rules and self._is_allowed_by_policy(question, settings):
+                continue
             if exception.allows is not is_allowed:
                 effect = "allow" if exception.allows else "block"
                 yield (
                     f"the old policy {exception.source} may {effect} it; what it does beside the "
                     "rules of today is not documented"
                 )
+
+    def _is_allowed_by_policy(self, question: Question, settings: ProfileSettings) -> bool:
+        by_policy = dataclasses.replace(question, stores=(Store.GROUP_POLICY, Store.MDM))
+        return self._verdict(by_policy, settings).outcome is TrafficOutcome.ALLOWED
 
     def _concerns(self, exception: OldException, question: Question) -> bool:
         if exception.path:
@@ -408,6 +417,12 @@ def _only_family(rest: Sequence[Box], boxes: Sequence[Box]) -> str:
 
 def _family(box: Box) -> str:
     return "IPv6" if box[REMOTE][-1][1] > ALL_V4[1] else "IPv4"
+
+
+def _have_one_status(first: Verdict, second: Verdict) -> bool:
+    """Return whether a finding has the same status by both verdicts."""
+    failing = {TrafficOutcome.BLOCKED, TrafficOutcome.PARTIAL}
+    return first.outcome is second.outcome or {first.outcome, second.outcome} <= failing
 
 
 def _conflict(settings: ProfileSettings, mdm_first: ProfileSettings) -> str:

@@ -45,6 +45,11 @@ class OldException:
     port: int = 0
     protocol: str = ""
 
+    @property
+    def about_local_rules(self) -> bool:
+        """Whether it says that local exceptions are ignored."""
+        return not self.path and not self.port
+
 
 def old_exceptions(
     switch: Key, entries: Key, profile: str, kind: str, path: str

@@ -17,6 +17,13 @@ _SHORT_NAME = re.compile(r"([^~.]{1,6})~(\d{1,2})(?:\.([^.]{0,3}))?")
 _SHORT_FOLDERS = (("progra~1", "programfiles"), ("progra~2", "programfiles(x86)"))
 
 
+def odd_file_name(path: str) -> str:
+    """Return the file name of a path in quotes or with slashes; empty for other paths."""
+    if '"' not in path and "/" not in path:
+        return ""
+    return ntpath.basename(path.replace('"', "").strip())
+
+
 class Paths:
     """Paths as the firewall's service sees them, a 64-bit process with the machine's environment."""
 

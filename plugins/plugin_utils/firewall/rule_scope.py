@@ -72,12 +72,14 @@ class System:
     """What decides whether a rule counts on a PC. None where it could not be determined.
 
     windows: the version of Windows, such as (10, 0). firewall: the store's version, 0x02MM.
-    accounts: those that may run ETS6.
+    accounts: those that may run ETS6. connection_security_products took over the rules of
+    connection security.
     """
 
     windows: tuple[int, int] | None
     firewall: int | None
     accounts: Accounts | None = None
+    connection_security_products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,13 @@ def _is_for_other_traffic(rule: Rule) -> bool:
 
 def _is_for_another_pc(rule: Rule, system: System) -> bool:
     return _is_for_another_platform(rule, system) or _skips_this_firewall(rule, system)
+
+
+def may_be_skipped(rule: Rule, system: System) -> bool:
+    """Return whether this PC's firewall may leave a rule out: for its version, or for a token."""
+    if rule.unknown or _is_for_another_pc(rule, system):
+        return True
+    return any(True for _doubt in system_doubts(rule, system))
 
 
 def _conditions(rule: Rule) -> Iterator[_Condition]:

@@ -24,6 +24,7 @@ from ..formats.firewall_rule import PROFILES, Rule, RuleError
 from ..operations import FIREWALL_POLICY, LOCAL_RULES
 from ..policy.variables import Policy
 from ..snapshot import NOT_READ, Key, Registry, State
+from .accounts import HIDDEN_USERS
 from .old_policies import OldException, old_exceptions
 
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
@@ -205,9 +206,10 @@ def request(policy: Policy) -> dict[str, list[Any]]:
     return {
         "registry": [
             {"path": FIREWALL_POLICY, "depth": 1},
-            {"path": MDM_POLICY, "depth": 1},
+            {"path": MDM_POLICY, "depth": 3},
             {"path": GROUP_POLICY, "depth": 3},
             {"path": MDM_CONFLICT, "depth": 0},
+            {"path": HIDDEN_USERS, "depth": 0},
         ],
         "files": files,
         "named_files": list(policy.programs),
@@ -258,6 +260,12 @@ def _current_version(version: int | None, rules: Sequence[StoredRule]) -> int | 
     if version is None or version < newest:
         return None
     return version
+
+
+def _mdm_profile_keys(profile: str) -> list[str]:
+    """Return the keys that may hold a profile's settings of MDM."""
+    keys = dict.fromkeys((LOCAL_PROFILES[profile], POLICY_PROFILES[profile]))
+    return [f"{MDM_POLICY}\\{key}" for key in keys]
 
 
 class _Reader:
@@ -348,14 +356,19 @@ class _Reader:
         return different
 
     def exceptions(self) -> Iterator[OldException]:
-        """Return the program and port exceptions of old policies, by profile."""
+        """Return the program and port exceptions of old policies, by profile.
+
+        MDM has their switches too (Firewall CSP, AuthAppsAllowUserPrefMerge).
+        """
         for profile in PROFILES:
             folder = "DomainProfile" if profile == "domain" else STANDARD
+            folders = [f"{GROUP_POLICY}\\{folder}", *_mdm_profile_keys(profile)]
             for key, kind in (("AuthorizedApplications", "path"), ("GloballyOpenPorts", "port")):
-                path = f"{GROUP_POLICY}\\{folder}\\{key}"
-                yield from old_exceptions(
-                    self.key(path), self.key(path + r"\List"), profile, kind, path
-                )
+                for folder in folders:
+                    path = f"{folder}\\{key}"
+                    yield from old_exceptions(
+                        self.key(path), self.key(path + r"\List"), profile, kind, path
+                    )
 
     def profile(self, profile: str) -> ProfileSettings:
         """Return the effective settings of a profile.
@@ -404,10 +417,7 @@ class _Reader:
             group_policy = [f"{GROUP_POLICY}\\{POLICY_PROFILES[profile]}"]
         elif name not in NOT_IN_STANDARD:
             group_policy = [f"{GROUP_POLICY}\\{STANDARD}"]
-        mdm = []
-        for key in dict.fromkeys((LOCAL_PROFILES[profile], POLICY_PROFILES[profile])):
-            mdm.append(f"{MDM_POLICY}\\{key}")
-        keys = {Store.GROUP_POLICY: group_policy, Store.MDM: mdm}
+        keys = {Store.GROUP_POLICY: group_policy, Store.MDM: _mdm_profile_keys(profile)}
         for store in sorted(keys, key=self._is_second):
             for path in keys[store]:
                 yield store, path

@@ -118,9 +118,10 @@ def _contact(context: FirewallContext, verdicts: Sequence[ProfileVerdict]) -> Co
 
 
 def _is_by_policy(part: Part, settings: ProfileSettings) -> bool:
-    stored = part.rule or (part.requirement.stored if part.requirement else None)
-    if stored is not None:
-        return stored.store is not Store.LOCAL
+    if part.rule is not None:
+        return part.rule.store is not Store.LOCAL
+    if part.requirement is not None:
+        return part.requirement.stored.store is not Store.LOCAL
     if part.by_default and not settings.merge_local:
         return True
     return part.setting is not None and part.setting.by_policy
@@ -179,12 +180,13 @@ def _step(part: Part, settings: ProfileSettings) -> str:
     if part.rule is not None:
         return _rule_step(part.rule)
     if part.requirement is not None:
-        return (
+        text = (
             "exempt the KNX devices from authentication, with a connection security rule beside "
             f"{part.requirement.words()}"
         )
+        return f"{text}, in that policy" if _is_by_policy(part, settings) else text
     if part.setting is settings.block_all_inbound:
-        return "switch off DoNotAllowExceptions (block all incoming connections)"
+        return f"switch off DoNotAllowExceptions ({settings.block_all_inbound.source})"
     if not settings.merge_local:
         return "allow the program in that policy, or let it accept local rules"
     return "make an allow rule for the program"

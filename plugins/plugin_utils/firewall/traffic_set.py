@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..formats.firewall_address import ALL_V4, ALL_V6, V6_START, Span
 
 REMOTE, LOCAL = "remote address", "local address"
+ADDRESS = (REMOTE, LOCAL)
+"""How the names of all dimensions of an address begin, those of keywords such as LocalSubnet too."""
 ACCOUNT = "account"
 """The accounts that may run ETS6, by their numbers (accounts.Accounts)."""
 IPSEC = "IPsec"
@@ -101,6 +103,23 @@ def subtract(boxes: Sequence[Box], removed: Box) -> list[Box]:
     if len(remainder) > MAX_BOXES or sum(map(_size, remainder)) > MAX_SPANS:
         raise TooManyPartsError
     return remainder
+
+
+def is_covered(boxes: Sequence[Box], covering: Iterable[Box]) -> bool:
+    """Return whether other boxes hold all of the boxes. Raises TooManyPartsError."""
+    rest = boxes
+    for box in covering:
+        rest = subtract(rest, box)
+    return not rest
+
+
+def without_conditions(boxes: Iterable[Box], beginnings: tuple[str, ...]) -> list[Box]:
+    """Return boxes that do not restrict the dimensions whose names begin so."""
+    return [_without(box, beginnings) for box in boxes]
+
+
+def _without(box: Box, beginnings: tuple[str, ...]) -> Box:
+    return {name: spans for name, spans in box.items() if not name.startswith(beginnings)}
 
 
 def _size(box: Box) -> int:

@@ -17,7 +17,7 @@ from .connection_security import Requirement
 from .needs import Need
 from .rule_scope import DOUBT, RuleScope
 from .store import Setting, StoredRule
-from .traffic_set import Box
+from .traffic_set import ADDRESS, Box, is_covered, without_conditions
 
 MAX_NAMED = 4
 """Rules in a sentence."""
@@ -187,7 +187,7 @@ class Verdict:
 
 
 def judge_need(need: Need, parts: Sequence[Part]) -> NeedVerdict:
-    """Return the verdict on one need from the parts of its traffic."""
+    """Return the verdict on one need from the parts of its traffic. Raises TooManyPartsError."""
     outcome = _outcome(parts)
     if outcome is TrafficOutcome.PARTIAL and need.somewhere:
         outcome = _outcome_somewhere(parts)
@@ -211,14 +211,25 @@ def _outcome_somewhere(parts: Sequence[Part]) -> TrafficOutcome:
     """Return the outcome where the other end is a few servers somewhere in the addresses.
 
     A rule that keeps some of the addresses away is not known to keep the servers away: the
-    endpoints' controls show whether they are reached.
+    endpoints' controls show whether they are reached. But whatever the account, the interface and
+    the ports are, some addresses have to be left. Raises TooManyPartsError.
     """
+    blocked: list[Box] = []
+    passing: list[Box] = []
     for part in parts:
-        if not part.passes and part.by_default:
+        if part.passes:
+            passing += part.boxes
+        elif part.by_default:
             return TrafficOutcome.PARTIAL
-    for part in parts:
-        if part.passes and part.certain:
-            return TrafficOutcome.ALLOWED
+        else:
+            blocked += part.boxes
+    blocked = without_conditions(blocked, ADDRESS)
+    passing = without_conditions(passing, ADDRESS)
+    if is_covered(blocked, filter(is_certain, passing)):
+        return TrafficOutcome.ALLOWED
+    doubt = (DOUBT,)
+    if is_covered(without_conditions(blocked, doubt), without_conditions(passing, doubt)):
+        return TrafficOutcome.UNKNOWN
     return TrafficOutcome.PARTIAL
 
 

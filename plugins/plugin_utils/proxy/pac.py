@@ -40,6 +40,7 @@ START_SECONDS = 5
 MAX_SCRIPT = 1024 * 1024
 """Bytes of a script that the PC sends: one that fills them was cut off."""
 MAX_TEXT = 300
+NOT_KNOWN = "which the engine of Windows may not know"
 MAX_OWN_ADDRESSES = 16
 DEFAULT_CLOCK = "2000-01-01T00:00:00Z"
 DEFAULT_PORT = 80
@@ -139,7 +140,7 @@ def answers(
     newer = newer_syntax(script)
     if not newer:
         return list(raw_answers)
-    doubt = f"it uses {newer}, which the engine of Windows may not know"
+    doubt = f"it uses {newer}, {NOT_KNOWN}"
     return [replace(answer, doubt=doubt) for answer in raw_answers]
 
 
@@ -316,8 +317,11 @@ def _parse_answer(raw: Any, place: str) -> Answer:
     unanswered = items(text, record.get("unanswered"), f"{place}.unanswered")
     error = one_line(text(record.get("error"), f"{place}.error"), MAX_TEXT)
     doubt = ""
+    needs_newer = expect(bool, record.get("needs_newer"), f"{place}.needs_newer")
     if error and not _is_of_script(error):
         doubt, error = f"the engine here gave up ({error})", ""
+    elif needs_newer and not error:
+        doubt = f"it uses a newer function of JavaScript, {NOT_KNOWN}"
     return Answer(
         one_line(text(record.get("answer"), f"{place}.answer"), MAX_TEXT),
         tuple(one_line(question, MAX_TEXT) for question in unanswered),

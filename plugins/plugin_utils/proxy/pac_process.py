@@ -9,6 +9,9 @@ PyPAC brings the functions that a script may call, dukpy the JavaScript engine (
 functions, those that ask the name service or the clock are replaced here, since the answers have to
 be the PC's and not the controller's.
 
+The engine of Windows is older than QuickJS, and how old depends on Windows. So each script also runs
+without the functions that ECMAScript 3 does not have: an answer that differs there rests on one.
+
 Where a script has FindProxyForURLEx, Windows calls that one, and only then are there the functions
 whose names end in Ex (Microsoft Learn, IPv6-aware proxy helper API definitions).
 """
@@ -32,6 +35,37 @@ MAX_UNANSWERED = 5
 MAX_NAME = 100
 MAX_ERROR = 300
 OWN_ADDRESS = "the PC's own address"
+CHANCE = "a value that is random or changes from call to call"
+RANDOM_NUMBERS = (0.0, 0.5, 0.999)
+"""What Math.random gives, one call of the script after the other."""
+OLD_FUNCTIONS = {
+    "Object": "",
+    "Object.prototype": "hasOwnProperty isPrototypeOf propertyIsEnumerable",
+    "Function.prototype": "apply call",
+    "Array": "",
+    "Array.prototype": "concat join pop push reverse shift slice sort splice unshift",
+    "String": "fromCharCode",
+    "String.prototype": "charAt charCodeAt concat indexOf lastIndexOf localeCompare match replace "
+    "search slice split substr substring toLocaleLowerCase toLocaleUpperCase toLowerCase "
+    "toUpperCase",
+    "Number": "MAX_VALUE MIN_VALUE NaN NEGATIVE_INFINITY POSITIVE_INFINITY",
+    "Number.prototype": "toExponential toFixed toPrecision",
+    "Math": "E LN10 LN2 LOG10E LOG2E PI SQRT1_2 SQRT2 abs acos asin atan atan2 ceil cos exp floor "
+    "log max min pow random round sin sqrt tan",
+    "Date": "UTC parse",
+}
+"""What objects have in ECMAScript 3 (ECMA-262, 3rd edition, 15 and B.2), and no more is left.
+
+Date.prototype has more old functions than new ones: NEW_NAMES names the new ones.
+"""
+OLD_EVERYWHERE = "constructor length name prototype toLocaleString toString valueOf"
+NEW_NAMES = {
+    "Date.prototype": "toISOString toJSON",
+    "globalThis": "AggregateError Atomics BigInt DOMException FinalizationRegistry Iterator Map "
+    "Promise Proxy Reflect Set Symbol WeakMap WeakRef WeakSet console performance process "
+    "queueMicrotask require globalThis",
+}
+"""Names that are newer, or that only this engine has."""
 
 
 class Surroundings:
@@ -108,7 +142,11 @@ def _functions(surroundings: Surroundings) -> _Functions:
     def my_addresses() -> str:
         return ";".join(surroundings.own_addresses())
 
+    def alert(*_messages: Any) -> None:
+        """Do nothing: PyPAC's takes one message only."""
+
     basic = {
+        "alert": alert,
         "dnsResolve": resolve,
         "isResolvable": is_resolvable,
         "myIpAddress": my_address,
@@ -122,23 +160,29 @@ def _functions(surroundings: Surroundings) -> _Functions:
 
 
 class Script:
-    """A script in the engine, with the functions that Windows gives it."""
+    """A script in the engine, with the functions that Windows gives it.
 
-    def __init__(self, engine: Any, text: str, functions: _Functions) -> None:
+    old: without the functions that ECMAScript 3 does not have.
+    """
+
+    def __init__(self, engine: Any, text: str, functions: _Functions, *, old: bool) -> None:
         self._engine = engine
+        if old:
+            engine.evaljs(_removal())
+        engine.evaljs("Math.random = function () { return dukpy['random']; }; void 0;")
         for name, function in functions.basic.items():
             self._add(name, function)
-        engine.evaljs(text)
+        engine.evaljs(text, random=RANDOM_NUMBERS[0])
         self._entry = "FindProxyForURL"
         if engine.evaljs(f"typeof {self._entry}Ex") == "function":
             self._entry += "Ex"
             for name, function in functions.extended.items():
                 self._add(name, function)
 
-    def answer(self, url: str, host: str) -> str:
+    def answer(self, url: str, host: str, random: float) -> str:
         """Return what the script answers, as text."""
         call = f"{self._entry}(dukpy['url'], dukpy['host'])"
-        answer = self._engine.evaljs(call, url=url, host=host)
+        answer = self._engine.evaljs(call, url=url, host=host, random=random)
         if answer is None:
             return ""
         return answer if isinstance(answer, str) else repr(answer)
@@ -152,6 +196,23 @@ class Script:
         )
 
 
+def _removal() -> str:
+    """Return a script that removes what ECMAScript 3 does not have."""
+    lines = []
+    for name, old_names in OLD_FUNCTIONS.items():
+        kept = json.dumps(f"{old_names} {OLD_EVERYWHERE}".split())
+        lines.append(
+            f"Object.getOwnPropertyNames({name}).filter(function (found) {{"
+            f" return {kept}.indexOf(found) < 0; }})"
+            f".map(function (found) {{ removed.push([{name}, found]); }});"
+        )
+    for name, new_names in NEW_NAMES.items():
+        for new_name in new_names.split():
+            lines.append(f"removed.push([{name}, {json.dumps(new_name)}]);")
+    removal = "for (var i = 0; i < removed.length; i++) delete removed[i][0][removed[i][1]];"
+    return f"(function () {{ var removed = []; {''.join(lines)} {removal} }})(); void 0;"
+
+
 def run(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Run the script for every URL, and return its answers."""
     from pypac import parser_functions, parser_functions_ex
@@ -162,7 +223,7 @@ def run(document: dict[str, Any]) -> list[dict[str, Any]]:
         importlib.import_module(module_name)
     os.environ.clear()
     dukpy: Any = importlib.import_module("dukpy")
-    engine = dukpy.JSInterpreter()
+    engine, old_engine = dukpy.JSInterpreter(), dukpy.JSInterpreter()
     clock = datetime.fromisoformat(document["clock"])
     surroundings = Surroundings(document["names"], document["own"], clock)
     functions = _functions(surroundings)
@@ -170,20 +231,35 @@ def run(document: dict[str, Any]) -> list[dict[str, Any]]:
     _replace(parser_functions_ex, functions.extended)
     parser_functions._now = surroundings.now
     _limit(int(document["seconds"]))
-    script = Script(
-        engine,
-        document["script"],
-        _Functions(parser_functions.function_injections, parser_functions_ex.function_injections),
+    every_function = _Functions(
+        parser_functions.function_injections, parser_functions_ex.function_injections
     )
-    return [_ask(script, surroundings, url, host) for url, host in document["urls"]]
+    text = document["script"]
+    script = Script(engine, text, every_function, old=False)
+    old_script = _old_script(old_engine, text, every_function)
+    return [_ask(script, old_script, surroundings, url, host) for url, host in document["urls"]]
 
 
-def _ask(script: Script, surroundings: Surroundings, url: str, host: str) -> dict[str, Any]:
+def _old_script(engine: Any, text: str, functions: _Functions) -> Script | None:
+    """Return the script in an old engine; None where it does not work there at all."""
+    try:
+        return Script(engine, text, functions, old=True)
+    except Exception:  # noqa: BLE001 - whatever a script causes is reported, not raised
+        return None
+
+
+def _ask(
+    script: Script, old_script: Script | None, surroundings: Surroundings, url: str, host: str
+) -> dict[str, Any]:
     """Return the answer for a URL. What the script throws there costs no other URL its answer."""
     surroundings.unanswered.clear()
     surroundings.uses_own = False
     surroundings.first = 0
     answer, error = _call(script, url, host)
+    for random in RANDOM_NUMBERS[1:]:
+        if _call(script, url, host, random) != (answer, error):
+            surroundings.unanswered.add(CHANCE)
+            break
     for first in range(1, surroundings.count_own()):
         if not surroundings.uses_own:
             break
@@ -191,17 +267,22 @@ def _ask(script: Script, surroundings: Surroundings, url: str, host: str) -> dic
         if _call(script, url, host) != (answer, error):
             surroundings.unanswered.add(f"{OWN_ADDRESS}, of which it has several")
             break
+    unanswered = sorted(surroundings.unanswered)[:MAX_UNANSWERED]
+    surroundings.first = 0
     return {
         "answer": answer[:MAX_ANSWER],
         "error": error[:MAX_ERROR],
-        "unanswered": sorted(surroundings.unanswered)[:MAX_UNANSWERED],
+        "unanswered": unanswered,
+        "needs_newer": old_script is None or _call(old_script, url, host) != (answer, error),
     }
 
 
-def _call(script: Script, url: str, host: str) -> tuple[str, str]:
+def _call(
+    script: Script, url: str, host: str, random: float = RANDOM_NUMBERS[0]
+) -> tuple[str, str]:
     """Return the answer and what was thrown."""
     try:
-        return script.answer(url, host), ""
+        return script.answer(url, host, random), ""
     except Exception as error:  # noqa: BLE001 - whatever a script causes is reported, not raised
         return "", f"{type(error).__name__}: {error}"
 

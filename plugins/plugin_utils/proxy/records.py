@@ -10,7 +10,8 @@ setting still means what was set. Then the record is deleted.
 What was set for a user is recorded in that user's own hive: a proxy setting may hold a login, which
 no other user may read. A new user starts from the default profile and so has its record, too: removal
 gives that user the settings which the default profile had before. The paths in such a record begin
-below the user's root. What was set for the machine is recorded in HKLM, where it was readable before.
+below the user's root. What was set for the machine is recorded in HKLM, in a key that only SYSTEM and
+Administrators may open.
 """
 
 from __future__ import annotations
@@ -22,12 +23,19 @@ from typing import Any
 
 from ..finding import Change
 from ..formats.registry import Value, WireError, fold, text
-from ..operations import Operation, RegistryChange, SetRegistryValues, by_key, predict
+from ..operations import (
+    OWN_KEY,
+    Operation,
+    RegistryChange,
+    SetRegistryValues,
+    by_key,
+    predict,
+)
 from ..snapshot import Registry, State
 
 USER_RECORDS = r"Software\ets6.network\Proxy"
 """The key of a user's record, below the user's root."""
-MACHINE_RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
+MACHINE_RECORDS = rf"{OWN_KEY}\Proxy"
 WININET_UNIT = "proxy wininet"
 """All layers and the switch between users and machine are one unit of operations.
 

@@ -30,6 +30,12 @@ KNX, and a list of unsignedShort. From third-party clients of the vendor's serve
 not document them."""
 APIS = frozenset({"api.knx.org"})
 """Servers for programs: a web page is not expected there, though none of their documents is known."""
+PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--(?:[^-]|-(?!->))*-->\s*)*"
+    rb"<(?:!doctype\s+html|html|head|body|title|meta|script)\b",
+    re.IGNORECASE,
+)
+"""What a web page begins with that has no type."""
 DOCUMENT_HEAD = 4096
 """Bytes of a body in which the beginning of a document is looked for."""
 HEADERS_IN_EVIDENCE = frozenset({
@@ -39,6 +45,7 @@ HEADERS_IN_EVIDENCE = frozenset({
 """Headers that tell who answered. Cookies and the like stay out of reports."""
 WISPR = b"WISPAccessGatewayParam"
 """What portals write for programs in their sign-in pages (WISPr)."""
+GONE = frozenset({404, 410})
 EMPTY_PAGE = "empty"
 """The fingerprint of an empty answer begins with it."""
 MAX_TARGET = 1000
@@ -103,6 +110,13 @@ def _answer_for_document(answer: HttpAnswer, where: str, endpoint: Endpoint) -> 
             Outcome.PAGE_NOT_KNOWN,
             f"{where} is answered by a redirect ({answer.status}) to {_shown_target(answer)} "
             "instead of the vendor's document. Its sender could not be determined.",
+        )
+    if answer.status in GONE:
+        return Verdict(
+            Outcome.PAGE_NOT_KNOWN,
+            f"{where} is answered by {answer.status} (not found) instead of the vendor's document: "
+            "the vendor may have moved it, or a filter answers. Its sender could not be "
+            "determined.",
         )
     if is_page(answer):
         return Verdict(
@@ -260,12 +274,12 @@ def _other_site(target: str, host: str) -> str:
         name = urlsplit(target).hostname
     except ValueError:
         return target
-    if name and _site(name) != _site(host):
+    if name and site(name) != site(host):
         return name
     return ""
 
 
-def _site(host: str) -> list[str]:
+def site(host: str) -> list[str]:
     """Return the last two labels of a name: a vendor may redirect within its own domain."""
     return host.lower().rstrip(".").split(".")[-2:]
 
@@ -297,7 +311,7 @@ def is_page(answer: HttpAnswer) -> bool:
     """Return whether an answer is a web page."""
     if "html" in answer.header("content-type").lower():
         return True
-    return answer.body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    return bool(PAGE.match(answer.body[:DOCUMENT_HEAD]))
 
 
 def evident_headers(headers: Headers) -> list[list[str]]:

@@ -67,7 +67,7 @@ def load_certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
     for der in chain[:MAX_CERTIFICATES]:
         try:
             certificates.append(_load(der))
-        except (ValueError, x509.InvalidVersion) as error:
+        except (ValueError, TypeError, x509.InvalidVersion) as error:
             if not certificates:
                 message = f"the server's certificate cannot be read: {error}"
                 raise CertificateError(message) from None
@@ -77,7 +77,10 @@ def load_certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
 def _load(der: bytes) -> x509.Certificate:
     if len(der) > MAX_DER:
         raise ValueError(f"longer than {MAX_DER} bytes")
-    return x509.load_der_x509_certificate(der)
+    certificate = x509.load_der_x509_certificate(der)
+    # cryptography parses these when they are first read, and raises ValueError or TypeError then.
+    _parsed = (certificate.subject, certificate.issuer, certificate.not_valid_after_utc)
+    return certificate
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

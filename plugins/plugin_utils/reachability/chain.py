@@ -9,6 +9,7 @@ expired certificate and hides that its root is private.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,6 +45,12 @@ from .certificate import (
 )
 from .products import Product, find_product
 
+MAX_DNS_NAME = 253
+DNS_NAME = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+    re.IGNORECASE,
+)
+"""A host name (RFC 1123, 2.1)."""
 MAX_STEPS = 60
 """Certificates that are looked at over all paths of one chain."""
 
@@ -276,15 +283,16 @@ def _verifies(
     """Return whether a path to a root is valid by all rules.
 
     names are the certificate's own: whether one is the host's is examined apart. Any one is enough. The
-    verifier refuses names with an underscore or a final dot; with those alone it verifies without one.
+    verifier refuses names with an underscore, a final dot and the like; with those alone it verifies
+    without one.
     """
     if not names:
         return False
     builder = verification.PolicyBuilder().store(_store(roots)).time(moment)
-    usable = [name for name in names if "_" not in name and not name.endswith(".")]
+    subject = _usable_subject(names)
     try:
-        if usable:
-            builder.build_server_verifier(_subject(usable[0])).verify(leaf, list(available))
+        if subject is not None:
+            builder.build_server_verifier(subject).verify(leaf, list(available))
         else:
             _nameless(builder).build_client_verifier().verify(leaf, list(available))
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
@@ -307,12 +315,16 @@ def _nameless(builder: verification.PolicyBuilder) -> verification.PolicyBuilder
     )
 
 
-def _subject(name: str) -> x509.DNSName | x509.IPAddress:
-    """Return a name as the verifier takes it. Raises ValueError."""
-    address = parse_address(name)
-    if address is not None:
-        return x509.IPAddress(address)
-    return x509.DNSName(name.replace("*", "any", 1))
+def _usable_subject(names: Sequence[str]) -> x509.DNSName | x509.IPAddress | None:
+    """Return the first name that the verifier takes, as it takes it; None without any."""
+    for name in names:
+        address = parse_address(name)
+        if address is not None:
+            return x509.IPAddress(address)
+        plain = re.sub(r"\A\*\.", "any.", name)
+        if len(plain) <= MAX_DNS_NAME and DNS_NAME.fullmatch(plain):
+            return x509.DNSName(plain)
+    return None
 
 
 @lru_cache(maxsize=8)

@@ -5,18 +5,19 @@
 
 A page that is not the vendor's at one server is not the vendor's at another one either. Where a
 sign-in page answers for one server, it is also the likely cause that others fail. What a server
-answers over genuine TLS is its own over HTTP as well.
+answers over genuine TLS is its own over HTTP as well, and where TLS finds it, it is over HTTP too.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..policy.endpoints import Endpoint
 from ..proxy.routes import Route
-from .answer import has_document, is_empty
-from .outcomes import Outcome, Verdict
+from .answer import has_document, is_empty, site
+from .outcomes import Outcome, Verdict, is_vendor_host
 
 PAGES = frozenset({Outcome.BLOCK_PAGE, Outcome.CAPTIVE_PORTAL, Outcome.SIGN_IN_OR_BLOCK})
 PORTALS = frozenset({Outcome.CAPTIVE_PORTAL, Outcome.SIGN_IN_OR_BLOCK})
@@ -43,24 +44,46 @@ class _Answers:
 
     def __init__(self, verdicts: Verdicts, endpoints: Mapping[str, Endpoint]) -> None:
         self._servers_pages: set[tuple[str, str]] = set()
+        self._vendors_pages: set[str] = set()
         self.foreign_pages: dict[str, Outcome] = {}
-        self.wrong_documents: dict[str, str] = {}
+        self._endpoints_of_page: dict[str, list[Endpoint]] = defaultdict(list)
+        self._servers_addresses: set[tuple[str, str, str | None]] = set()
         self.portal_routes: set[str | None] = set()
-        for name, _route, verdict in _each(verdicts):
-            if verdict.is_servers_page:
-                self._servers_pages.add((endpoints[name].host, verdict.page))
-        genuine = {page for _host, page in self._servers_pages if not is_empty(page)}
+        for name, route, verdict in _each(verdicts):
+            self._add_proof(endpoints[name], route, verdict)
         for name, route, verdict in _each(verdicts):
             if verdict.outcome in PORTALS:
                 self.portal_routes.add(route.proxy)
-            if verdict.page and verdict.page not in genuine:
-                self._add_page(name, verdict)
+            self._add_page(endpoints[name], verdict)
 
-    def _add_page(self, name: str, verdict: Verdict) -> None:
+    def _add_proof(self, endpoint: Endpoint, route: Route, verdict: Verdict) -> None:
+        if verdict.is_servers_page:
+            self._servers_pages.add((endpoint.host, verdict.page))
+        is_document = verdict.outcome is Outcome.FINE and has_document(endpoint)
+        if is_document or (verdict.is_servers_page and not is_empty(verdict.page)):
+            self._vendors_pages.add(verdict.page)
+        if verdict.chain is not None and verdict.chain.genuine:
+            self._servers_addresses.add((endpoint.host, verdict.address, route.proxy))
+
+    def _add_page(self, endpoint: Endpoint, verdict: Verdict) -> None:
+        page = verdict.page
+        if not page or page in self._vendors_pages:
+            return
         if verdict.outcome in PAGES:
-            self.foreign_pages[verdict.page] = verdict.outcome
-        if verdict.outcome is Outcome.WRONG_CONTENT and verdict.chain is None:
-            self.wrong_documents.setdefault(verdict.page, name)
+            self.foreign_pages[page] = verdict.outcome
+        if verdict.chain is None:
+            self._endpoints_of_page[page].append(endpoint)
+
+    def neighbour_with_page(self, endpoint: Endpoint, page: str) -> str:
+        """Return an endpoint of an unrelated server that has the same page over HTTP; empty without."""
+        for neighbour in self._endpoints_of_page.get(page, ()):
+            if _are_unrelated(neighbour.host, endpoint.host):
+                return neighbour.name
+        return ""
+
+    def is_at_address(self, endpoint: Endpoint, route: Route, verdict: Verdict) -> bool:
+        """Return whether TLS proves that a server is at the address of a verdict."""
+        return (endpoint.host, verdict.address, route.proxy) in self._servers_addresses
 
     def is_servers_page(self, host: str, page: str) -> bool:
         """Return whether a server sends the same page over genuine TLS."""
@@ -85,7 +108,21 @@ def _each(verdicts: Verdicts) -> Iterator[tuple[str, Route, Verdict]]:
             yield name, route, verdict
 
 
+def _are_unrelated(host: str, other: str) -> bool:
+    """Return whether two servers have no reason to answer alike, as a user's mirrors have."""
+    is_vendors = is_vendor_host(host) or is_vendor_host(other)
+    return host != other and (is_vendors or site(host) != site(other))
+
+
 def _compare(verdict: Verdict, route: Route, endpoint: Endpoint, answers: _Answers) -> Verdict:
+    if verdict.behind_address is not None and answers.is_at_address(endpoint, route, verdict):
+        arrived = dataclasses.replace(verdict.behind_address, evidence=verdict.evidence)
+        verdict = _corrected(
+            arrived,
+            f"Its address, {verdict.address}, is not a public one, and TLS proves that the server "
+            "is there.",
+            arrived.outcome,
+        )
     is_servers = answers.is_servers_page(endpoint.host, verdict.page)
     if verdict.outcome in DOUBTFUL and is_servers:
         return _corrected(
@@ -94,7 +131,7 @@ def _compare(verdict: Verdict, route: Route, endpoint: Endpoint, answers: _Answe
             _own_outcome(verdict.outcome, endpoint),
         )
     if verdict.outcome in ACCEPTED and verdict.chain is None and not is_servers:
-        return _without_foreign_page(verdict, answers)
+        return _without_foreign_page(verdict, endpoint, answers)
     if verdict.outcome in BEHIND_A_PORTAL and route.proxy in answers.portal_routes:
         return _corrected(
             verdict,
@@ -105,7 +142,7 @@ def _compare(verdict: Verdict, route: Route, endpoint: Endpoint, answers: _Answe
     return verdict
 
 
-def _without_foreign_page(verdict: Verdict, answers: _Answers) -> Verdict:
+def _without_foreign_page(verdict: Verdict, endpoint: Endpoint, answers: _Answers) -> Verdict:
     """Return the verdict on an answer over HTTP, corrected where another server has the same one."""
     page = verdict.page
     if page in answers.foreign_pages:
@@ -114,11 +151,12 @@ def _without_foreign_page(verdict: Verdict, answers: _Answers) -> Verdict:
             "But the page is the same as that of another server: it is not the vendor's.",
             answers.foreign_pages[page],
         )
-    if page in answers.wrong_documents:
+    neighbour = answers.neighbour_with_page(endpoint, page)
+    if neighbour:
         return _corrected(
             verdict,
-            f"But it is the same answer as that to {answers.wrong_documents[page]}, which is not "
-            "the vendor's document. Its sender could not be determined.",
+            f"But it is the same answer as that to {neighbour}, another server: a filter may answer "
+            "for both.",
             Outcome.PAGE_NOT_KNOWN,
         )
     return verdict

@@ -19,6 +19,9 @@ from .outcomes import Outcome, Verdict
 CUT_OFF = frozenset({"reset", "closed", "timeout"})
 """Errors that a filter of server names brings about, and a server that is down as well."""
 BEFORE_TLS = frozenset({UNREADABLE, "queue", "dns", "tcp", "connect"})
+NOT_ABOUT_VERSIONS = CUT_OFF | {"plain_http"}
+"""Errors that no TLS version of this PC explains."""
+NEEDED_TLS = "TLS 1.2"
 NO_COMMON_ALGORITHM = frozenset({0x80090331, 0x80090331 - (1 << 32)})
 """SEC_E_ALGORITHM_MISMATCH, unsigned and as .NET has it (Microsoft Learn, "Schannel Error Codes for TLS
 and SSL Alerts")."""
@@ -139,9 +142,10 @@ def no_common_tls(error: ProbeError, where: str, tls_off: Sequence[str]) -> Verd
     it also for the alert insufficient_security of the other side.
     """
     is_local = error.code in NO_COMMON_ALGORITHM or error.kind == "no_common_tls"
-    if not is_local and not tls_off:
-        return None
-    if tls_off and error.kind not in CUT_OFF:
+    # Without TLS 1.3 most servers are reached by TLS 1.2. Another side's alert is explained by that
+    # only where TLS 1.2 is off.
+    is_explained = NEEDED_TLS in tls_off and error.kind not in NOT_ABOUT_VERSIONS
+    if tls_off and (is_local or is_explained):
         versions = join_words(tls_off)
         return Verdict(
             Outcome.TLS_OFF,

@@ -105,8 +105,8 @@ def judge_interception(
     if evidence.altered:
         status = Status.FAIL if status is Status.FAIL else Status.UNKNOWN
         sentence += (
-            f" The answer from {join_words(evidence.altered)} is not the vendor's own: something "
-            "answers in its place."
+            f" The answer from {join_words(evidence.altered)} is not the vendor's document: "
+            "something answers in its place, or the vendor has changed it."
         )
     judgement = Judgement(status, sentence, {**evidence.to_wire(), "roots": roots.to_wire()})
     if status is Status.FAIL:

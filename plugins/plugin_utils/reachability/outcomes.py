@@ -167,6 +167,8 @@ class Verdict:
 
     sentence says it for an administrator. chain is set where certificates were examined. page is the
     fingerprint of the answer (answer.fingerprint); two unrelated servers do not send the same one.
+    address is the one that was connected to. behind_address is the verdict on what arrived, where the
+    address alone speaks against the server.
     """
 
     outcome: Outcome
@@ -174,6 +176,8 @@ class Verdict:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     chain: ChainReport | None = None
     page: str = ""
+    address: str = ""
+    behind_address: Verdict | None = None
 
     @property
     def status(self) -> Status:

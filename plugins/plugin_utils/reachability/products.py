@@ -69,6 +69,7 @@ PRODUCTS = (
     Product("fireware https proxy", "WatchGuard", Place.APPLIANCE),
     Product("sonicwall firewall dpi-ssl", "SonicWall", Place.APPLIANCE),
     Product("cisco umbrella", "Cisco Umbrella", Place.CLOUD),
+    Product("cisco secure access", "Cisco Secure Access", Place.CLOUD),
     Product("forcepoint", "Forcepoint", Place.CLOUD),
     Product("zscaler", "Zscaler", Place.CLOUD),
     Product("goskope.com", "Netskope", Place.CLOUD),

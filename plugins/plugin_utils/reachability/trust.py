@@ -76,6 +76,12 @@ def _doubt(chain: ChainReport, observer: Observer) -> str:
         )
     if roots.origin is Origin.MOZILLA or store is RootStore.PROGRAMME:
         return ""
+    if chain.weak_signs:
+        return (
+            f"the certificate leads to a root of {roots.title} ({chain.issuer}), which is not "
+            f"Mozilla's unchanged list, and differs from public ones ({'; '.join(chain.weak_signs)}"
+            "). An inspector whose root was added to the list looks the same."
+        )
     if roots.problem:
         return (
             f"the certificate leads to a root of the list ({chain.issuer}), but {roots.problem}. "
@@ -89,6 +95,18 @@ def _doubt(chain: ChainReport, observer: Observer) -> str:
             f"of Microsoft's programme ({_NOT_TRIED})."
         )
     return ""
+
+
+def store_remark(chain: ChainReport, observer: Observer) -> str:
+    """Return that a genuine certificate rests on a store of Windows; empty where it does not."""
+    if not observer.roots.problem or not chain.is_public:
+        return ""
+    if observer.store_of(chain.root_thumbprint) is not RootStore.PROGRAMME:
+        return ""
+    return (
+        f"Of the list of roots, {observer.roots.problem}; its root counts as public since this PC "
+        f"has it among those of Microsoft's programme ({_NOT_TRIED})."
+    )
 
 
 def _issuer_problem(

@@ -90,6 +90,7 @@ class _Case:
             verdict,
             sentence=sentence,
             evidence=evidence,
+            address=self.probe.address,
             chain=self.chain if is_examined else None,
         )
 
@@ -102,7 +103,10 @@ class _Case:
         verdict = self._answered()
         if self._is_proven(verdict):
             return verdict
-        return self._wrong_address() or verdict
+        wrong_address = self._wrong_address()
+        if wrong_address is None:
+            return verdict
+        return dataclasses.replace(wrong_address, behind_address=verdict)
 
     def _before_tls(self) -> Verdict:
         probe = self.probe
@@ -188,30 +192,39 @@ class _Case:
         )
 
     def _remarks(self, verdict: Verdict) -> str:
-        remarks = [self._chain_remark(verdict), self._ipv6_remark(), self._hosts_remark(verdict)]
+        remarks = []
+        if verdict.outcome is Outcome.FINE:
+            remarks += [self._chain_remark(), self._store_remark()]
+        if verdict.outcome is Outcome.INTERCEPTED:
+            remarks.append(self._product_remark())
+        remarks += [self._ipv6_remark(), self._hosts_remark(verdict)]
         return "".join(f" {remark}" for remark in remarks if remark)
 
-    def _chain_remark(self, verdict: Verdict) -> str:
-        if self.chain is None:
+    def _chain_remark(self) -> str:
+        if self.chain is None or self.chain.complete is not False:
             return ""
-        if verdict.outcome is Outcome.FINE and self.chain.complete is False:
-            return (
-                "It does not send the certificate of its issuer; this PC found that by itself, "
-                "another one may not."
-            )
-        product = self.chain.product
-        if verdict.outcome is Outcome.INTERCEPTED and product:
-            return f"{product.name} is a {product.place.value}. {PRODUCT_ADVICE[product.place]}"
-        return ""
+        return (
+            "It does not send the certificate of its issuer; this PC found that by itself, another "
+            "one may not."
+        )
+
+    def _store_remark(self) -> str:
+        return trust.store_remark(self.chain, self.observer) if self.chain else ""
+
+    def _product_remark(self) -> str:
+        product = self.chain.product if self.chain else None
+        if product is None:
+            return ""
+        return f"{product.name} is a {product.place.value}. {PRODUCT_ADVICE[product.place]}"
 
     def _ipv6_remark(self) -> str:
         address = dead_ipv6(self.probe)[:MAX_WORD]
         if not address:
             return ""
         return (
-            f"Its first address, {address}, did not answer over IPv6. ETS6 may wait for it each "
-            "time before it uses IPv4 (.NET Framework tries addresses one after another; how long "
-            "was not measured)."
+            f"Its first address, {address}, had not answered over IPv6 when IPv4 did. If it does "
+            "not answer, ETS6 waits for it each time (.NET Framework tries addresses one after "
+            "another; how long was not measured)."
         )
 
     def _hosts_remark(self, verdict: Verdict) -> str:

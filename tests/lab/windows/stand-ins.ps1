@@ -44,6 +44,12 @@ class LabPC {
         return $known
     }
 
+    # Notes what was done, in a test that asks for the order.
+    static [void] Log([string[]]$words) {
+        if ($null -eq [LabPC]::State['log']) { return }
+        [LabPC]::State['log'].Add([JsonNode]::Parse([LabPC]::Quoted($words -join ' ')))
+    }
+
     static [string] Fault([string]$what) {
         $found = [LabPC]::State['faults'][$what]
         if ($null -eq $found) { return '' }
@@ -59,6 +65,7 @@ class LabRegistryKey {
     [int]$ValueCount
     [int]$SubKeyCount
     hidden [bool]$Writable
+    hidden [string]$Rights
 
     LabRegistryKey([string]$path, [bool]$writable) {
         $this.Path = $path
@@ -106,10 +113,38 @@ class LabRegistryKey {
         return [LabRegistryKey]::new($full, $writable)
     }
 
+    [LabRegistryKey] OpenSubKey([string]$name, [string]$check, [string]$rights) {
+        if ($check -ne 'ReadWriteSubTree') { throw "$check is not simulated" }
+        $key = $this.OpenSubKey($name, $true)
+        if ($key) { $key.Rights = $rights }
+        return $key
+    }
+
+    # A new key inherits the access rights of the one above it (Microsoft Learn, Registry Key Security and Access Rights). "access" is a
+    # key's security descriptor, where it has another one than its hive.
     [LabRegistryKey] CreateSubKey([string]$name) {
-        $full = $this.Path + '\' + $name
-        if ($null -eq [LabPC]::Key($full)) { [LabPC]::State['registry'][$full] = [LabPC]::Node('{"values":{}}') }
+        $full = $this.Path
+        foreach ($part in $name.Split('\')) {
+            $above = [LabPC]::Key($full)
+            $full += '\' + $part
+            if ($null -ne [LabPC]::Key($full)) { continue }
+            [LabPC]::State['registry'][$full] = [LabPC]::Node('{"values":{}}')
+            if ($null -ne $above -and $null -ne $above['access']) { [LabPC]::State['registry'][$full]['access'] = $above['access'].DeepClone() }
+            [LabPC]::Log(('create', $full))
+        }
         return $this.OpenSubKey($name, $true)
+    }
+
+    # A handle without the right to change permissions is refused. The security object is written once after each change of it (.NET
+    # reference source, RegistrySecurity.Persist).
+    [void] SetAccessControl([object]$security) {
+        $fault = [LabPC]::Fault('set_access')
+        if ($fault -or $this.Rights -ne 'ChangePermissions') { throw [System.UnauthorizedAccessException]::new("$fault") }
+        if (-not $security.Modified) { return }
+        $security.Modified = $false
+        [LabPC]::State['registry'][$this.Path]['access'] = [JsonNode]::Parse([LabPC]::Quoted($security.Sddl))
+        [LabPC]::Log(('access', $this.Path))
+        $this.Changed()
     }
 
     [string[]] GetValueNames() { return @(foreach ($entry in $this.Values()) { $entry.Key }) }
@@ -170,6 +205,7 @@ class LabRegistryKey {
             default { '["REG_' + $kind.ToString().ToUpperInvariant() + '","' + [Convert]::ToBase64String([byte[]]$data) + '"]' }
         }
         $this.Values()[$name] = [JsonNode]::Parse($wire)
+        [LabPC]::Log(('value', $this.Path, $name))
         $this.Changed()
     }
 
@@ -291,6 +327,19 @@ class LabDirectorySecurity {
     }
 }
 
+# System.Security.AccessControl.RegistrySecurity (Microsoft Learn): only what SetAccessControl needs.
+[NoRunspaceAffinity()]
+class LabRegistrySecurity {
+    [string]$Sddl
+    [bool]$Modified
+
+    [void] SetSecurityDescriptorSddlForm([string]$sddl, [string]$sections) {
+        if ($sections -ne 'Access') { throw 'these sections are not simulated' }
+        $this.Sddl = $sddl
+        $this.Modified = $true
+    }
+}
+
 [LabPC]::Load($env:ETS6_LAB_PC)
 # A POSIX shell drops names such as ProgramFiles(x86).
 foreach ($entry in [LabPC]::State['environment']) { [Environment]::SetEnvironmentVariable($entry.Key, $entry.Value.ToString()) }
@@ -300,37 +349,10 @@ $accelerators::Add('Microsoft.Win32.RegistryKey', [LabRegistryKey])
 $accelerators::Add('Net.Dns', [LabDns])
 $accelerators::Add('Net.WebRequest', [LabWebRequest])
 $accelerators::Add('Security.AccessControl.DirectorySecurity', [LabDirectorySecurity])
+$accelerators::Add('Security.AccessControl.RegistrySecurity', [LabRegistrySecurity])
 if ($env:ETS6_LAB_MEASURED) { $accelerators::Add('Management.Automation.PowerShell', [LabShell]) }
 $accelerators::Add('LabPC', [LabPC])
 $accelerators::Add('LabRegistryKey', [LabRegistryKey])
 $env:PSModulePath = (Join-Path $PSScriptRoot 'Modules') + [System.IO.Path]::PathSeparator + $env:PSModulePath
 
-# ConvertFrom-Json has -DateKind since PowerShell 7.5 (Microsoft Learn). Ansible's wrapper uses it in PowerShell 7 since ansible-core
-# 2.21. This adds it to an engine that lacks it, for the kind String, the only one that the wrapper uses.
-if ($IsCoreCLR -and -not (Get-Command -Name ConvertFrom-Json -CommandType Cmdlet).Parameters.ContainsKey('DateKind')) {
-    Function ConvertFrom-LabJsonNode {
-        param ([JsonNode]$Node)
-
-        if ($Node -is [JsonObject]) {
-            $members = [ordered]@{}
-            foreach ($member in $Node) { $members[$member.Key] = ConvertFrom-LabJsonNode $member.Value }
-            return [pscustomobject]$members
-        }
-        if ($Node -is [JsonArray]) { return , @(foreach ($item in $Node) { ConvertFrom-LabJsonNode $item }) }
-        if ($null -eq $Node) { return $null }
-        if ($Node.GetValueKind() -eq 'String') { return $Node.GetValue[string]() }
-        return Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject $Node.ToJsonString()
-    }
-
-    Function ConvertFrom-Json {
-        param ([Parameter(Mandatory, ValueFromPipeline)][string]$InputObject, [ValidateSet('String')][string]$DateKind)
-
-        begin { $lines = [System.Collections.Generic.List[string]]::new() }
-        process { $lines.Add($InputObject) }
-        end {
-            $text = $lines -join "`n"
-            if ($DateKind) { ConvertFrom-LabJsonNode ([JsonNode]::Parse($text)) }
-            else { Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject $text }
-        }
-    }
-}
+. "$PSScriptRoot/convertfrom-json.ps1"

@@ -519,6 +519,25 @@
     return [make("h3", null, "What decides"), makeTable(heads, lines)];
   }
 
+  // How far each route to an endpoint came. The last stage is the one that decided.
+  function makeRoutes(evidence) {
+    const ways = evidence && Array.isArray(evidence.ways) ? evidence.ways : [];
+    const routes = ways.filter((way) => way && typeof way.line === "string");
+    if (!routes.length) {
+      return [];
+    }
+    const lines = routes.map((way) => {
+      const stages = way.line.split(" → ");
+      const parts = stages.map((text, stage) => {
+        const isLast = stage === stages.length - 1;
+        const decided = way.outcome === "fine" ? "pass" : "fail";
+        return make("span", { class: isLast ? "stage " + decided : "stage" }, text);
+      });
+      return make("p", { class: "route" }, ...parts);
+    });
+    return [make("h3", null, "The route"), ...lines];
+  }
+
   function makeChanges(changes, status) {
     if (!changes) {
       return [];
@@ -594,6 +613,7 @@
       make("p", null, detail("reasons", host, index)),
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
+      ...makeRoutes(evidence),
       ...makeChanges(detailData("changes", host, index), status),
       ...makeAdvice(
         rationale,

@@ -327,7 +327,7 @@ def test_a_rule_that_the_service_does_not_know_asks_for_a_restart_and_is_no_fail
     assert (result["failed"], result["changed"]) == (False, False)
     (finding,) = result["findings"]
     assert finding["status"] == "fail"
-    assert "Restart the PC; the next run then changes it." in finding["reason"]
+    assert "Restart the PC; the next run then changes it, if the service" in finding["reason"]
     assert "Restart the PC" in result["msg"]
 
 

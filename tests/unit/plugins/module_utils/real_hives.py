@@ -43,3 +43,8 @@ def logs(name: str) -> dict[str, bytes]:
 def second_reader(data: bytes) -> Any:
     """Return a hive as python-registry reads it."""
     return importlib.import_module("Registry.Registry").Registry(io.BytesIO(data))
+
+
+def third_reader(data: bytes) -> Any:
+    """Return the root key of a hive as dissect.regf reads it."""
+    return importlib.import_module("dissect.regf").RegistryHive(io.BytesIO(data)).root()

@@ -56,6 +56,23 @@ def independent(data: bytes) -> Tree:
     return found
 
 
+def by_dissect(data: bytes) -> Tree:
+    """Return what dissect.regf reads.
+
+    It calls the value without a name "(Default)", which is also the real name of one in Nls\\Locale.
+    """
+    found: Tree = {}
+    left: list[tuple[Any, str]] = [(real_hives.third_reader(data), "")]
+    while left:
+        key, path = left.pop()
+        found[path] = [
+            (value.name if value.cell.NameLength else "", value.type, value.data)
+            for value in key.values()
+        ]
+        left += [(subkey, f"{path}\\{subkey.name}") for subkey in key.subkeys()]
+    return found
+
+
 def short_types(found: Tree) -> Tree:
     """python-registry gives the lower bits of a type; device properties use the upper ones too."""
     return {
@@ -65,14 +82,17 @@ def short_types(found: Tree) -> Tree:
 
 
 @pytest.mark.parametrize("name", [*real_hives.CLEAN, *real_hives.DIRTY])
-def test_a_real_hive_is_read_as_another_reader_reads_it(name: str) -> None:
+def test_a_real_hive_is_read_as_two_other_readers_read_it(name: str) -> None:
     logs = real_hives.logs(name) if name in real_hives.DIRTY else {}
     hive = replay(real_hives.content(name), logs, name)
-    mine = short_types(tree(hive))
-    assert check(hive) == len(mine) > 1000
-    theirs = independent(hive.data)
+    whole = tree(hive)
+    assert check(hive) == len(whole) > 1000
+    mine, theirs = short_types(whole), independent(hive.data)
     assert mine.keys() == theirs.keys()
     assert [path for path in mine if mine[path] != theirs[path]] == []
+    theirs = by_dissect(hive.data)
+    assert whole.keys() == theirs.keys()
+    assert [path for path in whole if whole[path] != theirs[path]] == []
 
 
 VALUES = {
@@ -105,6 +125,7 @@ def test_every_kind_of_record_is_read(minor: int) -> None:
     assert hive.root.security == made.SECURITY
     assert hive.root.class_name == b""
     assert independent(hive.data) == short_types(found)
+    assert by_dissect(hive.data) == found
 
 
 def test_keys_are_found_without_regard_to_case() -> None:

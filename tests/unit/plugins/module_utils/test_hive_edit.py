@@ -12,7 +12,7 @@ import struct
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.module_utils import hive_edit
+from ansible_collections.ets6.network.plugins.module_utils import hive_edit, hive_security
 from ansible_collections.ets6.network.plugins.module_utils.hive import Hive, HiveError, HiveValue
 from ansible_collections.ets6.network.plugins.module_utils.hive_edit import Edit, EditError, edit
 from ansible_collections.ets6.network.plugins.module_utils.hive_log import replay
@@ -54,14 +54,26 @@ def tree(data: bytes) -> dict[str, dict[str, tuple[int, bytes]]]:
     return found
 
 
-def test_a_rule_in_a_real_hive_is_the_only_difference_that_another_reader_finds() -> None:
+def by_dissect(data: bytes) -> dict[str, dict[str, tuple[int, bytes]]]:
+    """Return keys and values as dissect.regf reads them."""
+    found = {}
+    left: list[tuple[Any, str]] = [(real_hives.third_reader(data), "")]
+    while left:
+        key, path = left.pop()
+        found[path] = {value.name: (value.type, value.data) for value in key.values()}
+        left += [(subkey, f"{path}\\{subkey.name}") for subkey in key.subkeys()]
+    return found
+
+
+def test_a_rule_in_a_real_hive_is_the_only_difference_that_other_readers_find() -> None:
     stored = real_hives.content("win10-2004-clean.SYSTEM")
     hive = Hive(stored, "SYSTEM")
     after = edit(hive, [RULE], stored=stored)
     assert after is not None
-    before, now = tree(stored), tree(after)
-    assert now["\\" + RULES].pop(RULE.name) == (1, RULE.value.data if RULE.value else b"")
-    assert now == before
+    for read in (tree, by_dissect):
+        before, now = read(stored), read(after)
+        assert now["\\" + RULES].pop(RULE.name) == (1, RULE.value.data if RULE.value else b"")
+        assert now == before
     assert edit(Hive(after, "SYSTEM"), [RULE], stored=after) is None
 
 
@@ -261,6 +273,124 @@ def test_without_hivex_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(hive_edit, "LIBRARY", "libnothing.so.0")
     with pytest.raises(EditError, match="Debian it comes with the package libhivex0"):
         edit(Hive(stored, "made"), one("A", "x", b"x"), stored=stored)
+
+
+OWN = r"Software\ets6.network"
+RECORD = Edit(rf"{OWN}\Proxy", "machine", HiveValue("machine", 1, b"s\0\0\0"), restrict=OWN)
+RESTRICTED_RULES = "D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)"
+ACES = {
+    "SY": bytes.fromhex("000214003f000f00010100000000000512000000"),
+    "BA": bytes.fromhex("000218003f000f0001020000000000052000000020020000"),
+}
+"""Full control that keys below inherit, for S-1-5-18 and S-1-5-32-544 (MS-DTYP 2.4.4.2, 2.4.2.4)."""
+
+
+def rules(descriptor: bytes) -> str:
+    """Return the access rules of a security descriptor in words of SDDL (MS-DTYP 2.4.6)."""
+    control, _owner, _group, _audit, at = struct.unpack_from("<HIIII", descriptor, 2)
+    size, count = struct.unpack_from("<HH", descriptor, at + 2)
+    entries = descriptor[at + 8 : at + size]
+    shown = "D:P" if control & 0x1000 else "D:"
+    for name, entry in ACES.items():
+        if entries.startswith(entry):
+            shown += f"(A;CI;KA;;;{name})"
+            entries = entries[len(entry) :]
+            count -= 1
+    assert (entries, count) == (b"", 0), "another account may open the key"
+    return shown
+
+
+def shares(data: bytes) -> dict[int, int]:
+    """Return how many keys share each security descriptor; the ring of these and their counts are checked."""
+    hive = Hive(data, "made")
+    found: dict[int, int] = {}
+    pending = [hive.root]
+    while pending:
+        key = pending.pop()
+        found[key.security_cell] = found.get(key.security_cell, 0) + 1
+        pending += key.subkeys()
+    for cell, count in found.items():
+        _sk, following, previous, counted = struct.unpack_from("<4sIII", data, 4096 + cell + 4)
+        assert counted == count
+        assert following in found
+        assert struct.unpack_from("<I", data, 4096 + following + 12)[0] == cell
+        assert struct.unpack_from("<I", data, 4096 + previous + 8)[0] == cell
+    return found
+
+
+def test_the_lab_s_hives_can_be_read_by_users() -> None:
+    key = Hive(made.build({"A": {}}), "made").find("A")
+    assert key is not None
+    with pytest.raises(AssertionError, match="another account may open the key"):
+        rules(key.security)
+
+
+@pytest.mark.parametrize("keys", ["none", "one above", "both", "with rights of their own"])
+def test_a_restricted_key_is_only_for_the_system_and_administrators(keys: str) -> None:
+    present = {"none": [], "one above": [OWN]}.get(keys, [OWN, RECORD.path])
+    stored = made.build({"Software\\Other": {"x": made.dword(1)}, **{path: {} for path in present}})
+    if keys == "with rights of their own":
+        stored = made.with_own_security(stored, Hive(stored, "made").find(OWN).offset)  # type: ignore[union-attr]
+    after = edit(Hive(stored, "made"), [RECORD], stored=stored)
+    assert after is not None
+    assert values(after, RECORD.path) == [("machine", 1, b"s\0\0\0")]
+    hive = Hive(after, "made")
+    for path in (OWN, RECORD.path):
+        key = hive.find(path)
+        assert key is not None
+        assert rules(key.security) == RESTRICTED_RULES
+    other = hive.find(r"Software\Other")
+    assert other is not None
+    assert other.security == made.SECURITY
+    assert sorted(shares(after).values()) == [2, 3]
+    again = edit(hive, [Edit(RECORD.path, "more", RECORD.value, restrict=OWN)], stored=after)
+    assert again is not None
+    assert sorted(shares(again).values()) == [2, 3]
+    gone = edit(
+        Hive(again, "made"), [Edit(RECORD.path, "machine", None, restrict=OWN)], stored=again
+    )
+    assert gone is not None
+    assert shares(gone) == shares(again)
+
+
+RESTRICTED_HIVE = made.build({RECORD.path: {"x": made.dword(1)}, "Other": {}})
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(RESTRICTED_HIVE) - 1), st.integers(0, 7)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_a_damaged_hive_is_an_error_or_its_keys_are_restricted(
+    flips: list[tuple[int, int]],
+) -> None:
+    damaged = bytearray(RESTRICTED_HIVE)
+    for position, bit in flips:
+        damaged[position] ^= 1 << bit
+    try:
+        after = hive_security.restrict(bytes(damaged), "made", [OWN, RECORD.path])
+        found = [Hive(after, "made").find(path) for path in (OWN, RECORD.path)]
+    except HiveError:
+        return
+    for key in found:
+        assert key is None or rules(key.security) == RESTRICTED_RULES
+
+
+def test_another_reader_finds_the_restricted_keys_of_a_real_hive() -> None:
+    stored = real_hives.content("win10-clean.NTUSER.DAT")
+    after = edit(Hive(stored, "NTUSER.DAT"), [RECORD], stored=stored)
+    assert after is not None
+    before, now = tree(stored), tree(after)
+    for path in (OWN, RECORD.path):
+        spelled = next(key for key in now if key.lower() == f"\\{path}".lower())
+        now.pop(spelled)
+        key = real_hives.second_reader(after).open(path)
+        record = key._nkrecord.sk_record()
+        assert rules(record.unpack_binary(0x14, record.unpack_dword(0x10))) == RESTRICTED_RULES
+    assert now == before
 
 
 NAMES = st.text(st.characters(exclude_characters="\0\\", exclude_categories=["Cs"]), max_size=12)

@@ -6,19 +6,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils import basic
+from ansible_collections.ets6.network.plugins.module_utils.hive import Hive
+from ansible_collections.ets6.network.plugins.module_utils.hive_security import RESTRICTED
 from ansible_collections.ets6.network.plugins.module_utils.image import Image
 from ansible_collections.ets6.network.plugins.module_utils.image_source import (
     ImageError,
     Replacement,
 )
+from ansible_collections.ets6.network.plugins.modules import windows_image
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, remedies
+from ansible_collections.ets6.network.plugins.plugin_utils.operations import (
+    as_registry_operations,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.lab import hive, image
-from ansible_collections.ets6.network.tests.lab.pc import Pc
+from ansible_collections.ets6.network.tests.lab.pc import (
+    INTERNET,
+    MACHINE_INTERNET,
+    MACHINE_INTERNET_32,
+    USER,
+    Pc,
+    connection_blob,
+)
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,3 +115,121 @@ def test_a_hive_that_was_cut_off_is_noticed_wherever_it_ends(path: str) -> None:
     for size in range(0, len(HIVES[path]), len(HIVES[path]) // 40):
         found = judged({**HIVES, path: HIVES[path][:size]})
         assert found is None or found["users"] != SOUND["users"], size
+
+
+def keys_of(content: bytes) -> dict[str, dict[str, tuple[int, bytes]]]:
+    """Return the keys of a hive that hold values, with these."""
+    found = {}
+    pending = [(Hive(content, "made").root, "")]
+    while pending:
+        key, path = pending.pop()
+        values = {value.name: (value.type, value.data) for value in key.values()}
+        if values:
+            found[path] = values
+        pending += [(subkey, rf"{path}\{subkey.name}") for subkey in key.subkeys()]
+    return found
+
+
+def settle(files: Files, **policy: Any) -> None:
+    """Change the proxy of an image as a policy asks, and check that this suffices."""
+    asked = Policy.from_variables(policy)
+
+    def findings() -> tuple[Snapshot, list[Finding]]:
+        seen = Snapshot.from_wire(json.loads(json.dumps(Image(files).snapshot(ASKED))))
+        return seen, assess(seen, asked, "proxy")
+
+    seen, judged_before = findings()
+    steps = [step for change in remedies(judged_before) for step in change.operations]
+    Image(files).apply(as_registry_operations(steps, seen.registry))
+    assert remedies(findings()[1]) == []
+
+
+SOFTWARE = f"{image.CONFIG}/SOFTWARE"
+OWN_RECORDS = r"ets6.network\Proxy"
+MODES: list[dict[str, Any]] = [
+    {"mode": "direct"},
+    {"mode": "autodetect"},
+    {"mode": "named", "server": "new:1", "bypass": ["<local>"]},
+    {"mode": "pac", "pac_url": "http://new/x.pac"},
+]
+EARLIER_BLOBS: dict[str, Any] = {
+    "nothing": None,
+    "a login": None,
+    "five bytes": ["REG_BINARY", "RgAAAAA="],
+    "a script": connection_blob(13, "old:1", "", "http://old/x.pac", 9, 0x3C),
+}
+
+
+def earlier_pc(state: str) -> Pc:
+    """Return a PC whose user, default profile, and both views of the machine have an earlier state."""
+    machine = Pc("pc", rule_count=0)
+    places = [rf"HKU\{USER}\{INTERNET}", rf"FILE\C:\Users\Default\NTUSER.DAT\{INTERNET}"]
+    for place in (*places, MACHINE_INTERNET, MACHINE_INTERNET_32):
+        machine.set(place + r"\Connections")
+        blobs = machine.state["registry"][place + r"\Connections"]["values"]
+        for name in ("DefaultConnectionSettings", "SavedLegacySettings"):
+            blobs.pop(name, None)
+            if EARLIER_BLOBS[state] is not None:
+                blobs[name] = EARLIER_BLOBS[state]
+        if state == "a login":
+            server = f"{'knx' if place in places else 'machine'}:s3cret@old:1"
+            machine._wininet(place, 3, server, "", "")
+    if state == "a login":
+        machine.winhttp_proxy("machine:s3cret@old:1")
+    return machine
+
+
+@pytest.mark.parametrize("state", EARLIER_BLOBS)
+@pytest.mark.parametrize("scope", ["machine", "users"])
+@pytest.mark.parametrize("setting", MODES, ids=lambda setting: setting["mode"])
+def test_an_image_gets_back_what_it_had_and_nobody_else_reads_the_record(
+    setting: dict[str, Any], scope: str, state: str
+) -> None:
+    files = Files(
+        {
+            path: hive.build(keys, name=path.rpartition("/")[2])
+            for path, keys in image.hives(earlier_pc(state)).items()
+        }
+    )
+    before = {path: keys_of(content) for path, content in files.files.items()}
+    settle(files, proxy={**setting, "scope": scope})
+    software = Hive(files.files[SOFTWARE], SOFTWARE)
+    record = software.find(OWN_RECORDS)
+    if record is not None:
+        assert record.security == RESTRICTED
+        above = software.find("ets6.network")
+        assert above is not None
+        assert above.security == RESTRICTED
+        names = {value.name for value in record.values()}
+        assert names <= {"machine", "machine32", "policy", "winhttp"}
+    assert record is not None or scope == "users"
+    assert "knx:s3cret" not in readable(keys_of(files.files[SOFTWARE])), "it is the user's"
+    settle(files, state="absent")
+    assert {path: keys_of(content) for path, content in files.files.items()} == before
+
+
+def test_the_log_of_the_controller_has_no_operation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ansible logs the arguments of a module; an operation may hold the login of a proxy."""
+    record = {"do": "set_registry_values", "path": "HKLM", "values": [["x", "REG_SZ", "s3cret"]]}
+    arguments = {"path": str(tmp_path / "nothing"), "operations": [record]}
+    wire = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", wire)
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    logged: list[str] = []
+    monkeypatch.setattr(
+        basic.AnsibleModule, "log", lambda _module, text, **_more: logged.append(str(text))
+    )
+    with pytest.raises(SystemExit):
+        windows_image.main()
+    assert "s3cret" not in "".join(logged)
+
+
+def readable(keys: Mapping[str, Any]) -> str:
+    """Return what a hive's values say, in either of the two encodings of texts."""
+    texts = []
+    for values in keys.values():
+        for _kind, data in values.values():
+            texts += [data.decode("latin-1"), data.decode("utf-16-le", "replace")]
+    return "\n".join(texts)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible_collections.ets6.network.plugins.plugin_utils import controls, custom, jmespath_strict
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.jmespath_strict import Functions
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.custom_controls import (
     MAX_EVIDENCE,
     parse_custom_controls,
@@ -114,6 +115,8 @@ def test_true_passes_and_false_fails_with_the_message() -> None:
         ("to_number(host.name) > `1`", "compare numbers"),
         ("sum(files[].version) > `1`", "sum"),
         ("sort_by(files, &no_such)[0].path == 'x'", "sort_by"),
+        ("files[::0] == `[]`", "slice"),
+        ("floor(`1e999`) == `1`", "floor(): cannot convert float infinity to integer"),
         (
             "count(files[?stat == 'missing']) == `0`",
             "nothing that the expression looks at has the name stat;",
@@ -198,6 +201,17 @@ def test_evidence_is_what_was_asked_for_and_bounded() -> None:
     )
     assert short.evidence == {"expression": "`true`", "found": ["6.3.0.0"]}
     assert len(long.evidence["found"]) == MAX_EVIDENCE + 1
+
+
+def test_a_bug_in_a_function_of_ours_is_not_taken_for_a_host_s_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_arguments: Any) -> int:
+        raise AttributeError("a typo of ours")
+
+    monkeypatch.setitem(Functions.FUNCTION_TABLE["count"], "function", broken)
+    with pytest.raises(AttributeError, match="a typo of ours"):
+        judged("count(files) == `0`")
 
 
 def test_data_that_is_nested_too_deep_is_no_crash() -> None:

@@ -189,6 +189,12 @@ Function Get-CimInstance {
             }
         }
         'Win32_LogicalDisk DriveType=3' { foreach ($drive in [LabPC]::State['drives']) { [pscustomobject]@{ DeviceID = $drive.ToString() } } }
+        # Win32_Account (Microsoft Learn): SIDType is 1 for a user, 2 for a group, 4 for a group of the PC itself.
+        "Win32_Account Domain='$env:COMPUTERNAME'" {
+            foreach ($account in [LabPC]::State['accounts']) {
+                [pscustomobject]@{ SID = $account['sid'].ToString(); Name = $account['name'].ToString(); SIDType = [byte]$account['type'].ToString() }
+            }
+        }
         'FirewallProduct ' {
             # WBEM_E_INVALID_NAMESPACE (Microsoft Learn): Windows Server has no Security Center.
             if ($null -eq [LabPC]::State['firewall_products']) {
@@ -435,6 +441,9 @@ Function Receive-Job {
     process { $Job.shell.EndInvoke($Job.handle) }
 }
 
+# Get-Date (Microsoft Learn) by the clock of the PC.
+Function Get-Date { [DateTime]::Now.AddSeconds([int][LabPC]::State['clock'].ToString()) }
+
 Function Set-Acl {
     [CmdletBinding()]
     param ([Parameter(Mandatory)][string]$LiteralPath, [Parameter(Mandatory)][object]$AclObject)
@@ -448,4 +457,4 @@ Function Set-Acl {
 
 #endregion
 
-Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content
+Export-ModuleMember -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content, Get-Date

@@ -97,13 +97,31 @@ def pc(
             "firewall_service": {
                 "rules": len(rules or {}),
                 "values": len(rules or {}),
-                "modify_state": 0,
+                "modify_state": _modify_state(
+                    sections.get("network", ["private"]) or (), own, group_policy_profiles or {}
+                ),
             },
             "probes": [],
             "errors": {},
             **sections,
         }
     )
+
+
+def _modify_state(network: Iterable[str], local: Profiles, group_policy: Profiles) -> int:
+    """Return LocalPolicyModifyState: the least of the active profiles' states."""
+    keys = {"domain": "DomainProfile", "private": "StandardProfile", "public": "PublicProfile"}
+    states = []
+    for profile in network:
+        policy = dict(group_policy.get(f"{profile.capitalize()}Profile", {}))
+        if not policy and profile != "domain":
+            policy = dict(group_policy.get("StandardProfile", {}))
+            policy.pop("AllowLocalPolicyMerge", None)
+        if policy.get("AllowLocalPolicyMerge") == 0 or policy.get("DoNotAllowExceptions"):
+            states.append(1)
+        else:
+            states.append(2 if local[keys[profile]].get("DoNotAllowExceptions") else 0)
+    return min(states, default=0)
 
 
 def _store(

@@ -12,7 +12,7 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 SETTINGS = Mapping[str, Mapping[str, int]]
@@ -52,6 +52,12 @@ class Machine:
     mdm_settings: SETTINGS
     connections: RULES = field(default_factory=dict)
     policy_connections: RULES = field(default_factory=dict)
+    mdm_wins: bool = False
+    """Whether MDMWinsOverGP is set, and which of two policies decides is not known."""
+    devices: tuple[str, ...] = ()
+    """The user's devices (ets6_network_remote_addresses); none where all private addresses may be."""
+    own_port: int = 0
+    """A routing port of the user's own (ets6_network_needed_traffic)."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ LOCAL_KEYS = {"domain": "DomainProfile", "private": "StandardProfile", "public":
 
 
 def setting(machine: Machine, profile: str, name: str) -> int:
-    """Return what is in force."""
+    """Return what is in force where Group Policy is stronger than MDM, or MDM where mdm_wins."""
     policy_key = POLICY_KEYS[profile]
     has_own = {"PrivateProfile", "PublicProfile"} & set(machine.policy_settings)
     if profile != "domain" and not has_own:
@@ -122,6 +128,8 @@ def setting(machine: Machine, profile: str, name: str) -> int:
         machine.policy_settings.get(policy_key, {}).get(name),
         machine.mdm_settings.get(LOCAL_KEYS[profile], {}).get(name),
     ]
+    if machine.mdm_wins:
+        values.reverse()
     if name not in ONLY_POLICY:
         values.append(machine.local_settings.get(LOCAL_KEYS[profile], {}).get(name))
     numbers = [value for value in [*values, DEFAULTS[name]] if value is not None]
@@ -291,11 +299,27 @@ ACCOUNTS = [
 ]
 
 
-def packets(need: Need, more_ports: Collection[int]) -> Iterator[Packet]:
+def devices_of(machine: Machine) -> list[str]:
+    """Return the devices among DEVICES and INTERNET that the user names."""
+    if not machine.devices:
+        return DEVICES
+    every = [*DEVICES, *INTERNET]
+    return [item for item in every if any(within(value, item) for value in machine.devices)]
+
+
+def needs_of(machine: Machine) -> dict[str, Need]:
+    """Return the table, and what the user adds."""
+    if not machine.own_port:
+        return NEEDS
+    return {**NEEDS, "own": Need("In", 17, [machine.own_port], ANY_PORT)}
+
+
+def packets(machine: Machine, need: Need, more_ports: Collection[int]) -> Iterator[Packet]:
     """Return one packet of every kind of a need that the conditions above tell apart.
 
     more_ports are those of other conditions.
     """
+    devices = DEVICES if need.somewhere else devices_of(machine)
     local_ports = [*need.local_ports]
     if need.local_ports == DYNAMIC or len(need.local_ports) > 1:
         local_ports += [port for port in more_ports if port >= 49152]
@@ -303,7 +327,7 @@ def packets(need: Need, more_ports: Collection[int]) -> Iterator[Packet]:
     if need.remote_ports == ANY_PORT:
         remote_ports += more_ports
     for remote, local_port, remote_port, interface, near, user in itertools.product(
-        [*DEVICES, *need.groups],
+        [*devices, *need.groups],
         local_ports,
         remote_ports,
         [*INTERFACES, "MobileBroadband"],
@@ -328,14 +352,21 @@ def fate(machine: Machine, profile: str, packet: Packet, rules: Sequence[TOKENS]
     return "blocked by default" if setting(machine, profile, default) else "allowed"
 
 
-def judge(need: Need, fates: set[str]) -> str:
+def judge(need: Need, fates: Mapping[Packet, str]) -> str:
     """Return allowed, blocked, or partial."""
-    if fates == {"allowed"}:
+    found = set(fates.values())
+    if found == {"allowed"}:
         return "allowed"
-    if "allowed" not in fates:
+    if "allowed" not in found:
         return "blocked"
-    if need.somewhere and "blocked by default" not in fates:
-        return "allowed"
+    if need.somewhere and "blocked by default" not in found:
+        # Whatever else is true of a packet, some address has to be left.
+        by_kind: dict[tuple[object, ...], set[str]] = {}
+        for packet, fate_of_packet in fates.items():
+            kind = (packet.local_port, packet.remote_port, packet.interface, packet.user)
+            by_kind.setdefault(kind, set()).add(fate_of_packet)
+        if all("allowed" in found_for_kind for found_for_kind in by_kind.values()):
+            return "allowed"
     return "partial"
 
 
@@ -345,7 +376,7 @@ def outcomes(
     """Return the outcome of each need over a protocol in a direction."""
     found = {}
     rules = rules_for(machine, profile, way, protocol)
-    for name, need in NEEDS.items():
+    for name, need in needs_of(machine).items():
         if (need.way, need.protocol) != (way, protocol):
             continue
         if not setting(machine, profile, "EnableFirewall"):
@@ -353,18 +384,41 @@ def outcomes(
         elif way == "In" and setting(machine, profile, "DoNotAllowExceptions"):
             found[name] = "blocked"
         else:
-            every = packets(need, more_ports)
-            found[name] = judge(need, {fate(machine, profile, item, rules) for item in every})
+            every = packets(machine, need, more_ports)
+            found[name] = judge(need, {item: fate(machine, profile, item, rules) for item in every})
     return found
 
 
+def overall(found: Mapping[str, str]) -> str:
+    """Return the outcome of all needs together."""
+    kinds = set(found.values())
+    return kinds.pop() if len(kinds) == 1 else "partial"
+
+
 def is_doubtful(machine: Machine, profile: str, way: str, protocol: int) -> bool:
+    """Return whether two policies may decide otherwise, or the firewall is off and IPsec may count."""
+    if not machine.mdm_wins:
+        return is_unprotected(machine, profile, way, protocol)
+    both = [replace(machine, mdm_wins=wins) for wins in (False, True)]
+    first, second = (status(one, profile, way, protocol) for one in both)
+    return first != second or first == "unknown"
+
+
+def status(machine: Machine, profile: str, way: str, protocol: int) -> str:
+    """Return pass, fail or unknown for all needs together."""
+    if is_unprotected(machine, profile, way, protocol):
+        return "unknown"
+    is_allowed = overall(outcomes(machine, profile, way, protocol)) == "allowed"
+    return "pass" if is_allowed else "fail"
+
+
+def is_unprotected(machine: Machine, profile: str, way: str, protocol: int) -> bool:
     """Return whether the firewall is off, and connection security may still count."""
     if setting(machine, profile, "EnableFirewall"):
         return False
-    for need in NEEDS.values():
+    for need in needs_of(machine).values():
         if (need.way, need.protocol) == (way, protocol):
-            for packet in packets(need, ()):
+            for packet in packets(machine, need, ()):
                 if needs_ipsec(machine, profile, packet):
                     return True
     return False

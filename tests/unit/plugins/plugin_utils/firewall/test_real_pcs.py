@@ -4,17 +4,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Contact, Finding, Status
+from ansible_collections.ets6.network.plugins.plugin_utils.firewall.accounts import HIDDEN_USERS
+from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
+    FirewallService,
+    Snapshot,
+)
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import judge_firewall
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.many import internet
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
     ANN,
     BOB,
     GROUP_POLICY,
+    LOCAL,
+    MDM,
     MDM_CONFLICT,
     PROMPT_TCP,
     USERS,
@@ -36,7 +44,18 @@ DELIBERATE = "firewall.deliberate_blocks"
 INBOUND_UDP = "firewall.inbound.ets6n.udp"
 INBOUND_TCP = "firewall.inbound.ets6n.tcp"
 OUTBOUND_TCP = "firewall.outbound.ets6n.tcp"
-SANDBOX = "S-1-5-21-9-9-9-1005"
+MERGE_OFF = {"AllowLocalPolicyMerge": 0}
+SANDBOX = "S-1-5-21-1-2-3-1005"
+LOCAL_GROUP, DELETED = "S-1-5-21-1-2-3-1006", "S-1-5-21-1-2-3-1099"
+LOCAL_ACCOUNTS = [
+    {"sid": ANN, "name": "ann", "group": False},
+    {"sid": SANDBOX, "name": "CodexSandboxOffline", "group": False},
+    {"sid": LOCAL_GROUP, "name": "CodexSandboxUsers", "group": True},
+    {"sid": "S-1-5-32-544", "name": "Administrators", "group": True},
+]
+DOMAIN_GROUP = "S-1-5-21-9-9-9-1613"
+DOMAIN_USER = {"sid": "S-1-5-21-9-9-9-1104", "name": "cleo", "logged_on": True}
+ENTRA_GROUP = "S-1-12-1-1-2-3-4"
 
 
 def other_blocks(findings: dict[str, Finding], control: str = DELIBERATE) -> list[str]:
@@ -154,6 +173,37 @@ def test_a_country_list_leaves_the_vendor_in_doubt_for_the_probes() -> None:
     assert [part["rule"] for part in entry["decided_by"] if not part["passes"]] == ["b"]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"IFType": "Wireless"},
+        {"IF": "{0F3A}"},
+        {"LUAuth": f"O:LSD:(A;;CC;;;{ANN})"},
+        {"LPort2_10": "49152-50000"},
+    ],
+)
+def test_a_block_of_all_servers_for_some_of_the_traffic_fails(condition: dict[str, Any]) -> None:
+    users = [{**user, "logged_on": True} for user in USERS[:2]]
+    tokens = {"Dir": "Out", "Protocol": "6", "RPort": "443", **condition}
+    findings = judge(perfect({"b": block(**tokens)}, users=users))
+    assert {OUTBOUND_TCP, DELIBERATE} <= failing(findings)
+    assert "the vendor's servers (TCP port 443)" in findings[OUTBOUND_TCP].reason
+    # With addresses beside it, the rule leaves some servers in any case.
+    findings = judge(perfect({"b": block(RA4="203.0.113.0/24", **tokens)}, users=users))
+    assert statuses(findings) == {}
+
+
+def test_a_doubtful_block_beside_a_block_list_is_a_doubt() -> None:
+    tokens = {"Dir": "Out", "Protocol": "6", "RPort": "443"}
+    rules = {
+        "list": block(Dir="Out", RA4=internet(20)),
+        "group": block(**tokens, LUAuth="O:LSD:(A;;CC;;;BA)"),
+    }
+    findings = judge(perfect(rules, users=USERS))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+    assert statuses(findings)[DELIBERATE] is Status.UNKNOWN
+
+
 # Accounts
 
 
@@ -161,6 +211,8 @@ def test_a_country_list_leaves_the_vendor_in_doubt_for_the_probes() -> None:
     "accounts",
     [
         f"O:LSD:(A;;CC;;;{SANDBOX})",
+        f"O:LSD:(A;;CC;;;{DELETED})",
+        f"O:LSD:(A;;CC;;;{DOMAIN_GROUP})",
         f"D:(A;;CC;;;{BOB})",
         "O:LSD:(A;;CC;;;S-1-5-80-1-2-3-4-5)",
         "O:LSD:(A;;CC;;;UD)",
@@ -169,8 +221,8 @@ def test_a_country_list_leaves_the_vendor_in_doubt_for_the_probes() -> None:
     ],
 )
 def test_a_block_of_another_account_is_evidence(accounts: str) -> None:
-    snapshot = perfect({"b": block(Dir="Out", LUAuth=accounts)}, users=USERS)
-    findings = judge(snapshot)
+    rules = {"b": block(Dir="Out", LUAuth=accounts)}
+    findings = judge(perfect(rules, users=USERS, local_accounts=LOCAL_ACCOUNTS))
     assert statuses(findings) == {}
     assert "which is only for the accounts" in findings[DELIBERATE].reason
     assert findings[DELIBERATE].evidence["other_blocks"][0]["other_account"] is True
@@ -197,15 +249,49 @@ def test_a_block_of_the_user_s_account_fails_and_names_it(accounts: str, words: 
     [
         "O:LSD:(A;;CC;;;BA)",
         "O:LSD:(A;;CC;;;S-1-5-21-9-9-9-513)",
+        f"O:LSD:(A;;CC;;;{LOCAL_GROUP})",
+        f"O:LSD:(A;;CC;;;{ENTRA_GROUP})",
         "O:LSD:(D;;CC;;;S-1-5-80-1-2-3-4-5)",
         "O:LSD:(X;;CC;;;WD)",
         "rubbish",
     ],
 )
 def test_a_block_of_a_group_is_undecided(accounts: str) -> None:
-    findings = judge(perfect({"b": block(Dir="Out", LUAuth=accounts)}, users=USERS))
+    rules = {"b": block(Dir="Out", LUAuth=accounts)}
+    users = [DOMAIN_USER] if accounts.endswith(f"{ENTRA_GROUP})") else USERS
+    findings = judge(perfect(rules, users=users, local_accounts=LOCAL_ACCOUNTS))
     assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
     assert statuses(findings)[DELIBERATE] is Status.UNKNOWN
+
+
+def test_a_user_of_a_domain_may_be_in_its_groups() -> None:
+    rules = {"b": block(Dir="Out", LUAuth=f"O:LSD:(A;;CC;;;{DOMAIN_GROUP})")}
+    findings = judge(perfect(rules, users=[DOMAIN_USER], local_accounts=LOCAL_ACCOUNTS))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("accounts", [None, []])
+def test_without_the_pc_s_accounts_another_sid_may_be_a_group(accounts: Any) -> None:
+    rules = {"b": block(Dir="Out", LUAuth=f"O:LSD:(A;;CC;;;{SANDBOX})")}
+    findings = judge(perfect(rules, users=USERS, local_accounts=accounts))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+
+
+def test_an_account_is_named_though_it_has_no_profile() -> None:
+    rules = {"b": block(Dir="Out", LUAuth=f"O:LSD:(A;;CC;;;{SANDBOX})")}
+    findings = judge(perfect(rules, users=USERS, local_accounts=LOCAL_ACCOUNTS))
+    assert "the accounts CodexSandboxOffline" in findings[DELIBERATE].reason
+
+
+def test_where_no_user_is_logged_on_one_user_s_block_is_a_doubt() -> None:
+    absent = [{**user, "logged_on": False} for user in USERS]
+    rules = {"b": block(Dir="Out", LUAuth=f"D:(A;;CC;;;{BOB})")}
+    findings = judge(perfect(rules, users=absent))
+    assert statuses(findings)[OUTBOUND_TCP] is Status.UNKNOWN
+    assert "the accounts bob (no user is logged on)" in findings[OUTBOUND_TCP].reason
+    # A tool's account is hidden from the sign-in screen.
+    hidden = {HIDDEN_USERS: {"state": "present", "values": {"BOB": ["REG_DWORD", 0]}}}
+    assert statuses(judge(perfect(rules, users=absent, keys=hidden))) == {}
 
 
 def test_where_the_users_are_not_known_a_user_s_rule_is_undecided() -> None:
@@ -296,6 +382,22 @@ def test_connection_security_that_is_not_understood_is_a_doubt() -> None:
     assert "connection security rule 'x'" in findings["firewall.malformed_rules"].reason
 
 
+def test_connection_security_that_a_product_took_over_is_a_doubt() -> None:
+    product = [{"name": "Norda VPN", "categories": [3]}]
+    findings = judge(perfect(connections={"iso": ISOLATION}, registered_firewalls=product))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert "Norda VPN took over connection security" in findings[INBOUND_UDP].reason
+
+
+def test_an_isolation_of_group_policy_is_for_its_owner_to_change() -> None:
+    by_policy = judge(perfect(group_policy_connections={"iso": ISOLATION}))[INBOUND_UDP]
+    assert by_policy.contact is Contact.GROUP_POLICY
+    assert "Group Policy), in that policy" in by_policy.advice
+    local = judge(perfect(connections={"iso": ISOLATION}))[INBOUND_UDP]
+    assert local.contact is Contact.PC
+    assert "in that policy" not in local.advice
+
+
 def test_connection_security_where_the_firewall_is_off_is_a_doubt() -> None:
     off = {key: {"EnableFirewall": 0} for key in ("DomainProfile", "StandardProfile")}
     findings = judge(perfect(connections={"iso": ISOLATION}, profiles=off))
@@ -304,8 +406,6 @@ def test_connection_security_where_the_firewall_is_off_is_a_doubt() -> None:
 
 
 # Stores
-
-MERGE_OFF = {"AllowLocalPolicyMerge": 0}
 
 
 @pytest.mark.parametrize("store", ["mdm", "group_policy"])
@@ -458,6 +558,26 @@ def test_an_old_policy_of_no_concern(key: str, text: str) -> None:
     assert statuses(judge(perfect(keys=old_policy("StandardProfile", key, text)))) == {}
 
 
+PREF_MERGE = {
+    MDM + r"\StandardProfile": {"state": "present", "keys": ["AuthorizedApplications"]},
+    MDM + r"\StandardProfile\AuthorizedApplications": {
+        "state": "present",
+        "values": {"AllowUserPrefMerge": ["REG_DWORD", 0]},
+    },
+}
+
+
+def test_mdm_has_the_switch_of_old_policies_too() -> None:
+    findings = judge(perfect(keys=PREF_MERGE, mdm={}))
+    assert statuses(findings)[INBOUND_UDP] is Status.UNKNOWN
+    assert "AllowUserPrefMerge = 0 in" in findings[INBOUND_UDP].reason
+
+
+def test_a_switch_about_local_rules_does_not_matter_where_a_policy_allows_ets6() -> None:
+    allowed = {"n": rule(App=N), "c": rule(App=C)}
+    assert statuses(judge(perfect(keys=PREF_MERGE, mdm=allowed))) == {}
+
+
 def test_an_old_policy_that_may_allow_is_a_doubt_about_a_block() -> None:
     keys = old_policy("DomainProfile", "AuthorizedApplications", rf"{N}:*:Enabled:ETS6")
     findings = judge(pc({}, keys=keys), profiles=["domain"])
@@ -479,7 +599,12 @@ def test_where_the_firewall_is_off_nothing_is_said_to_block() -> None:
 @pytest.mark.parametrize("app", [f'"{N}"', N.replace("\\", "/")])
 def test_a_path_in_quotes_or_with_slashes_is_not_a_match(app: str) -> None:
     assert judge(pc({"a": rule(App=app)}))[INBOUND_TCP].status is Status.FAIL
-    assert statuses(judge(perfect({"b": rule(Action="Block", App=app)}))) == {}
+    findings = judge(perfect({"b": rule(Action="Block", App=app)}))
+    assert statuses(findings) == {}
+    assert "is taken for no match (docs/assumptions.md): rule 'test' (b" in (
+        findings[DELIBERATE].reason
+    )
+    assert "no match" not in judge(perfect({"b": rule(Action="Block")}))[DELIBERATE].reason
 
 
 def test_addresses_of_both_families_stay_apart_in_words() -> None:
@@ -498,6 +623,13 @@ def test_a_firewall_that_took_over_on_a_server_is_named() -> None:
     assert "Norda Endpoint" in finding.reason
     other = [{"name": "Norda VPN", "categories": [3]}]
     assert statuses(judge(perfect(registered_firewalls=other))) == {}
+
+
+def test_products_that_could_not_be_listed_are_said() -> None:
+    errors = {"registered_firewalls": "class not registered"}
+    finding = judge(perfect(registered_firewalls=None, errors=errors))["firewall.in_charge"]
+    assert finding.status is Status.PASS
+    assert "which products took over its rules: class not registered." in finding.reason
 
 
 def test_service_names_are_compared_without_letter_case() -> None:
@@ -526,14 +658,70 @@ def test_networks_are_named_and_get_another_category() -> None:
 # The service and the registry
 
 
+def service(snapshot: Snapshot, **changed: int) -> Finding:
+    """Return the finding where the service says other things than the registry."""
+    count = len(snapshot.registry.key(LOCAL + r"\FirewallRules").values)
+    state = FirewallService(**{"rules": count, "values": count, "modify_state": 0, **changed})
+    return judge(dataclasses.replace(snapshot, firewall_service=state))["firewall.service"]
+
+
 def test_a_service_with_other_rules_asks_for_a_restart() -> None:
-    service = {"rules": 3, "values": 4, "modify_state": 1}
-    finding = judge(perfect(firewall_service=service))["firewall.service"]
+    finding = service(perfect(), rules=3)
     assert finding.status is Status.UNKNOWN
     assert "Restart the PC" in finding.reason
-    assert finding.evidence["local_policy_modify_state"] == "Group Policy overrides local changes"
+    assert "docs/assumptions.md" in finding.reason
+    assert finding.evidence["local_policy_modify_state"] == "local rules have an effect"
+
+
+@pytest.mark.parametrize("tokens", [{"SkipVer": "2.40"}, {"Platform": "2:6:1"}, {"Zz": "1"}])
+def test_a_rule_that_windows_may_skip_is_no_difference(tokens: dict[str, str]) -> None:
+    snapshot = perfect({"x": rule(**tokens)})
+    assert service(snapshot, rules=4).status is Status.PASS
+    assert service(snapshot, rules=5).status is Status.PASS
+    assert service(snapshot, rules=3).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("network", [["private"], ["domain", "private"]])
+def test_a_service_that_denies_what_the_registry_says_is_a_doubt(network: list[str]) -> None:
+    for state, words in ((1, "Group Policy overrides"), (2, "blocks all inbound")):
+        finding = service(perfect(network=network), modify_state=state)
+        assert finding.status is Status.UNKNOWN
+        assert words in finding.reason
+        assert "docs/assumptions.md" in finding.reason
+    policy = {"PrivateProfile": MERGE_OFF, "DomainProfile": MERGE_OFF}
+    ignored = perfect(network=network, group_policy_profiles=policy)
+    assert service(ignored, modify_state=0).status is Status.UNKNOWN
+    assert service(ignored, modify_state=1).status is Status.PASS
+
+
+@pytest.mark.parametrize("state", [0, 1, 2, 9])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"network": []},
+        {"network": None, "errors": {"network": "no COM"}},
+        {"mdm_profiles": {"StandardProfile": MERGE_OFF}},
+    ],
+)
+def test_where_the_service_s_word_has_no_counterpart_it_is_evidence(
+    arguments: dict[str, Any], state: int
+) -> None:
+    finding = service(perfect(**arguments), modify_state=state)
+    assert finding.status is Status.PASS
+    assert finding.evidence["local_policy_modify_state"]
+
+
+def test_one_active_profile_in_which_local_rules_count_is_enough_for_the_service() -> None:
+    policy = {"PrivateProfile": MERGE_OFF}
+    snapshot = perfect(network=["domain", "private"], group_policy_profiles=policy)
+    assert service(snapshot, modify_state=0).status is Status.PASS
+
+
+def test_a_service_that_cannot_be_asked_is_unknown() -> None:
     silent = perfect(firewall_service=None, errors={"firewall_service": "no COM"})
-    assert "no COM" in judge(silent)["firewall.service"].reason
+    finding = judge(silent)["firewall.service"]
+    assert finding.status is Status.UNKNOWN
+    assert "no COM" in finding.reason
 
 
 def test_a_change_that_is_predicted_makes_no_difference_to_the_service() -> None:

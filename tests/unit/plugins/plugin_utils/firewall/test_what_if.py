@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
+import re
 from collections import Counter
 from typing import Any
 
@@ -15,9 +17,11 @@ from ansible_collections.ets6.network.plugins.plugin_utils.operations import LOC
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall import reference
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
+    MDM_CONFLICT,
     fix,
     judge,
     pc,
+    subjects,
 )
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.reference import (
     Machine,
@@ -37,6 +41,12 @@ OTHERS = [
     r"C:\PROGRA~1\ETS6\ETS6N.exe",
 ]
 
+
+NAMED_DEVICES = [
+    ("10.0.0.0/8", "fd00::/8"),
+    ("203.0.113.0/24",),
+    ("192.168.0.0/16", "2001:db8::/32"),
+]
 
 CONDITIONS = ["", "LPort", "RPort", "remote", "IFType", "LUOwn", "LUAuth", "Svc", "Security"]
 WEIGHTS = [9, 1, 1, 5, 1, 1, 2, 1, 1]
@@ -162,7 +172,19 @@ def machine(seed: int) -> Machine:
         mdm_settings=settings(dice, ["DomainProfile", "StandardProfile", "PublicProfile"], 0.15),
         connections=connections(dice, 0.2),
         policy_connections=connections(dice, 0.1),
+        mdm_wins=dice.random() < 0.6,
+        devices=dice.choice([(), (), *NAMED_DEVICES]),
+        own_port=dice.choice([0, 0, 3672, 50005]),
     )
+
+
+def variables(found: Machine) -> dict[str, Any]:
+    """Return the policy: the user's devices, and a port of the user's own."""
+    own = {"name": "own", "direction": "in", "protocol": "udp", "ports": [found.own_port]}
+    return {
+        "remote_addresses": list(found.devices),
+        "needed_traffic": [own] if found.own_port else [],
+    }
 
 
 def as_pc(found: Machine) -> Snapshot:
@@ -177,6 +199,13 @@ def as_pc(found: Machine) -> Snapshot:
         connections=found.connections,
         group_policy_connections=found.policy_connections,
         users=[{"sid": sid, "logged_on": True} for sid in (reference.ANN, reference.BOB)],
+        local_accounts=[{"sid": reference.ANN, "name": "ann", "group": False}],
+        keys={
+            MDM_CONFLICT: {
+                "state": "present",
+                "values": {"MDMWinsOverGP": ["REG_DWORD", int(found.mdm_wins)]},
+            }
+        },
     )
 
 
@@ -186,7 +215,7 @@ Case = tuple[str, str, str]
 
 def judged(found: Machine) -> dict[Case, dict[str, Any]]:
     """Return the collection's verdicts as they stand in the evidence."""
-    findings = judge(as_pc(found))
+    findings = judge(as_pc(found), **variables(found))
     verdicts = {}
     for way, protocol in itertools.product(("inbound", "outbound"), ("tcp", "udp")):
         evidence = findings[f"firewall.{way}.ets6n.{protocol}"].evidence
@@ -204,7 +233,8 @@ def test_both_judges_agree(seed: int) -> None:
     found = machine(seed)
     for (way, protocol, profile), entry in judged(found).items():
         direction, number = way[:-5].capitalize(), {"tcp": 6, "udp": 17}[protocol]
-        second = reference.outcomes(found, profile, direction, number)
+        stronger = dataclasses.replace(found, mdm_wins=False)
+        second = reference.outcomes(stronger, profile, direction, number)
         assert needs_in(entry) == second, (way, protocol, profile, found)
         doubtful = reference.is_doubtful(found, profile, direction, number)
         assert (entry["outcome"] == "unknown") == doubtful, (way, protocol, profile, found)
@@ -213,17 +243,62 @@ def test_both_judges_agree(seed: int) -> None:
 def test_the_matrix_holds_every_kind() -> None:
     kinds: Counter[tuple[str, str]] = Counter()
     deciders: Counter[str] = Counter()
+    conflicts = 0
     for seed in range(MACHINES):
         for entry in judged(machine(seed)).values():
+            conflicts += "MDMWinsOverGP" in entry["chain"][-1]
             kinds.update(needs_in(entry).items())
             for part in entry["decided_by"]:
                 deciders[part["store"] or part["reason"].split("(")[0][:40]] += 1
                 deciders.update(text.split(" ")[0] for text in part["conditions"])
-    for need, outcome in itertools.product(reference.NEEDS, ("allowed", "blocked", "partial")):
+    assert conflicts >= 10
+    for need, outcome in itertools.product(
+        [*reference.NEEDS, "own"], ("allowed", "blocked", "partial")
+    ):
         assert kinds[need, outcome] >= 10, kinds
     for decider in ("local rules", "Group Policy", "MDM policy", "the", "remote", "local"):
         assert deciders[decider] >= 20, deciders
     assert sum(number for word, number in deciders.items() if "connection security" in word) >= 50
+
+
+REMOVAL = re.compile(r"[Rr]emove rule '[^']*' \(([^,]*), ([^)]*)\)")
+WITH_ALL = re.compile(r"With ets6_network_blocks all, this is removed: (.*?)\.(?: |$)")
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_advice_is_never_wrong(seed: int) -> None:
+    found = machine(seed)
+    snapshot = as_pc(found)
+    policy = variables(found)
+    findings = judge(snapshot, **policy)
+    for finding in findings.values():
+        for rule_id, store in REMOVAL.findall(f"{finding.reason} {finding.advice}"):
+            assert store == "local rules", finding.reason
+            assert "App" in reference.read(found.local[rule_id]), finding.reason
+    deliberate = findings["firewall.deliberate_blocks"]
+    announced: set[str] = set()
+    for ids in WITH_ALL.findall(deliberate.reason):
+        announced |= set(re.findall(r"\{\d\}", ids))
+    removing = judge(snapshot, blocks="all", **policy)["firewall.deliberate_blocks"]
+    if deliberate.status is Status.FAIL:
+        assert announced == set(subjects(removing.remedy))
+    for rule_id in subjects(removing.remedy):
+        assert "App" in reference.read(found.local[rule_id])
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_a_text_never_contradicts_its_status(seed: int) -> None:
+    found = machine(seed)
+    for control, finding in judge(as_pc(found), **variables(found)).items():
+        if not control.startswith(("firewall.inbound.", "firewall.outbound.")):
+            continue
+        if finding.status is Status.PASS:
+            assert "blocked" not in finding.reason, finding.reason
+        elif finding.status is Status.FAIL:
+            # An allow rule may be needed where the default blocks by one of two policies.
+            assert re.search("blocked|Needed: ", finding.reason), finding.reason
+        elif finding.status is Status.UNKNOWN:
+            assert "could not be determined" in finding.reason, finding.reason
 
 
 @pytest.mark.parametrize("seed", range(150))

@@ -37,6 +37,7 @@ from tests.lab.pc import (
     WINHTTP_KEYS,
     Pc,
     connection_blob,
+    winhttp_blob,
 )
 
 BLOBS = ("DefaultConnectionSettings", "SavedLegacySettings")
@@ -542,6 +543,32 @@ EARLIER_STATES = st.tuples(BLOB_STATES, BLOB_STATES, PLAIN_STATES)
 """The first blob, the second one, and the plain values."""
 
 
+WINHTTP_STATES = st.one_of(
+    st.none(),
+    st.builds(
+        winhttp_blob,
+        st.sampled_from(["", "p0:1", "http=u:x@old:1;https=old:1"]),
+        st.sampled_from(["", "*.a;<local>"]),
+        st.sampled_from([0x18, 0x28, 0x30]),
+    ),
+    st.builds(
+        lambda tail: ["REG_BINARY", base64.b64encode(FLAGS_ALONE + tail).decode()],
+        st.binary(max_size=9),
+    ),
+)
+FLAGS_ALONE = bytes.fromhex("28000000000000000300000000000000 00000000")
+"""A blob of WinHTTP with the flags of a proxy, and without one."""
+PER_USER_STATES = st.sampled_from([None, ["REG_DWORD", 0], ["REG_DWORD", 1]])
+
+
+def put_value(pc: Pc, path: str, name: str, value: list[Any] | None) -> None:
+    """Put a value into a key, or take it away."""
+    pc.set(path)
+    values(pc, path).pop(name, None)
+    if value is not None:
+        pc.set(path, **{name: value})
+
+
 def put(pc: Pc, path: str, state: tuple[Any, Any, dict[str, Any]]) -> None:
     """Put an earlier state into an Internet Settings key."""
     for key in (path, path + r"\Connections"):
@@ -558,11 +585,15 @@ def put(pc: Pc, path: str, state: tuple[Any, Any, dict[str, Any]]) -> None:
 @given(
     st.lists(st.tuples(SETTINGS, st.sampled_from(["machine", "users"])), min_size=1, max_size=3),
     st.lists(EARLIER_STATES, min_size=4, max_size=4),
+    st.lists(WINHTTP_STATES, min_size=2, max_size=2),
+    PER_USER_STATES,
     st.sampled_from(NETSH_VARIANTS),
 )
 def test_whatever_was_there_one_run_settles_it_and_removal_undoes_it(
     policies: list[tuple[dict[str, Any], str]],
     states: list[tuple[Any, Any, dict[str, Any]]],
+    winhttp: list[list[Any] | None],
+    per_user: list[Any] | None,
     netsh: dict[str, int],
 ) -> None:
     pc = Pc("pc", rule_count=0)
@@ -570,12 +601,18 @@ def test_whatever_was_there_one_run_settles_it_and_removal_undoes_it(
     paths = (MINE, DEFAULT, MACHINE_INTERNET, MACHINE_INTERNET_32)
     for path, state in zip(paths, states, strict=True):
         put(pc, path, state)
+    for path, blob in zip(WINHTTP_KEYS, winhttp, strict=True):
+        put_value(pc, path, "WinHttpSettings", blob)
+    put_value(pc, INTERNET_POLICY, "ProxySettingsPerUser", per_user)
     before = without_records(registry(pc))
     for setting, scope in policies:
         policy: dict[str, Any] = {"proxy": {**setting, "scope": scope}}
         fix(pc, **policy)
-        finding = judge(pc, **policy)["proxy.wininet"]
-        assert finding.status is Status.PASS, finding.reason
+        findings = judge(pc, **policy)
+        assert findings["proxy.wininet"].status is Status.PASS, findings["proxy.wininet"].reason
+        suits_winhttp = setting["mode"] in ("direct", "named")
+        expected = Status.PASS if suits_winhttp else Status.NOT_APPLICABLE
+        assert findings["proxy.winhttp"].status is expected, findings["proxy.winhttp"].reason
         assert fix(pc, **policy)[0] == []
     fix(pc, state="absent")
     assert without_records(registry(pc)) == before

@@ -151,9 +151,14 @@ def test_a_long_script_is_run(size: int) -> None:
     assert pac.probe(URL)["max_body"] > size
 
 
-def test_a_script_behind_a_login_is_neither_there_nor_missing() -> None:
-    with pytest.raises(pac.PacError, match="behind a login") as failed:
-        pac.answers(holds(script(URL, "", 401)), URL, [], {})
+@pytest.mark.parametrize(
+    ("status", "reason"), [(401, "behind a login"), (301, "was moved"), (307, "was moved")]
+)
+def test_a_script_behind_a_login_or_elsewhere_is_neither_there_nor_missing(
+    status: int, reason: str
+) -> None:
+    with pytest.raises(pac.PacError, match=reason) as failed:
+        pac.answers(holds(script(URL, "", status)), URL, [], {})
     assert (failed.value.is_unfetched, failed.value.is_empty) == (False, False)
 
 
@@ -191,6 +196,70 @@ def test_an_answer_that_rests_on_something_unknown_says_so(body: str, missing: s
 def test_the_pc_is_asked_for_the_endpoints_address_only_where_the_script_wants_it() -> None:
     assert run("return dnsResolve(host)", {}).unanswered == (f"the address of {HOST}",)
     assert run("return host", {}).unanswered == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # blackgear/mono_pac 11: the engine of Windows has no reduce.
+        'return [1, 2].reduce(function (a, b) { return a + b }) == 3 ? "PROXY p:1" : "DIRECT"',
+        'return url.startsWith("https") ? "PROXY p:1" : "DIRECT"',
+        'return ["update.knx.org"].indexOf(host) >= 0 ? "PROXY p:1" : "DIRECT"',
+        'return Object.keys({a: 1}).length ? "PROXY p:1" : "DIRECT"',
+        'return " p:1".trim() == "p:1" ? "PROXY p:1" : "DIRECT"',
+        'console.log("x"); return "PROXY p:1"',
+        'return new Map() ? "PROXY p:1" : "DIRECT"',
+        'if (!Date.now) throw "too old"; return "PROXY p:1"',
+    ],
+)
+def test_an_answer_that_rests_on_newer_functions_is_in_doubt(body: str) -> None:
+    assert "which the engine of Windows may not know" in run(body).doubt
+
+
+def test_what_fails_in_the_newer_engine_fails_in_any() -> None:
+    answer = run("[1].forEach(function () { throw 1 })")
+    assert (answer.error, answer.doubt) == ("JSRuntimeError: 1", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'return url.indexOf("https") == 0 ? "PROXY p:1" : "DIRECT"',
+        'if (false) [].forEach(alert); return "PROXY p:1"',
+        'var f = String.prototype.startsWith ? "PROXY p:1" : "PROXY p:1"; return f',
+        "Array.prototype.has = function (x) { return this[0] == x; };"
+        ' return ["update.knx.org"].has(host) ? "PROXY p:1" : "DIRECT"',
+        'return /^https/.test(url) ? "PROXY p:1".replace(/x/g, "y") : "DIRECT"',
+        'return eval("(" + "{\'a\': 1}" + ")").a ? "PROXY " + ["p", 1].join(":") : "DIRECT"',
+        'return "PROXY p:1;DIRECT".split(";").slice(0, 1).concat().sort().reverse()[0]',
+        'alert("a", "b"); alert(); return "PROXY p:1"',
+        'return new Date(2020, 0, 1).getYear() ? "PROXY " + unescape("p%3A1") : "DIRECT"',
+        'return (parseInt("1") + Math.max(0, 1)).toString(16) == "2" ? "PROXY p:1" : "DIRECT"',
+    ],
+)
+def test_an_answer_that_any_engine_gives_is_not_in_doubt(body: str) -> None:
+    answer = run(body)
+    assert (answer.text, answer.doubt, answer.error) == ("PROXY p:1", "", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'return Math.random() < 0.5 ? "PROXY a:1; PROXY b:1" : "PROXY b:1; PROXY a:1"',
+        'return "PROXY p" + Math.floor(3 * Math.random()) + ":1"',
+        'this.calls = (this.calls || 0) + 1; return "PROXY p" + this.calls % 2 + ":1"',
+    ],
+)
+def test_an_answer_that_chance_decides_is_not_known(body: str) -> None:
+    answer = run(body)
+    assert (answer.unanswered, answer.doubt) == (
+        ("a value that is random or changes from call to call",),
+        "",
+    )
+
+
+def test_chance_that_decides_nothing_does_not_matter() -> None:
+    assert run('var a = Math.random(); return "PROXY p:1"') == pac.Answer("PROXY p:1")
 
 
 def test_what_a_probe_resolved_is_known_and_a_name_that_is_not_there_is_known_too() -> None:

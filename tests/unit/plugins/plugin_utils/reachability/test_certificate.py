@@ -247,6 +247,11 @@ def test_certifis_roots_are_the_default() -> None:
     ("CN=Zscaler Intermediate Root CA (zscalerthree.net),O=Zscaler Inc.", "Zscaler"),
     ("CN=ca.acme.goskope.com,O=Acme", "Netskope"),
     ("CN=mitmproxy,O=mitmproxy", "mitmproxy"),
+    ("CN=Cisco Secure Access Secondary SubCA p-aps111-SG,O=Cisco", "Cisco Secure Access"),
+    ("CN=Kaspersky Web Anti-Virus Certification Authority,O=AO Kaspersky Lab", "Kaspersky"),
+    ("CN=Norton Web/Mail Shield Self-signed Root,O=Norton Web/Mail Shield", "Norton"),
+    ("CN=Avast Web/Mail Shield Untrusted Root", "Avast"),
+    ("CN=Cisco Root CA 2048,O=Cisco Systems", ""),
     ("CN=R11,O=Let's Encrypt,C=US", ""),
 ])  # fmt: skip
 def test_products_are_known_by_their_names(issuer: str, name: str) -> None:

@@ -53,6 +53,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.reachabili
     NOW,
     UPDATES,
     der,
+    encoded,
     http,
     probe,
     tls,
@@ -67,6 +68,21 @@ PUBLIC = Authority.root("Public Root")
 ISSUING = PUBLIC.intermediate("Issuing CA")
 INSPECTOR = Authority.root("Company Inspection CA")
 NAMED = Authority.root("FortiGate CA")
+OLDER = Authority.root("Older Root")
+YOUNG = Authority.root("Young Root")
+YOUNG_BY_PUBLIC = certificate_of(PUBLIC, [], authority=True, name="Young Root", key=YOUNG.key)[0]
+YOUNG_ISSUING = YOUNG.intermediate("Young Issuing CA")
+MAKERS = {
+    "vendor": (ISSUING, [ISSUING.certificate], [PUBLIC.certificate]),
+    "vendor signed twice": (
+        YOUNG_ISSUING,
+        [YOUNG_ISSUING.certificate, YOUNG_BY_PUBLIC],
+        [YOUNG.certificate],
+    ),
+    "inspector": (INSPECTOR, [], [INSPECTOR.certificate]),
+    "FortiGate": (NAMED, [], [NAMED.certificate]),
+}
+"""By who made a certificate: its authority, what usually comes with it, and the root above."""
 LISTS = {
     "clean": RootList((PUBLIC.certificate,), Origin.MOZILLA, "certifi 2026.10.18"),
     "poisoned": RootList(
@@ -75,8 +91,10 @@ LISTS = {
         "certifi 2026.10.18",
         problem="certifi's list was changed after its installation",
     ),
+    "user's": RootList((PUBLIC.certificate, INSPECTOR.certificate, NAMED.certificate), Origin.USER),
+    "lacking": RootList((OLDER.certificate,), Origin.MOZILLA, "certifi 2026.10.18"),
     "old": RootList(
-        (Authority.root("Older Root").certificate,),
+        (OLDER.certificate,),
         Origin.MOZILLA,
         "certifi 2020.4.5",
         released=date(2020, 4, 5),
@@ -87,7 +105,12 @@ CLOCKS = {"right": timedelta(), "ahead": timedelta(days=800), "behind": timedelt
 
 @dataclass(frozen=True)
 class Case:
-    """One connection. is_genuine is what a judge cannot know: the vendor's server answered itself."""
+    """One connection. is_genuine is what a judge cannot know: the vendor's server answered itself.
+
+    sent is what came beside the server's certificate; built means that only Windows had the root.
+    has_stores: a live PC showed its stores, with the public root in Microsoft's and the others as
+    its own.
+    """
 
     roots: str
     maker: str
@@ -96,39 +119,69 @@ class Case:
     has_address: bool
     is_reversed: bool
     clock: str
+    has_stores: bool
 
     @property
     def is_genuine(self) -> bool:
-        return self.maker == "vendor"
+        return self.maker.startswith("vendor")
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the list says that the root above is public."""
+        if self.roots in ("old", "lacking"):
+            return False
+        return self.is_genuine or self.roots != "clean"
+
+    @property
+    def is_witnessed(self) -> bool:
+        """Whether anything but the connection and a list that may be poisoned speaks for the root."""
+        return self.roots == "clean" or self.has_stores
+
+    @property
+    def is_perfect_forgery(self) -> bool:
+        """Whether an inspector made up all that a public authority's has, and a user lists its root.
+
+        Without a PC's stores that is the user's word, and docs/assumptions.md says so.
+        """
+        forged = self.has_timestamps and self.has_address and self.maker == "inspector"
+        return forged and self.roots == "user's" and not self.has_stores
+
+    @property
+    def is_unheard_of(self) -> bool:
+        """Whether a public authority issues what browsers refuse, below a root that Mozilla does not have.
+
+        Then nothing in the world speaks for it; docs/assumptions.md has that genuine ones differ.
+        """
+        has_signs = self.has_timestamps or self.has_address
+        return self.is_genuine and self.roots == "lacking" and not (has_signs or self.has_stores)
 
     @property
     def may_pass(self) -> bool:
-        """Whether a pass is right and possible: genuine, and its root is in a list that is Mozilla's."""
-        return self.is_genuine and self.roots == "clean"
+        if self.is_perfect_forgery:
+            return True
+        return self.is_genuine and self.is_listed and (self.is_witnessed or self.roots == "user's")
 
     @property
     def must_pass(self) -> bool:
         is_usual = self.has_timestamps and self.has_address and self.clock == "right"
-        return self.may_pass and self.sent != "leaf" and is_usual
+        is_led = self.sent in ("whole", "usual", "built")
+        return self.may_pass and self.is_genuine and is_led and is_usual
 
     @property
     def must_blame(self) -> bool:
-        """Whether there is proof: a private root was sent, and nothing speaks for a public one."""
+        """Whether there is proof: a private root was seen, and nothing speaks for a public one."""
         is_made_up = not (self.has_timestamps or self.has_address)
-        is_private = not self.is_genuine and self.roots == "clean"
-        return is_private and self.sent == "whole" and is_made_up
+        is_private = not self.is_genuine and self.roots in ("clean", "lacking")
+        return is_private and self.sent in ("whole", "built") and is_made_up
 
     def record(self) -> dict[str, Any]:
-        authority = {"vendor": ISSUING, "inspector": INSPECTOR, "FortiGate": NAMED}[self.maker]
-        chain = [_leaf(authority, self.has_timestamps, self.has_address)]
-        above = [authority.certificate]
-        if self.is_genuine and self.sent == "whole":
-            above.append(PUBLIC.certificate)
-        if self.sent == "usual":
-            above = list(authority.chain)
-        if self.sent != "leaf":
-            chain += reversed(above) if self.is_reversed else above
-        return probe(tls=tls(*chain), http=http(Date=NOW.strftime("%a, %d %b %Y %H:%M:%S GMT")))
+        authority, above, root = MAKERS[self.maker]
+        server = _leaf(authority, self.has_timestamps, self.has_address)
+        beside = {"leaf": [], "usual": above, "whole": [*above, *root], "built": above}[self.sent]
+        chain = [server, *(reversed(beside) if self.is_reversed else beside)]
+        built = encoded(server, *above, *root) if self.sent == "built" else []
+        answer = http(Date=NOW.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+        return probe(tls=tls(*chain, built=built), http=answer)
 
 
 def _leaf(authority: Authority, has_timestamps: bool, has_address: bool) -> x509.Certificate:
@@ -153,34 +206,38 @@ def cases() -> Iterator[Case]:
     flags = (False, True)
     dimensions = (
         LISTS,
-        ("vendor", "inspector", "FortiGate"),
-        ("leaf", "usual", "whole"),
+        MAKERS,
+        ("leaf", "usual", "whole", "built"),
         flags,
         flags,
         flags,
         CLOCKS,
+        flags,
     )
     for values in itertools.product(*dimensions):
         yield Case(*values)
 
 
-def observer(roots: str, clock: str = "right", **stores: str) -> Observer:
+def observer(roots: str, clock: str = "right", **stores: tuple[Authority, ...]) -> Observer:
     keys = {}
     paths = {"programme": PROGRAMME_KEY, "local": LOCAL_KEYS[0]}
-    for store, name in stores.items():
-        keys[paths[store]] = Key(State.PRESENT, subkeys=(name,))
+    for store, authorities in stores.items():
+        names = tuple(thumbprint(authority.certificate) for authority in authorities)
+        keys[paths[store]] = Key(State.PRESENT, subkeys=names)
     return Observer(LISTS[roots], NOW + CLOCKS[clock], Registry(keys))
+
+
+STORES = {"programme": (PUBLIC, YOUNG), "local": (INSPECTOR, NAMED)}
 
 
 @pytest.mark.parametrize("roots", LISTS)
 def test_no_wrong_pass_and_no_blame_without_proof(roots: str) -> None:
     wrong, blamed, missed = [], [], []
     for case in cases():
-        if case.roots != roots:
+        if case.roots != roots or case.is_unheard_of:
             continue
-        verdict = judge_probe(
-            parse_probe(case.record(), "probe"), UPDATES, observer(roots, case.clock)
-        )
+        watcher = observer(roots, case.clock, **(STORES if case.has_stores else {}))
+        verdict = judge_probe(parse_probe(case.record(), "probe"), UPDATES, watcher)
         route = Route(DIRECT, (), "")
         judgement = judge_interception({"updates": [(route, verdict)]}, [UPDATES], LISTS[roots])
         passes = verdict.status is Status.PASS or judgement.status is Status.PASS
@@ -204,11 +261,12 @@ def test_no_wrong_pass_and_no_blame_without_proof(roots: str) -> None:
 def test_a_pc_is_a_second_witness_of_where_a_root_stands(
     store: str, roots: str, outcome: Outcome, words: str
 ) -> None:
-    case = Case(roots, "vendor", "whole", True, True, False, "right")
-    watcher = observer(roots, **{store: thumbprint(PUBLIC.certificate)})
+    case = Case(roots, "vendor", "whole", True, True, False, "right", True)
+    watcher = observer(roots, **{store: (PUBLIC,)})
     verdict = judge_probe(parse_probe(case.record(), "probe"), UPDATES, watcher)
     assert (verdict.outcome, words in verdict.sentence) == (outcome, True), verdict.sentence
-    if "Microsoft" in verdict.sentence:
+    if store == "programme":
+        assert "Microsoft's programme" in verdict.sentence
         assert "was not tried on a real PC" in verdict.sentence
 
 
@@ -218,7 +276,7 @@ def test_a_users_list_is_doubted_where_the_pc_has_the_root_only_as_its_own() -> 
         PROGRAMME_KEY: Key(State.PRESENT),
         LOCAL_KEYS[1]: Key(State.PRESENT, subkeys=(thumbprint(PUBLIC.certificate).lower(),)),
     }
-    case = Case("clean", "vendor", "whole", True, True, False, "right")
+    case = Case("clean", "vendor", "whole", True, True, False, "right", True)
     record = parse_probe(case.record(), "probe")
     verdict = judge_probe(record, UPDATES, Observer(users, NOW, Registry(keys)))
     assert verdict.outcome is Outcome.UNTRUSTED
@@ -309,7 +367,15 @@ def test_one_unreadable_block_costs_that_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [["_acme.knx.org", NAME], [f"{NAME}."], [f"{NAME}.", "a.example"]]
+    "names",
+    [
+        ["_acme.knx.org", NAME],
+        [f"{NAME}."],
+        [f"{NAME}.", "a.example"],
+        ["-a.knx.org", NAME],
+        ["*.*.knx.org", NAME],
+        ["a name", "*.knx.org"],
+    ],
 )
 def test_an_odd_first_name_costs_nothing(names: list[str]) -> None:
     server = certificate_of(ISSUING, names, logged=True)[0]

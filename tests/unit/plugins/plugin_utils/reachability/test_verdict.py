@@ -25,6 +25,9 @@ from ansible_collections.ets6.network.plugins.plugin_utils.probes import DIRECT
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.routes import Route
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability.comparison import (
+    compare_verdicts,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.interception import (
     judge_interception,
 )
@@ -361,6 +364,27 @@ def test_tls_that_is_switched_off_on_the_pc_is_not_a_firewall(
         assert "TLS 1.2 switched off" in verdict.sentence
 
 
+def off(*versions: str) -> Registry:
+    """Return the registry of a PC that has TLS versions switched off for clients."""
+    keys = {}
+    for version in versions:
+        keys[TLS_KEYS[version]] = Key(State.PRESENT, Values([("Enabled", dword(0))]))
+    return Registry(keys)
+
+
+@pytest.mark.parametrize(("versions", "kind", "outcome"), [
+    (["TLS 1.3"], "tls_alert", Outcome.TLS_FAILED),
+    (["TLS 1.2", "TLS 1.3"], "tls_alert", Outcome.TLS_OFF),
+    (["TLS 1.2"], "plain_http", Outcome.NO_TLS),
+    (["TLS 1.3"], "no_common_tls", Outcome.TLS_OFF),
+])  # fmt: skip
+def test_a_pc_is_blamed_only_where_what_it_lacks_explains_the_error(
+    versions: list[str], kind: str, outcome: Outcome
+) -> None:
+    """Hardened PCs have TLS 1.3 off and 1.2 on: an alert from a firewall is none of theirs."""
+    assert judged(failed("tls", kind), registry=off(*versions)).outcome is outcome
+
+
 def test_a_reset_stays_a_reset_where_tls_is_switched_off() -> None:
     assert judged(failed("tls", "reset"), registry=Registry(OFF)).outcome is Outcome.RESET
 
@@ -368,7 +392,7 @@ def test_a_reset_stays_a_reset_where_tls_is_switched_off() -> None:
 def test_a_dead_ipv6_address_before_one_that_works_is_a_remark() -> None:
     verdict = judged(probe(addresses=["2001:db8::80", "192.0.2.80"]))
     assert verdict.outcome is Outcome.FINE
-    assert "2001:db8::80, did not answer over IPv6" in verdict.sentence
+    assert "2001:db8::80, had not answered over IPv6 when IPv4 did" in verdict.sentence
     assert "was not measured" in verdict.sentence
     assert "IPv6" not in judged(probe(addresses=["192.0.2.80", "2001:db8::80"])).sentence
 
@@ -470,3 +494,104 @@ def test_a_bare_500_in_place_of_a_tunnel_is_of_an_unknown_sender() -> None:
     assert judged(refused).outcome is Outcome.ERROR_NOT_KNOWN
     refused["connect"] = http(502)
     assert judged(refused).outcome is Outcome.PROXY_CANNOT
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_document_that_is_gone_is_no_proof_of_a_filter(status: int) -> None:
+    """The vendor may have moved it: no PC blames its filter for that, nor is its answer altered."""
+    page = http(status, b"<html><body>Not found</body></html>", Content_Type="text/html")
+    verdict = judged(probe(tls=None, http=page), MASTER)
+    assert verdict.outcome is Outcome.PAGE_NOT_KNOWN
+    assert "the vendor may have moved it" in verdict.sentence
+    judgement = judge_interception(
+        {MASTER.name: [(Route(DIRECT, (), ""), verdict)]}, [MASTER], ROOT_LIST
+    )
+    assert (judgement.status, judgement.evidence["strong"]) == (Status.NOT_APPLICABLE, {})
+
+
+def beside(*records: dict[str, Any], endpoints: dict[str, str]) -> dict[str, Outcome]:
+    """Return the outcomes of probes of endpoints that one host compares, by the endpoints' names."""
+    plain = [Endpoint(name, url) for name, url in endpoints.items()]
+    verdicts = {}
+    for endpoint, record in zip(plain, records, strict=True):
+        verdict = judged({**record, "name": endpoint.name}, endpoint)
+        verdicts[endpoint.name] = [(Route(DIRECT, (), ""), verdict)]
+    compared = compare_verdicts(verdicts, plain)
+    return {name: routes[0][1].outcome for name, routes in compared.items()}
+
+
+GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04"
+
+
+@pytest.mark.parametrize(
+    "answer", [http(200), http(204), http(200, GIF), http(404, b"no such page")]
+)
+@pytest.mark.parametrize(("other", "outcome"), [
+    ("http://www.knx.org/news", Outcome.PAGE_NOT_KNOWN),
+    ("http://api.knx.org/other", Outcome.FINE),
+])  # fmt: skip
+def test_neighbours_without_a_document_are_compared_too(
+    answer: dict[str, Any], other: str, outcome: Outcome
+) -> None:
+    """A filter answers all names alike; one server may answer all its paths alike."""
+    record = probe(tls=None, http=answer)
+    urls = {"api": "http://api.knx.org", "other": other}
+    assert beside(record, record, endpoints=urls) == {"api": outcome, "other": outcome}
+
+
+def test_a_mirror_of_the_vendors_document_is_no_filter() -> None:
+    record = probe(tls=None, http=http(200, b"<KNX><MasterData/></KNX>"))
+    urls = {"master": MASTER.url, "mirror": "http://mirror.example/knx_master.xml"}
+    assert set(beside(record, record, endpoints=urls).values()) == {Outcome.FINE}
+
+
+def test_users_servers_of_one_site_may_answer_alike() -> None:
+    record = probe(tls=None, http=http(200, b"welcome"))
+    urls = {"one": "http://one.company.example", "two": "http://two.company.example"}
+    assert set(beside(record, record, endpoints=urls).values()) == {Outcome.FINE}
+    urls["two"] = "http://two.example"
+    assert set(beside(record, record, endpoints=urls).values()) == {Outcome.PAGE_NOT_KNOWN}
+
+
+@pytest.mark.parametrize(("plain", "secure", "outcome"), [
+    ("198.18.0.7", "198.18.0.7", Outcome.FINE),
+    ("64:ff9b:1::c000:250", "64:ff9b:1::c000:250", Outcome.FINE),
+    ("fd00:64::c000:250", "fd00:64::c000:250", Outcome.FINE),
+    ("10.1.2.3", "192.0.2.80", Outcome.SINKHOLED),
+])  # fmt: skip
+def test_a_server_that_tls_proves_at_an_address_is_there_over_http_too(
+    plain: str, secure: str, outcome: Outcome
+) -> None:
+    """A resolver that hands out fake addresses, and NAT64, do so for every name and both ports."""
+    over_http = probe(addresses=[plain], tls=None, http=http(404))
+    over_tls = probe(
+        addresses=[secure], tls=tls(leaf(names=["api.knx.org"], logged=True), ISSUING.certificate)
+    )
+    urls = {"plain": "http://api.knx.org", "secure": "https://api.knx.org"}
+    assert beside(over_http, over_tls, endpoints=urls) == {"plain": outcome, "secure": Outcome.FINE}
+
+
+@pytest.mark.parametrize("start", [
+    b"<!-- Copyright of a firewall's vendor --><html><body>Web Page Blocked",
+    b"\xef\xbb\xbf\n<!--\n- a -- b\n-->\n<!DOCTYPE HTML><title>Blocked",
+    b"<script>top.location='http://192.0.2.1/login'</script>",
+    b"<meta http-equiv=refresh content='0; url=http://192.0.2.1/login'>",
+])  # fmt: skip
+def test_a_page_without_a_type_is_a_page_whatever_it_begins_with(start: bytes) -> None:
+    """Fortinet's block page may lack a Content-Type and begin with a comment."""
+    assert judged(probe(tls=None, http=http(200, start)), API).outcome is Outcome.PAGE_NOT_KNOWN
+    assert judged(probe(tls=None, http=http(200, start)), MASTER).outcome is Outcome.BLOCK_PAGE
+
+
+def test_xml_is_no_page() -> None:
+    record = probe(tls=None, http=http(200, b"<?xml version='1.0'?><!-- html --><ok/>"))
+    assert judged(record, API).outcome is Outcome.FINE
+
+
+@pytest.mark.parametrize(
+    "endless", [b"<!--" + b"-" * 70_000, b"<!---->" * 10_000, b"<!-- -" * 9_000]
+)
+def test_a_page_is_recognized_in_linear_time(endless: bytes) -> None:
+    started = time.monotonic()
+    judged(probe(tls=None, http=http(200, endless)), API)
+    assert time.monotonic() - started < 0.5
