@@ -96,6 +96,7 @@ def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "PROXY", Family("proxy", Contact.PC))
     monkeypatch.setattr(controls, "REACHABILITY", Family("reach", Contact.PC))
     monkeypatch.setattr(module, "request", lambda policy: REQUEST)
+    monkeypatch.setattr(module, "default_catalogue", lambda: ())
     monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
 
