@@ -193,9 +193,9 @@ if not MISSING:
             operand = self.visit(child, value)
             if operand is None and not self._projections:
                 raise UndecidedError(f"{_path(child)} is not there")
-            # Every number is true, 0 too.
-            is_number = isinstance(operand, (int, float)) and not isinstance(operand, bool)
-            return not operand and not is_number
+            literal = {"type": "literal", "value": operand, "children": []}
+            negated: Any = {**node, "children": [literal]}
+            return super().visit_not_expression(negated, value)
 
 
 MAX_DEPTH = 200
@@ -217,7 +217,9 @@ def parse(text: str, place: str) -> Node:
         problem = " ".join(str(error).split()) or "nested too deep"
     else:
         if is_deeper(tree, MAX_DEPTH):
-            raise ExpressionError(f"{place}: nested too deep; at most {MAX_DEPTH} levels are accepted")
+            raise ExpressionError(
+                f"{place}: nested too deep; at most {MAX_DEPTH} levels are accepted"
+            )
         for name, count in _calls(tree):
             _check_call(name, count, text, place)
         return tree

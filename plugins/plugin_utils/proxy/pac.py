@@ -53,14 +53,26 @@ DEFAULT_PORT = 80
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _ENGINE_LIMITS = re.compile("InternalError|Maximum call stack")
 """What QuickJS' errors about its own limits say."""
-_NO_CODE = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""", re.DOTALL)
-"""Comments and texts of JavaScript."""
+_NO_CODE = re.compile(
+    r"""/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:[^"\\\n]|\\.)*(?P<end>"?)|'(?:[^'\\\n]|\\.)*(?P<close>'?)""",
+    re.DOTALL,
+)
+"""Comments and texts of JavaScript.
+
+A script may be hostile, so each match ends somewhere: the time grows with the script's length alone.
+"""
 _NEWER_SYNTAX = (
     (re.compile(r"\?\?"), "the operator ??"),
     (re.compile(r"\?\.(?![0-9])"), "the operator ?."),
     (re.compile(r"=>"), "arrow functions"),
     (re.compile(r"`"), "template literals"),
     (re.compile(r"\.\.\."), "the spread operator"),
+    (re.compile(r"\*\*"), "the operator **"),
+    (re.compile(r"\bfor\s*\(\s*(?:var|let|const)\s[^;)]{0,80}\sof\s"), "for … of"),
+    (re.compile(r"\bfunction\b[^({]{0,80}\([^)]{0,200}="), "default parameters"),
+    (re.compile(r"\bvar\s*[\[{]"), "destructuring"),
+    (re.compile(r"\basync\s+function\b|\bfunction\s*\*"), "async functions or generators"),
+    (re.compile(r"\(\?<"), "lookbehind or named groups"),
     (re.compile(r"\b(?:let|const|class)\s+[A-Za-z_$\[{]"), "let, const or class"),
 )
 _HTTP_KEYWORDS = frozenset({"PROXY", "HTTP"})
@@ -281,19 +293,30 @@ def _own_addresses(snapshot: Snapshot, script_probe: Probe) -> list[str]:
 
 def newer_syntax(script: str) -> str:
     """Return what a script uses that ECMAScript 5 does not have; empty where nothing was found."""
-    code = _NO_CODE.sub(" ", script)
+    code = _NO_CODE.sub(_unless_code, script)
     for pattern, name in _NEWER_SYNTAX:
         if pattern.search(code):
             return name
     return ""
 
 
+def _unless_code(match: re.Match[str]) -> str:
+    """Return a blank for a comment or a text. A quote without its second one is in something else."""
+    is_text = match[0][0] in "\"'"
+    if is_text and not match["end"] and not match["close"]:
+        return match[0]
+    return " "
+
+
 @lru_cache(maxsize=1_000)
 def _run(document: str, url: str) -> tuple[Answer, ...] | PacError:
-    """Run a script once; what it fails with is remembered, too."""
+    """Run a script once, and return its failure, so that it is remembered, too.
+
+    Raises PacError where the host's time for scripts is over: another host has its own.
+    """
     remaining = _REMAINING.get()
     if remaining is not None and remaining[0] <= 0:
-        return PacError(
+        raise PacError(
             f"the script {without_logins(url)} was not run, since the proxy scripts of this PC took "
             f"more than {HOST_SECONDS} seconds"
         )

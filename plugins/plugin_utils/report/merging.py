@@ -176,9 +176,7 @@ def _shifted(time: str, difference: timedelta) -> str:
     return (moment + difference).strftime(TIME)
 
 
-def _with_worst_severity(
-    controls: Iterable[Control], sources: Iterable[Report]
-) -> list[Control]:
+def _with_worst_severity(controls: Iterable[Control], sources: Iterable[Report]) -> list[Control]:
     """Return the controls, each with the worst severity that any report gives it."""
     worst: dict[str, Severity] = {}
     for report in sources:

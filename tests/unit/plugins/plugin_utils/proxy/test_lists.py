@@ -139,7 +139,7 @@ def test_the_server_of_a_protocol(servers: str, https: str, http: str) -> None:
 
 
 @pytest.mark.parametrize("servers", [
-    "http=a:1 https=b:2", "http=a:1;p:3", "p:1;q:2", "p:1 q:2", "https=user:a=b@p:8080", "http=;https=b:2", "=b:2", "p:80800", "https://p:1",
+    "http=:;https=:", "http=a:1 https=b:2", "http=a:1;p:3", "p:1;q:2", "p:1 q:2", "https=user:a=b@p:8080", "http=;https=b:2", "=b:2", "p:80800", "https://p:1",
     "https=https://p:1", "https=b:2;ftp=f:99999", "https=b:2;socks=s s:1", "https=b:2;gopher", ";;", "p:x", "user:s3/cret@p:1",
 ])  # fmt: skip
 def test_a_list_that_net_framework_does_not_read_is_refused(servers: str) -> None:

@@ -133,6 +133,19 @@ def test_the_address_of_the_connection_is_not_taken_for_the_pcs_own() -> None:
         ('var f = () => "p"; return f()', "arrow functions"),
         ("return `p`", "template literals"),
         ("return Math.max(...[1, 2])", "the spread operator"),
+        ("return 2 ** 2", "the operator **"),
+        ("for (var a of [1]) return a", "for … of"),
+        ("for (let a of [1]) return a", "for … of"),
+        ("return (function (a = 1) { return a })()", "default parameters"),
+        ("var [a, b] = [1, 2]; return a", "destructuring"),
+        ("var {a} = {a: 1}; return a", "destructuring"),
+        ("async function f() {}", "async functions or generators"),
+        ("function* f() {}", "async functions or generators"),
+        ("return /(?<=a)b/.test(url)", "lookbehind or named groups"),
+        ("return /(?<year>x)/.test(url)", "lookbehind or named groups"),
+        ("return /a(?:b)(?=c)(?!d)/.test(url)", ""),
+        ("for (var offset in {a: 1}) return offset", ""),
+        ("if (isInNet(host, '10.0.0.0', '255.0.0.0') == (1 == 2)) return 1 /* a ** b */", ""),
         ('return host ?.5 : "p"', ""),
         ('return "?? => ` let x" // ?? and =>', ""),
         ("/* a ?? b */ return 'it\\'s => p'", ""),
@@ -141,6 +154,16 @@ def test_the_address_of_the_connection_is_not_taken_for_the_pcs_own() -> None:
 )
 def test_syntax_that_is_newer_than_windows_engine_is_named(body: str, name: str) -> None:
     assert pac.newer_syntax(f"function FindProxyForURL(url, host) {{ {body} }}") == name
+
+
+@pytest.mark.parametrize(
+    "part", ["/* ", "function ", "function(", "for (var ", "'", '"', '\\"', "var ["]
+)
+def test_no_script_makes_the_search_for_newer_syntax_long(part: str) -> None:
+    text = part * (1_000_000 // len(part))
+    began = time.process_time()
+    pac.newer_syntax(text)
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize("size", [70_000, 363_000, 1_000_000])
