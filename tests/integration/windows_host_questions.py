@@ -342,6 +342,20 @@ def a_hive_that_cannot_be_loaded_is_reported(answer: Answer) -> None:
     )
 
 
+def _link_to_a_hive(pc: Pc) -> None:
+    _users(pc)
+    pc.state["faults"][r"link:C:\Users\other\NTUSER.DAT"] = "a link"
+
+
+@question(pc=_link_to_a_hive, asked={"user_registry": [{"path": INTERNET}]}, model=False)
+def a_link_in_place_of_a_hive_is_not_followed(answer: Answer) -> None:
+    other = answer.user(OTHER)
+    assert (other["hive"], other["error"]) == (
+        "unavailable",
+        r"C:\Users\other\NTUSER.DAT is a link",
+    )
+
+
 def _unreadable_profile(pc: Pc) -> None:
     _users(pc)
     pc.state["registry"][rf"{PROFILE_LIST}\{OTHER}"]["denied"] = True

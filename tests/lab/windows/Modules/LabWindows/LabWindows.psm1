@@ -293,7 +293,10 @@ Function Get-Item {
     $file = [LabPC]::State['files'][$LiteralPath]
     if ($null -eq $file -and $LiteralPath -like '*\NTUSER.DAT') {
         foreach ($entry in [LabPC]::State['registry']) {
-            if ($entry.Key.StartsWith("FILE\$LiteralPath\", 'OrdinalIgnoreCase')) { return [pscustomobject]@{ PSIsContainer = $false } }
+            if ($entry.Key.StartsWith("FILE\$LiteralPath\", 'OrdinalIgnoreCase')) {
+                $attributes = if ([LabPC]::Fault("link:$LiteralPath")) { 'Archive, ReparsePoint' } else { 'Archive' }
+                return [pscustomobject]@{ PSIsContainer = $false; Attributes = [System.IO.FileAttributes]$attributes }
+            }
         }
     }
     if ($null -eq $file) { throw [System.Management.Automation.ItemNotFoundException]::new("Der Pfad `"$LiteralPath`" kann nicht gefunden werden.") }
