@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
-from . import custom, facts
+from . import custom, facts, record
 from .declaration import Check, Family, Judgement, not_applicable
 from .finding import NOT_MET, Change, Contact, Control, Finding, Status
 from .firewall.context import FirewallContext
@@ -65,9 +65,10 @@ def default_catalogue() -> tuple[Control, ...]:
 def request(policy: Policy) -> dict[str, Sequence[object]]:
     """Return what has to be read for every control and for the facts: options of windows_host."""
     merged: dict[str, list[object]] = {}
-    requests = (firewall_request, proxy_request, reachability_request, facts.request)
-    for family_request in requests:
-        for option, items in family_request(policy).items():
+    families = (firewall_request, proxy_request, reachability_request, facts.request)
+    requests = [family_request(policy) for family_request in families]
+    for requested_options in (*requests, record.REQUEST):
+        for option, items in requested_options.items():
             requested = merged.setdefault(option, [])
             requested.extend(item for item in items if item not in requested)
     return dict(merged)

@@ -18,7 +18,7 @@ from . import origin
 from .action import ControllerAction
 from .policy.parsing import PREFIX, NotAcceptedError
 from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
-from .report import drift, formats, history, previous, terminal
+from .report import drift, files, formats, history, previous, terminal
 from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
@@ -85,24 +85,25 @@ class ReportAction(ControllerAction):
         refusal = plain(arguments["problem"].splitlines())
         kept = refusal and previous.is_judged(folder)
         try:
-            if kept:
-                files = formats.write_refusal(report, folder, arguments["formats"])
-                return _refused(refusal, files, folder)
-            earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
-            if earlier is not None:
-                report["drift"] = drift.between(earlier, report, inventory)
-            past_runs = history.History(folder)
-            report = past_runs.complete(report)
-            files = formats.write(report, folder, arguments["formats"])
-            past_runs.write()
+            with files.locked(folder):
+                if kept:
+                    written = formats.write_refusal(report, folder, arguments["formats"])
+                    return _refused(refusal, written, folder)
+                earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
+                if earlier is not None:
+                    report["drift"] = drift.between(earlier, report, inventory)
+                past_runs = history.History(folder)
+                report = past_runs.complete(report)
+                written = formats.write(report, folder, arguments["formats"])
+                past_runs.write()
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
                 "What was changed on the PCs stays changed."
             ) from error
         if refusal:
-            return _refused(refusal, files, None)
-        lines = terminal.lines(report, files)
+            return _refused(refusal, written, None)
+        lines = terminal.lines(report, written)
         if not run["pending"] and fails:
             for line in lines:
                 display.display(line, color="green" if run["complies"] else "red")
@@ -110,7 +111,7 @@ class ReportAction(ControllerAction):
             "verdict": run["verdict"],
             "complies": run["complies"],
             "hosts": run["hosts"],
-            "files": files,
+            "files": written,
             "closing_lines": lines,
             "failed": fails and not run["pending"] and bool(run["fails_because"]),
             "msg": "\n".join([lines[0], *run["fails_because"]]),

@@ -144,8 +144,8 @@ def programs(context: FirewallContext) -> Judgement:
             )
         if program.ignored:
             ignored.append(
-                f"{join_words(program.ignored)} is ignored, since ordinary users can put programs "
-                "there. If it is intended, add the folder to ets6_network_paths."
+                f"{join_words(program.ignored)} is ignored, since ordinary users may be able to put "
+                "programs there. If it is intended, add the folder to ets6_network_paths."
             )
     reason = " ".join([*installed, *unreadable, *missing, *ignored])
     if missing:

@@ -175,10 +175,16 @@ def test_letter_case_and_repetition_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize("entry", [{}, {"enabled": True}])
-def test_optional_servers_of_the_vendor_are_off_until_they_are_named(entry: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "url"), [
+    ("my_knx", "https://my.knx.org"),
+    ("knx_login", "https://id.knx.org"),
+])  # fmt: skip
+def test_optional_servers_of_the_vendor_are_off_until_they_are_named(
+    entry: dict[str, Any], name: str, url: str
+) -> None:
     names = [endpoint.name for endpoint in Policy.from_variables({}).endpoints]
-    assert "my_knx" not in names
-    policy = Policy.from_variables({"endpoints": {"my_knx": entry}})
-    assert policy.endpoints[-1].url == "https://my.knx.org"
-    off = Policy.from_variables({"endpoints": {"my_knx": {"enabled": False}}})
+    assert name not in names
+    policy = Policy.from_variables({"endpoints": {name: entry}})
+    assert policy.endpoints[-1].url == url
+    off = Policy.from_variables({"endpoints": {name: {"enabled": False}}})
     assert off.endpoints == Policy.from_variables({}).endpoints
