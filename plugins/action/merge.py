@@ -9,7 +9,6 @@ It ends as ets6.network.report does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def _read(
     """
     reports: list[Report] = []
     problems: list[str] = []
-    now = datetime.now(timezone.utc).strftime(origin.TIME)
+    now = origin.now()
     for path in paths:
         for file in files.find(Path(path), report_json.FILE):
             _refuse_overwriting(file, target)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ class ReportAction(ControllerAction):
 
     def run_record(self, mode: str, variables: Mapping[str, Any]) -> Run:
         """Return what is known of a run that ends now."""
-        ended = datetime.now(timezone.utc).strftime(origin.TIME)
+        ended = origin.now()
         record: Run = plain(origin.run_record(mode, ended, context.CLIARGS, variables))
         return record
 

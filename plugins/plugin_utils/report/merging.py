@@ -18,12 +18,12 @@ from itertools import groupby
 from typing import Any
 
 from ..finding import SEVERITIES, Severity, Status
-from ..origin import TIME
 from ..text import first_words
 from . import waivers
 from .document import build, controls_of
 from .hosts import HostResult, common_variables, control_key, plain, repeats_reason, worst_status
 from .model import (
+    TIME,
     UNREACHABLE,
     WORST_FIRST,
     Control,
