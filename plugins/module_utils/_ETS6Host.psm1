@@ -180,7 +180,7 @@ Function Mount-ETS6Hive([string]$Sid) {
   }
   $file = "$($folders[$Sid])\NTUSER.DAT"
   # RegLoadKey creates a missing file.
-  # A user could have a link there to a hive of an ordinary user else.
+  # A user could have a link there to a hive of another user.
   if ((Get-Item -LiteralPath $file -Force).Attributes -band [IO.FileAttributes]::ReparsePoint) { throw "$file is a link" }
   $name = "ETS6-$PID-$Sid"
   $code = Invoke-ETS6Program reg.exe load, "HKU\$name", $file
