@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from . import bounds
 from .bounds import BoundsError
 from .image_folder import NEW
-from .image_formats import HAS_DISSECT, describe
+from .image_formats import describe, has_libraries
 from .image_source import (
     DataVolume,
     ImageError,
@@ -50,7 +50,7 @@ class Disk:
     """A disk image of a kind: vhd, vhdx, qcow2, vmdk, vdi or raw."""
 
     def __init__(self, path: str, kind: str, work: str) -> None:
-        if not HAS_DISSECT:
+        if not has_libraries():
             raise ImageError(
                 f"{path}: disk images are read with the Python packages dissect.hypervisor, "
                 "dissect.volume and dissect.ntfs, which are not installed for the Python that Ansible "
@@ -107,20 +107,23 @@ class Disk:
         data = self._file.data
         new, part, changed = data + NEW, data + PART, data + PART + NEW
         try:
+            # Until the lock is held, others may replace the image: it is read again then.
+            self._reader.close()
             self._lock.release()
             self._lock = Lock(self._folder, exclusive=True)
+            self._reader = _Reader(self._path, self._kind, self.title)
             for temporary in (new, part, changed):
                 discard(temporary)
             before = {path: replacement.before for path, replacement in files.items()}
             after = {path: replacement.after for path, replacement in files.items()}
-            self._check(self._path, self._kind, before, "has changed since it was read")
+            self._check(self._reader, before, "has changed since it was read")
             try:
                 self._reader.copy_metadata(list(files), part)
                 copy_file(part, changed)
                 for path, content in after.items():
                     self._put(changed, path, content)
                 self._write_copy(part, changed, new)
-                self._check(new, self._new_kind, after, "does not hold what was put into it")
+                self._verify(new, after)
                 os.replace(new, data)
             finally:
                 for temporary in (new, part, changed):
@@ -185,15 +188,18 @@ class Disk:
         )
         sync_file(image)
 
-    def _check(self, image: str, kind: str, files: Mapping[str, bytes], problem: str) -> None:
-        """Raise ImageError where an image does not hold these contents."""
-        reader = _Reader(image, kind, self.title)
+    def _verify(self, new: str, files: Mapping[str, bytes]) -> None:
+        """Raise ImageError where the new image does not hold these contents."""
+        reader = _Reader(new, self._new_kind, self.title)
         try:
-            for path, content in files.items():
-                if reader.read(path, None) != content:
-                    raise ImageError(f"{self.title}: {path} {problem}.")
+            self._check(reader, files, "does not hold what was put into it")
         finally:
             reader.close()
+
+    def _check(self, reader: _Reader, files: Mapping[str, bytes], problem: str) -> None:
+        for path, content in files.items():
+            if reader.read(path, None) != content:
+                raise ImageError(f"{self.title}: {path} {problem}.")
 
 
 class _Volume:

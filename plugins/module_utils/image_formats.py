@@ -13,6 +13,7 @@ VHDX (MS-VHDX), VMDK ("Virtual Disk Format 5.0"), VDI (VDICore.h of VirtualBox).
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import struct
@@ -21,19 +22,6 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from .image_source import ImageError
-
-try:
-    from dissect.hypervisor.disk.qcow2 import QCow2
-    from dissect.hypervisor.disk.vdi import VDI
-    from dissect.hypervisor.disk.vhd import VHD
-    from dissect.hypervisor.disk.vhdx import VHDX
-    from dissect.hypervisor.disk.vmdk import VMDK
-    from dissect.util.hash.crc32c import crc32c
-    from dissect.util.stream import OverlayStream, RangeStream
-except ImportError:
-    HAS_DISSECT = False
-else:
-    HAS_DISSECT = True
 
 SECTOR = 512
 QEMU_FORMATS = {
@@ -67,6 +55,31 @@ FLAT_TYPES = ("Flat", "vmfs")
 """Ends of the types whose extents hold nothing but the disk's content."""
 MAX_DESCRIPTOR = 64 * 1024
 _EXTENT = re.compile(r'^(\w+) +(\d+) +(\w+)(?: +"([^"]*)"(?: +(\d+))?)?', re.MULTILINE)
+
+
+LIBRARIES = (
+    "dissect.hypervisor.disk.qcow2",
+    "dissect.hypervisor.disk.vdi",
+    "dissect.hypervisor.disk.vhd",
+    "dissect.hypervisor.disk.vhdx",
+    "dissect.hypervisor.disk.vmdk",
+    "dissect.ntfs",
+    "dissect.volume.disk",
+)
+"""What reads disk images. Other images do not need their 20 MB and half a second."""
+
+
+def has_libraries() -> bool:
+    """Import what reads disk images, for this process and those that begin in it.
+
+    Return whether it is installed.
+    """
+    try:
+        for name in LIBRARIES:
+            importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,8 @@ def open_disk(path: str, kind: str, title: str) -> Any:
 
 def _plain(file: BinaryIO) -> Any:
     """Return a file without its name, so that dissect follows no link from it to another file."""
+    from dissect.util.stream import RangeStream
+
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     return RangeStream(file, 0, size)
@@ -142,6 +157,8 @@ def _convert(title: str, feature: str, options: str = "") -> ImageError:
 
 
 def _open_qcow2(file: BinaryIO, title: str) -> Any:
+    from dissect.hypervisor.disk.qcow2 import QCow2
+
     head = file.read(104)
     if len(head) < 72:
         raise damaged(title, "it ends within its header")
@@ -170,6 +187,8 @@ def _open_qcow2(file: BinaryIO, title: str) -> Any:
 
 
 def _open_vhd(file: BinaryIO, title: str) -> Any:
+    from dissect.hypervisor.disk.vhd import VHD
+
     file.seek(-SECTOR, os.SEEK_END)
     content = file.read(SECTOR)
     (kind,) = struct.unpack_from(">I", content, 60)
@@ -199,6 +218,8 @@ def _vhd_sum_fits(content: bytes, position: int) -> bool:
 
 
 def _open_vhdx(file: BinaryIO, title: str) -> Any:
+    from dissect.hypervisor.disk.vhdx import VHDX
+
     header = _vhdx_header(file, title)
     for position in VHDX_REGION_TABLES:
         file.seek(position)
@@ -231,6 +252,8 @@ def _vhdx_header(file: BinaryIO, title: str) -> bytes:
 
 
 def _vhdx_sum_fits(content: bytes, signature: bytes) -> bool:
+    from dissect.util.hash.crc32c import crc32c
+
     if len(content) < 8 or content[:4] != signature:
         return False
     (expected,) = struct.unpack_from("<I", content, 4)
@@ -238,6 +261,8 @@ def _vhdx_sum_fits(content: bytes, signature: bytes) -> bool:
 
 
 def _open_vdi(file: BinaryIO, title: str) -> Any:
+    from dissect.hypervisor.disk.vdi import VDI
+
     head = file.read(512)
     kind = struct.unpack_from("<I", head, 76)[0]
     if kind not in VDI_TYPES or head[0x1A8:0x1B8] != bytes(16):
@@ -246,6 +271,9 @@ def _open_vdi(file: BinaryIO, title: str) -> Any:
 
 
 def _open_vmdk(file: BinaryIO, path: str, title: str) -> Any:
+    from dissect.hypervisor.disk.vmdk import VMDK
+    from dissect.util.stream import OverlayStream
+
     descriptor = _vmdk_descriptor(file, title)
     parent = re.search(r"^parentCID *= *(\w+)", descriptor, re.MULTILINE)
     if parent and parent[1].lower() != "ffffffff":
@@ -274,8 +302,7 @@ def _vmdk_descriptor(file: BinaryIO, title: str) -> str:
         return file.read(MAX_DESCRIPTOR).decode("utf-8", "replace")
     if len(head) == SECTOR and head[72]:
         raise ImageError(
-            f"{title} was not closed. Open and close its machine in VMware, or run "
-            "vmware-vdiskmanager -R IMAGE"
+            f"{title} was not closed. Repair it, which does not start it: vmware-vdiskmanager -R IMAGE"
         )
     offset, size = struct.unpack_from("<QQ", head, 28)
     file.seek(offset * SECTOR)

@@ -12,6 +12,7 @@ Microsoft's ISOs hold their files in a UDF file system; others have ISO 9660 wit
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import struct
 from collections.abc import Callable
@@ -22,14 +23,7 @@ from .bounds import BoundsError
 from .image_source import ImageError
 from .image_wim import HEADER, Ranges
 
-try:
-    import pycdlib
-    from pycdlib.pycdlibexception import PyCdlibException
-except ImportError:
-    HAS_PYCDLIB = False
-else:
-    HAS_PYCDLIB = True
-
+LIBRARY = "pycdlib"
 FOLDER = "sources"
 NAMES = ("install.wim", "install.esd")
 SECONDS = 1800
@@ -78,7 +72,7 @@ def _give_time(path: str, target: str) -> None:
 
 
 def _bounded(path: str, work: Callable[[], bool]) -> bool:
-    if not HAS_PYCDLIB:
+    if importlib.util.find_spec(LIBRARY) is None:
         raise ImageError(
             f"{path} is an ISO, which is read with the Python package pycdlib. Install it, or take "
             f"{FOLDER}/install.wim out: 7z x IMAGE {FOLDER}/install.wim"
@@ -94,6 +88,9 @@ def _bounded(path: str, work: Callable[[], bool]) -> bool:
 
 def _with_wim(path: str, work: Callable[[BinaryIO], None]) -> bool:
     """Do something with the WIM as a file. Return whether there is one."""
+    import pycdlib
+    from pycdlib.pycdlibexception import PyCdlibException
+
     iso = pycdlib.PyCdlib()
     iso.open(path)
     for name in NAMES:

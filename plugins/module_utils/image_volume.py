@@ -20,16 +20,6 @@ from .image_formats import ATTACH, damaged, open_disk
 from .image_source import CONFIG, ImageError
 from .names import fold, sort_key
 
-try:
-    from dissect.ntfs import NTFS
-    from dissect.ntfs.index import Match
-    from dissect.util.stream import RangeStream
-    from dissect.volume.disk import Disk as Partitions
-except ImportError:
-    HAS_DISSECT = False
-else:
-    HAS_DISSECT = True
-
 BITLOCKER = b"-FVE-FS-"
 NTFS_ID = b"NTFS    "
 _LOGFILE, _VOLUME, _BAD_CLUSTERS, _SECURE, _LAST_SYSTEM_RECORD = 2, 3, 8, 9, 11
@@ -37,6 +27,8 @@ _VOLUME_INFORMATION = 0x70
 _DIRTY = 1
 _PROTECTIVE = 0xEE
 """Type of the partition that keeps programs away which do not know the GUID partition table."""
+_DYNAMIC = ("66", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad")
+"""Types of the partitions of a dynamic disk: in MBR 0x42, in GPT that of the metadata and the data."""
 _GPT_HEADER = 92
 _MAX_GPT = 1024 * 1024
 """Bytes of all partitions; 16 KiB are usual."""
@@ -56,10 +48,14 @@ class DiskReader:
 
     def __init__(self, path: str, kind: str, title: str) -> None:
         """Open the image. Raises ImageError where there is not exactly one Windows in it."""
+        from dissect.ntfs import NTFS
+        from dissect.util.stream import RangeStream
+
         self._title = title
         self._disk = open_disk(path, kind, title)
         self._encrypted: list[_Partition] = []
         self._volumes: list[tuple[_Partition, Any]] = []
+        self._is_dynamic = False
         for partition in self._partitions():
             self._disk.seek(partition.offset)
             boot = self._disk.read(512)
@@ -73,6 +69,8 @@ class DiskReader:
         self._refuse_unclean(self._windows, title)
 
     def _partitions(self) -> Iterator[_Partition]:
+        from dissect.volume.disk import Disk as Partitions
+
         disk = self._disk
         disk.seek(0)
         head = disk.read(8192)
@@ -89,6 +87,7 @@ class DiskReader:
             identity = signature + struct.pack("<Q", partition.offset)
             if partition.guid is not None:
                 identity = b"DMIO:ID:" + partition.guid.bytes_le
+            self._is_dynamic = self._is_dynamic or str(partition.type) in _DYNAMIC
             yield _Partition(partition.offset, partition.size, identity)
 
     def _check_gpt(self, head: bytes, sector_size: int) -> None:
@@ -128,6 +127,11 @@ class DiskReader:
                 "to Windows and run manage-bde -off X: (its letter there), then wait until all is "
                 "decrypted (manage-bde -status X:)."
             )
+        if self._is_dynamic:
+            raise ImageError(
+                f"{self._title} is a dynamic disk (Logical Disk Manager), which is not supported. Attach "
+                "it to Windows, and capture its volume there: DISM /Capture-Image"
+            )
         raise ImageError(
             f"{self._title} holds no Windows: no partition is NTFS with {CONFIG}/SYSTEM in it"
         )
@@ -164,6 +168,12 @@ class DiskReader:
         record = self._file(self._windows, path)
         if record is None:
             return None
+        if record.is_reparse_point():
+            # What its stream holds is not its content.
+            raise ImageError(
+                f"{self._title}: {path} is compressed or kept by a filter of Windows (such as Compact OS), "
+                "and can be read in Windows only"
+            )
         if record.size() > hive.MAX_HIVE and most is None:
             raise ImageError(f"{self._title}: {path} has {record.size()} bytes, which is too large")
         return bytes(record.open().read(-1 if most is None else most))
@@ -269,6 +279,8 @@ def _walk(volume: Any, path: str) -> _Entry:
 
 def _compare(entry: Any, name: str) -> Any:
     """Compare a name with that of an index entry as Windows does; dissect uses Python's upper()."""
+    from dissect.ntfs.index import Match
+
     # FILE_NAME of NTFS: the length in UTF-16 units, the namespace, the name.
     length = entry.buf[64]
     entry_name = entry.buf[66 : 66 + 2 * length].decode("utf-16-le", "surrogatepass")

@@ -264,11 +264,13 @@ class Wim:
         """Replace hives, all or none, whenever this process is ended."""
         new = self._path + NEW
         try:
+            # Until the lock is held, others may replace the file: it is read again then.
+            self._close_wim()
             self._lock.release()
             self._lock = Lock(self._folder, exclusive=True)
             discard(new)
-            # What it holds now: until the lock was held, others could replace it.
-            self._reopen()
+            self._wim = WimFile(self._path, self.title)
+            self._entries.clear()
             for path, replacement in files.items():
                 if self._digest(path) != hashlib.sha1(replacement.before).hexdigest():  # noqa: S324
                     raise ImageError(f"{self.title}: {path} has changed since it was read.")
@@ -289,11 +291,6 @@ class Wim:
                 f"{self._path} cannot be written: {error.strerror} ({error.filename or new}). Its "
                 "folder has to be writable, with space for a second copy of the file."
             ) from None
-
-    def _reopen(self) -> None:
-        self._close_wim()
-        self._wim = WimFile(self._path, self.title)
-        self._entries.clear()
 
     def _digest(self, path: str) -> str:
         """Return the SHA-1 of a file's content, as the WIM has it; "" where it does not exist."""

@@ -21,11 +21,17 @@ import pycdlib
 import pytest
 from ansible_collections.ets6.network.plugins.module_utils import (
     bounds,
+    hive_edit,
     image_disk,
     image_source,
     image_volume,
     image_wim,
     libwim,
+)
+from ansible_collections.ets6.network.plugins.module_utils.hive import Hive, HiveValue
+from ansible_collections.ets6.network.plugins.module_utils.image_source import (
+    ImageError,
+    Replacement,
 )
 from ansible_collections.ets6.network.plugins.modules import windows_image
 from ansible_collections.ets6.network.tests.unit.plugins.module_utils import real_hives
@@ -40,7 +46,17 @@ from tests.integration.images import (
     sums,
     values,
 )
-from tests.integration.module import PROXY, RULE, RULE_ID, RULES, ask, rules, snapshot, why
+from tests.integration.module import (
+    PROXY,
+    RULE,
+    RULE_ID,
+    RULES,
+    SOFTWARE_KEY,
+    ask,
+    rules,
+    snapshot,
+    why,
+)
 from tests.lab import hive, image
 
 KNX = r"*:\KNX\ETS6\ETS6N.exe"
@@ -273,6 +289,23 @@ def test_a_guid_partition_table_with_4096_bytes_in_a_sector_is_read(
         file.seek(image.START)
         file.write(volume.read_bytes())
     assert rules(path)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "label: gpt\nstart=2048, type=AF9B60A0-1431-4F62-BC68-3311714A69AD\n",
+        "label: dos\nstart=2048, type=42\n",
+    ],
+)
+def test_a_dynamic_disk_is_named(tmp_path: Path, script: str) -> None:
+    path = tmp_path / "disk"
+    with path.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    subprocess.run(["/sbin/sfdisk", "-q", str(path)], input=script, text=True, check=True)
+    assert "is a dynamic disk (Logical Disk Manager), which is not supported. Attach it" in why(
+        path
+    )
 
 
 def test_a_vhd_that_was_saved_with_a_running_machine_is_refused(
@@ -710,6 +743,47 @@ def test_what_is_behind_a_link_is_unreadable_in_every_kind(folder: Path, tmp_pat
         (file,) = snapshot(one, files=[r"C:\KNX\ETS6N.exe"])["files"]
         assert file["state"] == "unreadable", one
         assert "KNX is a symbolic link or junction, which is not followed" in file["error"]
+
+
+def test_a_file_that_windows_compresses_in_its_own_way_is_found_and_not_read(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Compact OS and DISM's /Compact keep the content in a stream that only Windows reads (WOF)."""
+    content = Path(shutil.copytree(folder, tmp_path / "content"))
+    (content / "ETS6N.exe").symlink_to("elsewhere")
+    path = image.volume(content, tmp_path / "volume", 32)
+    symbolic_link, compressed = struct.pack("<I", 0xA000000C), struct.pack("<I", 0x80000017)
+    path.write_bytes(path.read_bytes().replace(symbolic_link, compressed))
+    (file,) = snapshot(path, files=[r"C:\ETS6N.exe"])["files"]
+    assert (file["state"], file["head"]) == ("present", "")
+    reader = image_volume.DiskReader(str(path), "raw", "disk")
+    with pytest.raises(ImageError, match=r"ETS6N.exe is compressed or kept by a filter of Windows"):
+        reader.read("ETS6N.exe", 4)
+
+
+@pytest.mark.parametrize("kind", ["wim", "qcow2"])
+def test_what_another_run_changed_while_this_one_waited_stays(
+    folder: Path, volume: Path, tmp_path: Path, kind: str
+) -> None:
+    if kind == "wim":
+        path = image.wim({"Windows": folder}, tmp_path / "image")
+        opened: Any = image_wim.Wim(str(path), "1", str(tmp_path))
+    else:
+        path = image.disk(volume, tmp_path / "image", kind)
+        opened = image_disk.Disk(str(path), kind, str(tmp_path))
+    before = opened.read(SOFTWARE)
+    value = HiveValue("proxy", 1, "p:1\0".encode("utf-16-le"))
+    edits = [hive_edit.Edit("ets6.network", "proxy", value)]
+    after = hive_edit.edit(Hive(before, SOFTWARE), edits, stored=before)
+    assert after is not None
+    # As it does before it waits for the other one to end.
+    opened._lock.release()
+    assert ask(path, RULE)["changed"]
+    opened.replace({SOFTWARE: Replacement(before, after)})
+    opened.close()
+    keys = snapshot(path, registry=[{"path": SOFTWARE_KEY, "depth": 0}])["registry"]
+    assert keys[SOFTWARE_KEY]["values"]["proxy"] == ["REG_SZ", "p:1"]
+    assert RULE_ID in rules(path)
 
 
 # What the user says, and what is left out.
