@@ -17,7 +17,7 @@ from ansible.utils.display import Display
 
 from ..plugin_utils import connection, facts, limits, operations, origin, record
 from ..plugin_utils.action import ControllerAction
-from ..plugin_utils.controls import Assessment, catalogue, request
+from ..plugin_utils.controls import Assessment, catalogue, default_catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, sent, settle
 from ..plugin_utils.policy.parsing import flag
 from ..plugin_utils.policy.run import current_run
@@ -211,7 +211,7 @@ class ActionModule(ControllerAction):
         elif outcome.restarts:
             message = " ".join([message + ".", *outcome.restarts.values()])
         result: dict[str, Any] = {
-            "controls": [control.to_wire() for control in catalogue(policy)],
+            "controls": _further_controls(policy),
             "findings": [finding.to_wire() for finding in findings],
             "run": current_run(self._variables),
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
@@ -233,6 +233,12 @@ class ActionModule(ControllerAction):
             result["_ansible_verbose_override"] = True
             display.v(f"{self._variables.get('inventory_hostname')}: {message}")
         return result
+
+
+def _further_controls(policy: Policy) -> list[dict[str, str]]:
+    """Return the controls that a report does not know: others are not sent with every host."""
+    known = default_catalogue()
+    return [control.to_wire() for control in catalogue(policy) if control not in known]
 
 
 def _probed(target: Target, assessment: Assessment) -> Assessment:

@@ -32,7 +32,7 @@ from ..plugin_utils.reachability.certificate import CertificateError
 from ..plugin_utils.reachability.roots import public_roots
 from ..plugin_utils.report import begun
 from ..plugin_utils.report.hosts import plain
-from ..plugin_utils.text import first_words, suggestion
+from ..plugin_utils.text import count, first_words, suggestion
 
 REGISTERED = frozenset({"checked", "result", "written"})
 """Variables that the playbooks and the role register."""
@@ -71,16 +71,18 @@ class ActionModule(ControllerAction):
         # of the same ansible-playbook.
         result: dict[str, Any] = {"run": str(uuid.uuid4())}
         problems = self._problems(arguments, variables)
-        cause = "a variable is wrong" if problems else "no host could be connected to"
+        cause = count(len(problems), "variable is invalid", "variables are invalid")
         if arguments["mode"] != "merge":
             for problem, hosts in self._connection_problems(arguments, variables).items():
                 problems.setdefault(problem, []).extend(hosts)
+        if cause.startswith("0 "):
+            cause = "no host can be connected to"
         if problems:
             lines = []
             for problem, hosts in problems.items():
                 lines.append(f"{problem} ({first_words(hosts, MAX_HOSTS)})")
             result["failed"], result["problem"] = True, "\n".join(lines)
-            result["msg"] = f"Nothing was begun, since {cause}.\n{result['problem']}"
+            result["msg"] = f"Not run: {cause}.\n{result['problem']}"
         elif not arguments["hosts"]:
             result["failed"], result["problem"] = True, ""
             result["msg"] = f"No host of the inventory matches {PREFIX}hosts and --limit."

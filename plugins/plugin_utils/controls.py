@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 from . import custom, facts, record
@@ -54,6 +54,12 @@ def catalogue(policy: Policy) -> list[Control]:
     for family in (FIREWALL, PROXY, REACHABILITY):
         controls += [check.control for check in family.checks(policy)]
     return controls + [custom_control.control for custom_control in policy.controls]
+
+
+@lru_cache
+def default_catalogue() -> tuple[Control, ...]:
+    """Return the controls of the default policy, which a report knows without a host's result."""
+    return tuple(catalogue(Policy()))
 
 
 def request(policy: Policy) -> dict[str, Sequence[object]]:

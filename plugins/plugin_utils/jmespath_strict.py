@@ -193,7 +193,9 @@ if not MISSING:
             operand = self.visit(child, value)
             if operand is None and not self._projections:
                 raise UndecidedError(f"{_path(child)} is not there")
-            return bool(self._is_false(operand))
+            literal = {"type": "literal", "value": operand, "children": []}
+            negated: Any = {**node, "children": [literal]}
+            return super().visit_not_expression(negated, value)
 
 
 MAX_DEPTH = 200

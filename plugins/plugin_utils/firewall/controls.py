@@ -947,7 +947,7 @@ def _malformed_rules(context: FirewallContext) -> Judgement:
     contact=Contact.PC,
     rationale="Windows ignores a rule that does not follow its grammar (MS-GPFAS 2.2.2), and this "
     "collection cannot judge it.",
-    remedy="Remove or repair the rules that the finding names.",
+    remedy="Remove or repair the rules that cannot be read.",
     absent=_malformed_rules,
 )
 def malformed_rules(context: FirewallContext) -> Judgement:

@@ -58,6 +58,15 @@ def _has_only_begun(path: Path) -> bool:
     return not report["hosts"] and bool(report["run"]["pending"])
 
 
+def is_judged(folder: Path) -> bool:
+    """Return whether report.json is there, and some host was judged in it."""
+    try:
+        report = reading.read(folder / report_json.FILE)
+    except reading.ReportError:
+        return False
+    return any(not host["reason"] for host in report["hosts"])
+
+
 def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report:
     """Return the last report as a baseline, and keep it. Raises ReportError and OSError."""
     older = None

@@ -37,6 +37,8 @@ ALL: dict[str, ModuleType] = {
     "metrics": metrics_prom,
     "hdf": report_hdf,
 }
+RESULTS = ("junit", "markdown", "sarif", "metrics")
+"""Formats that CI and monitoring read: an older one would look like this run's result."""
 CHECKSUM = f"{report_json.FILE}.sha256"
 """The file with the checksum of report.json as a file, for sha256sum."""
 
@@ -64,3 +66,16 @@ def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
             files.remove_if_marked(path, form.MARK)
     files.write(contents)
     return [str(path) for path in paths.values()]
+
+
+def write_refusal(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
+    """Write those files of a run that was refused from which programs take its result.
+
+    The files that people read stay those of the last run that judged hosts. Raises OSError.
+    """
+    contents = {}
+    for name in RESULTS:
+        if name in names:
+            contents[folder / ALL[name].FILE] = ALL[name].render(report)
+    files.write(contents)
+    return [str(path) for path in contents]

@@ -105,6 +105,7 @@ def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "PROXY", Family("proxy", Contact.PC))
     monkeypatch.setattr(controls, "REACHABILITY", Family("reach", Contact.PC))
     monkeypatch.setattr(module, "request", lambda policy: REQUEST)
+    monkeypatch.setattr(module, "default_catalogue", lambda: ())
     monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
 
@@ -166,6 +167,16 @@ def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> 
             "after": {"x": 1},
         }
     ]
+
+
+def test_the_catalogue_is_not_sent_with_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = module.Policy.from_variables(
+        {"endpoints": {"news": {"url": "https://news.example"}}, "programs": ["ETS6N.exe"]}
+    )
+    monkeypatch.undo()
+    (further,) = module._further_controls(policy)
+    assert further["id"] == "reach.news"
+    assert module._further_controls(module.Policy()) == []
 
 
 def test_check_mode_predicts_without_a_change() -> None:

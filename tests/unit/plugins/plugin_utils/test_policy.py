@@ -47,7 +47,7 @@ def test_every_problem_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("programs", "ETS6N.exe", "a list is expected"),
+        ("programs", "ETS6N", "'ETS6N' is not accepted"),
         ("programs", [], "the list is empty"),
         ("programs", [r"C:\ETS6\ETS6N.exe"], "folders go into ets6_network_paths"),
         ("programs", ["*.exe"], "'*.exe' is not accepted"),
@@ -56,7 +56,7 @@ def test_every_problem_is_named_at_once() -> None:
         ("paths", [r"\\server\share\ETS6"], "an absolute Windows folder is expected"),
         ("paths", [r"C:\a|b"], "an absolute Windows folder is expected"),
         ("profiles", [], "the list is empty"),
-        ("profiles", "domain", "a list is expected"),
+        ("profiles", "work", "'work' is not accepted; accepted are"),
         ("remote_addresses", ["10.0.0.0/33"], "10.0.0.0/33"),
         ("outbound", True, "accepted are auto, always, never"),
         ("probe_timeout", 0, "whole seconds from 1 to 60"),

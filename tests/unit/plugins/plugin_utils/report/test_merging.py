@@ -362,7 +362,9 @@ def test_of_one_control_the_worst_severity_counts_whoever_wrote_last() -> None:
     wanted = {control["id"]: control["severity"] for control in older["controls"]}
     assert {control["id"]: control["severity"] for control in merged["controls"]} == wanted
     strict = merging.merge([older, hashes.seal(newer)], MERGE, (), ["high"])
-    assert strict["run"]["fails_because"], "a high control fails, whatever the newest report calls it"
+    assert strict["run"]["fails_because"], (
+        "a high control fails, whatever the newest report calls it"
+    )
 
 
 @pytest.mark.parametrize("where", ["run", "host", "finding"])
