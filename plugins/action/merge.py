@@ -9,11 +9,13 @@ It ends as ets6.network.report does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
+from ..plugin_utils import origin
 from ..plugin_utils.policy.run import ARTIFACT
 from ..plugin_utils.report import files, merging, reading
 from ..plugin_utils.report.formats import report_json
@@ -67,17 +69,22 @@ def _read(
     """
     reports: list[Report] = []
     problems: list[str] = []
+    now = datetime.now(timezone.utc).strftime(origin.TIME)
     for path in paths:
         for file in files.find(Path(path), report_json.FILE):
             _refuse_overwriting(file, target)
             try:
-                reports.append(reading.read(file))
+                report = reading.read(file)
+                merging.refuse_future(report, now, str(file))
+                reports.append(report)
             except reading.ReportError as error:
                 problems.append(str(error))
     for name in sorted(variables):
         if name.startswith(ARTIFACT):
             try:
-                reports.append(reading.unpack(variables[name], f"the artifact {name}"))
+                report = reading.unpack(variables[name], f"the artifact {name}")
+                merging.refuse_future(report, now, f"the artifact {name}")
+                reports.append(report)
             except reading.ReportError as error:
                 problems.append(str(error))
     if not reports and not problems:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,14 +15,15 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ..plugin_utils import connection, facts, operations, origin
+from ..plugin_utils import connection, facts, limits, operations, origin, record
 from ..plugin_utils.action import ControllerAction
-from ..plugin_utils.controls import Assessment, catalogue, request
-from ..plugin_utils.finding import Change, Finding, Status, remedies, settle
+from ..plugin_utils.controls import Assessment, catalogue, default_catalogue, request
+from ..plugin_utils.finding import Change, Finding, Status, remedies, sent, settle
 from ..plugin_utils.policy.parsing import flag
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
+from ..plugin_utils.proxy import pac
 from ..plugin_utils.reachability import probe_plan, session
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
@@ -33,7 +35,7 @@ from ..plugin_utils.targets import (
     WindowsImage,
     WindowsPC,
 )
-from ..plugin_utils.text import one_line
+from ..plugin_utils.text import count, one_line
 
 try:
     from requests.exceptions import ChunkedEncodingError, ReadTimeout
@@ -63,6 +65,14 @@ class ActionModule(ControllerAction):
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the findings, and the changes as a diff."""
         self._variables = variables
+        seconds = self._task.timeout or 0
+        with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
+            return self._judged(variables)
+
+    def _explained(self) -> contextlib.AbstractContextManager[None]:
+        return limits.explained("The PC", self._task.timeout or 0)
+
+    def _judged(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         arguments = dict(self._task.args)
         apply = flag(arguments.pop("apply", True))
         image = arguments.pop("image", None)
@@ -76,17 +86,47 @@ class ActionModule(ControllerAction):
 
         snapshot = target.observe(target.first_request(request(policy)))
         before = Assessment(snapshot, policy)
-        findings = self._waived(before)
+        findings: Sequence[Finding] = self._waived(before)
         changes = remedies(findings) if apply else []
+        self._interrupted = record.interrupted(snapshot.registry)
+        if self._interrupted:
+            display.warning(f"{variables.get('inventory_hostname')}: {self._interrupted.sentence}")
+            changes += [self._interrupted.removal()] if apply else []
+        try:
+            with self._explained():
+                findings, outcome = self._settled(target, before, findings, changes)
+        except Exception as error:
+            is_sent = bool(changes) and (target.rehearses or not self._task.check_mode)
+            if not is_sent or target.all_or_nothing:
+                raise
+            # Whatever goes wrong once changes were sent, they are never forgotten.
+            outcome = ChangeResult(snapshot, (), [_lost(target, changes, error)], sent=changes)
+            findings = sent(findings, changes)
+        return self._result(policy, findings, outcome)
+
+    def _settled(
+        self,
+        target: Target,
+        before: Assessment,
+        findings: Sequence[Finding],
+        changes: Sequence[Change],
+    ) -> tuple[Sequence[Finding], ChangeResult]:
+        """Return the findings after the changes, and what became of these."""
+        snapshot, policy = before.snapshot, before.policy
         outcome = self._changed(target, snapshot, changes)
         changed = before if outcome.snapshot is snapshot else Assessment(outcome.snapshot, policy)
-        after = _probed(target, changed)
-        if after is not before:
-            status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
-            judged_again = self._waived(after)
-            findings = settle(findings, judged_again, outcome.made, status)
-            findings = _with_restarts(findings, outcome.restarts)
-        return self._result(policy, findings, outcome)
+        try:
+            after = _probed(target, changed)
+        except Exception as error:
+            if not outcome.made:
+                raise
+            failures = [*outcome.failures, f"Not everything could be probed: {_words(error)}"]
+            outcome, after = dataclasses.replace(outcome, failures=failures), changed
+        if after is before:
+            return findings, outcome
+        status = Status.WOULD_FIX if self._task.check_mode else Status.FIXED
+        settled = settle(findings, self._waived(after), outcome.made, status)
+        return _with_restarts(settled, outcome.restarts), outcome
 
     def _target(self, policy: Policy, image: Mapping[str, Any] | None) -> Target:
         if image:
@@ -105,9 +145,10 @@ class ActionModule(ControllerAction):
         """
         host = self._variables.get("inventory_hostname")
         try:
-            reply: Mapping[str, Any] = self._execute_module(
-                module_name=module, module_args=options, task_vars=dict(self._variables)
-            )
+            with self._explained():
+                reply: Mapping[str, Any] = self._execute_module(
+                    module_name=module, module_args=options, task_vars=dict(self._variables)
+                )
         except (*NO_ANSWER, *CONNECTION_ENDED) as error:
             display.vvv(f"{host}: {type(error).__name__}: {error}")
             is_silent = isinstance(error, NO_ANSWER)
@@ -138,15 +179,9 @@ class ActionModule(ControllerAction):
         if self._task.check_mode and not target.rehearses:
             return ChangeResult(predicted, changes, ())
         probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
-        try:
-            outcome = target.change(
-                changes, snapshot.registry, {**request(target.policy), "probes": probes}
-            )
-        except AnsibleConnectionFailure as failure:
-            raise AnsibleConnectionFailure(
-                f"{failure.message} {target.name} was given {len(steps)} operations before that: "
-                f"{NOT_DETERMINED}"
-            ) from None
+        outcome = target.change(
+            changes, snapshot.registry, {**request(target.policy), "probes": probes}
+        )
         observed = outcome.snapshot
         return ChangeResult(
             observed.with_probes(snapshot).with_probes(observed),
@@ -169,22 +204,27 @@ class ActionModule(ControllerAction):
         self, policy: Policy, findings: Sequence[Finding], outcome: ChangeResult
     ) -> dict[str, Any]:
         message = _summary(findings)
-        if outcome.failures:
+        if outcome.sent:
+            message = " ".join(outcome.failures)
+        elif outcome.failures:
             message = " ".join(["Not everything could be changed.", *outcome.failures])
         elif outcome.restarts:
             message = " ".join([message + ".", *outcome.restarts.values()])
         result: dict[str, Any] = {
-            "controls": [control.to_wire() for control in catalogue(policy)],
+            "controls": _further_controls(policy),
             "findings": [finding.to_wire() for finding in findings],
             "run": current_run(self._variables),
             "at": datetime.now(timezone.utc).strftime(origin.TIME),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
             "variables": origin.without_secrets(self._task.args),
             "facts": facts.facts_of(outcome.snapshot, policy),
-            "changed": bool(outcome.made),
+            "changed": bool(outcome.made or outcome.sent),
             "failed": bool(outcome.failures),
             "msg": message,
         }
+        if self._interrupted:
+            result["interrupted"] = self._interrupted.to_wire()
+            result["msg"] = f"{message} {self._interrupted.sentence}"
         if self._task.diff:
             host = str(self._variables.get("inventory_hostname", ""))
             result["diff"] = [_diff(host, change) for change in outcome.made]
@@ -193,6 +233,12 @@ class ActionModule(ControllerAction):
             result["_ansible_verbose_override"] = True
             display.v(f"{self._variables.get('inventory_hostname')}: {message}")
         return result
+
+
+def _further_controls(policy: Policy) -> list[dict[str, str]]:
+    """Return the controls that a report does not know: others are not sent with every host."""
+    known = default_catalogue()
+    return [control.to_wire() for control in catalogue(policy) if control not in known]
 
 
 def _probed(target: Target, assessment: Assessment) -> Assessment:
@@ -211,6 +257,20 @@ def _probed(target: Target, assessment: Assessment) -> Assessment:
     for user, user_probes in session.user_probes(assessment.proxy):
         snapshot = target.observe_as_user(user, user_probes, snapshot)
     return assessment if snapshot is assessment.snapshot else Assessment(snapshot, policy)
+
+
+def _lost(target: Target, changes: Sequence[Change], error: Exception) -> str:
+    number = sum(len(change.operations) for change in changes)
+    return (
+        f"{_words(error)} {target.name} was sent {count(number, 'operation')} before that: "
+        f"{NOT_DETERMINED}"
+    )
+
+
+def _words(error: Exception) -> str:
+    """Return an error as a sentence on one line."""
+    text = one_line(str(getattr(error, "message", "") or error), MAX_WARNING)
+    return text if text.endswith((".", "…")) else f"{text}."
 
 
 def _with_restarts(findings: Sequence[Finding], restarts: Mapping[str, str]) -> list[Finding]:

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from ansible.errors import AnsibleError
 
-from ..plugin_utils.controls import catalogue
+from ..plugin_utils.controls import catalogue, default_catalogue
 from ..plugin_utils.policy.parsing import PREFIX
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import PARSERS, Policy, PolicyError
@@ -53,7 +53,7 @@ class ActionModule(ReportAction):
         # Where the run was wrong from the beginning, registered results are an earlier run's.
         results = play.results(registered=not problems)
         catalogues = [*results.values(), *play.unasked(results)]
-        default = [cast(Control, control.to_wire()) for control in catalogue(Policy())]
+        default = [cast(Control, control.to_wire()) for control in default_catalogue()]
         controls = document.controls_of(catalogues, default)
         hosts = play.hosts_of(results, controls, run["ended"])
         common = common_variables(hosts)

@@ -9,16 +9,18 @@ import contextlib
 import json
 import uuid
 from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
 from ansible import context
-from ansible.errors import AnsibleError, AnsibleOptionsError
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleOptionsError
 from ansible.parsing.splitter import parse_kv
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils import connection
+from ..plugin_utils import connection, origin
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import catalogue
 from ..plugin_utils.errors import ETS6Error
@@ -28,7 +30,9 @@ from ..plugin_utils.policy.variables import Policy, PolicyError
 from ..plugin_utils.policy.waivers import matches
 from ..plugin_utils.reachability.certificate import CertificateError
 from ..plugin_utils.reachability.roots import public_roots
-from ..plugin_utils.text import first_words, suggestion
+from ..plugin_utils.report import begun
+from ..plugin_utils.report.hosts import plain
+from ..plugin_utils.text import count, first_words, suggestion
 
 REGISTERED = frozenset({"checked", "result", "written"})
 """Variables that the playbooks and the role register."""
@@ -49,6 +53,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
         "default": "enforce",
     },
     "report_dir": {"type": "raw", "required": True},
+    "formats": {"type": "raw", "default": list(run.DEFAULT_FORMATS)},
 }
 
 Variables = Mapping[str, Any]
@@ -66,20 +71,40 @@ class ActionModule(ControllerAction):
         # of the same ansible-playbook.
         result: dict[str, Any] = {"run": str(uuid.uuid4())}
         problems = self._problems(arguments, variables)
-        cause = "a variable is wrong" if problems else "no host could be connected to"
+        cause = count(len(problems), "variable is invalid", "variables are invalid")
         if arguments["mode"] != "merge":
             for problem, hosts in self._connection_problems(arguments, variables).items():
                 problems.setdefault(problem, []).extend(hosts)
+        if cause.startswith("0 "):
+            cause = "no host can be connected to"
         if problems:
             lines = []
             for problem, hosts in problems.items():
                 lines.append(f"{problem} ({first_words(hosts, MAX_HOSTS)})")
             result["failed"], result["problem"] = True, "\n".join(lines)
-            result["msg"] = f"Nothing was begun, since {cause}.\n{result['problem']}"
+            result["msg"] = f"Not run: {cause}.\n{result['problem']}"
         elif not arguments["hosts"]:
             result["failed"], result["problem"] = True, ""
             result["msg"] = f"No host of the inventory matches {PREFIX}hosts and --limit."
+        elif arguments["mode"] != "merge":
+            self._begin(arguments, variables)
         return result
+
+    def _begin(self, arguments: Mapping[str, Any], variables: Variables) -> None:
+        """Write a report that says that the run has begun, in place of an earlier run's."""
+        mode = "check" if self._task.check_mode and arguments["mode"] != "verify" else None
+        now = datetime.now(timezone.utc).strftime(origin.TIME)
+        record = origin.run_record(mode or arguments["mode"], now, context.CLIARGS, variables)
+        inventory = (variables.get("groups") or {}).get("all") or ()
+        folder = Path(arguments["report_dir"]).expanduser()
+        try:
+            formats = run.parse_formats(arguments["formats"])
+            begun.write(folder, plain(record), plain(arguments["hosts"]), formats, inventory)
+        except OSError as error:
+            raise AnsibleActionFail(
+                f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. Nothing "
+                "was begun."
+            ) from error
 
     def _problems(
         self, arguments: Mapping[str, Any], task_variables: Variables

@@ -16,9 +16,8 @@ from typing import Any, cast
 
 from ..plugin_utils import origin
 from ..plugin_utils.action import ControllerAction
-from ..plugin_utils.controls import catalogue
+from ..plugin_utils.controls import default_catalogue
 from ..plugin_utils.policy.run import current_run
-from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.report import document
 from ..plugin_utils.report.hosts import HostResult
 from ..plugin_utils.report.model import Control
@@ -35,7 +34,7 @@ class ActionModule(ControllerAction):
         fail_on, _problem = settle_argument("fail_on", arguments["fail_on"])
         name = str(variables["inventory_hostname"])
         registered = registered_result(variables, current_run(variables))
-        default = [cast(Control, control.to_wire()) for control in catalogue(Policy())]
+        default = [cast(Control, control.to_wire()) for control in default_catalogue()]
         controls = document.controls_of([registered], default)
         ended = datetime.now(timezone.utc).strftime(origin.TIME)
         host = HostResult.from_task(name, registered, controls, (), ended).to_record({})

@@ -38,7 +38,8 @@ options:
     choices: [json, junit, html, markdown, sarif, csv, metrics, hdf]
     default: [json, junit, html]
     description: 'Which files are written: C(report.json), which is always written and from which all others are made,
-      C(junit.xml), C(report.html), C(summary.md) for a CI job''s page, C(report.sarif) and C(report.csv).'
+      C(junit.xml), C(report.html), C(summary.md) for a CI job''s page, C(report.sarif), C(report.csv), C(ets6_network.prom) for the
+      textfile collector of node_exporter, and C(report.hdf.json) in the Heimdall Data Format.'
   fail_on:
     type: list
     elements: str
@@ -51,7 +52,9 @@ options:
   problem:
     type: str
     default: ''
-    description: What is wrong with the run, as M(ets6.network.variables) returned it. The report is written nevertheless, and the run fails.
+    description:
+      - What is wrong with the run, as M(ets6.network.variables) returned it. The run fails.
+      - The report of an earlier run that judged hosts stays, apart from the files that CI and monitoring read.
   previous_report:
     type: path
     default: ''

@@ -20,6 +20,8 @@ $script:Windows = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
 $script:ProfileList = "$Windows\ProfileList"
 $script:Internet = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
 $script:LocalRules = 'HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
+# That changes were begun. It stays where the PC or the run ends in the middle, and the next run reads it.
+$script:Record = @{ path = 'HKLM\SOFTWARE\ets6.network changes'; name = 'Begun'; kind = $null; made = 'HKLM\SOFTWARE\ets6.network changes' }
 $script:Kinds = @{
   REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_MULTI_SZ = 'MultiString'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
   REG_BINARY = 'Binary'; REG_NONE = 'None'
@@ -384,7 +386,7 @@ Function Get-ETS6FirewallProduct {
 # Reads everything that was requested. A part that fails is null, with the reason in errors.
 Function Get-ETS6Snapshot($Request) {
   $registry = New-ETS6Map
-  $snapshot = [ordered]@{ version = 1; offline = $false; registry = $registry; errors = @{} }
+  $snapshot = [ordered]@{ version = 1; registry = $registry; errors = @{} }
   foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
   $parts = [ordered]@{
     host = { Get-ETS6Host }
@@ -754,6 +756,15 @@ Function Invoke-ETS6Plan($Operations, [bool]$CheckMode) {
   $states = @($Operations | ForEach-Object { @{ state = 'not_done'; error = '' } })
   if ($CheckMode) { return , $states }
   $undo = [Collections.Generic.List[object]]::new()
+  try {
+    $begun = "$([DateTime]::UtcNow.ToString('s'))Z $($states.Count)"
+    Set-ETS6Value -Undo $undo -Path $Record.path -Name $Record.name -Type REG_SZ -Data $begun
+    $undo.Clear()
+  }
+  catch {
+    $states[0] = @{ state = 'failed'; error = Get-ETS6Error $_ }
+    return , $states
+  }
   $failed = @()
   for ($at = 0; $at -lt $Operations.Count; $at++) {
     $unit = $Operations[$at]['unit']
@@ -773,6 +784,8 @@ Function Invoke-ETS6Plan($Operations, [bool]$CheckMode) {
       if ($unit) { $failed += $unit }
     }
   }
+  try { Restore-ETS6Value $Record }
+  catch { $states[-1].error += " $($Record.path), $($Record.name) could not be removed: $(Get-ETS6Error $_)" }
   , $states
 }
 

@@ -251,10 +251,15 @@ class HiveKey:
         if not self._subkey_count:
             return
         count = 0
+        # No key and no list of keys is in a list twice: a few bytes could name millions.
+        offsets: set[int] = set()
         for offset, kind, hint in self._listed(self._subkey_list, root=True):
             count += 1
             if count > self._subkey_count:
                 break
+            if offset in offsets:
+                raise self.hive.damaged(offset, "the key is listed twice")
+            offsets.add(offset)
             yield Entry(HiveKey(self.hive, offset, self.depth + 1), kind, hint)
         if count != self._subkey_count:
             raise self.hive.damaged(self.offset, "the number of subkeys and their list differ")
@@ -278,9 +283,13 @@ class HiveKey:
         stop = start + step * count
         if stop > end:
             raise hive.damaged(offset, "the list of subkeys goes beyond its cell")
+        lists: set[int] = set()
         for position in range(start, stop, step):
             target = _UINT32.unpack_from(hive.data, position)[0]
             if kind == b"ri":
+                if target in lists:
+                    raise hive.damaged(target, "the list of subkeys is listed twice")
+                lists.add(target)
                 yield from self._listed(target, root=False)
             else:
                 yield target, kind, hive.data[position + 4 : position + step]
@@ -330,7 +339,10 @@ class HiveKey:
             raise hive.damaged(offset, "the number of segments does not fit the value's size")
         list_start, _end = hive.cell(segments, 4 * count)
         parts = []
-        for segment in struct.unpack_from(f"<{count}I", hive.data, list_start):
+        numbers = struct.unpack_from(f"<{count}I", hive.data, list_start)
+        if len(set(numbers)) != count:
+            raise hive.damaged(segments, "a segment is listed twice")
+        for segment in numbers:
             length = min(MAX_CELL, size)
             part, _end = hive.cell(segment, length)
             parts.append(hive.data[part : part + length])

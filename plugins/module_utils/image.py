@@ -216,7 +216,6 @@ class Image:
         self.notes += self._files.notes
         return {
             "version": 1,
-            "offline": True,
             "host": self._host(),
             "environment": self._environment,
             "registry": keys,

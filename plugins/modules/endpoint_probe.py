@@ -152,7 +152,6 @@ def snapshot(probes: list[dict[str, Any]], hosts_file: list[str] | None = None) 
     }
     return {
         "version": 1,
-        "vantage": True,
         "host": host,
         "hosts_file": hosts_file,
         "probes": probes,

@@ -256,12 +256,18 @@ waivers:
   returned: when the PC could be read
   type: list
   elements: dict
+facts:
+  description: What the PC is. The collection's C(docs/reports.md) lists the keys.
+  returned: when the PC could be read
+  type: dict
 variables:
   description: The arguments of the task, without secrets.
   returned: when the PC could be read
   type: dict
 controls:
-  description: The controls, each with C(id), C(title), C(headline), C(severity), C(rationale) and C(remedy).
+  description:
+    - The controls that the default policy does not have, such as custom controls and those of endpoints that were added.
+    - Each has C(id), C(title), C(headline), C(severity), C(rationale) and C(remedy).
   returned: when the PC could be read
   type: list
   elements: dict

@@ -25,7 +25,13 @@ options:
   report_dir:
     type: raw
     required: true
-    description: The folder for the reports. It must be writable before anything is changed.
+    description:
+      - The folder for the reports. It must be writable before anything is changed.
+      - An earlier run's report is set aside there, and one that says that this run has not ended takes its place.
+  formats:
+    type: raw
+    default: [json, junit, html]
+    description: Which files that report has, as in M(ets6.network.report).
 extends_documentation_fragment:
   - ets6.network.controller
 author:

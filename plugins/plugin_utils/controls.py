@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
-from . import custom, facts
+from . import custom, facts, record
 from .declaration import Check, Family, Judgement, not_applicable
 from .finding import NOT_MET, Change, Contact, Control, Finding, Status
 from .firewall.context import FirewallContext
@@ -56,12 +56,19 @@ def catalogue(policy: Policy) -> list[Control]:
     return controls + [custom_control.control for custom_control in policy.controls]
 
 
+@lru_cache
+def default_catalogue() -> tuple[Control, ...]:
+    """Return the controls of the default policy, which a report knows without a host's result."""
+    return tuple(catalogue(Policy()))
+
+
 def request(policy: Policy) -> dict[str, Sequence[object]]:
     """Return what has to be read for every control and for the facts: options of windows_host."""
     merged: dict[str, list[object]] = {}
-    requests = (firewall_request, proxy_request, reachability_request, facts.request)
-    for family_request in requests:
-        for option, items in family_request(policy).items():
+    families = (firewall_request, proxy_request, reachability_request, facts.request)
+    requests = [family_request(policy) for family_request in families]
+    for requested_options in (*requests, record.REQUEST):
+        for option, items in requested_options.items():
             requested = merged.setdefault(option, [])
             requested.extend(item for item in items if item not in requested)
     return dict(merged)

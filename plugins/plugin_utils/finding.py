@@ -122,7 +122,7 @@ class Finding:
     only where the policy lets this collection carry it out and it would help; of a finding that counts as changed it is
     what was done. advice says what to do where the control is not met, and contact who does it. caused_by is the id of the
     control that this finding follows from; empty where it stands for itself. waiver is the waiver that covers the finding
-    (policy.waivers), in its wire form.
+    (policy.waivers), in its wire form. sent: its changes were sent, and what became of them is not known.
     """
 
     control: Control
@@ -135,6 +135,7 @@ class Finding:
     advice: str = ""
     contact: Contact | None = None
     caused_by: str = ""
+    sent: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the finding as it stands in report.json."""
@@ -151,6 +152,8 @@ class Finding:
             wire["contact"] = (self.contact or self.control.contact).value
         if self.caused_by:
             wire["caused_by"] = self.caused_by
+        if self.sent:
+            wire["sent"] = True
         if self.waiver is not None:
             wire["waiver"] = dict(self.waiver)
         return wire
@@ -163,6 +166,27 @@ def remedies(findings: Iterable[Finding]) -> list[Change]:
         for change in finding.remedy:
             changes.setdefault(change.subject, change)
     return list(changes.values())
+
+
+SENT = "Its changes were sent; what became of them could not be determined."
+
+
+def sent(findings: Iterable[Finding], changes: Iterable[Change]) -> list[Finding]:
+    """Return the findings before a change of which it is not known what became of it.
+
+    One whose changes were sent is unknown now.
+    """
+    subjects = {change.subject for change in changes}
+    marked = []
+    for finding in findings:
+        remedy = [change for change in finding.remedy if change.subject in subjects]
+        if remedy:
+            reason = f"{finding.reason} {SENT}"
+            finding = dataclasses.replace(
+                finding, status=Status.UNKNOWN, reason=reason, remedy=remedy, sent=True
+            )
+        marked.append(finding)
+    return marked
 
 
 def settle(

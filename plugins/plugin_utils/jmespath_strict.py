@@ -19,6 +19,7 @@ from typing import Any
 from .errors import ExpressionError, UndecidedError
 from .formats.registry import fold
 from .text import shorten
+from .wire import is_deeper
 
 try:
     import jmespath
@@ -188,9 +189,17 @@ if not MISSING:
         def visit_not_expression(self, node: Any, value: Any) -> Any:
             """Negate; raise UndecidedError where there is nothing to negate."""
             child = node["children"][0]
-            if not self._projections and self.visit(child, value) is None:
+            # Asked once: asked twice at each level, the time would double with every "!".
+            operand = self.visit(child, value)
+            if operand is None and not self._projections:
                 raise UndecidedError(f"{_path(child)} is not there")
-            return super().visit_not_expression(node, value)
+            literal = {"type": "literal", "value": operand, "children": []}
+            negated: Any = {**node, "children": [literal]}
+            return super().visit_not_expression(negated, value)
+
+
+MAX_DEPTH = 200
+"""Levels of an expression's tree, of which each step of a path and each operator is two."""
 
 
 def parse(text: str, place: str) -> Node:
@@ -207,6 +216,10 @@ def parse(text: str, place: str) -> Node:
     except (exceptions.JMESPathError, RecursionError) as error:
         problem = " ".join(str(error).split()) or "nested too deep"
     else:
+        if is_deeper(tree, MAX_DEPTH):
+            raise ExpressionError(
+                f"{place}: nested too deep; at most {MAX_DEPTH} levels are accepted"
+            )
         for name, count in _calls(tree):
             _check_call(name, count, text, place)
         return tree

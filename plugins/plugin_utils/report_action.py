@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from . import origin
 from .action import ControllerAction
 from .policy.parsing import PREFIX, NotAcceptedError
 from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
-from .report import drift, formats, history, previous, terminal
+from .report import drift, files, formats, history, previous, terminal
 from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
@@ -48,7 +48,7 @@ class ReportAction(ControllerAction):
         A report is written whatever that is: for a wrong fail_on or formats the default is used.
         """
         arguments = self.arguments({**ARGUMENTS, **spec})
-        problems = [arguments["problem"]] if arguments["problem"] else []
+        problems = arguments["problem"].splitlines()
         for name in ("fail_on", "formats"):
             arguments[name], problem = settle_argument(name, arguments[name])
             # ets6.network.variables has reported it, where that task ran.
@@ -79,20 +79,28 @@ class ReportAction(ControllerAction):
         """
         folder = Path(arguments["report_dir"])
         run = report["run"]
+        refusal = plain(arguments["problem"].splitlines())
+        kept = refusal and previous.is_judged(folder)
         try:
-            earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
-            if earlier is not None:
-                report["drift"] = drift.between(earlier, report, inventory)
-            past_runs = history.History(folder)
-            report = past_runs.complete(report)
-            files = formats.write(report, folder, arguments["formats"])
-            past_runs.write()
+            with files.locked(folder):
+                if kept:
+                    written = formats.write_refusal(report, folder, arguments["formats"])
+                    return _refused(refusal, written, folder)
+                earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
+                if earlier is not None:
+                    report["drift"] = drift.between(earlier, report, inventory)
+                past_runs = history.History(folder)
+                report = past_runs.complete(report)
+                written = formats.write(report, folder, arguments["formats"])
+                past_runs.write()
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
                 "What was changed on the PCs stays changed."
             ) from error
-        lines = terminal.lines(report, files)
+        if refusal:
+            return _refused(refusal, written, None)
+        lines = terminal.lines(report, written)
         if not run["pending"]:
             for line in lines:
                 display.display(line, color="green" if run["complies"] else "red")
@@ -100,10 +108,25 @@ class ReportAction(ControllerAction):
             "verdict": run["verdict"],
             "complies": run["complies"],
             "hosts": run["hosts"],
-            "files": files,
+            "files": written,
             "failed": fails and not run["pending"] and bool(run["fails_because"]),
             "msg": "\n".join([lines[0], *run["fails_because"]]),
         }
+
+
+def _refused(refusal: Sequence[str], files: Sequence[str], kept: Path | None) -> dict[str, Any]:
+    """Display why the run was refused, and return the task's failure.
+
+    kept is the directory with an earlier run's report, which stays; None where there was none.
+    """
+    lines = terminal.refusal_lines(refusal, files, kept)
+    for line in lines:
+        display.display(line, color="red")
+    result = {"failed": True, "complies": False, "verdict": refusal[0], "hosts": {}}
+    if kept is None:
+        # Without it, the report is not handed on as this run's.
+        result["files"] = list(files)
+    return {**result, "msg": refusal[0]}
 
 
 def settle_argument(name: str, value: Any) -> tuple[Any, str]:

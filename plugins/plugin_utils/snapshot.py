@@ -5,7 +5,8 @@
 
 A target sends it as JSON, gzip-compressed and base64-encoded: the return value ``snapshot`` of
 windows_host, windows_image and endpoint_probe. It comes from a machine that may be hostile: sizes are
-bounded, and what is not of the expected form raises SnapshotError.
+bounded. A part that is not of the expected form, or too large, counts as one that could not be read;
+where that is the reply as a whole, SnapshotError is raised.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from .formats.registry import Value, Values, WireError, fold
 from .probes import Probe, parse_probe
+from .text import shorten
 from .wire import (
+    MAX_TEXT,
     SnapshotError,
     data,
     expect,
@@ -37,6 +40,16 @@ MAX_DEPTH = 32
 """Levels of a snapshot: what reads it further goes as deep by recursion."""
 MAX_BYTES = 64 * 1024 * 1024
 """The most that a snapshot may unpack to: some hundred times what a PC with 500 rules sends."""
+MAX_TOKENS = 1_000_000
+"""Commas and opening brackets of a snapshot, and so about its entries: the same hundred times."""
+MAX_FILES = 1_000
+MAX_USERS = 1_000
+MAX_PROBES = 500
+MAX_FACT = 200
+"""Characters of what a PC says of itself, such as its version."""
+MAX_EXCERPT = 80
+"""Characters of a value in an error."""
+T = TypeVar("T")
 
 
 class State(Enum):
@@ -189,11 +202,13 @@ class HostsEntry:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that was read. A section that could not be read is None, and errors says why, by the section's name.
+    """Everything that was read.
 
-    hosts_file has the lines of the hosts file that name a server which was probed, None where it was not
-    read. offline: it is an image. vantage: it is no Windows PC, but a place in the PCs' network from which was probed, and no more.
-    addresses are the PC's own, None where they were not read. local_accounts is empty where no firewall rule is for an account.
+    A part that could not be read, or that the reply does not contain, is in unread; errors says why, by
+    the part's name. It is None, or empty where None is not of its type: host, environment, registry and
+    files. hosts_file has the lines of the hosts file that name a server which was probed. addresses are
+    the PC's own. offline: it is an image. vantage: it is not a Windows PC, but a host in the PCs'
+    network that only probes. local_accounts is empty where no firewall rule is for an account. The controller knows these two; no reply says them.
     """
 
     host: Mapping[str, Any]
@@ -214,6 +229,7 @@ class Snapshot:
     vantage: bool = False
     hosts_file: tuple[HostsEntry, ...] | None = None
     addresses: tuple[str, ...] | None = None
+    unread: frozenset[str] = frozenset()
 
     def change(self, registry: Registry) -> Snapshot:
         """Return this snapshot with another registry."""
@@ -233,11 +249,11 @@ class Snapshot:
         return dataclasses.replace(self, probes=tuple(probes.values()), hosts_file=hosts_file)
 
     @classmethod
-    def unpack(cls, packed: Any) -> Snapshot:
+    def unpack(cls, packed: Any, *, offline: bool = False, vantage: bool = False) -> Snapshot:
         """Return the snapshot of the base64 text of a reply.
 
-        Raises SnapshotError where it is not base64, not gzip, larger than MAX_BYTES, not JSON, or
-        not of the form that windows_host documents.
+        Raises SnapshotError where it is not base64, not gzip, larger than MAX_BYTES or MAX_TOKENS,
+        not JSON, or not what windows_host documents.
         """
         compressed = data(packed, "snapshot")
         try:
@@ -247,54 +263,95 @@ class Snapshot:
                 raise SnapshotError(f"the snapshot is larger than {MAX_BYTES} bytes")
             if not unpacker.eof:
                 raise SnapshotError("the snapshot is cut off")
+            # Before it is parsed: an empty list takes two bytes here, and some hundred as an object.
+            if sum(content.count(mark) for mark in (b",", b"[", b"{")) > MAX_TOKENS:
+                raise SnapshotError(f"the snapshot has more than {MAX_TOKENS} entries")
             raw = json.loads(content)
-        except (UnicodeError, json.JSONDecodeError, zlib.error, RecursionError) as error:
+        except (ValueError, zlib.error, RecursionError) as error:
+            if isinstance(error, SnapshotError):
+                raise
             raise SnapshotError(f"the snapshot cannot be unpacked: {error}") from None
-        return cls.from_wire(raw)
+        return cls.from_wire(raw, offline=offline, vantage=vantage)
 
     @classmethod
-    def from_wire(cls, raw: Any) -> Snapshot:
+    def from_wire(cls, raw: Any, *, offline: bool = False, vantage: bool = False) -> Snapshot:
         """Return the snapshot of its JSON form. Raises SnapshotError."""
         record = expect(dict, raw, "snapshot")
         if is_deeper(raw, MAX_DEPTH):
             raise SnapshotError(f"snapshot: nested deeper than {MAX_DEPTH} levels")
-        if record.get("version") != 1:
-            raise SnapshotError(f"version: expected 1, found {record.get('version')!r}")
-        files = items(_parse_file, record.get("files", []), "files")
+        version = record.get("version")
+        if version != 1 or isinstance(version, bool):
+            raise SnapshotError(f"version: expected 1, found {shorten(repr(version), MAX_EXCERPT)}")
+        parts = _Parts(record)
+        files = parts.read("files", items_of(_parse_file, MAX_FILES)) or ()
         return cls(
-            host=expect(dict, record.get("host", {}), "host"),
-            environment=mapping(text, record.get("environment", {}), "environment"),
-            registry=Registry(mapping(_parse_key, record.get("registry", {}), "registry")),
+            host=parts.read("host", _parse_host) or {},
+            environment=parts.read("environment", _parse_texts) or {},
+            registry=Registry(parts.read("registry", _parse_registry) or {}),
             files={file.path.lower(): file for file in files},
-            users=optional(items_of(_parse_user), record.get("users"), "users"),
-            network=optional(items_of(text), record.get("network"), "network"),
-            services=optional(_parse_services, record.get("services"), "services"),
-            firewall_products=optional(
-                items_of(_parse_product), record.get("firewall_products"), "firewall_products"
+            users=parts.read("users", items_of(_parse_user, MAX_USERS)),
+            network=parts.read("network", items_of(text)),
+            services=parts.read("services", _parse_texts),
+            firewall_products=parts.read("firewall_products", items_of(_parse_product)),
+            probes=parts.read("probes", items_of(parse_probe, MAX_PROBES)),
+            registered_firewalls=parts.read(
+                "registered_firewalls", items_of(_parse_registered_firewall)
             ),
-            probes=optional(items_of(parse_probe), record.get("probes"), "probes"),
-            errors=mapping(text, record.get("errors", {}), "errors"),
-            local_accounts=optional(
-                items_of(_parse_local_account), record.get("local_accounts"), "local_accounts"
-            ),
-            registered_firewalls=optional(
-                items_of(_parse_registered_firewall),
-                record.get("registered_firewalls"),
-                "registered_firewalls",
-            ),
-            networks=optional(items_of(_parse_network), record.get("networks"), "networks"),
-            firewall_service=optional(
-                _parse_firewall_service, record.get("firewall_service"), "firewall_service"
-            ),
-            offline=expect(bool, record.get("offline", False), "offline"),
-            vantage=expect(bool, record.get("vantage", False), "vantage"),
-            hosts_file=optional(_parse_hosts, record.get("hosts_file"), "hosts_file"),
-            addresses=optional(items_of(text), record.get("addresses"), "addresses"),
+            local_accounts=parts.read("local_accounts", items_of(_parse_local_account, MAX_USERS)),
+            networks=parts.read("networks", items_of(_parse_network)),
+            firewall_service=parts.read("firewall_service", _parse_firewall_service),
+            hosts_file=parts.read("hosts_file", _parse_hosts),
+            addresses=parts.read("addresses", items_of(text)),
+            errors=parts.errors,
+            unread=frozenset(parts.unread),
+            offline=offline,
+            vantage=vantage,
         )
 
 
-def _parse_services(raw: Any, place: str) -> dict[str, str]:
+class _Parts:
+    """The parts of a reply, each read for itself."""
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = record
+        self.unread: set[str] = set()
+        self.errors: dict[str, str] = {}
+        self.errors |= self.read("errors", _parse_texts) or {}
+
+    def read(self, name: str, parse: Callable[[Any, str], T]) -> T | None:
+        """Return a part; None where it could not be read, which is then noted."""
+        raw = self._record.get(name)
+        if raw is not None:
+            try:
+                return parse(raw, name)
+            except SnapshotError as error:
+                self.errors[name] = f"the reply cannot be used: {error}"
+        self.unread.add(name)
+        return None
+
+
+def _parse_texts(raw: Any, place: str) -> dict[str, str]:
     return mapping(text, raw, place)
+
+
+def _parse_host(raw: Any, place: str) -> dict[str, Any]:
+    return mapping(_parse_fact, raw, place)
+
+
+def _parse_fact(raw: Any, place: str) -> str:
+    return text(raw, place, MAX_FACT)
+
+
+def _parse_registry(raw: Any, place: str) -> dict[str, Key]:
+    return mapping(_parse_readable_key, raw, place)
+
+
+def _parse_readable_key(raw: Any, place: str) -> Key:
+    """Return a key; one that is odd is unreadable, and costs no other."""
+    try:
+        return _parse_key(raw, place)
+    except SnapshotError as error:
+        return Key(State.UNREADABLE, error=f"the reply cannot be used: {error}")
 
 
 def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
@@ -310,18 +367,27 @@ def _parse_state(raw: Any, place: str) -> State:
     try:
         return State(raw)
     except ValueError:
-        raise SnapshotError(f"{place}: unknown state {raw!r}") from None
+        raise SnapshotError(f"{place}: unknown state {shorten(repr(raw), MAX_EXCERPT)}") from None
+
+
+def _parse_value(raw: Any, place: str) -> Value:
+    value = Value.from_wire(raw)
+    if isinstance(value.data, str):
+        text(value.data, place)
+    elif isinstance(value.data, tuple):
+        text("\n".join(value.data), place)
+    elif isinstance(value.data, bytes) and len(value.data) > MAX_TEXT:
+        raise SnapshotError(f"{place}: {len(value.data)} bytes; at most {MAX_TEXT} are accepted")
+    return value
 
 
 def _parse_key(raw: Any, place: str) -> Key:
     record = expect(dict, raw, place)
     try:
-        values = Values(
-            (name, Value.from_wire(value))
-            for name, value in expect(dict, record.get("values", {}), f"{place}.values").items()
-        )
+        parsed = mapping(_parse_value, record.get("values", {}), f"{place}.values")
     except WireError as error:
         raise SnapshotError(f"{place}: {error}") from None
+    values = Values(parsed.items())
     return Key(
         _parse_state(record.get("state"), f"{place}.state"),
         values,
@@ -407,5 +473,5 @@ def _record(raw: Any, place: str, names: tuple[str, ...]) -> dict[str, Any]:
     record = expect(dict, raw, place)
     for name in record:
         if name not in names:
-            raise SnapshotError(f"{place}: unknown field {name!r}")
+            raise SnapshotError(f"{place}: unknown field {shorten(repr(name), MAX_EXCERPT)}")
     return record

@@ -23,8 +23,8 @@ from .probes import Probe
 from .proxy.context import ProxyContext
 from .reachability import probe_plan, session
 from .snapshot import Registry, Snapshot, User
-from .text import sentence
-from .wire import SnapshotError
+from .text import count, one_line, sentence
+from .wire import SnapshotError, expect, items, text
 
 NOT_DETERMINED = (
     "which of them were carried out could not be determined. The next run reads everything again."
@@ -35,10 +35,15 @@ Request = Mapping[str, Any]
 """Options of windows_host, which windows_image and endpoint_probe share."""
 Execute = Callable[[str, dict[str, Any]], Mapping[str, Any]]
 """Runs a module by its full name with its options, and returns its result."""
+_Result = tuple[str, str]
+"""What became of an operation: one of STATES, and the error on one line."""
+STATES = ("done", "failed", "not_done", "restored")
+MAX_MESSAGE = 500
+"""Characters of a message of a target."""
 Step = tuple[Change, dict[str, Any]]
 """An operation in the form that the target takes, with the change that it is a part of."""
 
-PROBING_HOST = Snapshot.from_wire({"version": 1, "vantage": True})
+PROBING_HOST = Snapshot.from_wire({"version": 1}, vantage=True)
 """A host that only probes, before it was asked: its proxy is known from the variables alone."""
 
 
@@ -56,13 +61,15 @@ class ChangeResult:
 
     snapshot is what was observed afterwards, made the changes that were carried out, failures a
     sentence for each operation that was not. restarts has a sentence, by the subject of the change,
-    for each change that has to wait for a restart of the PC.
+    for each change that has to wait for a restart of the PC. sent are changes of which it is not
+    known what became of them; failures then says why.
     """
 
     snapshot: Snapshot
     made: Sequence[Change]
     failures: Sequence[str]
     restarts: Mapping[str, str] = field(default_factory=dict)
+    sent: Sequence[Change] = ()
 
 
 class Target(ABC):
@@ -72,6 +79,10 @@ class Target(ABC):
     module: str
     rehearses = False
     """Whether changes are sent in check mode, too: the module makes them and throws them away."""
+    offline = False
+    vantage = False
+    all_or_nothing = False
+    """Whether an error means that nothing was changed."""
 
     def __init__(self, execute: Execute, policy: Policy) -> None:
         self.execute = execute
@@ -98,8 +109,7 @@ class Target(ABC):
         snapshot, results = self._run({**request, "operations": wire})
         if len(results) != len(steps):
             raise TargetError(
-                f"{self.name} was given {len(steps)} operations and reported on {len(results)}: "
-                f"{NOT_DETERMINED}"
+                f"{self.name} reported on {len(results)} of {count(len(steps), 'operation')}."
             )
         return _outcome(snapshot, changes, steps, results)
 
@@ -128,15 +138,21 @@ class Target(ABC):
         probed = dataclasses.replace(snapshot, probes=tuple(results))
         return dataclasses.replace(snapshot.with_probes(probed), errors=errors)
 
-    def _run(self, request: Request) -> tuple[Snapshot, list[Mapping[str, Any]]]:
+    def _run(self, request: Request) -> tuple[Snapshot, Sequence[_Result]]:
         reply = self.execute(self.module, self.options(request))
         if "snapshot" not in reply:
             raise TargetError(f"{self.name} could not be read: {_message(reply)}")
         try:
-            snapshot = Snapshot.unpack(reply["snapshot"])
+            # What kind of host it is, the controller knows.
+            snapshot = Snapshot.unpack(
+                reply["snapshot"], offline=self.offline, vantage=self.vantage
+            )
         except SnapshotError as error:
             raise TargetError(f"{self.name} sent a reply that cannot be used: {error}") from error
-        return snapshot, list(reply.get("operations") or ())
+        try:
+            return snapshot, items(_parse_result, reply.get("operations") or [], "operations")
+        except SnapshotError as error:
+            raise TargetError(f"{self.name} sent a reply that cannot be used: {error}") from error
 
     def _steps(self, changes: Sequence[Change], registry: Registry) -> list[Step]:
         """Return every operation, in order. registry: what is there before the first."""
@@ -169,6 +185,7 @@ class ProbingHost(Target):
 
     name = "The host, which is not a Windows PC according to its connection,"
     module = "ets6.network.endpoint_probe"
+    vantage = True
 
     def first_request(self, request: Request) -> Request:
         """Return the probes with explicit proxies: the host has no proxy settings of its own."""
@@ -185,6 +202,8 @@ class WindowsImage(Target):
 
     module = "ets6.network.windows_image"
     rehearses = True
+    offline = True
+    all_or_nothing = True
 
     def __init__(self, execute: Execute, policy: Policy, image: Mapping[str, Any]) -> None:
         super().__init__(execute, policy)
@@ -207,18 +226,27 @@ class WindowsImage(Target):
         return steps
 
 
+def _parse_result(raw: Any, place: str) -> _Result:
+    record = expect(dict, raw, place)
+    state = record.get("state")
+    if state not in STATES:
+        raise SnapshotError(f"{place}.state: expected one of {', '.join(STATES)}")
+    error = text(record.get("error", ""), f"{place}.error")
+    return state, one_line(error, MAX_MESSAGE)
+
+
 def _outcome(
     snapshot: Snapshot,
     changes: Sequence[Change],
     steps: Sequence[Step],
-    results: Sequence[Mapping[str, Any]],
+    results: Sequence[_Result],
 ) -> ChangeResult:
     failures = []
     restarts = {}
     failed_subjects = set()
     not_begun = 0
     for (change, operation), result in zip(steps, results, strict=True):
-        state, error = result.get("state"), result.get("error")
+        state, error = result
         if state == "done":
             continue
         failed_subjects.add(change.subject)
@@ -241,10 +269,10 @@ def _outcome(
 
 
 def _message(reply: Mapping[str, Any]) -> str:
-    text = str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
-    if CONSTRAINED in text.replace(" ", ""):
+    message = str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
+    if CONSTRAINED in message.replace(" ", ""):
         return (
             "PowerShell runs in ConstrainedLanguage mode there, which AppLocker or App Control for "
             "Business sets. Nothing was tried; allow scripts for the account that Ansible uses."
         )
-    return text
+    return one_line(message, MAX_MESSAGE)

@@ -17,9 +17,18 @@ from typing import Any, TypeVar
 from .errors import ETS6Error
 
 T = TypeVar("T")
+C = TypeVar("C", list[Any], dict[str, Any])
 
 NAMES = {dict: "an object", list: "a list", str: "a text", int: "a whole number", bool: "a flag"}
 """How errors call the types of JSON."""
+
+
+MAX_TEXT = 64 * 1024
+"""Characters of a text: no path, rule or setting of Windows is longer."""
+MAX_NAME = 16 * 1024
+"""Characters of a name, which is that of a value of the registry at most."""
+MAX_ITEMS = 50_000
+"""Entries of one list or object."""
 
 
 class SnapshotError(ETS6Error):
@@ -40,19 +49,23 @@ def optional(parse: Callable[[Any, str], T], raw: Any, place: str) -> T | None:
     return None if raw is None else parse(raw, place)
 
 
-def items(parse: Callable[[Any, str], T], raw: Any, place: str) -> tuple[T, ...]:
+def items(
+    parse: Callable[[Any, str], T], raw: Any, place: str, most: int = MAX_ITEMS
+) -> tuple[T, ...]:
     """Return a list with every item parsed. Raises SnapshotError."""
     parsed = []
-    for index, item in enumerate(expect(list, raw, place)):
+    for index, item in enumerate(_counted(expect(list, raw, place), place, most)):
         parsed.append(parse(item, f"{place}[{index}]"))
     return tuple(parsed)
 
 
-def items_of(parse: Callable[[Any, str], T]) -> Callable[[Any, str], tuple[T, ...]]:
+def items_of(
+    parse: Callable[[Any, str], T], most: int = MAX_ITEMS
+) -> Callable[[Any, str], tuple[T, ...]]:
     """Return the parser of a list, for optional and the like."""
 
     def parse_list(raw: Any, place: str) -> tuple[T, ...]:
-        return items(parse, raw, place)
+        return items(parse, raw, place, most)
 
     return parse_list
 
@@ -60,14 +73,28 @@ def items_of(parse: Callable[[Any, str], T]) -> Callable[[Any, str], tuple[T, ..
 def mapping(parse: Callable[[Any, str], T], raw: Any, place: str) -> dict[str, T]:
     """Return an object with every value parsed. Raises SnapshotError."""
     parsed = {}
-    for name, value in expect(dict, raw, place).items():
-        parsed[name] = parse(value, f"{place}[{name}]")
+    for name, value in _counted(expect(dict, raw, place), place, MAX_ITEMS).items():
+        parsed[name_of(name, place)] = parse(value, f"{place}[{name}]")
     return parsed
 
 
-def text(raw: Any, place: str) -> str:
+def _counted(container: C, place: str, most: int) -> C:
+    if len(container) > most:
+        raise SnapshotError(f"{place}: {len(container)} entries; at most {most} are accepted")
+    return container
+
+
+def text(raw: Any, place: str, most: int = MAX_TEXT) -> str:
     """Return a text. Raises SnapshotError."""
-    return expect(str, raw, place)
+    content = expect(str, raw, place)
+    if len(content) > most:
+        raise SnapshotError(f"{place}: {len(content)} characters; at most {most} are accepted")
+    return content
+
+
+def name_of(raw: Any, place: str) -> str:
+    """Return a name, such as a key of an object. Raises SnapshotError."""
+    return text(raw, f"a name in {place}", MAX_NAME)
 
 
 def number(raw: Any, place: str) -> int:
@@ -78,7 +105,7 @@ def number(raw: Any, place: str) -> int:
 def data(raw: Any, place: str) -> bytes:
     """Return the bytes of a base64 text. Raises SnapshotError."""
     try:
-        return base64.b64decode(text(raw, place), validate=True)
+        return base64.b64decode(expect(str, raw, place), validate=True)
     except (binascii.Error, ValueError):
         raise SnapshotError(f"{place}: expected base64, found other text") from None
 

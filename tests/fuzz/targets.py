@@ -29,7 +29,13 @@ from ansible_collections.ets6.network.plugins.module_utils.errors import ModuleE
 from ansible_collections.ets6.network.plugins.module_utils.hive import Hive, check
 from ansible_collections.ets6.network.plugins.module_utils.hive_log import replay
 from ansible_collections.ets6.network.plugins.modules import windows_image
+from ansible_collections.ets6.network.plugins.plugin_utils.controls import (
+    Assessment,
+    catalogue,
+    request,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.errors import ETS6Error
+from ansible_collections.ets6.network.plugins.plugin_utils.expression import compile_expression
 from ansible_collections.ets6.network.plugins.plugin_utils.formats import (
     firewall_accounts,
     firewall_address,
@@ -39,11 +45,14 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats import (
     winhttp,
     wininet,
 )
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import lists, pac
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import chain
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, reading
+from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
-from tests.lab import hive, image
+from tests.lab import hive, image, model
 from tests.lab.pc import Pc
 
 ERRORS = (ModuleError, ETS6Error)
@@ -200,6 +209,50 @@ def _valid_snapshot() -> bytes:
     return gzip.decompress(base64.b64decode(packed))
 
 
+def _judged(data: bytes) -> None:
+    """Judge a PC that sends this: whatever it holds, each control has a finding."""
+    try:
+        raw = json.loads(data)
+    except (UnicodeError, ValueError, RecursionError):
+        return
+    policy = Policy()
+    findings = Assessment(Snapshot.from_wire(raw), policy).findings
+    assert len(findings) == len(catalogue(policy))
+
+
+@cache
+def _valid_reply() -> bytes:
+    pc = Pc("fuzz")
+    pc.allow_all()
+    pc.user_proxy(3, "proxy.example:8080", "<local>")
+    asked = {**request(Policy()), "probes": []}
+    return gzip.decompress(base64.b64decode(model.answer(pc, asked)["snapshot"]))
+
+
+def _report(data: bytes) -> None:
+    reading.check(data.decode("utf-8", "replace"), "fuzz")
+
+
+@cache
+def _valid_report() -> bytes:
+    run = {"ended": "2026-01-01T00:00:00Z", "mode": "verify", "pending": ["pc"], "variables": {}}
+    run |= dict.fromkeys(("user", "controller", "job", "playbook", "limit"), "x")
+    run |= dict.fromkeys(("collection", "ansible", "python"), "1.0.0")
+    built = document.build(run, (), (), (), ("low",))
+    return report_json.render(built).encode()
+
+
+def _expression(data: bytes) -> None:
+    expression = compile_expression(data.decode("utf-8", "replace"), "fuzz")
+    expression.decide(json.loads(_valid_reply()), "it")
+
+
+EXPRESSION = (
+    "!(files[?size > `1`] | length(@) == `0`) && contains(host.name, 'f') || "
+    "version_cmp(host.os, '10.0.19045') >= `0`"
+)
+
+
 def _program() -> bytes:
     """Return the head of a .NET program: PE32, with a section for its CLI header."""
     head = bytearray(1024)
@@ -248,6 +301,9 @@ TARGETS = [
     Target("certificate", _certificate, _valid_certificate),
     Target("program", pe.bitness_on_64_bit_windows, _program),
     Target("snapshot", _snapshot, _valid_snapshot),
+    Target("reply", _judged, _valid_reply),
+    Target("report", _report, _valid_report),
+    Target("expression", _expression, EXPRESSION.encode),
     Target("wininet", _wininet, lambda: struct.pack("<IIIIII", 70, 1, 3, 0, 0, 0) + bytes(32)),
     Target("winhttp", _winhttp, lambda: struct.pack("<IIIII", 24, 0, 1, 0, 0) + bytes(4)),
 ]

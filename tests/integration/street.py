@@ -52,15 +52,13 @@ def look(timeout: int = 3, ahead: timedelta = timedelta(), **variables: Any) -> 
     """Probe as a POSIX host does, round after round, and return the findings by control. ahead is how far its clock is."""
     policy = Policy.from_variables({"probe_timeout": timeout, **variables})
     clock = (datetime.now(timezone.utc) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
-    seen = Snapshot.from_wire({"version": 1, "vantage": True, "host": {"time": clock}})
+    seen = Snapshot.from_wire({"version": 1, "host": {"time": clock}}, vantage=True)
     for _round in range(probe_plan.ROUNDS):
         wanted = probe_plan.missing_probes(ProxyContext(seen, policy))
         if not wanted:
             break
         found = probe.probe_all(wanted, probe_plan.probe_seconds(wanted, policy))
-        seen = seen.with_probes(
-            Snapshot.from_wire({"version": 1, "vantage": True, "probes": found})
-        )
+        seen = seen.with_probes(Snapshot.from_wire({"version": 1, "probes": found}, vantage=True))
     assert probe_plan.missing_probes(ProxyContext(seen, policy)) == []
     return {finding.control.id: finding for finding in controls.Assessment(seen, policy).findings}
 

@@ -88,14 +88,14 @@ def test_its_root_on_the_pc_is_proof_and_no_excuse(place: Place) -> None:
     policy = Policy.from_variables(place.variables())
     found = probe.probe_all(
         probe_plan.missing_probes(
-            ProxyContext(Snapshot.from_wire({"version": 1, "vantage": True}), policy)
+            ProxyContext(Snapshot.from_wire({"version": 1}, vantage=True), policy)
         ),
         10,
     )
     for one in found:
         if one["tls"]:
             one["tls"]["built"] = [*one["tls"]["presented"], root]
-    seen = Snapshot.from_wire({"version": 1, "vantage": True, "probes": found})
+    seen = Snapshot.from_wire({"version": 1, "probes": found}, vantage=True)
     verdict = {
         finding.control.id: finding for finding in controls.Assessment(seen, policy).findings
     }["reach.interception"]

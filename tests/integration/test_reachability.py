@@ -23,6 +23,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.reachability.outcomes
     ADVICE,
     Outcome,
 )
+from cryptography.hazmat.primitives import hashes
 
 from tests.integration.debian import need
 from tests.integration.street import Names, look, only, outcome, resolve_with
@@ -628,11 +629,14 @@ class Seat:
     names: Names = field(default_factory=dict)
     ahead: timedelta = timedelta()
     proxy: str = ""
+    registry: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
     def member(self, name: str, dialect: str, roots: Path) -> fleet.Member:
         """Return it as a PC of the lab."""
         pc = Pc(name, rule_count=0)
         pc.allow_all()
+        for path, values in self.registry.items():
+            pc.set(path, **values)
         if self.proxy:
             pc.user_proxy(3, self.proxy)
         pc.state["clock"] = int(self.ahead.total_seconds())
@@ -744,6 +748,38 @@ def test_the_real_powershell_hears_a_real_tinyproxy(street: Street, tmp_path: Pa
         table = only(tunnel={"url": f"https://{server}"}, request={"url": f"http://{server}/"})
         wanted = dict.fromkeys(("tunnel", "request"), Outcome.ERROR_NOT_KNOWN)
         play_from(street, Seat(table, wanted, proxy=tinyproxy.address), tmp_path)
+
+
+SCHANNEL = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols"
+STORES = r"HKLM\SOFTWARE\Microsoft\SystemCertificates"
+
+
+@pytest.mark.parametrize(("version", "wanted"), [
+    ("TLS 1.2", Outcome.TLS_OFF),
+    ("TLS 1.3", Outcome.TLS_FAILED),
+])  # fmt: skip
+def test_the_real_powershell_tells_what_a_pc_switches_off_from_a_firewall(
+    street: Street, tmp_path: Path, version: str, wanted: Outcome
+) -> None:
+    """An alert is explained by TLS 1.2 that is off, and not by TLS 1.3."""
+    table = only(updates={"address": street.places["alert"]})
+    off = {rf"{SCHANNEL}\{version}\Client": {"Enabled": ["REG_DWORD", 0]}}
+    play_from(street, Seat(table, {"updates": wanted}, registry=off), tmp_path)
+
+
+@pytest.mark.parametrize(("store", "wanted"), [
+    ("AuthRoot", Outcome.FINE),
+    ("ROOT", Outcome.UNTRUSTED),
+])  # fmt: skip
+def test_the_real_powershell_tells_where_a_root_stands(
+    street: Street, tmp_path: Path, store: str, wanted: Outcome
+) -> None:
+    """The list says that the root is public, and the PC that only its administrators installed it."""
+    root = street.network.public.certificate.fingerprint(hashes.SHA1()).hex().upper()
+    stores = {rf"{STORES}\AuthRoot\Certificates\{'0' * 40}": {}}
+    stores[rf"{STORES}\{store}\Certificates\{root}"] = {}
+    table = only(updates={"address": street.places["vendor"]})
+    play_from(street, Seat(table, {"updates": wanted}, registry=stores), tmp_path)
 
 
 def scanner_of_each_pc() -> list[tuple[Authority, str]]:

@@ -347,7 +347,7 @@ def test_blanks_in_the_names_of_folders_are_kept_in_json_and_refused_elsewhere(
     )
     assert (
         """-e reports: Ansible ends a value at the first blank"""
-        in cut.report["run"]["fails_because"][0]
+        in cut.report["run"]["fails_because"][1]
     )
     executions = sum(traffic.executions for traffic in lab.endpoint.traffic.values())
     cut = play(
@@ -437,8 +437,37 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
         assert told in run.output.replace("\n", " ")
         assert sum(traffic.executions for traffic in lab.endpoint.traffic.values()) == executions
         assert set(run.statuses().values()) == {"unknown"}
-        assert told in run.report["run"]["fails_because"][0]
+        problems = run.report["run"]["fails_because"]
+        assert told in problems[1]
+        assert problems[0] == "Not run: 1 variable is invalid."
+        assert run.output.replace("\n", " ").count(told) == 1, "it is said once"
         assert 'errors="0"' not in (tmp_path / str(number) / "junit.xml").read_text()
+
+
+def test_a_wrong_variable_leaves_the_last_good_report(lab: Lab, tmp_path: Path) -> None:
+    words = ["--limit", "pc-zz"]
+    good = play(lab, tmp_path, "verify", *words)
+    assert good.code == 0
+    before = {name: (tmp_path / name).read_bytes() for name in ("report.json", "report.html")}
+    variables = {"ets6_network_profiles": ["domian", "pubic"], "ets6_network_blokcs": "x"}
+    run = play(lab, tmp_path, "verify", *words, "-e", json.dumps(variables))
+    assert run.code == 2
+    assert "ets6.network: not run: 2 variables are invalid" in run.output
+    assert "'domian' is not accepted" in run.output
+    assert "'pubic' is not accepted" in run.output, "all mistakes at once"
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+    assert 'errors="0"' not in (tmp_path / "junit.xml").read_text(), "CI sees that it was not run"
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_list_from_the_command_line_can_be_a_word(lab: Lab, tmp_path: Path) -> None:
+    run = play(lab, tmp_path, "verify", "--limit", "pc-zz", "-e", "ets6_network_profiles=domain")
+    assert "is not accepted" not in run.output
+    assert run.report["run"]["variables"]["profiles"] == "domain"
+    host = run.report["hosts"][0]
+    assert host["facts"]["windows"] == "10.0.22631.4460"
+    rules = [item for item in host["findings"] if item["control"].startswith("firewall.rule.")]
+    assert {item["status"] for item in rules} == {"fail"}, "the rules are for private as well"
 
 
 CONTROL = {

@@ -27,10 +27,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tests.integration import odd_servers, remote
 from tests.integration.debian import need
-from tests.integration.windows_host_questions import QUESTIONS, REFUSED, Answer, seeded
+from tests.integration.windows_host_questions import QUESTIONS, REFUSED, Answer, rule, seeded
 from tests.lab import fleet, model
 from tests.lab.network import VENDOR, Network, Server, Vendor, server_context
-from tests.lab.pc import Pc
+from tests.lab.pc import RULES, Pc
 from tests.lab.script import ROOT, find_pwsh
 from tests.lab.wsman import wrapper_bytes
 
@@ -90,7 +90,11 @@ def read(reply: Mapping[str, Any], pc: Pc) -> Answer:
 def comparable(answer: Answer) -> dict[str, Any]:
     """Return an answer without what differs from one time, process, language or TLS library to the other."""
     snapshot, state = json.loads(
-        re.sub(r"ETS6-\d+-", "ETS6-PID-", json.dumps([answer.snapshot, answer.state]))
+        re.sub(
+            r'"[0-9T:-]+Z (\d+)"',
+            r'"TIME \1"',
+            re.sub(r"ETS6-\d+-", "ETS6-PID-", json.dumps([answer.snapshot, answer.state])),
+        )
     )
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", snapshot["host"].pop("time"))
     del snapshot["host"]["powershell"]
@@ -278,6 +282,24 @@ def test_what_ansible_sends_is_small_also_where_nothing_on_the_pc_is_right(
     probes = [{**probe, "proxies": ["proxy.example.com:3128"]} for probe in asked["probes"]]
     _line, data = remote.sent({**asked, "probes": probes, "operations": steps})
     assert len(data) - wrapper_bytes(data) <= MOST_BYTES
+
+
+@pytest.mark.parametrize("who", [*DIALECTS, "model"])
+def test_a_pc_that_goes_off_in_the_middle_keeps_a_record_of_it(street: Street, who: str) -> None:
+    pc = seeded("power loss")
+    steps = [rule(), {**rule(), "rule": {**rule()["rule"], "id": "ETS6-second"}}]
+    pc.state["faults"]["new_firewall_rule:ETS6-second"] = "power loss"
+    asked = {"operations": steps}
+    if who == "model":
+        with pytest.raises(model.PowerLossError):
+            model.answer(pc, asked)
+    else:
+        with pytest.raises(AssertionError):
+            remote.ask(pc, who, asked, street.folder)
+    assert re.fullmatch(
+        r"[0-9T:-]+Z 2", pc.state["registry"][model.RECORD]["values"][model.BEGUN][1]
+    )
+    assert steps[0]["rule"]["id"] in pc.state["registry"][RULES]["values"], "the first was made"
 
 
 def test_nobody_is_made_to_compile_anything() -> None:

@@ -624,11 +624,66 @@ def of_one_key_all_values_are_written_or_none(answer: Answer) -> None:
     assert not answer.changed
 
 
+RECORD = r"HKLM\SOFTWARE\ets6.network changes"
+"""Where windows_host writes that it began to change something, until it has ended."""
+
+
+def _was_interrupted(pc: Pc) -> None:
+    _every_user(pc)
+    pc.set(RECORD, Begun=["REG_SZ", "2026-11-27T08:00:00Z 3"])
+
+
+@question(
+    pc=_was_interrupted,
+    asked={"registry": [{"path": RECORD}], "operations": [value(TEST, "later", "REG_SZ", "x")]},
+)
+def no_record_is_left_of_changes_that_came_to_their_end(answer: Answer) -> None:
+    assert answer.states() == ["done"]
+    assert answer.key(RECORD)["state"] == "missing"
+    assert answer.paths(RECORD) == []
+
+
+def _takes_no_record(pc: Pc) -> None:
+    _every_user(pc)
+    pc.state["faults"]["set_registry_value:Begun"] = "Zugriff verweigert"
+
+
+@question(
+    pc=_takes_no_record,
+    asked={"operations": [value(TEST, "later", "REG_SZ", "x"), value(TEST, "Old")]},
+)
+def without_a_record_nothing_is_begun(answer: Answer) -> None:
+    assert answer.states() == ["failed", "not_done"]
+    assert "Zugriff verweigert" in answer.operations[0]["error"]
+    assert "Old" in answer.state["registry"][TEST]["values"]
+    assert not answer.changed
+
+
+def _keeps_the_record(pc: Pc) -> None:
+    _every_user(pc)
+    pc.state["faults"]["remove_registry_value:Begun"] = "noch in Benutzung"
+
+
+@question(
+    pc=_keeps_the_record,
+    asked={"operations": [value(TEST, "later", "REG_SZ", "x"), value(TEST, "Old")]},
+)
+def a_record_that_cannot_be_removed_is_said(answer: Answer) -> None:
+    assert answer.states() == ["done", "done"]
+    assert rf"{RECORD}, Begun could not be removed" in answer.operations[-1]["error"]
+    assert answer.state["registry"][RECORD]["values"]["Begun"][1].endswith(" 2")
+
+
 RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
 RESTRICTED = {
     **value(RECORDS, "winhttp", "REG_SZ", "secret"),
     "restrict": r"HKLM\SOFTWARE\ets6.network",
 }
+
+
+def _log(answer: Answer) -> list[str]:
+    """Return what was done to keys, but for the record of it."""
+    return [line for line in answer.state["log"] if RECORD not in line]
 
 
 def _logged(pc: Pc) -> None:
@@ -647,7 +702,7 @@ def a_restricted_key_is_only_for_the_system_and_administrators(answer: Answer) -
 @question(pc=_logged, asked={"operations": [RESTRICTED]}, model=False)
 def a_restricted_key_is_never_open_to_others(answer: Answer) -> None:
     above = RESTRICTED["restrict"]
-    assert answer.state["log"] == [
+    assert _log(answer) == [
         f"create {above}",
         f"access {above}",
         f"create {RECORDS}",
@@ -664,7 +719,7 @@ def _open_to_everybody(pc: Pc) -> None:
 @question(pc=_open_to_everybody, asked={"operations": [RESTRICTED]}, model=False)
 def a_key_that_is_there_is_restricted_before_anything_is_written(answer: Answer) -> None:
     above = RESTRICTED["restrict"]
-    assert answer.state["log"] == [
+    assert _log(answer) == [
         f"access {above}",
         f"access {RECORDS}",
         f"value {RECORDS} winhttp",
@@ -680,7 +735,7 @@ def _no_access_control(pc: Pc) -> None:
 def what_cannot_be_restricted_is_not_written(answer: Answer) -> None:
     assert answer.states() == ["failed"]
     assert "Zugriff verweigert" in answer.operations[0]["error"]
-    assert not any(line.startswith("value") for line in answer.state["log"])
+    assert not any(line.startswith("value") for line in _log(answer))
     assert answer.paths(r"HKLM\SOFTWARE\ets6.network") == []
 
 

@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab import fleet, model, psrp, reg, script
+from tests.lab import faults, fleet, model, psrp, reg, script
 from tests.lab.network import Network
 from tests.lab.ssh import SshServer
 from tests.lab.wsman import PASSWORD, Endpoint, module_arguments
@@ -41,17 +42,18 @@ class Lab:
             if member.transport == "psrp":
                 member.dialect = member.dialect or "7"
         self._locks = {name: threading.Lock() for name in self.members}
-        faults = {name: member.fault for name, member in self.members.items()}
+        self._executions: Counter[str] = Counter()
+        wrong = {name: member.fault for name, member in self.members.items()}
         self.endpoint = Endpoint(
             self._execute,
             psrp.Shells(self._engine),
-            faults,
+            wrong,
             list(self.members),
             self.network.winrm_pem,
         )
         over_ssh = [name for name, member in self.members.items() if member.transport == "ssh"]
         self.ssh = (
-            SshServer(self._execute, faults, over_ssh, self.folder / "ssh") if over_ssh else None
+            SshServer(self._execute, wrong, over_ssh, self.folder / "ssh") if over_ssh else None
         )
         self.inventory = self.folder / "inventory"
         self._write_inventory()
@@ -98,9 +100,8 @@ class Lab:
                 else _model(member, line, data)
             )
             member.pc.save(self.folder / "pcs" / f"{name}.json")
-        if member.fault == "prints rubbish":
-            out = b"Wartungsarbeiten bis 18 Uhr \x07\r\n" + out[: len(out) // 2]
-        return out, err, code
+            self._executions[name] += 1
+        return faults.spoil(faults.at(member.fault, self._executions[name]), out), err, code
 
     def _engine(self, name: str) -> psrp.Engine:
         member = self.members[name]
@@ -184,7 +185,10 @@ def _model(member: fleet.Member, line: str, data: bytes) -> tuple[bytes, bytes, 
             "msg": f"a model PC answers windows_host only, not {asked and asked[0]}",
         }
     else:
-        reply = model.answer(member.pc, asked[1])
+        try:
+            reply = model.answer(member.pc, asked[1])
+        except model.PowerLossError:
+            return b"", b"", 1
     return json.dumps(reply).encode(), b"", 0
 
 

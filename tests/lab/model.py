@@ -47,6 +47,15 @@ RESTRICTED = "D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)"
 USER_SID = re.compile(r"S-1-(5-21|12-1)-[0-9-]+")
 
 
+RECORD = r"HKLM\SOFTWARE\ets6.network changes"
+BEGUN = "Begun"
+"""Where the script writes that it began to change something."""
+
+
+class PowerLossError(Exception):
+    """The PC went off in the middle: nothing is answered."""
+
+
 class OperationError(Exception):
     """An operation failed, as it would on Windows."""
 
@@ -85,7 +94,6 @@ class _Reading:
         files = self._files()
         return {
             "version": 1,
-            "offline": False,
             "local_accounts": self._accounts(),
             "registry": self.found,
             "errors": self.errors,
@@ -448,6 +456,32 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
     states = [{"state": "not_done", "error": ""} for _step in steps]
     if check:
         return states
+    if not steps:
+        return states
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    record = [BEGUN, "REG_SZ", f"{now} {len(steps)}"]
+    try:
+        _perform(pc.state, {"do": "set_registry_values", "path": RECORD, "values": [record]})
+    except OperationError as error:
+        states[0] = {"state": "failed", "error": str(error)}
+        return states
+    _perform_all(pc, steps, states)
+    if f"remove_registry_value:{BEGUN}" in pc.state["faults"]:
+        states[-1]["error"] += f" {RECORD}, {BEGUN} could not be removed"
+    else:
+        _remove_record(pc.state["registry"])
+    return states
+
+
+def _remove_record(registry: dict[str, Any]) -> None:
+    registry[RECORD]["values"].pop(BEGUN, None)
+    is_used = any(path.startswith(f"{RECORD}\\") for path in registry)
+    if not registry[RECORD]["values"] and not is_used:
+        del registry[RECORD]
+
+
+def _perform_all(pc: Pc, steps: list[dict[str, Any]], states: list[dict[str, str]]) -> None:
+    """Perform the steps, and note the state of each."""
     undo: list[tuple[int, str, dict[str, Any]]] = []
     failed: set[str] = set()
     for at, step in enumerate(steps):
@@ -470,7 +504,6 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
                 pc.state["registry"] = belonging[0][2]
                 for index, _unit, _earlier in belonging:
                     states[index]["state"] = "restored"
-    return states
 
 
 def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
@@ -518,6 +551,8 @@ def _perform(state: dict[str, Any], step: dict[str, Any]) -> None:
 
 def _set_rule(state: dict[str, Any], rule: Mapping[str, Any]) -> None:
     fault = state["faults"].get(f"new_firewall_rule:{rule['id']}")
+    if fault == "power loss":
+        raise PowerLossError
     if fault:
         raise OperationError(f"Zugriff verweigert [{fault},New-NetFirewallRule]")
     version = state["registry"][POLICY]["values"]["PolicyVersion"][1] & 0xFF

@@ -9,6 +9,9 @@ speak PSRP themselves.
 
 from __future__ import annotations
 
+import base64
+import itertools
+import struct
 import subprocess
 import tempfile
 import threading
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
-from tests.lab import script
+from tests.lab import faults, script
 from tests.lab.pc import Pc
 from tests.lab.soap import (
     OPERATION_TIMED_OUT,
@@ -36,6 +39,8 @@ CREATION = "{http://schemas.microsoft.com/powershell}creationXml"
 REMOTING = Path(__file__).parent / "windows" / "remoting.ps1"
 POOL = str(uuid.UUID(int=0))
 """The id of the runspace pool in the lines of the out-of-process protocol. Every other id is a pipeline's."""
+_ENDLESS = itertools.count(1_000_000)
+"""Numbers of the objects that an endless output consists of."""
 SECONDS = 60
 """How long an engine may take to acknowledge a line; its start is part of that for the first one."""
 
@@ -268,6 +273,20 @@ def _receive(engine: Engine, request: Request) -> tuple[int, str]:
     # A client of PSRP reads in the messages themselves whether a pipeline has ended.
     state = f'<rsp:CommandState{whose} State="{SHELL}/CommandState/Running"/>'
     return 200, request.reply(f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>")
+
+
+def endless(request: Request) -> str:
+    """Return a part of a pipeline's output that has no end: a message of one fragment (MS-PSRP 2.2.1, 2.2.4)."""
+    name = request.element("DesiredStream").get("CommandId") or ""
+    text = f"<S>{faults.CHUNK.decode()}</S>".encode()
+    # Destination, type PIPELINE_OUTPUT, the pool's id and the pipeline's, as the client reads them.
+    message = struct.pack("<II", 1, 0x00041004) + bytes(16) + uuid.UUID(name).bytes_le + text
+    start_and_end = 3
+    number = next(_ENDLESS)
+    fragment = struct.pack(">QQBI", number, 0, start_and_end, len(message)) + message
+    stream = f'<rsp:Stream Name="stdout" CommandId="{name}">{base64.b64encode(fragment).decode()}</rsp:Stream>'
+    state = f'<rsp:CommandState CommandId="{name}" State="{SHELL}/CommandState/Running"/>'
+    return request.reply(f"<rsp:ReceiveResponse>{stream}{state}</rsp:ReceiveResponse>")
 
 
 def _id(name: str | None) -> str:

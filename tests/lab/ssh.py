@@ -33,8 +33,8 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.lab import ssh_session
-from tests.lab.wsman import BREAKS, Execute, wrapper_bytes
+from tests.lab import faults, ssh_session
+from tests.lab.wsman import Execute, wrapper_bytes
 
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 """Where root's sshd confines the part of it that talks to strangers. The package's service makes it when it starts."""
@@ -77,9 +77,7 @@ def find_sshd() -> str | None:
 class SshServer:
     """OpenSSH on a free port, for PCs by their names.
 
-    faults name what is wrong with a PC's connection: "denies access", or it ends when a command comes ("drops the command"), when
-    the command ran and its output is due ("drops the answer"), or after half of that ("drops half-way"), or nothing more comes of it
-    when a command comes ("falls asleep"). Raises FileNotFoundError where sshd is missing.
+    faults name what is wrong with a PC's connection, as README.md lists it. Raises FileNotFoundError where sshd is missing.
     """
 
     def __init__(
@@ -181,10 +179,10 @@ class SshServer:
     def answer(self, session: Mapping[str, Any], data: bytes) -> Iterator[Reply]:
         """Execute what a session wants, and yield what it is to print; nothing more once the connection broke off."""
         pc = session["pc"]
-        fault = self.faults.get(pc, "")
         with self.lock:
             connection = self._open[session["client_port"]]
             connection.pc = pc
+        fault = faults.at(self.faults.get(pc, ""), self._traffic[pc].sessions + 1)
         if fault == "drops the command":
             _shut_down(connection.socket)
             return
@@ -195,11 +193,15 @@ class SshServer:
             self._traffic[pc].stdin += len(data)
             self._traffic[pc].wrapper += wrapper_bytes(data)
         out, err, code = self._run(pc, session["line"], data)
-        if fault not in BREAKS:
+        while fault == faults.NEVER_ENDS and connection.process.poll() is None:
+            time.sleep(0.1)
+        while fault == faults.ENDLESS and connection.process.poll() is None:
+            yield faults.CHUNK, b"", None
+        if fault not in faults.BREAKS:
             yield out, err, code
             return
         before = _bytes(connection)[0]
-        part = out[: int(len(out) * BREAKS[fault])]
+        part = out[: int(len(out) * faults.BREAKS[fault])]
         if part:
             yield part, b"", None
             _wait(lambda: _bytes(connection)[0] > before)

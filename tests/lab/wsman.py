@@ -17,6 +17,7 @@ import ssl
 import struct
 import tempfile
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ from typing import Any
 
 import spnego
 
-from tests.lab import psrp
+from tests.lab import faults, psrp
 from tests.lab.network import Handler, Server
 from tests.lab.soap import (
     ACCESS_DENIED,
@@ -40,14 +41,14 @@ from tests.lab.soap import (
 )
 
 PASSWORD = "lab"
+SECONDS_OF_SILENCE = 0.2
+"""How long a command that never ends keeps its client waiting, each time."""
 NTLM_ALONE = {
     "ntlm": spnego.NegotiateOptions.use_ntlm,
     "negotiate": spnego.NegotiateOptions.use_negotiate,
 }
 """Options that keep pyspnego from looking for Kerberos."""
 SOAP_XML = "application/soap+xml;charset=UTF-8"
-BREAKS = {"drops the answer": 0.0, "drops half-way": 0.5}
-"""Faults that end the connection when a command's output is due, and how much of that answer goes out before."""
 MARK = re.compile(rb"\r?\n\x00{4}\r?\n")
 """What Ansible sends between its wrapper and the modules."""
 
@@ -83,7 +84,7 @@ Execute = Callable[[str, str, bytes], tuple[bytes, bytes, int]]
 class Endpoint:
     """The two ports, and what is behind them. faults say what is wrong with a PC's WinRM.
 
-    That is nothing, "denies access", "drops the command", one of BREAKS, and "prints rubbish" (not over psrp), which Lab._execute does.
+    That is nothing, or a fault of the table in README.md. What spoils a module's reply is Lab._execute's.
     """
 
     def __init__(
@@ -165,19 +166,34 @@ class Wsman(Handler):
         return True
 
     def _serve(self, request: Request, encrypted: bool) -> None:
-        fault = self.endpoint.faults.get(self._user, "")
+        executions = self.endpoint.traffic[self._user].executions
+        fault = faults.at(self.endpoint.faults.get(self._user, ""), executions)
         if fault == "drops the command" and request.verb == "Command":
             return self._hang_up()
-        status, text = self._reply(request, fault)
+        status, text = self._spoilt(request, fault) or self._reply(request, fault)
+        if fault == faults.SERVER_ERROR and status == 200 and _brings_output(request):
+            status, text = 500, "<html><body>Interner Serverfehler</body></html>"
         kind, content = SOAP_XML, text.encode("utf-8")
         if encrypted:
             kind, content = self._encrypt(content)
         with self.endpoint.lock:
             self.endpoint.traffic[self._user].bytes_out += len(content)
         packet = self._packet(status, kind, content)
-        if fault in BREAKS and status == 200 and _brings_output(request):
-            return self._hang_up(packet[: int(len(packet) * BREAKS[fault])])
+        if fault in faults.BREAKS and status == 200 and _brings_output(request):
+            return self._hang_up(packet[: int(len(packet) * faults.BREAKS[fault])])
         self.wfile.write(packet)
+        return None
+
+    def _spoilt(self, request: Request, fault: str) -> tuple[int, str] | None:
+        """Return what goes out in place of a command's output, where the fault is one of that. The command runs none the less."""
+        if not _brings_output(request):
+            return None
+        if fault == faults.NEVER_ENDS:
+            time.sleep(SECONDS_OF_SILENCE)
+            return 500, request.fault(OPERATION_TIMED_OUT)
+        if fault == faults.ENDLESS:
+            is_psrp = request.resource.startswith(psrp.RESOURCE)
+            return 200, psrp.endless(request) if is_psrp else _endless(request)
         return None
 
     def _packet(self, status: int, kind: str, content: bytes) -> bytes:
@@ -265,7 +281,7 @@ class Wsman(Handler):
             if stream.get("End", "").lower() == "true":
                 self._start(command)
         if request.verb == "Receive":
-            return self._receive(request, fault)
+            return self._receive(request)
         return 200, request.reply()
 
     def _command(self, request: Request) -> str:
@@ -293,17 +309,15 @@ class Wsman(Handler):
         except Exception:  # noqa: BLE001 - a fault of the lab itself must be seen where the PC's answer would have been
             return b"", traceback.format_exc().encode(), 1
 
-    def _receive(self, request: Request, fault: str) -> tuple[int, str]:
+    def _receive(self, request: Request) -> tuple[int, str]:
         name = request.element("DesiredStream").get("CommandId", "")
-        command = self.endpoint.commands[name]
-        if command.outcome is None:
+        command = self.endpoint.commands.get(name)
+        if command is None or command.outcome is None:
             return 500, request.fault(OPERATION_TIMED_OUT)
         try:
             out, err, code = command.outcome.result(SECONDS_BEFORE_TIMEOUT_FAULT)
         except NotYet:
             return 500, request.fault(OPERATION_TIMED_OUT)
-        if fault == "prints rubbish":
-            out = b"Wartungsarbeiten bis 18 Uhr \x07\r\n" + out[: len(out) // 2]
         streams = "".join(
             f'<rsp:Stream Name="{stream}" CommandId="{name}">{base64.b64encode(data).decode()}</rsp:Stream>'
             for stream, data in (("stdout", out), ("stderr", err))
@@ -315,6 +329,15 @@ class Wsman(Handler):
         )
         self.endpoint.commands.pop(name)
         return 200, request.reply(f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>")
+
+
+def _endless(request: Request) -> str:
+    """Return a part of an output that has no end."""
+    name = request.element("DesiredStream").get("CommandId", "")
+    data = base64.b64encode(faults.CHUNK).decode()
+    stream = f'<rsp:Stream Name="stdout" CommandId="{name}">{data}</rsp:Stream>'
+    state = f'<rsp:CommandState CommandId="{name}" State="{SHELL}/CommandState/Running"/>'
+    return request.reply(f"<rsp:ReceiveResponse>{stream}{state}</rsp:ReceiveResponse>")
 
 
 def _brings_output(request: Request) -> bool:

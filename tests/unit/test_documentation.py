@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +243,23 @@ def test_every_playbook_and_every_report_is_documented() -> None:
     reports = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
     for name, form in formats.ALL.items():
         assert f"| `{form.FILE}` | `{name}`" in reports
+
+
+EXAMPLES = {
+    "GitHub": "vendor.github-workflows",
+    "GitLab": "vendor.gitlab-ci",
+    "Azure DevOps": "vendor.azure-pipelines",
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_for_ci_are_what_the_services_accept(tmp_path: Path, name: str) -> None:
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    (example,) = re.findall(rf"^```yaml\n# {name}: .*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "example.yml"
+    file.write_text(example, encoding="utf-8")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", EXAMPLES[name], file]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    # What they run is what tests/integration runs.
+    assert "ansible-playbook -i inventory ets6.network.verify" in example

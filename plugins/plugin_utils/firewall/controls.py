@@ -144,8 +144,8 @@ def programs(context: FirewallContext) -> Judgement:
             )
         if program.ignored:
             ignored.append(
-                f"{join_words(program.ignored)} is ignored, since ordinary users can put programs "
-                "there. If it is intended, add the folder to ets6_network_paths."
+                f"{join_words(program.ignored)} is ignored, since ordinary users may be able to put "
+                "programs there. If it is intended, add the folder to ets6_network_paths."
             )
     reason = " ".join([*installed, *unreadable, *missing, *ignored])
     if missing:
@@ -920,7 +920,7 @@ def _malformed_rules(context: FirewallContext) -> Judgement:
     contact=Contact.PC,
     rationale="Windows ignores a rule that does not follow its grammar (MS-GPFAS 2.2.2), and this "
     "collection cannot judge it.",
-    remedy="Remove or repair the rules that the finding names.",
+    remedy="Remove or repair the rules that cannot be read.",
     absent=_malformed_rules,
 )
 def malformed_rules(context: FirewallContext) -> Judgement:

@@ -18,8 +18,8 @@ from .paths import Paths
 class Program:
     """One program on one PC.
 
-    paths are the files that get rules, in a fixed order. ignored are copies in folders that
-    ordinary users can write to and that only an existing rule names: a user who can put a program
+    paths are the files that get rules, in a fixed order. ignored are copies that only an existing
+    rule names, in folders that ordinary users may be able to write to: a user who can put a program
     there must not get a firewall rule for it. unreadable are the files that could not be looked up.
     """
 
@@ -52,7 +52,7 @@ def _find_program(name: str, snapshot: Snapshot, policy: Policy, paths: Paths) -
         if file.state is not State.PRESENT or _is_listed(file.path, installed + ignored, paths):
             continue
         in_folder = ranks[file.path] < len(policy.paths)
-        if in_folder or not _is_writable_by_users(file.path, snapshot, paths):
+        if in_folder or _is_protected(file.path, paths):
             installed.append(file.path)
         else:
             ignored.append(file.path)
@@ -86,23 +86,18 @@ def _folder_rank(path: str, name: str, folders: Sequence[str], paths: Paths) -> 
     return len(folders)
 
 
-def _is_writable_by_users(path: str, snapshot: Snapshot, paths: Paths) -> bool:
-    """Return whether ordinary users can put programs into a file's folder.
+PROTECTED = (
+    "%ProgramFiles%",
+    "%ProgramFiles(x86)%",
+    r"C:\Program Files",
+    r"C:\Program Files (x86)",
+)
+"""Folders into which only administrators can put programs, as Windows makes them."""
 
-    These are another PC, the profiles of users, ProgramData and temporary folders.
+
+def _is_protected(path: str, paths: Paths) -> bool:
+    r"""Return whether only administrators can put programs into a file's folder.
+
+    Of others it is not known: below ``C:\``, for example, ordinary users can create folders.
     """
-    is_local = path[1:3] == ":\\" and path[0].isalpha()
-    if not is_local:
-        return True
-    profiles = [user.profile for user in snapshot.users or () if user.profile]
-    folders = [
-        r"%SystemDrive%\Users",
-        r"C:\Users",
-        "%ProgramData%",
-        "%PUBLIC%",
-        r"%SystemRoot%\Temp",
-        "%TEMP%",
-        "%TMP%",
-        *profiles,
-    ]
-    return any(paths.below(path, folder) for folder in folders)
+    return any(paths.below(path, folder) for folder in PROTECTED)

@@ -19,7 +19,7 @@ from ..errors import UndecidedError
 from ..expression import Expression, compile_expression
 from ..finding import Contact, Control, Finding, Severity, Status
 from ..text import shorten
-from .parsing import NotAcceptedError, dictionary, not_accepted
+from .parsing import NotAcceptedError, dictionary, not_accepted, numbered, parse_each
 
 REQUIRED = ("id", "title", "severity", "expression", "message")
 TEXTS = (*REQUIRED, "rationale", "remedy", "contact")
@@ -74,14 +74,15 @@ class CustomControl:
 def parse_custom_controls(value: Any) -> tuple[CustomControl, ...]:
     """Return the controls: every expression is compiled, every sample is tried.
 
-    Raises NotAcceptedError with the first problem and where it is, an expression's with the position
-    in it.
+    Raises NotAcceptedError with the problem of every control and where it is, an expression's with
+    the position in it.
     """
     if not isinstance(value, (list, tuple)):
         raise not_accepted(value, "a list of controls is expected")
     controls: dict[str, CustomControl] = {}
-    for number, entry in enumerate(value, 1):
-        where = f"entry {number}"
+
+    def parse(numbered_entry: tuple[str, Any]) -> None:
+        where, entry = numbered_entry
         try:
             text = json.dumps(entry, sort_keys=True)
         except (TypeError, ValueError):
@@ -92,6 +93,8 @@ def parse_custom_controls(value: Any) -> tuple[CustomControl, ...]:
             name = control_id.removeprefix("custom.")
             raise NotAcceptedError(f"{where}: there is a control {name} already")
         controls[control_id] = control
+
+    parse_each((("", entry) for entry in numbered(value)), parse)
     return tuple(controls.values())
 
 

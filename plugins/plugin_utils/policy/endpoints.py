@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .parsing import NotAcceptedError, dictionary, flag, is_port, not_accepted
+from .parsing import NotAcceptedError, dictionary, flag, is_port, not_accepted, parse_each
 
 KEYS = ("url", "title", "address", "enabled")
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -95,12 +95,17 @@ RESERVED_NAMES = frozenset({"interception", "multicast"})
 
 
 def parse_endpoints(value: Any) -> tuple[Endpoint, ...]:
-    """Return the vendor's endpoints with the user's changes, by name. Raises NotAcceptedError."""
+    """Return the vendor's endpoints with the user's changes, by name.
+
+    Raises NotAcceptedError with the problem of every endpoint.
+    """
     if not isinstance(value, Mapping):
         raise not_accepted(value, "a dictionary of endpoints by name is expected")
     endpoints = {endpoint.name: endpoint for endpoint in VENDOR_ENDPOINTS}
     optional = {endpoint.name: endpoint for endpoint in OPTIONAL_ENDPOINTS}
-    for name, entry in value.items():
+
+    def parse(item: tuple[Any, Any]) -> None:
+        name, entry = item
         _check_name(name)
         base = endpoints.get(name) or optional.get(name)
         try:
@@ -111,6 +116,8 @@ def parse_endpoints(value: Any) -> tuple[Endpoint, ...]:
             endpoints.pop(name, None)
         else:
             endpoints[name] = endpoint
+
+    parse_each((("", item) for item in value.items()), parse)
     return tuple(endpoints.values())
 
 

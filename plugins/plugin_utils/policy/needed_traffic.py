@@ -11,7 +11,15 @@ from typing import Any
 
 from ..formats.firewall_address import Span
 from .addresses import parse_remote_address
-from .parsing import NotAcceptedError, choice, dictionary, list_of, not_accepted
+from .parsing import (
+    NotAcceptedError,
+    choice,
+    dictionary,
+    list_of,
+    not_accepted,
+    numbered,
+    parse_each,
+)
 
 KEYS = ("name", "direction", "protocol", "ports", "addresses")
 REQUIRED = ("name", "direction", "protocol", "ports")
@@ -35,19 +43,19 @@ class NeededTraffic:
 
 
 def parse_needed_traffic(value: Any) -> tuple[NeededTraffic, ...]:
-    """Return the entries. Raises NotAcceptedError with the first problem and where it is."""
+    """Return the entries. Raises NotAcceptedError with every problem and where it is."""
     if not isinstance(value, (list, tuple)):
         raise not_accepted(value, "a list of dictionaries is expected")
-    entries: dict[str, NeededTraffic] = {}
-    for number, item in enumerate(value, 1):
-        try:
-            entry = _parse_entry(item)
-            if entry.name in entries:
-                raise NotAcceptedError("another entry has the same name", "name")
-        except NotAcceptedError as error:
-            raise error.within(f"entry {number}") from None
-        entries[entry.name] = entry
-    return tuple(entries.values())
+    names: set[str] = set()
+
+    def parse(item: Any) -> NeededTraffic:
+        entry = _parse_entry(item)
+        if entry.name in names:
+            raise NotAcceptedError("another entry has the same name", "name")
+        names.add(entry.name)
+        return entry
+
+    return tuple(parse_each(numbered(value), parse))
 
 
 def _parse_entry(item: Any) -> NeededTraffic:

@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..errors import ETS6Error
+from ..text import join_words
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 PREFIX = "ets6_network_"
 """What the names of the role's variables begin with."""
@@ -85,20 +87,48 @@ def dictionary(value: Any, keys: Sequence[str], expected: str) -> Mapping[Any, A
     return value
 
 
-def list_of(parse_item: Callable[[Any], T], *, empty: bool) -> Callable[[Any], tuple[T, ...]]:
+def parse_each(entries: Iterable[tuple[str, S]], parse: Callable[[S], T]) -> list[T]:
+    """Return every entry, parsed. Entries have their place (``entry 1``), which may be empty.
+
+    Raises NotAcceptedError with what is wrong with all of them.
+    """
+    parsed = []
+    errors = []
+    for place, entry in entries:
+        try:
+            parsed.append(parse(entry))
+        except NotAcceptedError as error:
+            errors.append(error.within(place) if place else error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise NotAcceptedError("; ".join(map(str, errors)))
+    return parsed
+
+
+def numbered(entries: Iterable[S]) -> Iterable[tuple[str, S]]:
+    """Return entries with their places, for parse_each."""
+    return ((f"entry {number}", entry) for number, entry in enumerate(entries, 1))
+
+
+def list_of(
+    parse_item: Callable[[Any], T], *, empty: bool, words: bool = False
+) -> Callable[[Any], tuple[T, ...]]:
     """Return the parser of a list. Items that differ only in letter case count once, as in Windows.
 
-    empty: whether the list may be empty.
+    empty: whether the list may be empty. words: a text with commas is a list too, as ``-e`` hands
+    it over.
     """
 
     def parse(value: Any) -> tuple[T, ...]:
+        if words and isinstance(value, str):
+            value = [word.strip() for word in value.split(",")]
         if not isinstance(value, (list, tuple)):
             raise not_accepted(value, "a list is expected")
         if not value and not empty:
             raise NotAcceptedError("the list is empty; at least one entry is needed")
         items: dict[str, T] = {}
-        for entry in value:
-            item = parse_item(entry)
+        for item in parse_each((("", entry) for entry in value), parse_item):
             items.setdefault(str(item).lower(), item)
         return tuple(items.values())
 
@@ -112,9 +142,10 @@ def words_of(value: Any, accepted: Iterable[str]) -> list[str]:
     if not isinstance(words, (list, tuple)):
         raise not_accepted(value, f"a list is expected, of any of {choices}")
     texts = [str(word).strip() for word in words]
-    for text in texts:
-        if text not in accepted:
-            raise not_accepted(text, f"accepted are {choices}")
+    refused = [quoted(text) for text in dict.fromkeys(texts) if text not in accepted]
+    if refused:
+        verb = "is" if len(refused) == 1 else "are"
+        raise NotAcceptedError(f"{join_words(refused)} {verb} not accepted; accepted are {choices}")
     return list(dict.fromkeys(texts))
 
 

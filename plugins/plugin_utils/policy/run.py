@@ -30,6 +30,8 @@ reached; or nothing.
 """
 DEFAULT_FAIL_ON = ("low", "unreachable")
 FORMATS = ("json", "junit", "html", "markdown", "sarif", "csv", "metrics", "hdf")
+MAX_TIMEOUT = 86_400
+"""Seconds that a PC may take: a day."""
 DEFAULT_FORMATS = ("json", "junit", "html")
 
 
@@ -133,6 +135,14 @@ def _parse_serial(value: Any) -> Any:
     return value
 
 
+def _parse_timeout(value: Any) -> int:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    is_number_text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value)
+    if (is_number or is_number_text) and 1 <= int(value) <= MAX_TIMEOUT:
+        return int(value)
+    raise not_accepted(value, f"a number of seconds from 1 to {MAX_TIMEOUT} is expected")
+
+
 PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "apply": flag,
     "artifact": _parse_artifact,
@@ -144,5 +154,6 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "previous_report": _parse_previous_report,
     "report_dir": parse_report_dir,
     "serial": _parse_serial,
+    "timeout": _parse_timeout,
 }
 """The parser of each variable. It returns the value or raises NotAcceptedError."""

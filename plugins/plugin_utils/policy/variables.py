@@ -127,9 +127,9 @@ def _parse_path(value: Any) -> str:
 
 PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "state": choice_of(STATES),
-    "programs": list_of(_parse_program, empty=False),
+    "programs": list_of(_parse_program, empty=False, words=True),
     "paths": list_of(_parse_folder, empty=False),
-    "profiles": list_of(choice_of(PROFILES), empty=False),
+    "profiles": list_of(choice_of(PROFILES), empty=False, words=True),
     "remote_addresses": list_of(parse_remote_address, empty=True),
     "needed_traffic": parse_needed_traffic,
     "outbound": choice_of(OUTBOUND),

@@ -22,7 +22,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..finding import Finding, Status
-from .parsing import NotAcceptedError, dictionary, not_accepted
+from .parsing import NotAcceptedError, dictionary, not_accepted, numbered, parse_each
 
 REQUIRED = ("control", "reason", "owner", "expires")
 KEYS = (*REQUIRED, "hosts", "groups", "ticket")
@@ -121,16 +121,10 @@ def _apply(finding: Finding, covering: Sequence[Waiver], today: date) -> Finding
 
 
 def parse_waivers(value: Any) -> tuple[Waiver, ...]:
-    """Return the waivers. Raises NotAcceptedError with the first problem and where it is."""
+    """Return the waivers. Raises NotAcceptedError with every problem and where it is."""
     if not isinstance(value, (list, tuple)):
         raise not_accepted(value, "a list of waivers is expected")
-    waivers = []
-    for number, entry in enumerate(value, 1):
-        try:
-            waivers.append(_parse_waiver(entry))
-        except NotAcceptedError as error:
-            raise error.within(f"entry {number}") from None
-    return tuple(waivers)
+    return tuple(parse_each(numbered(value), _parse_waiver))
 
 
 def _parse_waiver(entry: Any) -> Waiver:

@@ -16,6 +16,7 @@ from . import pac, routes
 from .routes import Route
 from .settings import (
     MACHINE_32,
+    POLICY,
     DecidingLayer,
     Layer,
     either_layer,
@@ -34,6 +35,7 @@ _BITNESS_DOUBT = (
     "a 64-bit and a 32-bit program read different machine-wide settings ({first}; {second}), and "
     "which of them ETS6 reads could not be determined"
 )
+_SWITCH_DOUBT = "whose settings count could not be determined: {path} could not be read: {error}"
 
 
 class ProxyContext:
@@ -110,9 +112,13 @@ class ProxyContext:
             layer = in_force(registry, self.machine_layer)
             return [DecidingLayer(layer, names or ("every user",))]
         layers = []
+        policy_key = registry.key(POLICY)
         for user in users:
-            layer = in_force(registry, self.user_layers[user.sid])
-            layers.append(DecidingLayer(layer, (name_of(user),)))
+            layer = self.user_layers[user.sid]
+            if policy_key.state is State.UNREADABLE:
+                doubt = _SWITCH_DOUBT.format(path=POLICY, error=policy_key.error)
+                layer = either_layer(layer, self.machine_layer, doubt)
+            layers.append(DecidingLayer(in_force(registry, layer), (name_of(user),)))
         return layers
 
     @cached_property

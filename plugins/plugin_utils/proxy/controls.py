@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..declaration import Family, Judgement, passed
+from ..declaration import Family, Judgement, passed, unknown
 from ..finding import Contact, Severity
 from ..policy.variables import Policy
-from ..snapshot import Snapshot
+from ..snapshot import Snapshot, State
 from ..text import join_words
 from . import switches
 from .certainty import judge_certainty
@@ -27,7 +27,7 @@ from .settings import (
     connections_key,
     user_key,
 )
-from .users import name_of
+from .users import MISSING, name_of
 from .winhttp import judge_winhttp
 from .wininet import judge_wininet
 
@@ -132,6 +132,11 @@ def environment(context: ProxyContext) -> Judgement:
     machine_variables = _proxy_variables(context.snapshot.environment)
     user_variables = _user_variables(context.snapshot)
     evidence = {"set": machine_variables, "set_by_users": user_variables}
+    unread = _unread_variables(context.snapshot)
+    if unread:
+        return unknown(
+            f"The environment variables of {join_words(unread)} were not read.", evidence
+        )
     variables = list(machine_variables)
     for user in context.snapshot.users or ():
         names = user_variables.get(user.sid, ())
@@ -144,6 +149,18 @@ def environment(context: ProxyContext) -> Judgement:
         "programs on .NET 5 or newer do, and before the PC's own settings.",
         evidence,
     )
+
+
+def _unread_variables(snapshot: Snapshot) -> list[str]:
+    """Return whose variables could not be read, in words."""
+    unread = ["the PC"] if "environment" in snapshot.unread else []
+    if snapshot.users is None:
+        return [*unread, "its users"]
+    for user in snapshot.users:
+        key = snapshot.registry.key(user_key(user, ENVIRONMENT))
+        if user.hive != MISSING and key.state is State.UNREADABLE:
+            unread.append(name_of(user))
+    return unread
 
 
 def _user_variables(snapshot: Snapshot) -> dict[str, list[str]]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from fnmatch import translate
 
 from ..errors import ETS6Error
 
@@ -36,6 +35,8 @@ _URI = re.compile(
     re.IGNORECASE,
 )
 _LOGIN = re.compile(r"^((?:PROXY\s+|HTTPS?\s+|[A-Za-z]+=)?(?:[A-Za-z]+://)?).*@", re.DOTALL)
+
+_QUERY = re.compile(r"(?<=[^?])\?[^;\s]+")
 
 
 class ListError(ETS6Error):
@@ -88,12 +89,13 @@ def server_for(servers: str, scheme: str) -> str:
 
 
 def without_logins(text: str) -> str:
-    """Return servers or a URL as they may be shown: without a login.
+    """Return servers or a URL as they may be shown: without a login, and without a query.
 
     A password may hold any character, blanks and semicolons included. So what precedes the last
-    ``@`` is left out, but for the protocol at the beginning.
+    ``@`` is left out, but for the protocol at the beginning. The query of a script's address may
+    hold a token.
     """
-    return _LOGIN.sub(r"\1…@", text)
+    return _QUERY.sub("?…", _LOGIN.sub(r"\1…@", text))
 
 
 def _matches(entry: str, scheme: str, name: str, port: int) -> bool:
@@ -166,9 +168,25 @@ def _unreadable(servers: str) -> ListError:
 
 
 def _like(pattern: str, text: str) -> bool:
-    # Only * is a wildcard here; fnmatch has more, so the rest is taken literally.
-    literal = pattern.replace("[", "[[]").replace("?", "[?]")
-    return re.fullmatch(translate(literal), text, re.IGNORECASE) is not None
+    """Return whether a text is what a pattern, in which * stands for any characters, says.
+
+    The first place that fits is taken for each part, so the time does not grow with the stars.
+    """
+    text = text.lower()
+    beginning, *middle = pattern.lower().split("*")
+    if not middle:
+        return text == beginning
+    end = middle.pop()
+    if not text.startswith(beginning) or not text.endswith(end):
+        return False
+    at = len(beginning)
+    last = len(text) - len(end)
+    for part in middle:
+        found = text.find(part, at, last)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at <= last
 
 
 def _is_local(name: str, domain: str) -> bool:

@@ -20,7 +20,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +40,8 @@ SECONDS = 3
 """How long a script may run for all endpoints together."""
 START_SECONDS = 5
 """How long the process that runs it may take to start."""
+HOST_SECONDS = 15
+"""How long all scripts of a host may take together: each user of the PC can name another one."""
 MAX_SCRIPT = 1024 * 1024
 """Bytes of a script that the PC sends: one that fills them was cut off."""
 MAX_TEXT = 300
@@ -48,14 +53,26 @@ DEFAULT_PORT = 80
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _ENGINE_LIMITS = re.compile("InternalError|Maximum call stack")
 """What QuickJS' errors about its own limits say."""
-_NO_CODE = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""", re.DOTALL)
-"""Comments and texts of JavaScript."""
+_NO_CODE = re.compile(
+    r"""/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:[^"\\\n]|\\.)*(?P<end>"?)|'(?:[^'\\\n]|\\.)*(?P<close>'?)""",
+    re.DOTALL,
+)
+"""Comments and texts of JavaScript.
+
+A script may be hostile, so each match ends somewhere: the time grows with the script's length alone.
+"""
 _NEWER_SYNTAX = (
     (re.compile(r"\?\?"), "the operator ??"),
     (re.compile(r"\?\.(?![0-9])"), "the operator ?."),
     (re.compile(r"=>"), "arrow functions"),
     (re.compile(r"`"), "template literals"),
     (re.compile(r"\.\.\."), "the spread operator"),
+    (re.compile(r"\*\*"), "the operator **"),
+    (re.compile(r"\bfor\s*\(\s*(?:var|let|const)\s[^;)]{0,80}\sof\s"), "for … of"),
+    (re.compile(r"\bfunction\b[^({]{0,80}\([^)]{0,200}="), "default parameters"),
+    (re.compile(r"\bvar\s*[\[{]"), "destructuring"),
+    (re.compile(r"\basync\s+function\b|\bfunction\s*\*"), "async functions or generators"),
+    (re.compile(r"\(\?<"), "lookbehind or named groups"),
     (re.compile(r"\b(?:let|const|class)\s+[A-Za-z_$\[{]"), "let, const or class"),
 )
 _HTTP_KEYWORDS = frozenset({"PROXY", "HTTP"})
@@ -91,6 +108,20 @@ class Answer:
     unanswered: tuple[str, ...] = ()
     error: str = ""
     doubt: str = ""
+
+
+_REMAINING: ContextVar[list[float] | None] = ContextVar("remaining", default=None)
+"""The seconds that are left for the scripts of the host that is being judged, in a list of one."""
+
+
+@contextmanager
+def budget(seconds: float = HOST_SECONDS) -> Iterator[None]:
+    """Bound what all scripts of a host may take together; later ones are not run."""
+    token = _REMAINING.set([seconds])
+    try:
+        yield
+    finally:
+        _REMAINING.reset(token)
 
 
 def is_fetchable(url: str) -> bool:
@@ -137,6 +168,8 @@ def answers(
         "seconds": SECONDS,
     }
     raw_answers = _run(json.dumps(document, sort_keys=True), url)
+    if isinstance(raw_answers, PacError):
+        raise raw_answers
     newer = newer_syntax(script)
     if not newer:
         return list(raw_answers)
@@ -260,16 +293,47 @@ def _own_addresses(snapshot: Snapshot, script_probe: Probe) -> list[str]:
 
 def newer_syntax(script: str) -> str:
     """Return what a script uses that ECMAScript 5 does not have; empty where nothing was found."""
-    code = _NO_CODE.sub(" ", script)
+    code = _NO_CODE.sub(_unless_code, script)
     for pattern, name in _NEWER_SYNTAX:
         if pattern.search(code):
             return name
     return ""
 
 
-@lru_cache(maxsize=64)
-def _run(document: str, url: str) -> tuple[Answer, ...]:
-    """Run a script in a process of its own. Raises PacError."""
+def _unless_code(match: re.Match[str]) -> str:
+    """Return a blank for a comment or a text. A quote without its second one is in something else."""
+    is_text = match[0][0] in "\"'"
+    if is_text and not match["end"] and not match["close"]:
+        return match[0]
+    return " "
+
+
+@lru_cache(maxsize=1_000)
+def _run(document: str, url: str) -> tuple[Answer, ...] | PacError:
+    """Run a script once, and return its failure, so that it is remembered, too.
+
+    Raises PacError where the host's time for scripts is over: another host has its own.
+    """
+    remaining = _REMAINING.get()
+    if remaining is not None and remaining[0] <= 0:
+        raise PacError(
+            f"the script {without_logins(url)} was not run, since the proxy scripts of this PC took "
+            f"more than {HOST_SECONDS} seconds"
+        )
+    begun = time.monotonic()
+    try:
+        return _run_process(document, url)
+    except PacError as error:
+        return error
+    except SnapshotError as error:
+        return PacError(f"the answer about the script {without_logins(url)} is odd: {error}")
+    finally:
+        if remaining is not None:
+            remaining[0] -= time.monotonic() - begun
+
+
+def _run_process(document: str, url: str) -> tuple[Answer, ...]:
+    """Run a script in a process of its own. Raises PacError and SnapshotError."""
     title = without_logins(url)
     try:
         process = subprocess.run(  # noqa: S603 - this collection's own file, by this interpreter

@@ -30,18 +30,28 @@ def dns_domain(registry: Registry) -> str:
     return ""
 
 
+def switched_off(registry: Registry, flags: int) -> str:
+    """Return why modes (PAC, AUTODETECT) have no effect on this PC; empty where they have one."""
+    if _is_service_disabled(registry) and flags & (AUTODETECT | PAC):
+        return f"the service WinHttpAutoProxySvc is disabled ({ASSUMED})"
+    if _is_detection_disabled(registry) and flags & AUTODETECT:
+        return f"{DISABLE_WPAD} is 1 below {WINHTTP} ({ASSUMED})"
+    return ""
+
+
 def in_force(registry: Registry, layer: Layer) -> Layer:
     """Return a layer as it is in force: without what is switched off on this PC."""
-    if _number(registry, SERVICE, START) == DISABLED and layer.uses(AUTODETECT | PAC):
+    if _is_service_disabled(registry) and layer.uses(AUTODETECT | PAC):
         return _without_service(layer)
-    if _number(registry, WINHTTP, DISABLE_WPAD) == 1 and layer.uses(AUTODETECT):
+    if _is_detection_disabled(registry) and layer.uses(AUTODETECT):
         return _without_detection(layer)
     return layer
 
 
 def _without_detection(layer: Layer) -> Layer:
     note = (
-        f"Automatic detection in {layer.title} has no effect: {DISABLE_WPAD} is 1 below {WINHTTP}."
+        f"Automatic detection in {layer.title} has no effect: {DISABLE_WPAD} is 1 below {WINHTTP} "
+        f"({ASSUMED})."
     )
     candidates = [_without(settings, AUTODETECT) for settings in layer.candidates]
     return dataclasses.replace(
@@ -79,6 +89,14 @@ def _without_service(layer: Layer) -> Layer:
 
 def _without(settings: ConnectionSettings, flags: int) -> ConnectionSettings:
     return dataclasses.replace(settings, flags=settings.flags & ~flags)
+
+
+def _is_service_disabled(registry: Registry) -> bool:
+    return _number(registry, SERVICE, START) == DISABLED
+
+
+def _is_detection_disabled(registry: Registry) -> bool:
+    return _number(registry, WINHTTP, DISABLE_WPAD) == 1
 
 
 def _number(registry: Registry, path: str, name: str) -> int | None:

@@ -22,6 +22,7 @@ from .changes import (
 from .context import ProxyContext
 from .records import layer_record, was_reset
 from .settings import PER_USER, POLICY, Layer
+from .switches import switched_off
 from .users import users_without_hive
 
 UNMANAGED = "ets6_network_proxy leaves the proxy as it is (mode unmanaged)."
@@ -29,6 +30,10 @@ REPLACE = "To have it replaced, set ets6_network_proxy.replace_malformed; remova
 REPLACE_ADVICE = (
     "Correct the settings that cannot be read on the PC; or set ets6_network_proxy.replace_malformed "
     "and run ets6.network.enforce."
+)
+SWITCHED_OFF_ADVICE = (
+    "Set ets6_network_proxy to a mode that works on this PC: named or direct, and pac where only "
+    "automatic detection is switched off. Or have it switched on again on the PC."
 )
 
 RESET = (
@@ -43,7 +48,8 @@ def judge_wininet(context: ProxyContext) -> Judgement:
     evidence = _evidence(context)
     if setting.mode == "unmanaged":
         return not_applicable(UNMANAGED, evidence)
-    evidence["wanted"] = required_meaning(setting).to_wire()
+    required = required_meaning(setting)
+    evidence["wanted"] = required.to_wire()
     obstacle = _obstacle(context)
     if obstacle:
         return unknown(obstacle, evidence)
@@ -61,7 +67,12 @@ def judge_wininet(context: ProxyContext) -> Judgement:
     if review.unreplaced:
         return unknown(reason, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
     extent = "for every user of the PC" if for_machine else "user by user"
-    return passed(f"ETS6 gets {required_meaning(setting).describe()}, {extent}.", evidence)
+    cause = switched_off(context.snapshot.registry, required.flags)
+    if cause:
+        return failed(
+            f"ETS6 has {required.describe()}, {extent}, but that has no effect: {cause}.", evidence
+        ).advise(SWITCHED_OFF_ADVICE, Contact.CONTROLLER)
+    return passed(f"ETS6 gets {required.describe()}, {extent}.", evidence)
 
 
 @dataclass

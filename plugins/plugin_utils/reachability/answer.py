@@ -48,6 +48,8 @@ WISPR = b"WISPAccessGatewayParam"
 GONE = frozenset({404, 410})
 EMPTY_PAGE = "empty"
 """The fingerprint of an empty answer begins with it."""
+REDIRECT = "redirect"
+"""The fingerprint of a redirect begins with it."""
 MAX_TARGET = 1000
 MAX_HEADERS = 20
 MAX_HEADER = 200
@@ -294,8 +296,12 @@ def fingerprint(answer: HttpAnswer) -> str:
     """Return what tells one answer from another; empty where it says too little for that.
 
     Numbers and long words are left out, since pages have times and ids in them. Of an empty body only
-    a success tells something: a filter may answer every name by it.
+    a success tells something: a filter may answer every name by it. A redirect is told by where it
+    leads, since its text is that of the web server's program.
     """
+    if _is_redirect(answer):
+        target = _target(answer)
+        return f"{REDIRECT} {target[:MAX_TARGET]}" if target else ""
     words = re.sub(rb"[0-9A-Za-z_=/+-]{20,}|[0-9]+", b"", answer.body).strip()
     if words:
         return hashlib.sha256(words).hexdigest()
@@ -305,6 +311,11 @@ def fingerprint(answer: HttpAnswer) -> str:
 def is_empty(page: str) -> bool:
     """Return whether a fingerprint is that of an empty answer."""
     return page.startswith(EMPTY_PAGE)
+
+
+def is_redirect(page: str) -> bool:
+    """Return whether a fingerprint is that of a redirect."""
+    return page.startswith(REDIRECT)
 
 
 def is_page(answer: HttpAnswer) -> bool:

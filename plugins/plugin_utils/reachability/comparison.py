@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..policy.endpoints import Endpoint
 from ..proxy.routes import Route
-from .answer import has_document, is_empty, site
+from .answer import has_document, is_empty, is_redirect, site
 from .outcomes import Outcome, Verdict, is_vendor_host
 
 PAGES = frozenset({Outcome.BLOCK_PAGE, Outcome.CAPTIVE_PORTAL, Outcome.SIGN_IN_OR_BLOCK})
@@ -29,8 +29,9 @@ BEHIND_A_PORTAL = frozenset({
 """Outcomes that a portal brings about as long as the user is not signed in."""
 
 DOUBTFUL = frozenset({
-    Outcome.BLOCK_PAGE, Outcome.PAGE_NOT_KNOWN, Outcome.ERROR_NOT_KNOWN,
+    Outcome.BLOCK_PAGE, Outcome.PAGE_NOT_KNOWN, Outcome.ERROR_NOT_KNOWN, Outcome.SIGN_IN_OR_BLOCK,
 })  # fmt: skip
+"""Outcomes that are the server's own word where it says the same over TLS."""
 
 ACCEPTED = frozenset({Outcome.FINE, Outcome.PAGE_NOT_KNOWN})
 
@@ -52,9 +53,11 @@ class _Answers:
         for name, route, verdict in _each(verdicts):
             self._add_proof(endpoints[name], route, verdict)
         for name, route, verdict in _each(verdicts):
-            if verdict.outcome in PORTALS:
+            endpoint = endpoints[name]
+            is_servers = self.is_servers_page(endpoint.host, verdict.page)
+            if verdict.outcome in PORTALS and not is_servers:
                 self.portal_routes.add(route.proxy)
-            self._add_page(endpoints[name], verdict)
+            self._add_page(endpoint, verdict)
 
     def _add_proof(self, endpoint: Endpoint, route: Route, verdict: Verdict) -> None:
         if verdict.is_servers_page:
@@ -67,7 +70,8 @@ class _Answers:
 
     def _add_page(self, endpoint: Endpoint, verdict: Verdict) -> None:
         page = verdict.page
-        if not page or page in self._vendors_pages:
+        # Where a redirect leads is judged by itself.
+        if not page or is_redirect(page) or page in self._vendors_pages:
             return
         if verdict.outcome in PAGES:
             self.foreign_pages[page] = verdict.outcome

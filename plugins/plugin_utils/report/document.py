@@ -32,13 +32,18 @@ from .verdict import fails_because
 def controls_of(results: Iterable[Any], default: Sequence[Control]) -> list[Control]:
     """Return the controls that results of hosts or reports name, each once as the first has it.
 
-    default: the controls where none names any.
+    A result of a host defines only the controls that default, the collection's catalogue, does not
+    have; its findings name the others. Where nothing names any, default is returned.
     """
+    known = {control["id"]: control for control in default}
     controls: dict[str, Control] = {}
     for result in results:
         if isinstance(result, Mapping):
             for control in result.get("controls") or ():
                 controls.setdefault(control["id"], plain(control))
+            for finding in result.get("findings") or ():
+                if finding["control"] in known:
+                    controls.setdefault(finding["control"], known[finding["control"]])
     return sorted(controls.values() or default, key=lambda control: control_key(control["id"]))
 
 

@@ -5,12 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
+import stat
 import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 BEGINNING = 64 * 1024
 """Bytes of a file within which it says what it is."""
+
+
+TEMPORARY = ".ets6-network-"
+"""What the name of a file begins with that is being written."""
+SECONDS_TO_WAIT = 60.0
+"""How long a run waits for another one that writes to the same directory."""
 
 
 def package_text(name: str) -> str:
@@ -38,21 +50,96 @@ def remove_if_marked(path: Path, mark: str) -> None:
         path.unlink()
 
 
-def write(path: Path, content: str) -> None:
-    """Write a file as a whole. A missing directory is made.
+def read(path: Path, most: int, *, follow: bool = True) -> bytes:
+    """Return the content of a regular file of at most so many bytes.
 
-    Raises OSError, whose filename is this path.
+    follow: whether the path may be a link. In a directory for reports none is expected, and its
+    content would be copied to where everybody can read it. Raises OSError, also for what is not a
+    regular file: a FIFO would be waited for.
     """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow:
+            raise OSError(errno.ELOOP, "it is a link", str(path)) from None
+        raise
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))
+    return content
+
+
+@contextlib.contextmanager
+def locked(folder: Path, seconds: float = SECONDS_TO_WAIT) -> Iterator[None]:
+    """Keep other runs out of a directory, which is made where it is missing.
+
+    What a run that was killed left half-written is removed. Raises OSError, also where another run
+    does not leave the directory within the seconds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        until = time.monotonic() + seconds
+        while not _is_locked(handle):
+            if time.monotonic() > until:
+                raise OSError(errno.EAGAIN, "another run has been writing there", str(folder))
+            time.sleep(0.05)
+        for leftover in folder.glob(f"{TEMPORARY}*"):
+            leftover.unlink()
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_locked(handle: int) -> bool:
+    """Return whether this process has the lock now."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write(contents: Mapping[Path, str]) -> None:
+    """Write files of one directory: first all beside their places, then each takes its place.
+
+    A missing directory is made.
+    So a run that is killed leaves the old files, but for the moment in which they are renamed in
+    this order. Raises OSError, whose filename is the file's.
+    """
+    prepared: list[tuple[str, Path]] = []
+    try:
+        for path, content in contents.items():
+            with _names(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                prepared.append((_write_beside(path, content), path))
+        while prepared:
+            temporary, path = prepared[0]
+            with _names(path):
+                os.replace(temporary, path)
+            del prepared[0]
+    finally:
+        for temporary, _path in prepared:
+            os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def _names(path: Path) -> Iterator[None]:
+    """Name this file in every OSError."""
+    try:
+        yield
     except OSError as error:
         error.filename = str(path)
         raise
 
 
-def _replace(path: Path, content: str) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+def _write_beside(path: Path, content: str) -> str:
+    """Return the path of a file with the content, in the same directory."""
+    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(content)
@@ -61,7 +148,7 @@ def _replace(path: Path, content: str) -> None:
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+    return temporary

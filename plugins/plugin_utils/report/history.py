@@ -24,6 +24,7 @@ MAX_RUNS = 400
 """Lines that the file keeps."""
 MAX_SHOWN = 30
 """Runs that a report shows."""
+MAX_BYTES = 64 * 1024 * 1024
 MAX_LINE = 1_000_000
 """Characters of a line that is read."""
 
@@ -60,7 +61,7 @@ class History:
             json.dumps(line, ensure_ascii=False, separators=(",", ":"))
             for line in self._lines[-MAX_RUNS:]
         ]
-        files.write(self._path, "\n".join([*texts, ""]))
+        files.write({self._path: "\n".join([*texts, ""])})
 
 
 def _is_judged(report: Report) -> bool:
@@ -81,9 +82,11 @@ def _shown(line: Mapping[str, Any]) -> HistoryRun:
 def _read(path: Path) -> list[dict[str, Any]]:
     """Return the lines of the file; one that is not of the form is left out."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
+        raw = files.read(path, MAX_BYTES, follow=False)
+    except OSError:
+        # Not there, or not a file that this collection wrote, such as a link.
         return []
+    text = raw.decode("utf-8", errors="replace")
     lines = []
     for line in text.splitlines()[-MAX_RUNS:]:
         try:

@@ -10,9 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..text import shorten
+from ..text import one_line
 from .hashes import digest
-from .model import OPEN, UNREACHABLE, WORST_FIRST, Control, Finding, Host, Json, Report
+from .model import (
+    OPEN,
+    UNREACHABLE,
+    WORST_FIRST,
+    Control,
+    Finding,
+    Host,
+    Interrupted,
+    Json,
+    Report,
+)
 
 NOT_YET = "This host has not been judged yet."
 MAX_REASON = 4_000
@@ -27,6 +37,7 @@ class HostResult:
 
     reason is set where the host as a whole was not judged, or not to the end. at is when it was
     judged. variables are the ones that it was judged by. facts: see plugin_utils.facts.
+    interrupted is what the PC has of an earlier run that did not end.
     """
 
     name: str
@@ -37,6 +48,7 @@ class HostResult:
     variables: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    interrupted: Interrupted | None = None
 
     @classmethod
     def from_task(
@@ -57,7 +69,8 @@ class HostResult:
         status, reason = _why_not_judged(result)
         if reason:
             return cls.not_judged(name, status, reason, controls, groups, ended)
-        content = plain({key: result.get(key) for key in ("at", "findings", "variables", "facts")})
+        names = ("at", "findings", "variables", "facts", "interrupted")
+        content = plain({key: result.get(key) for key in names})
         findings: list[Finding] = content["findings"]
         findings.sort(key=lambda finding: control_key(finding["control"]))
         if result.get("failed"):
@@ -65,8 +78,9 @@ class HostResult:
         at = content["at"] or ended
         variables = content["variables"] or {}
         facts = content["facts"] or {}
+        interrupted = content["interrupted"]
         status = worst_status(findings)
-        return cls(name, status, at, reason, groups, variables, findings, facts)
+        return cls(name, status, at, reason, groups, variables, findings, facts, interrupted)
 
     @classmethod
     def not_judged(
@@ -110,6 +124,8 @@ class HostResult:
                 host["variables"][name] = value
         if self.facts:
             host["facts"] = dict(self.facts)
+        if self.interrupted:
+            host["interrupted"] = self.interrupted
         host["sha256"] = digest(host)
         return host
 
@@ -128,8 +144,7 @@ def _why_not_judged(result: Any) -> tuple[str, str]:
 def _message(result: Mapping[str, Any]) -> str:
     """Return a task's message on one line."""
     message = str(result.get("msg") or "no reason was given")
-    line: str = plain(" ".join(message.split()))
-    return shorten(line, MAX_REASON)
+    return one_line(str(plain(message)), MAX_REASON)
 
 
 def plain(content: Any) -> Any:

@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 from typing import Any
 
-from ..finding import Status
+from ..finding import SEVERITIES, Severity, Status
+from ..origin import TIME
 from ..text import first_words
 from . import waivers
 from .document import build, controls_of
@@ -25,6 +26,7 @@ from .hosts import HostResult, common_variables, control_key, plain, repeats_rea
 from .model import (
     UNREACHABLE,
     WORST_FIRST,
+    Control,
     Finding,
     Host,
     Merged,
@@ -32,8 +34,11 @@ from .model import (
     Report,
     Run,
 )
+from .reading import ReportError
 
 MISSING = "It was expected, and is in no report."
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=10)
+"""How far the clocks of machines that write reports may be apart."""
 MAX_DIFFERENCES = 3
 """Differences of a host that a conflict names."""
 RUN_VARIABLES = frozenset({"apply"})
@@ -133,7 +138,7 @@ def merge(
     versions = _versions(sources, today)
     wanted = {*plain(sorted(expected)), *_expected_before(sources)}
     missing = sorted(wanted.difference(versions))
-    controls = controls_of(reversed(sources), ())
+    controls = _with_worst_severity(controls_of(reversed(sources), ()), sources)
     hosts = []
     for name, host_versions in versions.items():
         hosts.append(_newest(name, host_versions))
@@ -150,6 +155,36 @@ def merge(
     merged_run: Run = {**run, "pending": [], "variables": common}
     merged_waivers = waivers.records(sources, records, wanted, today)
     return build(merged_run, controls, records, merged_waivers, fail_on, merged, problems)
+
+
+def refuse_future(report: Report, now: str, name: str) -> None:
+    """Raise ReportError for a report with a time that is still to come, since the newest counts."""
+    latest = _shifted(now, MAX_CLOCK_DIFFERENCE)
+    times = [report["run"]["ended"]]
+    for host in report["hosts"]:
+        times.append(host["at"])
+        times += [finding["at"] for finding in host["findings"] if "at" in finding]
+    if max(times) > latest:
+        raise ReportError(
+            f"{name} has the time {max(times)}, and it is {now} now: set the clock of the machine "
+            "that wrote it, and repeat that run"
+        )
+
+
+def _shifted(time: str, difference: timedelta) -> str:
+    moment = datetime.strptime(time, TIME).replace(tzinfo=timezone.utc)
+    return (moment + difference).strftime(TIME)
+
+
+def _with_worst_severity(controls: Iterable[Control], sources: Iterable[Report]) -> list[Control]:
+    """Return the controls, each with the worst severity that any report gives it."""
+    worst: dict[str, Severity] = {}
+    for report in sources:
+        for control in report["controls"]:
+            severity = Severity(control["severity"])
+            known = worst.get(control["id"], severity)
+            worst[control["id"]] = max(known, severity, key=SEVERITIES.index)
+    return [{**control, "severity": worst[control["id"]].value} for control in controls]
 
 
 def _unique(reports: Iterable[Report]) -> list[Report]:

@@ -125,7 +125,15 @@ class Finding(TypedDict):
     remedy: NotRequired[str]
     contact: NotRequired[str]
     caused_by: NotRequired[str]
+    sent: NotRequired[bool]
     waiver: NotRequired[AppliedWaiver]
+
+
+class Interrupted(TypedDict):
+    """An earlier run that did not end on this host: when it began (may be empty), and how much."""
+
+    at: str
+    operations: int
 
 
 class Host(TypedDict):
@@ -142,6 +150,7 @@ class Host(TypedDict):
     variables: Json
     facts: NotRequired[Json]
     findings: list[Finding]
+    interrupted: NotRequired[Interrupted]
     sha256: str
 
 

@@ -29,24 +29,59 @@ def report_before(
     kept = folder / FILE
     if chosen and not (last.exists() and last.samefile(chosen)):
         return reading.read(Path(chosen))
-    if is_first_batch and last.exists():
+    if is_first_batch and last.exists() and not _has_only_begun(last):
         return _keep(last, kept, inventory)
-    if is_first_batch and kept.exists():
+    if is_first_batch and kept.exists() and not last.exists():
         kept.unlink()
-    return reading.read(kept) if kept.exists() else None
+    return reading.read(kept, follow=False) if kept.exists() else None
+
+
+def set_aside(folder: Path, inventory: Collection[str]) -> None:
+    """Keep the last report before a run begins, so that none of an earlier run passes for its own.
+
+    One that only says that its run had begun is not kept: what was kept before it stays. Raises
+    OSError.
+    """
+    last = folder / report_json.FILE
+    # What cannot be used is said when it is compared with.
+    with contextlib.suppress(reading.ReportError):
+        if last.exists() and not _has_only_begun(last):
+            _keep(last, folder / FILE, inventory)
+
+
+def _has_only_begun(path: Path) -> bool:
+    """Return whether a report is that of a run which has not judged any host yet."""
+    try:
+        report = reading.read(path, follow=False)
+    except reading.ReportError:
+        return False
+    return not report["hosts"] and bool(report["run"]["pending"])
+
+
+def is_judged(folder: Path) -> bool:
+    """Return whether report.json is there, and some host was judged in it."""
+    try:
+        report = reading.read(folder / report_json.FILE)
+    except reading.ReportError:
+        return False
+    return any(not host["reason"] for host in report["hosts"])
 
 
 def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report:
-    """Return the last report as a baseline, and keep it."""
+    """Return the last report as a baseline, and keep it. Raises ReportError and OSError."""
     older = None
     with contextlib.suppress(reading.ReportError):
-        older = reading.read(kept) if kept.exists() else None
-    text = last.read_text(encoding="utf-8", errors="replace")
+        older = reading.read(kept, follow=False) if kept.exists() else None
+    try:
+        content = files.read(last, reading.MAX_BYTES, follow=False)
+    except OSError as error:
+        raise reading.ReportError(f"{last} cannot be read: {error.strerror}") from None
+    text = content.decode("utf-8", errors="replace")
     try:
         report = drift.baseline(reading.check(text, str(last)), older, inventory)
     except reading.ReportError:
         # It is kept as it is, so that its reader can see why.
-        files.write(kept, text)
+        files.write({kept: text})
         raise
-    files.write(kept, report_json.render(report))
+    files.write({kept: report_json.render(report)})
     return report

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from ..errors import ETS6Error
 from ..text import first_words
-from . import validation
+from . import files, validation
 from .hashes import digest, seal
 from .model import SCHEMA, Report
 
@@ -27,10 +27,10 @@ class ReportError(ETS6Error):
     """A report cannot be used. The text says which one, and why."""
 
 
-def read(path: Path) -> Report:
-    """Return the report in a file. Raises ReportError."""
+def read(path: Path, *, follow: bool = True) -> Report:
+    """Return the report in a file. follow: whether the path may be a link. Raises ReportError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read(path, MAX_BYTES, follow=follow).decode("utf-8")
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -83,10 +83,19 @@ def _checked(content: Any, name: str) -> Report:
             f"{name} has version {content['schema']} of the schema, and version {SCHEMA} can be "
             "read"
         )
+    # A lone surrogate, which JSON can hold and no file: UnicodeEncodeError is a ValueError.
+    json.dumps(content, ensure_ascii=False).encode("utf-8")
     problem = validation.problem(content)
     if problem:
         raise ReportError(f"{name} is not a complete report: {problem}")
     report = cast(Report, content)
+    for host in report["hosts"]:
+        for finding in host["findings"]:
+            if finding["status"] == "waived" and "waiver" not in finding:
+                raise ReportError(
+                    f"{name} was not written by this collection: {finding['control']} of "
+                    f"{host['name']} is waived, and no waiver covers it"
+                )
     altered = [host["name"] for host in report["hosts"] if digest(host) != host["sha256"]]
     if altered:
         raise ReportError(

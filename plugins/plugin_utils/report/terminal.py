@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..finding import Contact
 from ..text import count, first_words, printable, shorten
@@ -47,6 +48,21 @@ def lines(report: Report, files: Sequence[str]) -> list[str]:
     work = _work(report, room - len(away))
     body = [_verdict(report), *work, *away, *tail]
     return [*(shorten(printable(line), WIDTH) for line in body), _files(files)]
+
+
+def refusal_lines(refusal: Sequence[str], files: Sequence[str], kept: Path | None) -> list[str]:
+    """Return the lines of a run that was refused: why, in full, and what became of the report.
+
+    kept is the directory with an earlier run's report, which stays; None where there was none.
+    """
+    first = refusal[0].rstrip(".")
+    closing = [f"ets6.network: {first[:1].lower()}{first[1:]}"]
+    closing += [printable(line) for line in refusal[1:]]
+    if kept is not None:
+        closing.append(printable(f"report: {kept} is still that of the last run that judged hosts"))
+    elif files:
+        closing.append(_files(files))
+    return closing
 
 
 def _with_names(text: str, names: Sequence[str]) -> str:

@@ -37,28 +37,45 @@ ALL: dict[str, ModuleType] = {
     "metrics": metrics_prom,
     "hdf": report_hdf,
 }
+RESULTS = ("junit", "markdown", "sarif", "metrics")
+"""Formats that CI and monitoring read: an older one would look like this run's result."""
 CHECKSUM = f"{report_json.FILE}.sha256"
 """The file with the checksum of report.json as a file, for sha256sum."""
 
 
 def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
-    """Write the files of these formats and return their paths; report.json always, and first.
+    """Write the files of these formats and return their paths; report.json always, as the first.
 
-    Beside report.json is its checksum. Files that an earlier run left of the other formats are removed, since they would pass for this
-    run's. Raises OSError with the file that could not be written or removed.
+    They are one set: all are written beside their places, and report.json takes its place last, with
+    its checksum before it. Files that an earlier run left of the other formats are removed, since
+    they would pass for this run's. The directory is locked by whoever calls this. Raises OSError
+    with the file that could not be written or removed.
     """
-    written = []
-    for name in dict.fromkeys(["json", *names]):
-        path = folder / ALL[name].FILE
+    paths = {name: folder / ALL[name].FILE for name in dict.fromkeys(["json", *names])}
+    contents = {}
+    for name, path in reversed(paths.items()):
         text = ALL[name].render(report)
-        files.write(path, text)
-        written.append(str(path))
         if name == "json":
             checksum = hashlib.sha256(text.encode()).hexdigest()
             # As sha256sum writes it, and reads it with --check.
-            files.write(folder / CHECKSUM, f"{checksum}  {path.name}\n")
+            contents[folder / CHECKSUM] = f"{checksum}  {path.name}\n"
+        contents[path] = text
     for form in ALL.values():
         path = folder / form.FILE
-        if str(path) not in written:
+        if path not in contents:
             files.remove_if_marked(path, form.MARK)
-    return written
+    files.write(contents)
+    return [str(path) for path in paths.values()]
+
+
+def write_refusal(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
+    """Write those files of a run that was refused from which programs take its result.
+
+    The files that people read stay those of the last run that judged hosts. Raises OSError.
+    """
+    contents = {}
+    for name in RESULTS:
+        if name in names:
+            contents[folder / ALL[name].FILE] = ALL[name].render(report)
+    files.write(contents)
+    return [str(path) for path in contents]

@@ -31,6 +31,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.formats.registry impo
 from ansible_collections.ets6.network.plugins.plugin_utils.operations import SetRegistryValues
 
 KEY = r"HKLM\SOFTWARE\Acme"
+RECORD = r"HKLM\SOFTWARE\ets6.network changes"
 REQUEST = {"registry": [{"path": KEY, "depth": 0}], "probes": [{"name": "first"}]}
 
 
@@ -64,6 +65,7 @@ class Target:
     def __init__(self, x: int | None, refuses: bool = False, loses: bool = False) -> None:
         self.x, self.refuses, self.loses = x, refuses, loses
         self.error = "access denied"
+        self.begun: str | None = None
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def __call__(
@@ -77,13 +79,20 @@ class Target:
             elif self.refuses:
                 outcomes.append({"state": "failed", "error": self.error})
             else:
-                self.x = step["values"][0][2]
+                if step["path"] == KEY:
+                    self.x = step["values"][0][2]
                 outcomes.append({"state": "done"})
+            if step["path"] == RECORD:
+                self.begun = None
         values = {} if self.x is None else {"x": ["REG_DWORD", self.x]}
+        record = {} if self.begun is None else {"Begun": ["REG_SZ", self.begun]}
         probes = [{"name": probe["name"], "proxy": ""} for probe in module_args.get("probes", ())]
         content = {
             "version": 1,
-            "registry": {KEY: {"state": "present", "values": values}},
+            "registry": {
+                KEY: {"state": "present", "values": values},
+                RECORD: {"state": "present", "values": record},
+            },
             "probes": probes,
         }
         packed = base64.b64encode(gzip.compress(json.dumps(content).encode())).decode()
@@ -96,11 +105,14 @@ def only_one_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "PROXY", Family("proxy", Contact.PC))
     monkeypatch.setattr(controls, "REACHABILITY", Family("reach", Contact.PC))
     monkeypatch.setattr(module, "request", lambda policy: REQUEST)
+    monkeypatch.setattr(module, "default_catalogue", lambda: ())
     monkeypatch.setattr(module.probe_plan, "missing_probes", lambda context: [])
 
 
-def run(target: Any, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    task = SimpleNamespace(args=arguments, check_mode=check, diff=True, async_val=0)
+def run(target: Any, check: bool = False, timeout: int = 0, **arguments: Any) -> dict[str, Any]:
+    task = SimpleNamespace(
+        args=arguments, check_mode=check, diff=True, async_val=0, timeout=timeout
+    )
     shell = SimpleNamespace(tmpdir=None, _IS_WINDOWS=True)
     action = module.ActionModule(
         task, SimpleNamespace(_shell=shell), SimpleNamespace(), None, None, None
@@ -157,6 +169,16 @@ def test_drift_is_mended_in_a_second_execution_that_reads_everything_again() -> 
     ]
 
 
+def test_the_catalogue_is_not_sent_with_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = module.Policy.from_variables(
+        {"endpoints": {"news": {"url": "https://news.example"}}, "programs": ["ETS6N.exe"]}
+    )
+    monkeypatch.undo()
+    (further,) = module._further_controls(policy)
+    assert further["id"] == "reach.news"
+    assert module._further_controls(module.Policy()) == []
+
+
 def test_check_mode_predicts_without_a_change() -> None:
     target = Target(None)
     predicted = run(target, check=True)
@@ -184,11 +206,6 @@ def test_a_change_that_fails_is_said_and_not_counted() -> None:
     )
     assert (result["changed"], result["diff"]) == (False, [])
     assert (result["findings"][0]["status"], result["findings"][0]["changed"]) == ("fail", False)
-
-
-def test_a_pc_that_does_not_report_on_its_operations_is_an_error() -> None:
-    with pytest.raises(AnsibleActionFail, match="given 1 operations and reported on 0"):
-        run(Target(7, loses=True))
 
 
 @pytest.mark.parametrize(
@@ -230,25 +247,137 @@ def test_a_pc_whose_connection_fails_half_way_is_unreachable_in_plain_words(
     )
 
 
-@pytest.mark.parametrize(
-    "error",
-    [requests.exceptions.ConnectionError(), AnsibleConnectionFailure("closed by remote host.")],
-)
-def test_operations_that_were_sent_before_the_connection_ended_are_not_forgotten(
-    error: Exception,
+class TaskTimeoutError(BaseException):
+    """What ansible-core raises; its own class is internal."""
+
+
+LOST: dict[str, tuple[Any, str]] = {
+    "ended": (
+        requests.exceptions.ConnectionError(),
+        "The PC ended the connection before it had answered.",
+    ),
+    "closed": (AnsibleConnectionFailure("closed by remote host."), "closed by remote host."),
+    "timeout": (
+        TaskTimeoutError(),
+        "The PC was not done within 7 seconds (ets6_network_timeout).",
+    ),
+    "memory": (
+        MemoryError(),
+        "The PC sent what takes more than 1024 MiB of the controller's memory.",
+    ),
+    "cut": ({"snapshot": "rubbish"}, "The PC sent a reply that cannot be used: "),
+    "none": ({"failed": True, "msg": "boom"}, "The PC could not be read: boom."),
+    "library": (RuntimeError("Code 500\n\x1b[31m"), "Code 500 \\x1b[31m."),
+}
+"""What comes of the execution that changes something, and how the report begins to say it."""
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_changes_that_were_sent_are_never_forgotten_whatever_becomes_of_the_answer(
+    lost: str,
 ) -> None:
+    answer, said = LOST[lost]
+    target = Target(7)
+
+    def loses(**arguments: Any) -> dict[str, Any]:
+        reply = target(**arguments)
+        if not arguments["module_args"].get("operations"):
+            return reply
+        if isinstance(answer, BaseException):
+            raise answer
+        return dict(answer)
+
+    result = run(loses, timeout=7)
+    assert target.x == 1, "the PC was changed"
+    assert result["msg"].startswith(said)
+    assert (
+        "The PC was sent 1 operation before that: which of them were carried out could not be "
+        "determined. The next run reads everything again." in result["msg"]
+    )
+    assert (result["failed"], result["changed"]) == (True, True)
+    (finding,) = result["findings"]
+    assert (finding["status"], finding["sent"], finding["changed"]) == ("unknown", True, False)
+    assert finding["reason"].startswith("It is 7. Its changes were sent;")
+    assert finding["changes"] == [{"subject": "Acme", "before": {"x": 7}, "after": {"x": 1}}]
+
+
+def test_a_pc_that_reports_on_other_operations_than_it_was_sent_has_done_it_knows_what() -> None:
+    result = run(Target(7, loses=True))
+    assert result["msg"].startswith("The PC reported on 0 of 1 operation.")
+    assert result["findings"][0]["sent"] is True
+
+
+def test_what_is_lost_after_a_change_was_made_does_not_take_the_change_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    more = [{"name": "second", "proxies": [""]}]
+    monkeypatch.setattr(
+        module.probe_plan, "missing_probes", lambda context: more if target.x == 1 else []
+    )
     target = Target(7)
 
     def ends(**arguments: Any) -> dict[str, Any]:
-        if arguments["module_args"].get("operations"):
-            raise error
+        if "registry" not in arguments["module_args"]:
+            raise requests.exceptions.ConnectionError
         return target(**arguments)
 
-    with pytest.raises(
-        AnsibleConnectionFailure,
-        match=r"1 operations before that: which of them were carried out could not be determined\.",
-    ):
-        run(ends)
+    result = run(ends)
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert result["findings"][0]["status"] == "fixed"
+    assert "Not everything could be probed: The PC ended the connection" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "at", "number"),
+    [
+        ("2026-11-28T21:00:00Z 4", "2026-11-28T21:00:00Z", 4),
+        ("\x1b[31m \n4", "", 0),
+        ("2026-11-28T21:00:00Z -4", "", 0),
+    ],
+)
+def test_what_an_interrupted_run_left_is_reported_and_then_removed(
+    begun: str, at: str, number: int
+) -> None:
+    target = Target(1)
+    target.begun = begun
+    only_judged = run(target, apply=False)
+    assert only_judged["interrupted"] == {"at": at, "operations": number}
+    assert "An earlier run began" in only_judged["msg"]
+    assert "\x1b" not in only_judged["msg"]
+    assert (target.begun, only_judged["changed"]) == (begun, False)
+    predicted = run(target, check=True)
+    assert (target.begun, predicted["changed"]) == (begun, True)
+    done = run(target)
+    assert done["interrupted"] == {"at": at, "operations": number}
+    assert (target.begun, done["changed"], done["failed"]) == (None, True, False)
+    again = run(target)
+    assert "interrupted" not in again
+    assert again["changed"] is False
+
+
+def test_an_error_of_an_image_means_that_nothing_was_changed() -> None:
+    target = Target(7)
+
+    def refuses(**arguments: Any) -> dict[str, Any]:
+        if arguments["module_args"].get("operations"):
+            return {"failed": True, "msg": "it is in use"}
+        return target(**arguments)
+
+    with pytest.raises(AnsibleActionFail, match="it is in use"):
+        run(refuses, image={"path": "/images/win11.wim", "index": "1"})
+
+
+@pytest.mark.parametrize("error", [TaskTimeoutError(), MemoryError()])
+def test_a_pc_that_takes_too_long_or_too_much_is_an_error_of_that_pc(error: BaseException) -> None:
+    def target(**_arguments: Any) -> dict[str, Any]:
+        try:
+            raise error
+        finally:
+            # As Ansible's winrm does, which asks the PC to end the command.
+            raise requests.exceptions.ConnectionError
+
+    with pytest.raises(AnsibleActionFail, match=r"within 7 seconds|1024 MiB"):
+        run(target, timeout=7)
 
 
 def test_an_error_of_the_controllers_own_files_is_not_laid_on_the_connection() -> None:

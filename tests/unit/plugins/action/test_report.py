@@ -217,7 +217,6 @@ def test_check_mode_is_said_but_for_verify(tmp_path: Path, told: list[str]) -> N
     ({"fail_on": []}, "ets6_network_fail_on: the list is empty"),
     ({"formats": ["pdf"]}, "ets6_network_formats: 'pdf' is not accepted; accepted are json, junit"),
     ({"formats": {"a": 1}}, "ets6_network_formats: {'a': 1} is not accepted; a list is expected"),
-    ({"problem": "ets6_network_state: 'x' is not accepted", "fail_on": "lowest"}, "ets6_network_state: 'x' is not accepted"),
 ])  # fmt: skip
 def test_a_wrong_argument_leaves_a_red_report_and_no_older_green_one(
     tmp_path: Path, told: list[str], arguments: dict[str, Any], said: str
@@ -232,6 +231,40 @@ def test_a_wrong_argument_leaves_a_red_report_and_no_older_green_one(
     assert written["run"]["fails_because"][0].startswith(said)
     assert len([one for one in written["run"]["fails_because"] if "ets6_network_" in one]) == 1
     assert said in outcome["msg"]
+
+
+REFUSED = "Not run: 1 variable is invalid.\nets6_network_state: 'x' is not accepted"
+
+
+def test_a_refused_run_leaves_the_last_good_report_and_no_green_result_for_programs(
+    tmp_path: Path, told: list[str]
+) -> None:
+    Play(tmp_path, a=result("pass")).report(formats=list(formats.ALL))
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    told.clear()
+    refused = Play(tmp_path, a=result("pass"))
+    outcome = refused.report(formats=list(formats.ALL), problem=REFUSED, fail_on="lowest")
+    changed = {
+        name for name, content in before.items() if (tmp_path / name).read_bytes() != content
+    }
+    assert changed == {"junit.xml", "summary.md", "report.sarif", "ets6_network.prom"}
+    assert {file.name for file in tmp_path.iterdir()} == set(before)
+    assert (outcome["failed"], outcome["complies"]) == (True, False)
+    assert "files" not in outcome, "the older report is not handed on as this run's"
+    assert told[0] == "ets6.network: not run: 1 variable is invalid"
+    assert told[1] == "ets6_network_state: 'x' is not accepted"
+    assert outcome["msg"] == "Not run: 1 variable is invalid.", "what is wrong is said once"
+
+
+def test_a_refused_run_without_an_earlier_report_writes_a_red_one(
+    tmp_path: Path, told: list[str]
+) -> None:
+    for _time in range(2):
+        outcome = Play(tmp_path, a=result("pass")).report(problem=REFUSED)
+        written = Play(tmp_path).written
+        assert written["run"]["fails_because"] == REFUSED.splitlines()
+        assert [host["status"] for host in written["hosts"]] == ["unknown"]
+        assert outcome["files"], "a report in which no host was judged is no good one"
 
 
 def test_the_checksum_is_the_one_of_sha256sum(tmp_path: Path, told: list[str]) -> None:
@@ -281,6 +314,6 @@ def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, told: list[str]) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(
-        AnsibleActionFail, match=r"ets6_network_report_dir: .*/taken/report.json cannot be written"
+        AnsibleActionFail, match=r"ets6_network_report_dir: .*/taken cannot be written"
     ):
         Play(tmp_path / "taken", a=result("pass")).report()

@@ -182,7 +182,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_accepted(
     assert found["problem"].startswith(f"ets6_network_{name}: {said}")
     assert found["problem"].endswith(" (a)")
     assert found["msg"].splitlines() == [
-        "Nothing was begun, since a variable is wrong.",
+        "Not run: 1 variable is invalid.",
         found["problem"],
     ]
 
@@ -229,7 +229,7 @@ def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_i
     # Root may write anywhere, so that a test cannot rely on rights.
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     found = check(tmp_path, {}, report_dir=str(tmp_path / "new" / "below"))
-    assert found["problem"].startswith(f"ets6_network_report_dir: {tmp_path} is not writable"), (
+    assert found["problem"].startswith(f"ets6_network_report_dir: {tmp_path}/new/below is not"), (
         found
     )
 
@@ -324,7 +324,7 @@ def test_nothing_is_begun_where_no_host_can_be_connected_to_and_the_reason_is_sa
         {**WINRM, "ansible_password": "x"},
     )
     assert found["msg"].splitlines() == [
-        "Nothing was begun, since no host could be connected to.",
+        "Not run: no host can be connected to.",
         "ansible_user is empty and ansible_password is empty. Give ansible_user a value. Give ansible_password a value. "
         "(a, b, c, d, e and 2 more)",
         "ansible_user is not set. Set ansible_user in the inventory, or run with -u. (h)",

@@ -221,3 +221,36 @@ def test_a_hive_with_rubbish_in_it_raises_nothing_but_its_own_error(
     rubbish: bytes, at: int
 ) -> None:
     walk(made.seal((SMALL[:at] + rubbish + SMALL[at + len(rubbish) :])[: len(SMALL)]))
+
+
+def test_a_few_bytes_do_not_name_millions_of_keys() -> None:
+    """The root's list becomes a list of lists, in which the one list of another key is there again and again."""
+    children = {f"a\\{number}": {} for number in range(50)}
+    data = bytearray(made.build({**children, **{f"k{number}": {} for number in range(200)}}))
+    hive = Hive(bytes(data), "x")
+    root, inner = hive.root, hive.root.subkey("a")
+    assert inner is not None
+    outer_list, _end = hive.cell(root._subkey_list, 4)
+    struct.pack_into("<2sH", data, outer_list, b"ri", 400)
+    for entry in range(400):
+        struct.pack_into("<I", data, outer_list + 4 + 4 * entry, inner._subkey_list)
+    node, _end = hive.cell(root.offset, 4)
+    struct.pack_into("<I", data, node + 20, 400 * 50)
+    with pytest.raises(HiveError, match="listed twice"):
+        list(Hive(bytes(data), "x").root.subkeys())
+
+
+def test_a_few_bytes_do_not_make_gigabytes() -> None:
+    data = bytearray(made.build({"a": {"big": (made.BINARY, bytes(16344 * 60))}}))
+    hive = Hive(bytes(data), "x")
+    place = bytes(data).index(b"db")
+    while struct.unpack_from("<H", data, place + 2)[0] != 60:
+        place = bytes(data).index(b"db", place + 1)
+    segments, _end = hive.cell(struct.unpack_from("<I", data, place + 4)[0], 4 * 60)
+    first = struct.unpack_from("<I", data, segments)[0]
+    for number in range(60):
+        struct.pack_into("<I", data, segments + 4 * number, first)
+    key = Hive(bytes(data), "x").root.subkey("a")
+    assert key is not None
+    with pytest.raises(HiveError, match="a segment is listed twice"):
+        list(key.values())

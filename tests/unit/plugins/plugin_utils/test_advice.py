@@ -24,7 +24,10 @@ from ansible_collections.ets6.network.plugins.plugin_utils.finding import (
     Status,
     settle,
 )
-from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
+from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import (
+    Policy,
+    PolicyError,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
     Registry,
     Snapshot,
@@ -111,3 +114,29 @@ def test_a_consequence_has_the_advice_of_its_root_cause() -> None:
     assert wire["contact"] == "enforce", "what changes the PC itself says so"
     wire = judge(failed("No.").follow("made.one")).to_wire()
     assert wire["remedy"] == "Do it.", "a circle ends"
+
+
+def test_every_control_of_the_catalogue_says_what_to_do_as_an_imperative() -> None:
+    for control in controls.default_catalogue():
+        first = control.remedy.split()[0]
+        assert not first.endswith("s"), f"{control.id}: {control.remedy}"
+        assert "finding names" not in control.remedy, control.id
+
+
+def test_a_custom_control_names_its_contact_and_has_a_remedy() -> None:
+    custom: dict[str, Any] = {
+        "id": "name",
+        "title": "The PC has a name.",
+        "severity": "low",
+        "expression": "host.name == 'x'",
+        "message": "It has none.",
+    }
+    policy = Policy.from_variables({"controls": [custom, {**custom, "id": "b", "contact": "user"}]})
+    first, second = (item.control for item in policy.controls)
+    assert (first.contact, first.remedy) == (
+        Contact.PC,
+        "Make sure that this holds: The PC has a name.",
+    )
+    assert second.contact is Contact.USER
+    with pytest.raises(PolicyError, match=r"contact: 'me' is not accepted; accepted are enforce"):
+        Policy.from_variables({"controls": [{**custom, "contact": "me"}]})

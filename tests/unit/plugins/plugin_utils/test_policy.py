@@ -47,7 +47,7 @@ def test_every_problem_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("programs", "ETS6N.exe", "a list is expected"),
+        ("programs", "ETS6N", "'ETS6N' is not accepted"),
         ("programs", [], "the list is empty"),
         ("programs", [r"C:\ETS6\ETS6N.exe"], "folders go into ets6_network_paths"),
         ("programs", ["*.exe"], "'*.exe' is not accepted"),
@@ -56,7 +56,7 @@ def test_every_problem_is_named_at_once() -> None:
         ("paths", [r"\\server\share\ETS6"], "an absolute Windows folder is expected"),
         ("paths", [r"C:\a|b"], "an absolute Windows folder is expected"),
         ("profiles", [], "the list is empty"),
-        ("profiles", "domain", "a list is expected"),
+        ("profiles", "work", "'work' is not accepted; accepted are"),
         ("remote_addresses", ["10.0.0.0/33"], "10.0.0.0/33"),
         ("outbound", True, "accepted are auto, always, never"),
         ("probe_timeout", 0, "whole seconds from 1 to 60"),
@@ -175,10 +175,16 @@ def test_letter_case_and_repetition_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize("entry", [{}, {"enabled": True}])
-def test_optional_servers_of_the_vendor_are_off_until_they_are_named(entry: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "url"), [
+    ("my_knx", "https://my.knx.org"),
+    ("knx_login", "https://id.knx.org"),
+])  # fmt: skip
+def test_optional_servers_of_the_vendor_are_off_until_they_are_named(
+    entry: dict[str, Any], name: str, url: str
+) -> None:
     names = [endpoint.name for endpoint in Policy.from_variables({}).endpoints]
-    assert "my_knx" not in names
-    policy = Policy.from_variables({"endpoints": {"my_knx": entry}})
-    assert policy.endpoints[-1].url == "https://my.knx.org"
-    off = Policy.from_variables({"endpoints": {"my_knx": {"enabled": False}}})
+    assert name not in names
+    policy = Policy.from_variables({"endpoints": {name: entry}})
+    assert policy.endpoints[-1].url == url
+    off = Policy.from_variables({"endpoints": {name: {"enabled": False}}})
     assert off.endpoints == Policy.from_variables({}).endpoints

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import gzip
 import json
+import time
 from typing import Any
 
 import pytest
@@ -116,37 +117,82 @@ def test_probes_of_another_snapshot_replace_only_the_same_ones() -> None:
     [
         ([], "snapshot: expected an object, found a list"),
         ({"version": 2}, "version: expected 1, found 2"),
-        (reply(registry=[]), "registry: expected an object"),
-        (reply(registry={KEY: {"state": "gone"}}), f"registry[{KEY}].state: unknown state 'gone'"),
-        (
-            reply(registry={KEY: {"state": "present", "values": {"x": ["REG_DWORD", -1]}}}),
-            "REG_DWORD",
-        ),
-        (
-            reply(registry={KEY: {"state": "present", "values": {"x": ["REG_DWORD", True]}}}),
-            "REG_DWORD",
-        ),
-        (
-            reply(registry={KEY: {"state": "present", "values": {"x": ["REG_BINARY", "!"]}}}),
-            "not base64",
-        ),
-        (reply(files=[{"path": "x"}]), "files[0]"),
-        (reply(files=[{"path": "x", "state": "present", "owner": "me"}]), "unknown field 'owner'"),
-        (reply(users=[{"sid": 5}]), "users[0].sid: expected a text, found a whole number"),
-        (
-            reply(probes=[{"name": [], "proxy": ""}]),
-            "probes[0].name: expected a text, found a list",
-        ),
-        (
-            reply(firewall_products=[{"name": "x", "enabled": "yes"}]),
-            "firewall_products[0].enabled",
-        ),
+        ({"version": True}, "version: expected 1, found True"),
     ],
 )
-def test_a_wrong_form_is_refused_with_its_place(raw: Any, place: str) -> None:
+def test_what_is_not_a_snapshot_is_refused_with_its_place(raw: Any, place: str) -> None:
     with pytest.raises(SnapshotError) as caught:
         Snapshot.unpack(packed(raw))
     assert place in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "raw", "place"),
+    [
+        ("registry", [], "registry: expected an object"),
+        ("host", {"time": 5}, "host[time]: expected a text, found a whole number"),
+        ("host", {"os": "1" * 201}, "host[os]: 201 characters; at most 200 are accepted"),
+        ("environment", {"x" * 17_000: ""}, "17000 characters; at most 16384 are accepted"),
+        ("files", [{"path": "x"}], "files[0]"),
+        ("files", [{"path": "x", "state": "present", "owner": "me"}], "unknown field 'owner'"),
+        ("files", [{"path": "x", "state": "missing"}] * 1_001, "files: 1001 entries"),
+        ("users", [{"sid": 5}], "users[0].sid: expected a text, found a whole number"),
+        ("users", [{"sid": "x" * 70_000}], "users[0].sid: 70000 characters"),
+        ("users", [{"sid": "S-1"}] * 1_001, "users: 1001 entries; at most 1000 are accepted"),
+        ("probes", [{"name": [], "proxy": ""}], "probes[0].name: expected a text, found a list"),
+        ("firewall_products", [{"name": "x", "enabled": "yes"}], "firewall_products[0].enabled"),
+        ("errors", {"x": None}, "errors[x]: expected a text, found null"),
+    ],
+)
+def test_an_odd_part_was_not_read_and_costs_no_other(part: str, raw: Any, place: str) -> None:
+    snapshot = Snapshot.unpack(packed(reply(**{"services": {"BFE": "Running"}, part: raw})))
+    assert place in snapshot.errors[part]
+    assert part in snapshot.unread
+    assert snapshot.services == {"BFE": "Running"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({"state": "gone"}, f"registry[{KEY}].state: unknown state 'gone'"),
+        ({"state": "present", "values": {"x": ["REG_DWORD", -1]}}, "REG_DWORD"),
+        ({"state": "present", "values": {"x": ["REG_DWORD", True]}}, "REG_DWORD"),
+        ({"state": "present", "values": {"x": ["REG_BINARY", "!"]}}, "not base64"),
+        ({"state": "present", "values": {"x" * 17_000: ["REG_SZ", ""]}}, "17000 characters"),
+        ([], f"registry[{KEY}]: expected an object"),
+    ],
+)
+def test_an_odd_key_is_unreadable_and_costs_no_other(raw: Any, told: str) -> None:
+    other = {"state": "present", "values": {"x": ["REG_DWORD", 1]}}
+    snapshot = Snapshot.unpack(packed(reply(registry={KEY: raw, KEY + "2": other})))
+    assert snapshot.registry.key(KEY).state is State.UNREADABLE
+    assert told in snapshot.registry.key(KEY).error
+    assert snapshot.registry.value(KEY + "2", "x") == dword(1)
+
+
+def test_no_reply_says_what_the_controller_knows() -> None:
+    snapshot = Snapshot.unpack(packed(reply(offline=True, vantage=True, unread=[])))
+    assert (snapshot.offline, snapshot.vantage) == (False, False)
+    snapshot = Snapshot.unpack(packed(reply(offline=False, vantage=None)), offline=True)
+    assert (snapshot.offline, snapshot.vantage) == (True, False)
+
+
+@pytest.mark.parametrize("part", ["host", "environment", "registry", "files", "users", "errors"])
+def test_a_part_that_is_null_or_not_there_was_not_read(part: str) -> None:
+    assert part in Snapshot.unpack(packed(reply(**{part: None}))).unread
+    assert part in Snapshot.unpack(packed(reply())).unread
+
+
+def test_small_replies_that_hold_millions_of_items_are_refused_before_they_are_parsed() -> None:
+    bomb = b'{"version": 1, "users": [' + b"[]," * 22_000_000 + b"[]]}"
+    text = base64.b64encode(gzip.compress(bomb, 6)).decode()
+    assert len(text) < 200_000
+    since = time.monotonic()
+    with pytest.raises(SnapshotError, match=r"larger than|more than 1000000 entries"):
+        Snapshot.unpack(text)
+    with pytest.raises(SnapshotError, match="more than 1000000 entries"):
+        Snapshot.unpack(base64.b64encode(gzip.compress(bomb[: 1 << 24])).decode())
+    assert time.monotonic() - since < 5
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,10 @@ Function New-NetFirewallRule {
     )
 
     $fault = [LabPC]::Fault("new_firewall_rule:$Name")
+    if ($fault -eq 'power loss') {
+        [LabPC]::Save()
+        [Environment]::Exit(1)
+    }
     if ($fault) { return Write-LabError $PSCmdlet $fault 'Zugriff verweigert' PermissionDenied $null }
     $key = Open-LabRules
     if (@($key.GetValueNames()) -contains $Name) {

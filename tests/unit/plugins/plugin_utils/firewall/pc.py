@@ -59,6 +59,7 @@ def pc(
     missing: Iterable[str] = (),
     unreadable: Iterable[str] = (),
     keys: Mapping[str, Any] | None = None,
+    offline: bool = False,
     **sections: Any,
 ) -> Snapshot:
     """Return a PC with these rules and settings, as windows_host would report it."""
@@ -104,7 +105,8 @@ def pc(
             "probes": [],
             "errors": {},
             **sections,
-        }
+        },
+        offline=offline,
     )
 
 

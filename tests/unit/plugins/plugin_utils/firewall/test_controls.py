@@ -285,7 +285,7 @@ def test_a_moved_ets6_is_followed() -> None:
 
 
 def test_each_folder_has_its_rules_in_a_fixed_order() -> None:
-    places = [rf"{NATIVE}\ETS6N.exe", N, r"D:\Tools\ETS6N.exe"]
+    places = [rf"{NATIVE}\ETS6N.exe", N, r"C:\Program Files\Tools\ETS6N.exe"]
     after, changes = fix(pc({}, files=[*places, C]))
     found = {name: item.app for name, item in local_rules(after).items() if "ETS6N-TCP" in name}
     assert found == {
@@ -330,6 +330,11 @@ def test_drives_and_short_names_are_one_folder() -> None:
         r"\\server\share\ETS6N.exe",
         r"C:\ProgramData\x\ETS6N.exe",
         r"E:\profiles\bob\ETS6N.exe",
+        r"C:\evil\ETS6N.exe",
+        r"C:\Windows\Tasks\ETS6N.exe",
+        r"C:\Program Files\..\evil\ETS6N.exe",
+        r"C:\Program Files evil\ETS6N.exe",
+        r"D:\Program Files\ETS6N.exe",
     ],
 )
 def test_a_copy_in_a_folder_of_users_gets_no_rule(path: str) -> None:
@@ -965,7 +970,7 @@ def test_two_findings_never_ask_for_two_different_things() -> None:
 
 
 def test_a_hostile_pc_gets_no_control_characters_into_reports_and_no_endless_texts() -> None:
-    evil = "TCP Query User{\x1b[2J\x07\ud800}" + "x" * 20_000
+    evil = "TCP Query User{\x1b[2J\x07\ud800}" + "x" * 16_000
     snapshot = pc(
         {
             evil: prompt(Name="\x1b]0;owned\x07" + "y" * 20_000),

@@ -734,6 +734,87 @@ def test_a_malformed_value_is_no_difference() -> None:
     assert judge(snapshot)["firewall.service"].status is Status.PASS
 
 
+# Rules as published files and reports have them, each with a source of its own kind
+
+BASTION = (
+    "v2.30|Action=SecureServer|Name=CSR_RDP|Desc=|Protocol=6|Active=TRUE|EP1Port=3389|"
+    "Auth1Set=ComputerKerberos|Auth2Set=UserKerberos|Crypto2Set={E5A5}|EmbedCtxt=|"
+)
+VPNKIT = r"C:\program files\docker\docker\resources\vpnkit.exe"
+NOT_SERVICE = "O:LSD:(D;;CC;;;S-1-5-80-1-2-3-4-5)"
+ALMOST_ALL_PORTS = ["1-66", "69-55554", "55557-65535"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        # A list of bans in one rule, one with subnets of both families, and one that lets in.
+        {"rules": {"EvlWatcher": block(Protocol="6", RA4=internet(5_000))}},
+        {"rules": {"IPBan": block(RA4="45.9.20.0/255.255.255.0", RA6="2a0e:97c0::/32")}},
+        {"rules": {"allow": block(Action="Allow", RA4=internet(9))}},
+        # The prompt, cancelled for another program.
+        {"rules": {"TCP Query User{1}" + VPNKIT: prompt(App=VPNKIT)}},
+        # A driver's rule of Windows itself, which blocks its traffic for any other account.
+        {
+            "rules": {
+                "WirelessDisplay-Out-TCP": block(
+                    Dir="Out",
+                    Protocol="6",
+                    App=r"%systemroot%\system32\WUDFHost.exe",
+                    LUAuth="O:LSD:(A;;CC;;;UD)",
+                    TTK2_22="WFDDisplay",
+                )
+            }
+        },
+        # A hardening file that blocks all but who is at the console.
+        {"group_policy": {"1": block(LUAuth="O:LSD:(D;;CC;;;S-1-2-1)")}, "users": USERS},
+        # Isolation of one service's port, and one that only asks for IPsec.
+        {"connections": {"rdp": BASTION}},
+        {"group_policy_connections": {"b": BASTION.replace("SecureServer", "Boundary")}},
+        # Policies that say what is so anyway.
+        {"mdm_profiles": {"StandardProfile": {"EnableFirewall": 1, "DisableNotifications": 1}}},
+        {"group_policy_profiles": {"PublicProfile": MERGE_OFF}},
+    ],
+)
+def test_published_rules_that_do_ets6_no_harm(arguments: dict[str, Any]) -> None:
+    assert statuses(judge(perfect(**arguments))) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (
+            {"group_policy": {"2": block(Protocol="17", LPort2_10=ALMOST_ALL_PORTS)}},
+            Status.FAIL,
+            "change rule 'Block' (2, Group Policy) in that policy",
+        ),
+        ({"rules": {"in": block(LUAuth=NOT_SERVICE)}}, Status.UNKNOWN, "all but S-1-5-80"),
+        (
+            {"connections": {"auth": ISOLATION.replace("Name=Isolation", "Name=Auth|Desc=")}},
+            Status.FAIL,
+            "connection security rule 'Auth' (auth, local connection security rules)",
+        ),
+        (
+            {"mdm": {"{1}": block(Profile=["Domain", "Private"], Protocol="17")}},
+            Status.FAIL,
+            "change rule 'Block' ({1}, MDM policy) in that policy",
+        ),
+        (
+            {"mdm_profiles": {"StandardProfile": {"DoNotAllowExceptions": 1}}},
+            Status.FAIL,
+            "switch off DoNotAllowExceptions (DoNotAllowExceptions = 1 in",
+        ),
+        ({"rules": {"q": block(IFType="Wireless")}}, Status.FAIL, "for Wireless interfaces"),
+    ],
+)
+def test_published_rules_that_keep_devices_away(
+    arguments: dict[str, Any], status: Status, words: str
+) -> None:
+    finding = judge(perfect(users=USERS, **arguments))[INBOUND_UDP]
+    assert finding.status is status
+    assert words in finding.reason
+
+
 # Speed
 
 

@@ -236,6 +236,39 @@ def test_a_plain_value_of_automatic_detection_is_kept_consistent(detects: int, m
         assert without_records(registry(pc)) == before
 
 
+@pytest.mark.parametrize("scope", ["machine", "users"])
+@pytest.mark.parametrize(
+    ("mode", "switch", "status"),
+    [
+        ("autodetect", "wpad", Status.FAIL),
+        ("autodetect", "service", Status.FAIL),
+        ("pac", "service", Status.FAIL),
+        ("pac", "wpad", Status.PASS),
+        ("direct", "wpad", Status.PASS),
+        ("direct", "service", Status.PASS),
+        ("named", "service", Status.PASS),
+    ],
+)
+def test_what_is_switched_off_is_not_what_the_policy_asks_for(
+    mode: str, switch: str, status: Status, scope: str
+) -> None:
+    more = {"pac": {"pac_url": "http://p/x.pac"}, "named": {"server": "p:1"}}
+    policy: dict[str, Any] = {"proxy": {"mode": mode, "scope": scope, **more.get(mode, {})}}
+    pc = Pc("pc")
+    fix(pc, **policy)
+    assert judge(pc, **policy)["proxy.wininet"].status is Status.PASS
+    if switch == "wpad":
+        pc.set(MACHINE_INTERNET + r"\WinHttp", DisableWpad=["REG_DWORD", 1])
+    else:
+        service = r"HKLM\SYSTEM\CurrentControlSet\Services\WinHttpAutoProxySvc"
+        pc.set(service, Start=["REG_DWORD", 4])
+    finding = judge(pc, **policy)["proxy.wininet"]
+    assert (finding.status, finding.remedy) == (status, ())
+    if status is Status.FAIL:
+        assert "has no effect" in finding.reason
+        assert "docs/assumptions.md" in finding.reason
+
+
 def test_a_plain_value_that_windows_adds_later_goes_at_removal() -> None:
     pc = Pc("pc")
     pc.user_proxy(9)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.lists import (
@@ -138,7 +139,7 @@ def test_the_server_of_a_protocol(servers: str, https: str, http: str) -> None:
 
 
 @pytest.mark.parametrize("servers", [
-    "http=a:1 https=b:2", "http=a:1;p:3", "p:1;q:2", "p:1 q:2", "https=user:a=b@p:8080", "http=;https=b:2", "=b:2", "p:80800", "https://p:1",
+    "http=:;https=:", "http=a:1 https=b:2", "http=a:1;p:3", "p:1;q:2", "p:1 q:2", "https=user:a=b@p:8080", "http=;https=b:2", "=b:2", "p:80800", "https://p:1",
     "https=https://p:1", "https=b:2;ftp=f:99999", "https=b:2;socks=s s:1", "https=b:2;gopher", ";;", "p:x", "user:s3/cret@p:1",
 ])  # fmt: skip
 def test_a_list_that_net_framework_does_not_read_is_refused(servers: str) -> None:
@@ -165,4 +166,27 @@ def test_a_list_that_net_framework_does_not_read_is_refused(servers: str) -> Non
     ],
 )
 def test_a_login_is_never_shown(text: str, shown: str) -> None:
+    assert without_logins(text) == shown
+
+
+@pytest.mark.parametrize("entry", ["*.host{}*x*y*.example.com", "*a" * 30 + "b{}"])
+def test_a_list_of_ten_thousand_entries_takes_no_time(entry: str) -> None:
+    entries = ";".join(entry.format(number) for number in range(10_000))
+    since = time.monotonic()
+    for host in ("update.knx.org", "a" * 60 + ".org"):
+        assert bypass_entry(entries, "https", host, 443) == ""
+    assert time.monotonic() - since < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://p/x.pac?token=s3cret", "http://p/x.pac?…"),
+        ("http://u:pw@p/x.pac?a=b&c=d#e", "http://…@p/x.pac?…"),
+        ("http=p:1;https=q:2?x", "http=p:1;https=q:2?…"),
+        ("http://p/x.pac", "http://p/x.pac"),
+        ("http://p/x.pac?", "http://p/x.pac?"),
+    ],
+)
+def test_neither_login_nor_query_is_shown(text: str, shown: str) -> None:
     assert without_logins(text) == shown

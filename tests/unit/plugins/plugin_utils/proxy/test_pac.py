@@ -118,7 +118,7 @@ def test_the_address_of_the_connection_is_not_taken_for_the_pcs_own() -> None:
     raw = {"version": 1, "host": {"time": NOW}, "probes": [script(URL, text)]}
     (answer,) = pac.answers(Snapshot.from_wire(raw), URL, [("https://a/", HOST)], {})
     assert answer.unanswered == ("the PC's own address",)
-    place = Snapshot.from_wire({**raw, "vantage": True})
+    place = Snapshot.from_wire(raw, vantage=True)
     (answer,) = pac.answers(place, URL, [("https://a/", HOST)], {})
     assert answer == pac.Answer("DIRECT"), "a host that only probes stands for the PCs' network"
 
@@ -133,6 +133,19 @@ def test_the_address_of_the_connection_is_not_taken_for_the_pcs_own() -> None:
         ('var f = () => "p"; return f()', "arrow functions"),
         ("return `p`", "template literals"),
         ("return Math.max(...[1, 2])", "the spread operator"),
+        ("return 2 ** 2", "the operator **"),
+        ("for (var a of [1]) return a", "for … of"),
+        ("for (let a of [1]) return a", "for … of"),
+        ("return (function (a = 1) { return a })()", "default parameters"),
+        ("var [a, b] = [1, 2]; return a", "destructuring"),
+        ("var {a} = {a: 1}; return a", "destructuring"),
+        ("async function f() {}", "async functions or generators"),
+        ("function* f() {}", "async functions or generators"),
+        ("return /(?<=a)b/.test(url)", "lookbehind or named groups"),
+        ("return /(?<year>x)/.test(url)", "lookbehind or named groups"),
+        ("return /a(?:b)(?=c)(?!d)/.test(url)", ""),
+        ("for (var offset in {a: 1}) return offset", ""),
+        ("if (isInNet(host, '10.0.0.0', '255.0.0.0') == (1 == 2)) return 1 /* a ** b */", ""),
         ('return host ?.5 : "p"', ""),
         ('return "?? => ` let x" // ?? and =>', ""),
         ("/* a ?? b */ return 'it\\'s => p'", ""),
@@ -141,6 +154,16 @@ def test_the_address_of_the_connection_is_not_taken_for_the_pcs_own() -> None:
 )
 def test_syntax_that_is_newer_than_windows_engine_is_named(body: str, name: str) -> None:
     assert pac.newer_syntax(f"function FindProxyForURL(url, host) {{ {body} }}") == name
+
+
+@pytest.mark.parametrize(
+    "part", ["/* ", "function ", "function(", "for (var ", "'", '"', '\\"', "var ["]
+)
+def test_no_script_makes_the_search_for_newer_syntax_long(part: str) -> None:
+    text = part * (1_000_000 // len(part))
+    began = time.process_time()
+    pac.newer_syntax(text)
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize("size", [70_000, 363_000, 1_000_000])
@@ -421,3 +444,20 @@ def test_nobody_is_told_the_login_in_a_scripts_address() -> None:
 )
 def test_a_script_names_ways_in_order(answer: str, ways: list[str]) -> None:
     assert pac.parse_answer(answer) == tuple(ways)
+
+
+def test_scripts_of_one_host_share_their_seconds_and_what_fails_is_not_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pac, "SECONDS", 1)
+    urls = [f"{URL}?{number}" for number in range(40)]
+    loop = "function FindProxyForURL() { for (;;); }"
+    since = time.monotonic()
+    messages = set()
+    with pac.budget(2):
+        for url in [*urls, *urls]:
+            with pytest.raises(pac.PacError) as caught:
+                pac.answers(holds(script(url, loop)), url, [(f"https://{HOST}/", HOST)], KNOWN)
+            messages.add(str(caught.value).replace(url, "URL"))
+    assert time.monotonic() - since < 2 + 1 + pac.START_SECONDS
+    assert any("took more than 15 seconds" in message for message in messages)

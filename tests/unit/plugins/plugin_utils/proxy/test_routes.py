@@ -271,6 +271,21 @@ def test_a_machine_proxy_counts_for_everybody_once_the_policy_says_so() -> None:
     assert users_by_route(made) == {"machine:2": ("knx",)}
 
 
+@pytest.mark.parametrize(("machine", "route"), [("machine:2", None), ("mine:1", "mine:1")])
+def test_a_switch_that_cannot_be_read_leaves_open_whose_settings_count(
+    machine: str, route: str | None
+) -> None:
+    made = pc_with_proxy(3, "mine:1")
+    made.machine_proxy(machine)
+    made.state["registry"][INTERNET_POLICY]["denied"] = True
+    found = only_route(made)
+    assert found.proxy == route
+    finding = judge(made)["proxy.effective"]
+    if route is None:
+        assert "whose settings count could not be determined" in found.reason
+        assert finding.status is Status.UNKNOWN, finding.reason
+
+
 def test_automatic_detection_is_not_taken_for_an_answer() -> None:
     route = only_route(pc_with_proxy(9))
     assert (route.proxy, route.autodetect) == ("", True)

@@ -112,4 +112,4 @@ def judged(
 
 def seen(*records: Json, **sections: Any) -> Snapshot:
     """Return the snapshot of a host that only probes."""
-    return Snapshot.from_wire({"version": 1, "vantage": True, "probes": list(records), **sections})
+    return Snapshot.from_wire({"version": 1, "probes": list(records), **sections}, vantage=True)

@@ -57,6 +57,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.reachabili
     ISSUING,
     PUBLIC,
     ROOT_LIST,
+    UPDATES,
     encoded,
     failed,
     http,
@@ -595,3 +596,53 @@ def test_a_page_is_recognized_in_linear_time(endless: bytes) -> None:
     started = time.monotonic()
     judged(probe(tls=None, http=http(200, endless)), API)
     assert time.monotonic() - started < 0.5
+
+
+MOVED = b"<html><h1>301 Moved Permanently</h1><hr>nginx</html>"
+
+
+@pytest.mark.parametrize(("target_over_tls", "outcome"), [
+    ("https://new.example/apps", Outcome.FINE),
+    ("https://other.example/", Outcome.SIGN_IN_OR_BLOCK),
+])  # fmt: skip
+def test_a_server_that_moved_says_so_over_tls_as_well(
+    target_over_tls: str, outcome: Outcome
+) -> None:
+    over_http = probe(tls=None, http=http(301, MOVED, Location="https://new.example/apps"))
+    certificates = tls(leaf(names=["api.knx.org"], logged=True), ISSUING.certificate)
+    over_tls = probe(tls=certificates, http=http(301, MOVED, Location=target_over_tls))
+    urls = {"plain": "http://api.knx.org", "secure": "https://api.knx.org"}
+    assert beside(over_http, over_tls, endpoints=urls) == {"plain": outcome, "secure": Outcome.FINE}
+
+
+def test_a_redirect_of_the_vendor_is_no_portal_for_others() -> None:
+    moved = http(301, Location="https://new.example/apps")
+    certificates = tls(leaf(names=["api.knx.org"], logged=True), ISSUING.certificate)
+    records = [
+        probe(tls=None, http=moved),
+        probe(tls=certificates, http=moved),
+        failed("tcp", "refused"),
+    ]
+    urls = {"plain": "http://api.knx.org", "secure": "https://api.knx.org", "down": UPDATES.url}
+    plain = [Endpoint(name, url) for name, url in urls.items()]
+    verdicts = {}
+    for endpoint, record in zip(plain, records, strict=True):
+        verdicts[endpoint.name] = [(Route(DIRECT, (), ""), judged(record, endpoint))]
+    (down,) = compare_verdicts(verdicts, plain)["down"]
+    assert "sign-in" not in down[1].sentence
+
+
+def test_redirects_to_their_own_names_have_no_page_in_common() -> None:
+    """The text of a redirect is that of the web server's program."""
+    records = []
+    for host in ("api.knx.org", "www.knx.org"):
+        records.append(probe(tls=None, http=http(301, MOVED, Location=f"https://{host}/")))
+    urls = {"api": "http://api.knx.org", "www": "http://www.knx.org"}
+    assert set(beside(*records, endpoints=urls).values()) == {Outcome.FINE}
+
+
+def test_the_control_and_the_docs_say_for_which_program_a_verdict_holds() -> None:
+    """Agents and scanners may treat ETS6 otherwise than the PowerShell that probed."""
+    text = (ROOT / "docs" / "reachability.md").read_text(encoding="utf-8")
+    found = [finding(seen(probe()), POLICY).control.remedy, text]
+    assert all("holds for the program that probed" in " ".join(place.split()) for place in found)

@@ -352,3 +352,36 @@ def test_every_format_takes_a_merged_report_and_names_who_is_missing(name: str) 
     if name in ("json", "html"):
         assert old["sha256"] in text
         assert new["sha256"] in text
+
+
+def test_of_one_control_the_worst_severity_counts_whoever_wrote_last() -> None:
+    older, newer = report(DAYS[0], pc=result("fail", "pass", "pass")), report(DAYS[1], other=AWAY)
+    for control in newer["controls"]:
+        control["severity"] = "low"
+    merged = merge(older, hashes.seal(newer))
+    wanted = {control["id"]: control["severity"] for control in older["controls"]}
+    assert {control["id"]: control["severity"] for control in merged["controls"]} == wanted
+    strict = merging.merge([older, hashes.seal(newer)], MERGE, (), ["high"])
+    assert strict["run"]["fails_because"], (
+        "a high control fails, whatever the newest report calls it"
+    )
+
+
+@pytest.mark.parametrize("where", ["run", "host", "finding"])
+def test_a_report_from_the_future_is_refused(where: str) -> None:
+    odd = report(DAYS[0], pc=result("pass", "pass", "pass"))
+    if where == "run":
+        odd["run"]["ended"] = DAYS[2]
+    elif where == "host":
+        odd["hosts"][0]["at"] = DAYS[2]
+    else:
+        odd["hosts"][0]["findings"][0]["at"] = DAYS[2]
+    merging.refuse_future(odd, DAYS[2], "a")
+    with pytest.raises(reading.ReportError, match=f"a has the time {DAYS[2]}, and it is {DAYS[1]}"):
+        merging.refuse_future(odd, DAYS[1], "a")
+
+
+def test_waived_without_a_waiver_is_refused() -> None:
+    odd = report(DAYS[0], pc=result("pass", "waived", "pass"))
+    with pytest.raises(reading.ReportError, match="is waived, and no waiver covers it"):
+        reading.check(json.dumps(odd), "a")

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The record that windows_host keeps on a PC while it changes something.
+
+It is written before the first change and removed after the last. One that is found at the beginning
+of a run is that of a run which was interrupted in the middle, or whose PC went off.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .finding import Change
+from .operations import SetRegistryValues
+from .snapshot import Registry
+
+KEY = r"HKLM\SOFTWARE\ets6.network changes"
+VALUE = "Begun"
+REQUEST = {"registry": [{"path": KEY, "depth": 0}]}
+"""What has to be read, as options of windows_host."""
+_FORM = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z) ([0-9]{1,6})", re.ASCII
+)
+"""When it was begun (UTC), and how many operations were sent."""
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """What a PC says of an earlier run. Both are empty or 0 where the record cannot be read."""
+
+    at: str
+    operations: int
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for people."""
+        when = f"at {self.at}" if self.at else "at an unknown time"
+        number = f"{self.operations} operations" if self.operations else "changes"
+        return (
+            f"An earlier run began {number} on this PC {when} and did not end them: it was "
+            "interrupted, or the PC went off. What is there now was read again."
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return it as it stands in report.json."""
+        return {"at": self.at, "operations": self.operations}
+
+    def removal(self) -> Change:
+        """Return the change that removes the record."""
+        record = {"at": self.at, "operations": self.operations}
+        operation = SetRegistryValues(KEY, {VALUE: None}, "record")
+        return Change(
+            "record of an interrupted run", record, {"at": None, "operations": None}, [operation]
+        )
+
+
+def interrupted(registry: Registry) -> Interrupted | None:
+    """Return what is left of an earlier run; None where there is nothing."""
+    value = registry.value(KEY, VALUE)
+    if value is None:
+        return None
+    match = _FORM.fullmatch(value.data) if isinstance(value.data, str) else None
+    if match is None:
+        return Interrupted("", 0)
+    return Interrupted(match[1], int(match[2]))

@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, ets6.network contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The report of a run that has begun: it is there until the run's own takes its place.
+
+A run that is interrupted writes no report, and the one of yesterday would pass for its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from . import document, files, formats, previous
+from .model import Run
+
+NOT_ENDED = "This run has not ended: it is still going on, or it was interrupted."
+
+
+def write(
+    folder: Path, run: Run, hosts: Sequence[str], names: Sequence[str], inventory: Collection[str]
+) -> None:
+    """Set the last report aside, and write that this run has begun in these formats.
+
+    hosts are all that are to be judged. Raises OSError.
+    """
+    pending: Run = {**run, "pending": list(hosts), "variables": {}}
+    report = document.build(pending, (), (), (), (), problems=[NOT_ENDED])
+    with files.locked(folder):
+        previous.set_aside(folder, inventory)
+        formats.write(report, folder, names)

@@ -1,0 +1,43 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Expressions of custom controls that would take without end, or more than Python's stack: they are decided, or refused, at once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.errors import (
+    ExpressionError,
+    UndecidedError,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.expression import compile_expression
+
+VIEW = {"host": {"x": True, "name": "PC"}, "files": [{"path": "x", "size": 1}] * 100}
+
+
+@pytest.mark.parametrize("number", [1, 2, 21, 22, 40])
+def test_the_time_of_negations_does_not_double(number: int) -> None:
+    since = time.monotonic()
+    value = compile_expression("!" * number + "(host.x)", "here").decide(VIEW, "it")
+    assert value is (number % 2 == 0)
+    assert time.monotonic() - since < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!" * 5_000 + "host.x",
+        "(" * 5_000 + "host.x" + ")" * 5_000,
+        "host.x||" * 2_000 + "host.x",
+        "a." * 2_000 + "b",
+        "files[?size==`1`]|" * 500 + "[0]",
+        "[" * 5_000,
+        "not_null(" * 500 + "host.x" + ")" * 500,
+    ],
+)
+def test_what_is_nested_too_deep_is_refused_in_words(text: str) -> None:
+    since = time.monotonic()
+    with pytest.raises((ExpressionError, UndecidedError)):
+        compile_expression(text, "here").decide(VIEW, "it")
+    assert time.monotonic() - since < 5
