@@ -336,12 +336,15 @@ def _parse_texts(raw: Any, place: str) -> dict[str, str]:
     return mapping(text, raw, place)
 
 
-def _parse_host(raw: Any, place: str) -> dict[str, Any]:
-    return mapping(_parse_fact, raw, place)
+def _parse_host(raw: Any, place: str) -> dict[str, str | int | None]:
+    record = dict(expect(dict, raw, place))
+    revision = optional(number, record.pop("revision", None), f"{place}[revision]")
+    return {**mapping(_parse_fact, record, place), "revision": revision}
 
 
-def _parse_fact(raw: Any, place: str) -> str:
-    return text(raw, place, MAX_FACT)
+def _parse_fact(raw: Any, place: str) -> str | None:
+    """Return what the PC says of itself, None for what its Windows lacks."""
+    return None if raw is None else text(raw, place, MAX_FACT)
 
 
 def _parse_registry(raw: Any, place: str) -> dict[str, Key]:

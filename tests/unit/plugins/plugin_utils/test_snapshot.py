@@ -131,6 +131,7 @@ def test_what_is_not_a_snapshot_is_refused_with_its_place(raw: Any, place: str) 
     [
         ("registry", [], "registry: expected an object"),
         ("host", {"time": 5}, "host[time]: expected a text, found a whole number"),
+        ("host", {"revision": "1"}, "host[revision]: expected a whole number, found a text"),
         ("host", {"os": "1" * 201}, "host[os]: 201 characters; at most 200 are accepted"),
         ("environment", {"x" * 17_000: ""}, "17000 characters; at most 16384 are accepted"),
         ("files", [{"path": "x"}], "files[0]"),
