@@ -236,7 +236,12 @@ def _report(data: bytes) -> None:
 
 @cache
 def _valid_report() -> bytes:
-    run: Any = {"ended": "2026-01-01T00:00:00Z", "mode": "verify", "pending": ["pc"], "variables": {}}
+    run: Any = {
+        "ended": "2026-01-01T00:00:00Z",
+        "mode": "verify",
+        "pending": ["pc"],
+        "variables": {},
+    }
     run |= dict.fromkeys(("user", "controller", "job", "playbook", "limit"), "x")
     run |= dict.fromkeys(("collection", "ansible", "python"), "1.0.0")
     built = document.build(run, (), (), (), ("low",))
