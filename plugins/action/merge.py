@@ -9,7 +9,6 @@ It ends as ets6.network.report does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,6 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "reports": {"type": "list", "elements": "path", "default": []},
     "expected": {"type": "list", "elements": "str", "default": []},
 }
-MAX_CLOCK_DIFFERENCE = timedelta(minutes=10)
-"""How far the clocks of machines that write reports may be apart."""
 NOTHING_TO_MERGE = (
     "There is nothing to merge. Name the reports: files, or directories that contain report.json; "
     f"in AWX, have this job follow the jobs whose artifacts begin with {ARTIFACT}."
@@ -71,13 +68,13 @@ def _read(
     """
     reports: list[Report] = []
     problems: list[str] = []
-    latest = (datetime.now(timezone.utc) + MAX_CLOCK_DIFFERENCE).strftime(origin.TIME)
+    now = origin.now()
     for path in paths:
         for file in files.find(Path(path), report_json.FILE):
             _refuse_overwriting(file, target)
             try:
                 report = reading.read(file)
-                merging.refuse_future(report, latest, str(file))
+                merging.refuse_future(report, now, str(file))
                 reports.append(report)
             except reading.ReportError as error:
                 problems.append(str(error))
@@ -85,7 +82,7 @@ def _read(
         if name.startswith(ARTIFACT):
             try:
                 report = reading.unpack(variables[name], f"the artifact {name}")
-                merging.refuse_future(report, latest, f"the artifact {name}")
+                merging.refuse_future(report, now, f"the artifact {name}")
                 reports.append(report)
             except reading.ReportError as error:
                 problems.append(str(error))

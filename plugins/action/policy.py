@@ -214,7 +214,7 @@ class ActionModule(ControllerAction):
             "controls": _further_controls(policy),
             "findings": [finding.to_wire() for finding in findings],
             "run": current_run(self._variables),
-            "at": datetime.now(timezone.utc).strftime(origin.TIME),
+            "at": origin.now(),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
             "variables": origin.without_secrets(self._task.args),
             "facts": facts.facts_of(outcome.snapshot, policy),

@@ -9,7 +9,6 @@ import contextlib
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ class ActionModule(ControllerAction):
     def _begin(self, arguments: Mapping[str, Any], variables: Variables) -> None:
         """Write a report that says that the run has begun, in place of an earlier run's."""
         mode = "check" if self._task.check_mode and arguments["mode"] != "verify" else None
-        now = datetime.now(timezone.utc).strftime(origin.TIME)
+        now = origin.now()
         record = origin.run_record(mode or arguments["mode"], now, context.CLIARGS, variables)
         inventory = (variables.get("groups") or {}).get("all") or ()
         folder = Path(arguments["report_dir"]).expanduser()

@@ -11,7 +11,6 @@ longer part of the play, and where all of a batch fail, Ansible begins no other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any, cast
 
 from ..plugin_utils import origin
@@ -36,7 +35,7 @@ class ActionModule(ControllerAction):
         registered = registered_result(variables, current_run(variables))
         default = [cast(Control, control.to_wire()) for control in default_catalogue()]
         controls = document.controls_of([registered], default)
-        ended = datetime.now(timezone.utc).strftime(origin.TIME)
+        ended = origin.now()
         host = HostResult.from_task(name, registered, controls, (), ended).to_record({})
         reason = host_fails_because(host, controls, fail_on)
         return {"failed": bool(reason), "msg": f"{name}: {reason}" if reason else ""}

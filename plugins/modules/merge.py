@@ -53,6 +53,11 @@ complies:
   description: Whether every host complies.
   returned: always
   type: bool
+closing_lines:
+  description: What the report came to, in at most twelve lines.
+  returned: unless the run was refused
+  type: list
+  elements: str
 verdict:
   description: The verdict in words.
   returned: always

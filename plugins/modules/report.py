@@ -61,7 +61,12 @@ hosts:
   type: dict
 files:
   description: The files that were written.
-  returned: always
+  returned: unless the run was refused and an earlier report stays
+  type: list
+  elements: str
+closing_lines:
+  description: What the report came to, in at most twelve lines.
+  returned: unless the run was refused
   type: list
   elements: str
 """

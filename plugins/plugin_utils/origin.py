@@ -11,16 +11,15 @@ import platform
 import re
 import socket
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.parsing.vault import VaultHelper
 from ansible.release import __version__ as ansible_version
 
-from .report.model import Run
+from .report.model import TIME, Run
 from .version import VERSION
 
-TIME = "%Y-%m-%dT%H:%M:%SZ"
-"""Times in a report are in UTC, to the second."""
 HIDDEN = "(left out)"
 
 _SECRET_NAME = re.compile(
@@ -29,6 +28,11 @@ _SECRET_NAME = re.compile(
 _URL_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
 _URL_QUERY = re.compile(r"(?<=\?)\S+")
 """A login in a URL, and what follows its question mark: both have carried passwords and tokens."""
+
+
+def now() -> str:
+    """Return the time as reports have it."""
+    return datetime.now(timezone.utc).strftime(TIME)
 
 
 def run_record(

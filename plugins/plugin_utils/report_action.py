@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
 
+WRITTEN = "ets6_network_written"
+"""The variable in which the role registers the result of ets6.network.report."""
 RESULT = "ets6_network_result"
 """The variable in which the role registers the result of ets6.network.policy."""
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -58,7 +59,7 @@ class ReportAction(ControllerAction):
 
     def run_record(self, mode: str, variables: Mapping[str, Any]) -> Run:
         """Return what is known of a run that ends now."""
-        ended = datetime.now(timezone.utc).strftime(origin.TIME)
+        ended = origin.now()
         record: Run = plain(origin.run_record(mode, ended, context.CLIARGS, variables))
         return record
 
@@ -75,7 +76,8 @@ class ReportAction(ControllerAction):
 
         It has failed once the last host is done and what fail_on names is the case. inventory names
         hosts that are known though they are not in the report. is_first_batch: this run has written
-        nothing yet. fails: the task fails because of hosts, and not only because of the run. Raises AnsibleActionFail where a file cannot be written.
+        nothing yet. fails: the task displays the closing lines and fails because of hosts; else
+        other tasks do both. Raises AnsibleActionFail where a file cannot be written.
         """
         folder = Path(arguments["report_dir"])
         run = report["run"]
@@ -101,7 +103,7 @@ class ReportAction(ControllerAction):
         if refusal:
             return _refused(refusal, written, None)
         lines = terminal.lines(report, written)
-        if not run["pending"]:
+        if not run["pending"] and fails:
             for line in lines:
                 display.display(line, color="green" if run["complies"] else "red")
         return {
@@ -109,6 +111,7 @@ class ReportAction(ControllerAction):
             "complies": run["complies"],
             "hosts": run["hosts"],
             "files": written,
+            "closing_lines": lines,
             "failed": fails and not run["pending"] and bool(run["fails_because"]),
             "msg": "\n".join([lines[0], *run["fails_because"]]),
         }

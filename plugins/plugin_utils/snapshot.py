@@ -42,6 +42,8 @@ MAX_BYTES = 64 * 1024 * 1024
 """The most that a snapshot may unpack to: some hundred times what a PC with 500 rules sends."""
 MAX_TOKENS = 1_000_000
 """Commas and opening brackets of a snapshot, and so about its entries: the same hundred times."""
+MAX_VALUE = 1024 * 1024
+"""Characters of a registry value: one firewall rule may have 10,000 ranges of IPv6 addresses."""
 MAX_FILES = 1_000
 MAX_USERS = 1_000
 MAX_PROBES = 500
@@ -373,9 +375,9 @@ def _parse_state(raw: Any, place: str) -> State:
 def _parse_value(raw: Any, place: str) -> Value:
     value = Value.from_wire(raw)
     if isinstance(value.data, str):
-        text(value.data, place)
+        text(value.data, place, MAX_VALUE)
     elif isinstance(value.data, tuple):
-        text("\n".join(value.data), place)
+        text("\n".join(value.data), place, MAX_VALUE)
     elif isinstance(value.data, bytes) and len(value.data) > MAX_TEXT:
         raise SnapshotError(f"{place}: {len(value.data)} bytes; at most {MAX_TEXT} are accepted")
     return value

@@ -24,7 +24,7 @@ NAMES = {dict: "an object", list: "a list", str: "a text", int: "a whole number"
 
 
 MAX_TEXT = 64 * 1024
-"""Characters of a text: no path, rule or setting of Windows is longer."""
+"""Characters of a text: no path and no name of Windows is longer."""
 MAX_NAME = 16 * 1024
 """Characters of a name, which is that of a value of the registry at most."""
 MAX_ITEMS = 50_000

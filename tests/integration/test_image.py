@@ -211,3 +211,19 @@ def test_a_name_with_blanks_picks_its_image_or_the_run_is_refused(tmp_path: Path
         assert "Ansible ends a value at the first blank" in refused.output
         assert set(refused.statuses().values()) <= {"unknown"}, refused.output
     assert sums([folder / "install.wim"]) == untouched
+
+
+def test_there_is_a_playbook_for_either(tmp_path: Path) -> None:
+    """verify_image changes nothing, whatever a variable says; prepare_image prepares and judges again."""
+    path = image.folder(pc(), tmp_path / "images/windows")
+    before = sums([path])
+    for name, words, code, status in (
+        ("verify_image", APPLY, 2, "fail"),
+        ("prepare_image", (), 0, "fixed"),
+        ("verify_image", (), 0, "pass"),
+    ):
+        given = (*words, *PROXY, "-e", json.dumps({"image": [str(path)]}))
+        reports = tmp_path / "report"
+        played = run(f"playbooks/{name}.yml", "-i", "localhost,", *given, reports=reports)
+        assert (played.code, set(played.statuses().values())) == (code, {status}), played.output
+        assert (sums([path]) == before) == (status == "fail")

@@ -323,6 +323,7 @@ def test_an_endpoint_shows_its_route_stage_by_stage(
         {"line": lines[1], "outcome": "fine", "users": []},
         {"outcome": "not_probed", "users": []},
         {"line": 7},
+        {"line": "a → Tls12 by CN=Inspector → HTTP 200", "outcome": "tls_intercepted"},
     ]
     wrong = finding(CONTROLS[2]["id"], "fail", "It is cut off.", evidence={"ways": ways})
     show({"pc": {**result("pass", "pass", "fail"), "findings": [wrong]}})
@@ -334,9 +335,9 @@ def test_an_endpoint_shows_its_route_stage_by_stage(
     ]
     assert stages[0] == lines[0].split(" → ")
     assert stages[1][1:3:2] + stages[1][-1:] == ["proxy p:8080", "HTTP 200"]
-    assert len(stages) == 2
+    assert stages[2] == ["a", "Tls12 by CN=Inspector", "HTTP 200", "tls intercepted"]
     failed = browser.find_elements(By.CSS_SELECTOR, "#dialog .stage.fail")
-    assert [stage.text for stage in failed] == ["failed at tls: reset"]
+    assert [stage.text for stage in failed] == ["failed at tls: reset", "tls intercepted"]
 
 
 def test_a_failing_control_has_its_headline_and_any_other_its_title(

@@ -96,6 +96,19 @@ def test_each_pcs_result_is_the_pcs(lab: Lab, tmp_path: Path, words: tuple[str, 
     assert re.search(r"pc-never-started: \d+ open findings, worst: [a-z0-9_.]+ \(", run.output)
 
 
+@pytest.mark.parametrize("batch", [[], ["-e", "ets6_network_serial=2"]], ids=["one", "serial"])
+def test_the_closing_lines_come_after_every_error(
+    lab: Lab, tmp_path: Path, batch: list[str]
+) -> None:
+    for hosts in ("pc-never-started,pc-prints-rubbish,pc-zz", "pc-never-started,pc-unreachable"):
+        run = play(lab, tmp_path, "verify", "--limit", hosts, *batch)
+        assert run.code == 2
+        last_error = run.output.rindex("FAILED! =>")
+        assert run.output.count("ets6.network: ") == 1
+        assert run.output.index("ets6.network: ") > last_error
+        assert run.output.index("report: ") > last_error
+
+
 def test_verbose_prints_a_line_for_each_pc_and_not_its_findings(lab: Lab, tmp_path: Path) -> None:
     run = play(lab, tmp_path, "verify", "-v", "--limit", "pc-zz,pc-never-started")
     assert re.search(r"^pc-zz: \d+ not_applicable, \d+ pass$", run.output, re.MULTILINE)

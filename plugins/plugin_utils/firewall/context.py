@@ -167,6 +167,12 @@ class FirewallContext:
         skipped = [rule for rule in self.firewall.local_rules if may_be_skipped(rule, self.system)]
         return len(malformed) + len(skipped)
 
+    @property
+    def number_of_policy_rules(self) -> int:
+        """How many rules Group Policy and MDM have; of two with one id only the stronger counts."""
+        rules = [stored for stored in self.firewall.rules if stored.store is not Store.LOCAL]
+        return sum(not stored.overridden for stored in rules)
+
     @cached_property
     def managed_ids(self) -> frozenset[str]:
         """The lower-case ids of managed rules: one of those that blocks has drifted."""

@@ -13,7 +13,7 @@ from ..declaration import Family, Judgement, failed, not_applicable, passed, unk
 from ..finding import Change, Contact, Severity, Status
 from ..formats.firewall_rule import PROFILES, Direction, Rule
 from ..operations import AllowMulticastAnswers, FirewallRule
-from ..snapshot import ConnectedNetwork
+from ..snapshot import ConnectedNetwork, FirewallService
 from ..text import count, first_words, join_words, sentence
 from . import managed_rules
 from .blocks import Block, blocks_evidence
@@ -85,7 +85,6 @@ def service(context: FirewallContext) -> Judgement:
         cause = context.snapshot.errors.get("firewall_service", "no reason was given")
         return unknown(f"The firewall's service could not be asked: {cause}.")
     word = service_word(state.modify_state)
-    certain = state.values - context.uncertain_local_rules
     evidence = {
         "service_rules": state.rules,
         "registry_rules": state.values,
@@ -93,7 +92,7 @@ def service(context: FirewallContext) -> Judgement:
         "local_policy_modify_state": word,
     }
     problems = []
-    if not certain <= state.rules <= state.values:
+    if not _may_have_rules(context, state):
         problems.append(
             f"The service has {count(state.rules, 'local rule')}, the registry {state.values}."
         )
@@ -111,6 +110,16 @@ def service(context: FirewallContext) -> Judgement:
         f"The service has {count(state.rules, 'local rule')}, as the registry has. It says: {word}.",
         evidence,
     )
+
+
+def _may_have_rules(context: FirewallContext, state: FirewallService) -> bool:
+    """Return whether the service's number of rules fits that of the registry.
+
+    Whether it counts the rules of policies too is not documented.
+    """
+    certain = state.values - context.uncertain_local_rules
+    by_policy = context.number_of_policy_rules
+    return any(certain + more <= state.rules <= state.values + more for more in (0, by_policy))
 
 
 @FAMILY.control(
@@ -607,10 +616,12 @@ def _advise_active_profile(
     failing = [profile for profile in active if incomplete[profile]]
     unwanted = [profile for profile in failing if profile not in context.policy.profiles]
     if unwanted:
-        advice = f"Add {join_words(unwanted)} to ets6_network_profiles if ETS6 is to work there."
-        return judgement.advise(
-            f"{_category_advice(context, unwanted[0])} {advice}".strip(), Contact.PC
-        )
+        steps = [_category_advice(context, unwanted[0])]
+        if _may_be_opened(context, unwanted[0]):
+            steps.append(
+                f"Add {join_words(unwanted)} to ets6_network_profiles if ETS6 is to work there."
+            )
+        return judgement.advise(" ".join(filter(None, steps)), Contact.PC)
     name = next(iter(incomplete[failing[0]]))
     program, protocol = name.removesuffix(")").split(" (")
     subject = ProgramTraffic(program, protocol)
@@ -627,8 +638,24 @@ def _networks_of(context: FirewallContext, profile: str) -> list[ConnectedNetwor
     return [network for network in networks if network.category == profile]
 
 
+def _may_be_opened(context: FirewallContext, profile: str) -> bool:
+    """Return whether ETS6 may have to receive in a profile that is not wanted.
+
+    A public network beside a wanted one is mostly that of an adapter without a gateway, which
+    Windows cannot identify. Its category is wrong, and not the policy.
+    """
+    others = {network.category for network in context.snapshot.networks or ()}
+    is_second = profile == "public" and not others.isdisjoint(context.policy.profiles)
+    return not (is_second and _category_advice(context, profile))
+
+
 def _category_advice(context: FirewallContext, profile: str) -> str:
-    """Return how a network gets another profile. That of a domain is not for the user to choose."""
+    """Return how a network becomes private, where ETS6 receives on private networks.
+
+    The category of a domain is not for the user to choose.
+    """
+    if _incomplete(context, "private"):
+        return ""
     commands = []
     for network in _networks_of(context, profile):
         commands.append(
@@ -637,7 +664,7 @@ def _category_advice(context: FirewallContext, profile: str) -> str:
     if profile != "public" or not commands:
         return ""
     return (
-        f" If the network is trusted, set its category to private: {'; '.join(commands)}; that of "
+        f"If the network is trusted, set its category to private: {'; '.join(commands)}; that of "
         "an unidentified network comes from the policy Network List Manager."
     )
 
@@ -676,11 +703,11 @@ def _active_sentence(context: FirewallContext, profile: str, incomplete: dict[st
     for name, verdict in incomplete.items():
         text = f"{network}, where ETS6 does not receive everything; {name}: {verdict.sentence()}."
         if not is_wanted:
-            text += (
-                f" {sentence(profile)} is not in ets6_network_profiles."
-                f"{_category_advice(context, profile)} To receive on every {profile} network, add "
-                "the profile there."
-            )
+            steps = [text, f"{sentence(profile)} is not in ets6_network_profiles."]
+            steps.append(_category_advice(context, profile))
+            if _may_be_opened(context, profile):
+                steps.append(f"To receive on every {profile} network, add the profile there.")
+            text = " ".join(filter(None, steps))
         return text
     text = f"{network}, where ETS6's programs can receive TCP and UDP"
     if not is_wanted:

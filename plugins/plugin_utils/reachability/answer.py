@@ -296,7 +296,7 @@ def fingerprint(answer: HttpAnswer) -> str:
     """Return what tells one answer from another; empty where it says too little for that.
 
     Numbers and long words are left out, since pages have times and ids in them. Of an empty body only
-    a success tells something: a filter may answer every name by it. A redirect is told by where it
+    a success tells something: a filter may answer every name by it. A redirect is known by where it
     leads, since its text is that of the web server's program.
     """
     if _is_redirect(answer):

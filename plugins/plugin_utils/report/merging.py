@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 from typing import Any
 
@@ -23,6 +23,7 @@ from . import waivers
 from .document import build, controls_of
 from .hosts import HostResult, common_variables, control_key, plain, repeats_reason, worst_status
 from .model import (
+    TIME,
     UNREACHABLE,
     WORST_FIRST,
     Control,
@@ -36,6 +37,8 @@ from .model import (
 from .reading import ReportError
 
 MISSING = "It was expected, and is in no report."
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=10)
+"""How far the clocks of machines that write reports may be apart."""
 MAX_DIFFERENCES = 3
 """Differences of a host that a conflict names."""
 RUN_VARIABLES = frozenset({"apply"})
@@ -154,17 +157,23 @@ def merge(
     return build(merged_run, controls, records, merged_waivers, fail_on, merged, problems)
 
 
-def refuse_future(report: Report, latest: str, name: str) -> None:
-    """Raise ReportError for a report with a time after the latest one: the newest counts."""
+def refuse_future(report: Report, now: str, name: str) -> None:
+    """Raise ReportError for a report with a time that is still to come, since the newest counts."""
+    latest = _shifted(now, MAX_CLOCK_DIFFERENCE)
     times = [report["run"]["ended"]]
     for host in report["hosts"]:
         times.append(host["at"])
         times += [finding["at"] for finding in host["findings"] if "at" in finding]
     if max(times) > latest:
         raise ReportError(
-            f"{name} has the time {max(times)}, which is still to come: set the clock of the "
-            "machine that wrote it, and repeat that run"
+            f"{name} has the time {max(times)}, and it is {now} now: set the clock of the machine "
+            "that wrote it, and repeat that run"
         )
+
+
+def _shifted(time: str, difference: timedelta) -> str:
+    moment = datetime.strptime(time, TIME).replace(tzinfo=timezone.utc)
+    return (moment + difference).strftime(TIME)
 
 
 def _with_worst_severity(controls: Iterable[Control], sources: Iterable[Report]) -> list[Control]:

@@ -10,6 +10,8 @@ from typing import Any, NotRequired, TypedDict
 from ..finding import Status
 
 SCHEMA = 1
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+"""Times in a report are in UTC, to the second."""
 UNREACHABLE = "unreachable"
 WORST_FIRST = (
     UNREACHABLE,

@@ -528,9 +528,13 @@
     }
     const lines = routes.map((way) => {
       const stages = way.line.split(" → ");
+      const isFine = way.outcome === "fine";
+      if (!isFine && !stages[stages.length - 1].startsWith("failed at ")) {
+        stages.push(asText(way.outcome).replaceAll("_", " "));
+      }
       const parts = stages.map((text, stage) => {
         const isLast = stage === stages.length - 1;
-        const decided = way.outcome === "fine" ? "pass" : "fail";
+        const decided = isFine ? "pass" : "fail";
         return make("span", { class: isLast ? "stage " + decided : "stage" }, text);
       });
       return make("p", { class: "route" }, ...parts);

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Contact, Finding, Status
 from ansible_collections.ets6.network.plugins.plugin_utils.firewall.accounts import HIDDEN_USERS
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import (
+    ConnectedNetwork,
     FirewallService,
     Snapshot,
 )
@@ -655,6 +656,35 @@ def test_networks_are_named_and_get_another_category() -> None:
     assert finding.evidence["networks"] == networks
 
 
+NETWORKS = [
+    {"interface": "LAN", "index": 7, "name": "Unidentified network", "category": "public"},
+    {"interface": "WLAN", "index": 3, "name": "office", "category": "private"},
+]
+
+
+def test_a_second_network_without_a_gateway_is_no_reason_to_open_public_networks() -> None:
+    snapshot = perfect(network=["public", "private"], networks=NETWORKS)
+    finding = judge(snapshot)["firewall.active_profile"]
+    assert "set its category to private" in finding.advice
+    assert "ets6_network_profiles if" not in finding.advice
+    assert "To receive on every public network" not in finding.reason
+    # Where the public network is the only one, both may be what the user wants.
+    alone = judge(perfect(network=["public"], networks=NETWORKS[:1]))["firewall.active_profile"]
+    assert "set its category to private" in alone.advice
+    assert "Add public to ets6_network_profiles" in alone.advice
+
+
+def test_a_category_in_which_ets6_does_not_receive_either_is_not_advised() -> None:
+    domain = fix(pc({}), profiles=["domain"])[0]
+    public = dataclasses.replace(
+        domain, network=("public",), networks=(ConnectedNetwork("LAN", 7, "x", "public"),)
+    )
+    finding = judge(public, profiles=["domain"])["firewall.active_profile"]
+    assert finding.status is Status.FAIL
+    assert "private" not in finding.advice
+    assert "category" not in finding.reason
+
+
 # The service and the registry
 
 
@@ -679,6 +709,14 @@ def test_a_rule_that_windows_may_skip_is_no_difference(tokens: dict[str, str]) -
     assert service(snapshot, rules=4).status is Status.PASS
     assert service(snapshot, rules=5).status is Status.PASS
     assert service(snapshot, rules=3).status is Status.UNKNOWN
+
+
+def test_the_service_may_list_the_rules_of_policies_beside_its_own() -> None:
+    snapshot = perfect(group_policy={"a": rule(), "b": rule()}, mdm={"a": rule(), "c": rule()})
+    for rules in (4, 7):
+        assert service(snapshot, rules=rules).status is Status.PASS
+    for rules in (3, 5, 6, 8):
+        assert service(snapshot, rules=rules).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("network", [["private"], ["domain", "private"]])
@@ -749,7 +787,7 @@ ALMOST_ALL_PORTS = ["1-66", "69-55554", "55557-65535"]
     "arguments",
     [
         # A list of bans in one rule, one with subnets of both families, and one that lets in.
-        {"rules": {"EvlWatcher": block(Protocol="6", RA4=internet(5_000))}},
+        {"rules": {"EvlWatcher": block(Protocol="6", RA4=internet(10_000))}},
         {"rules": {"IPBan": block(RA4="45.9.20.0/255.255.255.0", RA6="2a0e:97c0::/32")}},
         {"rules": {"allow": block(Action="Allow", RA4=internet(9))}},
         # The prompt, cancelled for another program.
