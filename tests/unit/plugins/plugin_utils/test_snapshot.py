@@ -170,6 +170,12 @@ def test_an_odd_key_is_unreadable_and_costs_no_other(raw: Any, told: str) -> Non
     assert snapshot.registry.value(KEY + "2", "x") == dword(1)
 
 
+def test_a_host_has_texts_and_numbers_each_where_it_belongs() -> None:
+    host = {"name": "PC", "revision": 4460, "edition": None, "control_sets": [1, 2]}
+    snapshot = Snapshot.unpack(packed(reply(host=host)))
+    assert (dict(snapshot.host), "host" in snapshot.unread) == (host, False)
+
+
 def test_no_reply_says_what_the_controller_knows() -> None:
     snapshot = Snapshot.unpack(packed(reply(offline=True, vantage=True, unread=[])))
     assert (snapshot.offline, snapshot.vantage) == (False, False)
