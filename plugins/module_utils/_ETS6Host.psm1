@@ -20,7 +20,7 @@ $script:Windows = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
 $script:ProfileList = "$Windows\ProfileList"
 $script:Internet = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
 $script:LocalRules = 'HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
-# That changes were begun. It stays where the PC or the run ends in the middle, and the next run reads it.
+# Stays where a run ends in the middle.
 $script:Record = @{ path = 'HKLM\SOFTWARE\ets6.network changes'; name = 'Begun'; kind = $null; made = 'HKLM\SOFTWARE\ets6.network changes' }
 $script:Kinds = @{
   REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_MULTI_SZ = 'MultiString'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
@@ -29,7 +29,7 @@ $script:Kinds = @{
 
 # Returns the exit code; the output is localized.
 Function Invoke-ETS6Program([string]$Name, [string[]]$Arguments) {
-  # Not by PATH, in which there may be a folder that users can write to.
+  # Users may be able to write to a folder in PATH.
   $program = Get-Command "$env:SystemRoot\System32\$Name"
   # 5.1 turns what a program writes to a redirected error stream into errors.
   $ErrorActionPreference = 'SilentlyContinue'
@@ -180,7 +180,6 @@ Function Mount-ETS6Hive([string]$Sid) {
   }
   $file = "$($folders[$Sid])\NTUSER.DAT"
   # RegLoadKey creates a missing file.
-  # A user could have a link there to a hive of another user.
   if ((Get-Item -LiteralPath $file -Force).Attributes -band [IO.FileAttributes]::ReparsePoint) { throw "$file is a link" }
   $name = "ETS6-$PID-$Sid"
   $code = Invoke-ETS6Program reg.exe load, "HKU\$name", $file

@@ -47,6 +47,8 @@ MAX_VALUE = 1024 * 1024
 MAX_FILES = 1_000
 MAX_USERS = 1_000
 MAX_PROBES = 500
+TEXT_FACTS = frozenset({"name", "os", "edition", "release", "powershell", "time"})
+"""What is a text, or null, of what a host says of itself; other facts may be numbers."""
 MAX_FACT = 200
 """Characters of what a PC says of itself, such as its version."""
 MAX_EXCERPT = 80
@@ -336,15 +338,27 @@ def _parse_texts(raw: Any, place: str) -> dict[str, str]:
     return mapping(text, raw, place)
 
 
-def _parse_host(raw: Any, place: str) -> dict[str, str | int | None]:
-    record = dict(expect(dict, raw, place))
-    revision = optional(number, record.pop("revision", None), f"{place}[revision]")
-    return {**mapping(_parse_fact, record, place), "revision": revision}
+def _parse_host(raw: Any, place: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for name, value in mapping(_parse_anything, raw, place).items():
+        where = f"{place}[{name}]"
+        if name in TEXT_FACTS:
+            facts[name] = optional(_parse_fact, value, where)
+        elif isinstance(value, list):
+            facts[name] = list(items(number, value, where, MAX_FACT))
+        elif isinstance(value, str):
+            facts[name] = _parse_fact(value, where)
+        else:
+            facts[name] = optional(number, value, where)
+    return facts
 
 
-def _parse_fact(raw: Any, place: str) -> str | None:
-    """Return what the PC says of itself, None for what its Windows lacks."""
-    return None if raw is None else text(raw, place, MAX_FACT)
+def _parse_anything(raw: Any, _place: str) -> Any:
+    return raw
+
+
+def _parse_fact(raw: Any, place: str) -> str:
+    return text(raw, place, MAX_FACT)
 
 
 def _parse_registry(raw: Any, place: str) -> dict[str, Key]:

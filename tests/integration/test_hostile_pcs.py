@@ -82,7 +82,7 @@ LOST = {
         "cuts the answer",
         "prints rubbish",
         "never ends",
-        "rubbish in registry",
+        "rubbish in version",
         "rubbish in operations",
         "rubbish in snapshot",
     ),
