@@ -264,9 +264,9 @@ Function Get-ETS6Host {
   @{
     name = [string]$env:COMPUTERNAME
     os = "10.0.$(Get-ETS6Data -Registry $list -Path $Windows -Name CurrentBuildNumber)"
-    edition = Get-ETS6Data -Registry $list -Path $Windows -Name EditionID
-    release = Get-ETS6Data -Registry $list -Path $Windows -Name DisplayVersion
-    revision = Get-ETS6Data -Registry $list -Path $Windows -Name UBR
+    edition = "$(Get-ETS6Data -Registry $list -Path $Windows -Name EditionID)"
+    release = "$(Get-ETS6Data -Registry $list -Path $Windows -Name DisplayVersion)"
+    revision = "$(Get-ETS6Data -Registry $list -Path $Windows -Name UBR)"
     powershell = $PSVersionTable.PSVersion.ToString()
     time = (Get-Date).ToUniversalTime().ToString('s') + 'Z'
   }

@@ -63,7 +63,8 @@ def _windows(host: Mapping[str, Any]) -> dict[str, str]:
         windows["edition"] = " ".join(words)
     if isinstance(version, str):
         revision = host.get("revision")
-        windows["windows"] = f"{version}.{revision}" if isinstance(revision, int) else version
+        is_number = isinstance(revision, str) and revision.isdecimal()
+        windows["windows"] = f"{version}.{revision}" if is_number else version
     if isinstance(host.get("name"), str) and host["name"]:
         windows["name"] = host["name"]
     return windows

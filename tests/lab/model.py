@@ -100,9 +100,9 @@ class _Reading:
             "host": {
                 "name": self.state["host"]["name"],
                 "os": f"10.0.{values['CurrentBuildNumber']}",
-                "edition": values.get("EditionID"),
-                "release": values.get("DisplayVersion"),
-                "revision": values.get("UBR"),
+                "edition": values.get("EditionID", ""),
+                "release": values.get("DisplayVersion", ""),
+                "revision": str(values.get("UBR", "")),
                 "powershell": "model",
                 "time": self._time().strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
