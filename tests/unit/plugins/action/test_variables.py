@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -350,8 +351,10 @@ def test_a_connection_or_a_value_that_ansible_does_not_know_is_said(tmp_path: Pa
     [{**WINRM, **LOGIN}, {"ansible_connection": "local"}, {"ansible_connection": "ssh"}, {}],
 )
 def test_a_host_that_lacks_its_password_does_not_stop_the_others(
-    tmp_path: Path, other: dict[str, Any]
+    tmp_path: Path, other: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # As if the controller had the program ssh.
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     assert not check(tmp_path, WINRM, other).get("failed")
     assert check(tmp_path, WINRM)["failed"]
 
