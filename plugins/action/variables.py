@@ -98,7 +98,9 @@ class ActionModule(ControllerAction):
         folder = Path(arguments["report_dir"]).expanduser()
         try:
             formats = run.parse_formats(arguments["formats"])
-            begun.write(folder, plain(record), plain(arguments["hosts"]), formats, inventory)
+            chosen = str(variables.get(f"{PREFIX}previous_report") or "")
+            hosts = plain(arguments["hosts"])
+            begun.write(folder, plain(record), hosts, formats, inventory, chosen)
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. Nothing "

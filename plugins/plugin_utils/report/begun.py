@@ -18,14 +18,22 @@ NOT_ENDED = "This run has not ended: it is still going on, or it was interrupted
 
 
 def write(
-    folder: Path, run: Run, hosts: Sequence[str], names: Sequence[str], inventory: Collection[str]
+    folder: Path,
+    run: Run,
+    hosts: Sequence[str],
+    names: Sequence[str],
+    inventory: Collection[str],
+    chosen: str = "",
 ) -> None:
     """Set the last report aside, and write that this run has begun in these formats.
 
-    hosts are all that are to be judged. Raises OSError.
+    hosts are all that are to be judged. chosen is the report that the run will be compared with,
+    which stays as it is. Raises OSError.
     """
     pending: Run = {**run, "pending": list(hosts), "variables": {}}
     report = document.build(pending, (), (), (), (), problems=[NOT_ENDED])
     with files.locked(folder):
-        previous.set_aside(folder, inventory)
+        kept = folder / previous.FILE
+        if not (chosen and kept.exists() and kept.samefile(chosen)):
+            previous.set_aside(folder, inventory)
         formats.write(report, folder, names)
