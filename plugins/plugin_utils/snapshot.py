@@ -338,7 +338,12 @@ def _parse_host(raw: Any, place: str) -> dict[str, Any]:
     return mapping(_parse_fact, raw, place)
 
 
-def _parse_fact(raw: Any, place: str) -> str:
+def _parse_fact(raw: Any, place: str) -> str | list[str] | None:
+    """Return a text; of an image also a list of texts, or None for what only a live PC has."""
+    if raw is None:
+        return None
+    if isinstance(raw, list):
+        return list(items(text, raw, place))
     return text(raw, place, MAX_FACT)
 
 
