@@ -357,7 +357,12 @@ def _parse_anything(raw: Any, _place: str) -> Any:
     return raw
 
 
-def _parse_fact(raw: Any, place: str) -> str:
+def _parse_fact(raw: Any, place: str) -> str | list[str] | None:
+    """Return a text; of an image also a list of texts, or None for what only a live PC has."""
+    if raw is None:
+        return None
+    if isinstance(raw, list):
+        return list(items(text, raw, place))
     return text(raw, place, MAX_FACT)
 
 

