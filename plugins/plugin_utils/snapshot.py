@@ -47,8 +47,6 @@ MAX_VALUE = 1024 * 1024
 MAX_FILES = 1_000
 MAX_USERS = 1_000
 MAX_PROBES = 500
-TEXT_FACTS = frozenset({"name", "os", "edition", "release", "powershell", "time"})
-"""What is a text, or null, of what a host says of itself; other facts may be numbers."""
 MAX_FACT = 200
 """Characters of what a PC says of itself, such as its version."""
 MAX_EXCERPT = 80
@@ -338,32 +336,20 @@ def _parse_texts(raw: Any, place: str) -> dict[str, str]:
     return mapping(text, raw, place)
 
 
-def _parse_host(raw: Any, place: str) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for name, value in mapping(_parse_anything, raw, place).items():
-        where = f"{place}[{name}]"
-        if name in TEXT_FACTS:
-            facts[name] = optional(_parse_fact, value, where)
-        elif isinstance(value, list):
-            facts[name] = list(items(number, value, where, MAX_FACT))
-        elif isinstance(value, str):
-            facts[name] = _parse_fact(value, where)
-        else:
-            facts[name] = optional(number, value, where)
+def _parse_host(raw: Any, place: str) -> dict[str, str | list[str] | None]:
+    record = dict(expect(dict, raw, place))
+    control_sets = optional(
+        items_of(text), record.pop("control_sets", None), f"{place}[control_sets]"
+    )
+    facts: dict[str, str | list[str] | None] = dict(mapping(_parse_fact, record, place))
+    if control_sets is not None:
+        facts["control_sets"] = list(control_sets)
     return facts
 
 
-def _parse_anything(raw: Any, _place: str) -> Any:
-    return raw
-
-
-def _parse_fact(raw: Any, place: str) -> str | list[str] | None:
-    """Return a text; of an image also a list of texts, or None for what only a live PC has."""
-    if raw is None:
-        return None
-    if isinstance(raw, list):
-        return list(items(text, raw, place))
-    return text(raw, place, MAX_FACT)
+def _parse_fact(raw: Any, place: str) -> str | None:
+    """Return what the host says of itself, None for what it lacks."""
+    return None if raw is None else text(raw, place, MAX_FACT)
 
 
 def _parse_registry(raw: Any, place: str) -> dict[str, Key]:

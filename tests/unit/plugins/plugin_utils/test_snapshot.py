@@ -131,6 +131,7 @@ def test_what_is_not_a_snapshot_is_refused_with_its_place(raw: Any, place: str) 
     [
         ("registry", [], "registry: expected an object"),
         ("host", {"time": 5}, "host[time]: expected a text, found a whole number"),
+        ("host", {"time": ["5"]}, "host[time]: expected a text, found a list"),
         ("host", {"os": "1" * 201}, "host[os]: 201 characters; at most 200 are accepted"),
         ("environment", {"x" * 17_000: ""}, "17000 characters; at most 16384 are accepted"),
         ("files", [{"path": "x"}], "files[0]"),
@@ -170,8 +171,8 @@ def test_an_odd_key_is_unreadable_and_costs_no_other(raw: Any, told: str) -> Non
     assert snapshot.registry.value(KEY + "2", "x") == dword(1)
 
 
-def test_a_host_has_texts_and_numbers_each_where_it_belongs() -> None:
-    host = {"name": "PC", "revision": 4460, "edition": None, "control_sets": [1, 2]}
+def test_a_host_has_texts_or_nothing_and_an_image_its_control_sets() -> None:
+    host = {"name": "PC", "revision": "4460", "edition": None, "control_sets": ["ControlSet001"]}
     snapshot = Snapshot.unpack(packed(reply(host=host)))
     assert (dict(snapshot.host), "host" in snapshot.unread) == (host, False)
 

@@ -355,7 +355,8 @@ def test_every_format_takes_a_merged_report_and_names_who_is_missing(name: str) 
 
 
 def test_of_one_control_the_worst_severity_counts_whoever_wrote_last() -> None:
-    older, newer = report(DAYS[0], pc=result("fail", "pass", "pass")), report(DAYS[1], other=AWAY)
+    older = report(DAYS[0], pc=result("fail", "pass", "pass"))
+    newer = copy.deepcopy(report(DAYS[1], other=AWAY))
     for control in newer["controls"]:
         control["severity"] = "low"
     merged = merge(older, hashes.seal(newer))
