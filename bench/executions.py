@@ -4,11 +4,11 @@
 """What a PC costs on the wire, over each transport: executions, messages or sessions, bytes. ``python -m bench.executions [PCS]``.
 
 Fails where a compliant PC takes more than one execution, a PC with drift more than two, or an execution over winrm or ssh more than
-69 KB beside Ansible's wrapper, over winrm more than one Send. Over psrp, whose PCs are real PowerShell, five PCs are measured: what one
+75 KB beside Ansible's wrapper, over winrm more than one Send. Over psrp, whose PCs are real PowerShell, five PCs are measured: what one
 of them costs does not depend on how many.
 
 The wrapper is 36 KB with ansible-core 2.19 and 2.20, and 41 KB with 2.21. The last PC has one user. Each further one whose proxy has to
-change adds 2 KB, so that 69 KB are passed with the second (still one Send).
+change adds 2 KB, so that 75 KB are passed with the third (still one Send).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.lab.script import find_pwsh
 from tests.lab.ssh import find_sshd
 
 KB = 1000
-MOST_KB = 69
+MOST_KB = 75
 PCS_WITH_POWERSHELL = 5
 Build = Callable[[str, Network], fleet.Member]
 KINDS: tuple[tuple[str, Build, int], ...] = (

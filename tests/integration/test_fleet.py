@@ -104,7 +104,7 @@ def test_a_fleet_is_made_ready_once_and_at_the_promised_cost(small: Lab) -> None
         assert traffic.sends == traffic.executions, (
             "an execution's input went in more than one Send"
         )
-        assert (traffic.stdin - traffic.wrapper) / traffic.executions <= 69_000
+        assert (traffic.stdin - traffic.wrapper) / traffic.executions <= 75_000
 
     before = small.registries()
     again = play(small, ENFORCE)

@@ -37,7 +37,7 @@ from tests.lab.wsman import wrapper_bytes
 DIALECTS = {"5.1": "5.1", "7": "7.6"}
 """The dialects, and what PowerShell calls itself there."""
 LEAST_COVERAGE = 100.0
-MOST_BYTES = 69_000
+MOST_BYTES = 75_000
 """Of an execution, beside Ansible's wrapper."""
 
 
