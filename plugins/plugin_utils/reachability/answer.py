@@ -363,6 +363,7 @@ def server_time(answer: HttpAnswer | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(answer.header("date"))
-    except ValueError:
+    except (ValueError, OverflowError):
+        # The second comes of a year of eleven digits.
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -157,7 +157,7 @@ def examine_chain(
     expired = now > leaf.not_valid_after_utc
     not_yet_valid = now < leaf.not_valid_before_utc
     # A wrong date would hide everything else that is wrong.
-    moment = leaf.not_valid_before_utc + timedelta(seconds=1) if expired or not_yet_valid else now
+    moment = leaf.not_valid_before_utc if expired or not_yet_valid else now
     is_public = path.root is Root.PUBLIC
     complete = path.root is Root.ABSENT or _best_path(leaf, sent, roots).root is path.root
     claimed = names or ([] if is_public else [common_name(leaf)])

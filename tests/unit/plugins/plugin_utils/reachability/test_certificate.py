@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.reachabili
     leaf,
 )
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
 from tests.lab.certificates import Authority, certificate_of, stamps
@@ -109,6 +110,21 @@ def test_dates_hide_nothing_else() -> None:
     assert (found.root, found.expired, found.name_matches) == (Root.PRIVATE, True, False)
     ours = judged([leaf(started=100), ISSUING.certificate])
     assert (ours.root, ours.expired, ours.verified) == (Root.PUBLIC, True, True)
+
+
+def test_a_certificate_of_the_last_second_that_there_is_is_not_yet_valid() -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+    certificate = leaf()
+    builder = x509.CertificateBuilder(
+        issuer_name=certificate.issuer,
+        subject_name=certificate.subject,
+        public_key=certificate.public_key(),
+        serial_number=1,
+        not_valid_before=last,
+        not_valid_after=last,
+    )
+    report = judged([builder.sign(ISSUING.key, hashes.SHA256()), ISSUING.certificate])
+    assert (report.root, report.not_yet_valid) == (Root.PUBLIC, True)
 
 
 @pytest.mark.parametrize(("name", "host", "matches"), [

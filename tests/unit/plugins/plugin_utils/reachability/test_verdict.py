@@ -21,10 +21,10 @@ from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints impo
     Endpoint,
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
-from ansible_collections.ets6.network.plugins.plugin_utils.probes import DIRECT
+from ansible_collections.ets6.network.plugins.plugin_utils.probes import DIRECT, HttpAnswer
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.context import ProxyContext
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.routes import Route
-from ansible_collections.ets6.network.plugins.plugin_utils.reachability import controls
+from ansible_collections.ets6.network.plugins.plugin_utils.reachability import answer, controls
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability.comparison import (
     compare_verdicts,
 )
@@ -646,3 +646,10 @@ def test_the_control_and_the_docs_say_for_which_program_a_verdict_holds() -> Non
     text = (ROOT / "docs" / "reachability.md").read_text(encoding="utf-8")
     found = [finding(seen(probe()), POLICY).control.remedy, text]
     assert all("holds for the program that probed" in " ".join(place.split()) for place in found)
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 32 Jan 2026 00:00:00 GMT", "today", ""]
+)
+def test_a_date_that_no_calendar_has_says_nothing_of_the_clock(date: str) -> None:
+    assert answer.server_time(HttpAnswer(200, (("Date", date),))) is None
