@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from .errors import ETS6Error
+from .text import one_line
 
 T = TypeVar("T")
 C = TypeVar("C", list[Any], dict[str, Any])
@@ -27,12 +28,20 @@ MAX_TEXT = 64 * 1024
 """Characters of a text: no path and no name of Windows is longer."""
 MAX_NAME = 16 * 1024
 """Characters of a name, which is that of a value of the registry at most."""
+MAX_ERROR = 500
+"""Characters of an error."""
 MAX_ITEMS = 50_000
 """Entries of one list or object."""
 
 
 class SnapshotError(ETS6Error):
-    """The reply of a host cannot be read as a snapshot. The text says where and what."""
+    """The reply of a host cannot be read as a snapshot. The text says where and what.
+
+    A place in it may be a name that the host made up: the text is printable, on one line and cut.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message, MAX_ERROR))
 
 
 def expect(kind: type[T], raw: Any, place: str) -> T:

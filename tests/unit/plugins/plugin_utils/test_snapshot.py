@@ -281,3 +281,13 @@ def test_a_body_that_ends_before_its_announced_length_is_not_complete(
     (probe,) = Snapshot.from_wire(reply(probes=[record])).probes or ()
     assert probe.http is not None
     assert probe.http.complete is complete
+
+
+def test_an_error_that_quotes_a_name_of_the_host_is_one_printable_line() -> None:
+    name = "\x1b[2J\n" + "x" * 10_000
+    registry = {name: {"state": "odd"}}
+    snapshot = Snapshot.unpack(packed(reply(registry=registry)))
+    message = snapshot.registry.key(name).error
+    assert "\x1b" not in message
+    assert len(message.splitlines()) == 1
+    assert len(message) < 1_000
