@@ -113,55 +113,57 @@ class Probe:
         return self.name, self.route
 
 
-def parse_probe(raw: Any, place: str) -> Probe:
+def parse_probe(raw: Any, location: str) -> Probe:
     """Return a probe. Raises SnapshotError where it has no name or route.
 
     One that is odd otherwise costs only its own endpoint: its stage is UNREADABLE.
     """
-    record = expect(dict, raw, place)
-    name = text(record.get("name"), f"{place}.name")
-    route = text(record.get("proxy"), f"{place}.proxy")
+    record = expect(dict, raw, location)
+    name = text(record.get("name"), f"{location}.name")
+    route = text(record.get("proxy"), f"{location}.proxy")
     try:
-        return _parse(record, name, route, place)
+        return _parse(record, name, route, location)
     except SnapshotError as error:
         return Probe(name, route, UNREADABLE, problem=str(error), record=record)
 
 
-def _parse(record: dict[str, Any], name: str, route: str, place: str) -> Probe:
+def _parse(record: dict[str, Any], name: str, route: str, location: str) -> Probe:
     stage = record.get("stage")
     if stage not in STAGES:
-        raise SnapshotError(f"{place}.stage: expected one of {', '.join(STAGES)}")
+        raise SnapshotError(f"{location}.stage: expected one of {', '.join(STAGES)}")
     probe = Probe(
         name,
         route,
         stage,
-        optional(_error, record.get("error"), f"{place}.error"),
-        items(text, record.get("addresses") or [], f"{place}.addresses")[:MAX_ADDRESSES],
-        optional(text, record.get("address"), f"{place}.address") or "",
-        optional(text, record.get("local"), f"{place}.local") or "",
-        mapping(number, record.get("elapsed") or {}, f"{place}.elapsed"),
-        optional(_http, record.get("connect"), f"{place}.connect"),
-        optional(_tls, record.get("tls"), f"{place}.tls"),
-        optional(_http, record.get("http"), f"{place}.http"),
-        text(record.get("user", ""), f"{place}.user"),
+        optional(_error, record.get("error"), f"{location}.error"),
+        items(text, record.get("addresses") or [], f"{location}.addresses")[:MAX_ADDRESSES],
+        optional(text, record.get("address"), f"{location}.address") or "",
+        optional(text, record.get("local"), f"{location}.local") or "",
+        mapping(number, record.get("elapsed") or {}, f"{location}.elapsed"),
+        optional(_http, record.get("connect"), f"{location}.connect"),
+        optional(_tls, record.get("tls"), f"{location}.tls"),
+        optional(_http, record.get("http"), f"{location}.http"),
+        text(record.get("user", ""), f"{location}.user"),
         record=record,
     )
     if probe.error is None and stage in ("dns", "tcp", "tls"):
-        raise SnapshotError(f"{place}.error: expected an object, since the probe ended at {stage}")
+        raise SnapshotError(
+            f"{location}.error: expected an object, since the probe ended at {stage}"
+        )
     return probe
 
 
-def _error(raw: Any, place: str) -> ProbeError:
-    record = expect(dict, raw, place)
-    kind = text(record.get("kind"), f"{place}.kind")
-    return ProbeError(kind, optional(number, record.get("code"), f"{place}.code"))
+def _error(raw: Any, location: str) -> ProbeError:
+    record = expect(dict, raw, location)
+    kind = text(record.get("kind"), f"{location}.kind")
+    return ProbeError(kind, optional(number, record.get("code"), f"{location}.code"))
 
 
-def _http(raw: Any, place: str) -> HttpAnswer:
-    record = expect(dict, raw, place)
-    headers = items(_header, record.get("headers") or [], f"{place}.headers")
-    body = data(record.get("body") or "", f"{place}.body")
-    answer = HttpAnswer(number(record.get("status"), f"{place}.status"), headers, body)
+def _http(raw: Any, location: str) -> HttpAnswer:
+    record = expect(dict, raw, location)
+    headers = items(_header, record.get("headers") or [], f"{location}.headers")
+    body = data(record.get("body") or "", f"{location}.body")
+    answer = HttpAnswer(number(record.get("status"), f"{location}.status"), headers, body)
     if answer.header("transfer-encoding").lower().endswith("chunked"):
         content, is_whole = _join_chunks(body)
         complete = is_whole or len(body) >= BODY_CAP
@@ -177,22 +179,22 @@ def _is_complete(answer: HttpAnswer) -> bool:
     return len(answer.body) >= min(int(announced), BODY_CAP)
 
 
-def _header(raw: Any, place: str) -> tuple[str, str]:
-    pair = items(text, raw, place)
+def _header(raw: Any, location: str) -> tuple[str, str]:
+    pair = items(text, raw, location)
     if len(pair) != 2:
-        raise SnapshotError(f"{place}: expected a name and a value")
+        raise SnapshotError(f"{location}: expected a name and a value")
     return pair[0], pair[1]
 
 
-def _tls(raw: Any, place: str) -> TlsAnswer:
-    record = expect(dict, raw, place)
+def _tls(raw: Any, location: str) -> TlsAnswer:
+    record = expect(dict, raw, location)
     return TlsAnswer(
-        items(data, record.get("presented"), f"{place}.presented"),
-        items(data, record.get("built") or [], f"{place}.built"),
-        text(record.get("protocol") or "", f"{place}.protocol"),
-        items(text, record.get("policy_errors") or [], f"{place}.policy_errors"),
-        items(text, record.get("chain_status") or [], f"{place}.chain_status"),
-        expect(bool, record.get("leaf_only", False), f"{place}.leaf_only"),
+        items(data, record.get("presented"), f"{location}.presented"),
+        items(data, record.get("built") or [], f"{location}.built"),
+        text(record.get("protocol") or "", f"{location}.protocol"),
+        items(text, record.get("policy_errors") or [], f"{location}.policy_errors"),
+        items(text, record.get("chain_status") or [], f"{location}.chain_status"),
+        expect(bool, record.get("leaf_only", False), f"{location}.leaf_only"),
     )
 
 

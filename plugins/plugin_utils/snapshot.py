@@ -332,156 +332,158 @@ class _Parts:
         return None
 
 
-def _parse_texts(raw: Any, place: str) -> dict[str, str]:
-    return mapping(text, raw, place)
+def _parse_texts(raw: Any, location: str) -> dict[str, str]:
+    return mapping(text, raw, location)
 
 
-def _parse_host(raw: Any, place: str) -> dict[str, str | list[str] | None]:
-    record = dict(expect(dict, raw, place))
+def _parse_host(raw: Any, location: str) -> dict[str, str | list[str] | None]:
+    record = dict(expect(dict, raw, location))
     control_sets = optional(
-        items_of(text), record.pop("control_sets", None), f"{place}[control_sets]"
+        items_of(text), record.pop("control_sets", None), f"{location}[control_sets]"
     )
-    facts: dict[str, str | list[str] | None] = dict(mapping(_parse_fact, record, place))
+    facts: dict[str, str | list[str] | None] = dict(mapping(_parse_fact, record, location))
     if control_sets is not None:
         facts["control_sets"] = list(control_sets)
     return facts
 
 
-def _parse_fact(raw: Any, place: str) -> str | None:
+def _parse_fact(raw: Any, location: str) -> str | None:
     """Return what the host says of itself, None for what it lacks."""
-    return None if raw is None else text(raw, place, MAX_FACT)
+    return None if raw is None else text(raw, location, MAX_FACT)
 
 
-def _parse_registry(raw: Any, place: str) -> dict[str, Key]:
-    return mapping(_parse_readable_key, raw, place)
+def _parse_registry(raw: Any, location: str) -> dict[str, Key]:
+    return mapping(_parse_readable_key, raw, location)
 
 
-def _parse_readable_key(raw: Any, place: str) -> Key:
+def _parse_readable_key(raw: Any, location: str) -> Key:
     """Return a key; one that is odd is unreadable, and costs no other."""
     try:
-        return _parse_key(raw, place)
+        return _parse_key(raw, location)
     except SnapshotError as error:
         return Key(State.UNREADABLE, error=f"the reply cannot be used: {error}")
 
 
-def _parse_hosts(raw: Any, place: str) -> tuple[HostsEntry, ...]:
+def _parse_hosts(raw: Any, location: str) -> tuple[HostsEntry, ...]:
     entries = []
-    for line in items(text, raw, place):
+    for line in items(text, raw, location):
         address, *names = line.partition("#")[0].lower().split() or [""]
         if names:
             entries.append(HostsEntry(address, tuple(name.rstrip(".") for name in names)))
     return tuple(entries)
 
 
-def _parse_state(raw: Any, place: str) -> State:
+def _parse_state(raw: Any, location: str) -> State:
     try:
         return State(raw)
     except ValueError:
-        raise SnapshotError(f"{place}: unknown state {shorten(repr(raw), MAX_EXCERPT)}") from None
+        raise SnapshotError(
+            f"{location}: unknown state {shorten(repr(raw), MAX_EXCERPT)}"
+        ) from None
 
 
-def _parse_value(raw: Any, place: str) -> Value:
+def _parse_value(raw: Any, location: str) -> Value:
     value = Value.from_wire(raw)
     if isinstance(value.data, str):
-        text(value.data, place, MAX_VALUE)
+        text(value.data, location, MAX_VALUE)
     elif isinstance(value.data, tuple):
-        text("\n".join(value.data), place, MAX_VALUE)
+        text("\n".join(value.data), location, MAX_VALUE)
     elif isinstance(value.data, bytes) and len(value.data) > MAX_TEXT:
-        raise SnapshotError(f"{place}: {len(value.data)} bytes; at most {MAX_TEXT} are accepted")
+        raise SnapshotError(f"{location}: {len(value.data)} bytes; at most {MAX_TEXT} are accepted")
     return value
 
 
-def _parse_key(raw: Any, place: str) -> Key:
-    record = expect(dict, raw, place)
+def _parse_key(raw: Any, location: str) -> Key:
+    record = expect(dict, raw, location)
     try:
-        parsed = mapping(_parse_value, record.get("values", {}), f"{place}.values")
+        parsed = mapping(_parse_value, record.get("values", {}), f"{location}.values")
     except WireError as error:
-        raise SnapshotError(f"{place}: {error}") from None
+        raise SnapshotError(f"{location}: {error}") from None
     values = Values(parsed.items())
     return Key(
-        _parse_state(record.get("state"), f"{place}.state"),
+        _parse_state(record.get("state"), f"{location}.state"),
         values,
-        items(text, record.get("keys", []), f"{place}.keys"),
-        text(record.get("error", ""), f"{place}.error"),
+        items(text, record.get("keys", []), f"{location}.keys"),
+        text(record.get("error", ""), f"{location}.error"),
     )
 
 
-def _parse_file(raw: Any, place: str) -> File:
-    record = _record(raw, place, ("path", "state", "version", "size", "error", "head"))
+def _parse_file(raw: Any, location: str) -> File:
+    record = _record(raw, location, ("path", "state", "version", "size", "error", "head"))
     return File(
-        text(record.get("path"), f"{place}.path"),
-        _parse_state(record.get("state"), f"{place}.state"),
-        text(record.get("version", ""), f"{place}.version"),
-        number(record.get("size", 0), f"{place}.size"),
-        text(record.get("error", ""), f"{place}.error"),
-        data(record.get("head", ""), f"{place}.head"),
+        text(record.get("path"), f"{location}.path"),
+        _parse_state(record.get("state"), f"{location}.state"),
+        text(record.get("version", ""), f"{location}.version"),
+        number(record.get("size", 0), f"{location}.size"),
+        text(record.get("error", ""), f"{location}.error"),
+        data(record.get("head", ""), f"{location}.head"),
     )
 
 
-def _parse_user(raw: Any, place: str) -> User:
-    record = _record(raw, place, ("sid", "name", "profile", "hive", "logged_on", "error"))
+def _parse_user(raw: Any, location: str) -> User:
+    record = _record(raw, location, ("sid", "name", "profile", "hive", "logged_on", "error"))
     return User(
-        text(record.get("sid"), f"{place}.sid"),
-        text(record.get("name", ""), f"{place}.name"),
-        text(record.get("profile", ""), f"{place}.profile"),
-        text(record.get("hive", "unavailable"), f"{place}.hive"),
-        expect(bool, record.get("logged_on", False), f"{place}.logged_on"),
-        text(record.get("error", ""), f"{place}.error"),
+        text(record.get("sid"), f"{location}.sid"),
+        text(record.get("name", ""), f"{location}.name"),
+        text(record.get("profile", ""), f"{location}.profile"),
+        text(record.get("hive", "unavailable"), f"{location}.hive"),
+        expect(bool, record.get("logged_on", False), f"{location}.logged_on"),
+        text(record.get("error", ""), f"{location}.error"),
     )
 
 
-def _parse_product(raw: Any, place: str) -> FirewallProduct:
-    record = _record(raw, place, ("name", "enabled"))
+def _parse_product(raw: Any, location: str) -> FirewallProduct:
+    record = _record(raw, location, ("name", "enabled"))
     return FirewallProduct(
-        text(record.get("name"), f"{place}.name"),
-        optional(_parse_flag, record.get("enabled"), f"{place}.enabled"),
+        text(record.get("name"), f"{location}.name"),
+        optional(_parse_flag, record.get("enabled"), f"{location}.enabled"),
     )
 
 
-def _parse_local_account(raw: Any, place: str) -> LocalAccount:
-    record = _record(raw, place, ("sid", "name", "group"))
+def _parse_local_account(raw: Any, location: str) -> LocalAccount:
+    record = _record(raw, location, ("sid", "name", "group"))
     return LocalAccount(
-        text(record.get("sid"), f"{place}.sid"),
-        text(record.get("name"), f"{place}.name"),
-        expect(bool, record.get("group"), f"{place}.group"),
+        text(record.get("sid"), f"{location}.sid"),
+        text(record.get("name"), f"{location}.name"),
+        expect(bool, record.get("group"), f"{location}.group"),
     )
 
 
-def _parse_registered_firewall(raw: Any, place: str) -> RegisteredFirewall:
-    record = _record(raw, place, ("name", "categories"))
+def _parse_registered_firewall(raw: Any, location: str) -> RegisteredFirewall:
+    record = _record(raw, location, ("name", "categories"))
     return RegisteredFirewall(
-        text(record.get("name"), f"{place}.name"),
-        items(number, record.get("categories"), f"{place}.categories"),
+        text(record.get("name"), f"{location}.name"),
+        items(number, record.get("categories"), f"{location}.categories"),
     )
 
 
-def _parse_network(raw: Any, place: str) -> ConnectedNetwork:
-    record = _record(raw, place, ("interface", "index", "name", "category"))
+def _parse_network(raw: Any, location: str) -> ConnectedNetwork:
+    record = _record(raw, location, ("interface", "index", "name", "category"))
     return ConnectedNetwork(
-        text(record.get("interface"), f"{place}.interface"),
-        number(record.get("index"), f"{place}.index"),
-        text(record.get("name"), f"{place}.name"),
-        text(record.get("category"), f"{place}.category"),
+        text(record.get("interface"), f"{location}.interface"),
+        number(record.get("index"), f"{location}.index"),
+        text(record.get("name"), f"{location}.name"),
+        text(record.get("category"), f"{location}.category"),
     )
 
 
-def _parse_firewall_service(raw: Any, place: str) -> FirewallService:
-    record = _record(raw, place, ("rules", "values", "modify_state"))
+def _parse_firewall_service(raw: Any, location: str) -> FirewallService:
+    record = _record(raw, location, ("rules", "values", "modify_state"))
     return FirewallService(
-        number(record.get("rules"), f"{place}.rules"),
-        number(record.get("values"), f"{place}.values"),
-        number(record.get("modify_state"), f"{place}.modify_state"),
+        number(record.get("rules"), f"{location}.rules"),
+        number(record.get("values"), f"{location}.values"),
+        number(record.get("modify_state"), f"{location}.modify_state"),
     )
 
 
-def _parse_flag(raw: Any, place: str) -> bool:
-    return expect(bool, raw, place)
+def _parse_flag(raw: Any, location: str) -> bool:
+    return expect(bool, raw, location)
 
 
-def _record(raw: Any, place: str, names: tuple[str, ...]) -> dict[str, Any]:
+def _record(raw: Any, location: str, names: tuple[str, ...]) -> dict[str, Any]:
     """Return an object that has no other fields than these."""
-    record = expect(dict, raw, place)
+    record = expect(dict, raw, location)
     for name in record:
         if name not in names:
-            raise SnapshotError(f"{place}: unknown field {shorten(repr(name), MAX_EXCERPT)}")
+            raise SnapshotError(f"{location}: unknown field {shorten(repr(name), MAX_EXCERPT)}")
     return record

@@ -3,7 +3,7 @@
 
 """How replies of a host are read: every value by its type, or an error that says where it is.
 
-A reply comes from a machine that may be hostile. Whoever reads it names the place in it
+A reply comes from a machine that may be hostile. Whoever reads it names the location in it
 (``probes[2].http.status``) and gets the value or a SnapshotError.
 """
 
@@ -37,34 +37,34 @@ MAX_ITEMS = 50_000
 class SnapshotError(ETS6Error):
     """The reply of a host cannot be read as a snapshot. The text says where and what.
 
-    A place in it may be a name that the host made up: the text is printable, on one line and cut.
+    A location in it may be a name that the host made up: the text is printable, on one line and cut.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message, MAX_ERROR))
 
 
-def expect(kind: type[T], raw: Any, place: str) -> T:
+def expect(kind: type[T], raw: Any, location: str) -> T:
     """Return a value that is of a type. Raises SnapshotError."""
     is_flag_for_number = kind is int and isinstance(raw, bool)
     if not isinstance(raw, kind) or is_flag_for_number:
         found = "null" if raw is None else NAMES.get(type(raw), type(raw).__name__)
-        raise SnapshotError(f"{place}: expected {NAMES.get(kind, kind.__name__)}, found {found}")
+        raise SnapshotError(f"{location}: expected {NAMES.get(kind, kind.__name__)}, found {found}")
     return raw
 
 
-def optional(parse: Callable[[Any, str], T], raw: Any, place: str) -> T | None:
+def optional(parse: Callable[[Any, str], T], raw: Any, location: str) -> T | None:
     """Return what is parsed, or None for null."""
-    return None if raw is None else parse(raw, place)
+    return None if raw is None else parse(raw, location)
 
 
 def items(
-    parse: Callable[[Any, str], T], raw: Any, place: str, most: int = MAX_ITEMS
+    parse: Callable[[Any, str], T], raw: Any, location: str, most: int = MAX_ITEMS
 ) -> tuple[T, ...]:
     """Return a list with every item parsed. Raises SnapshotError."""
     parsed = []
-    for index, item in enumerate(_counted(expect(list, raw, place), place, most)):
-        parsed.append(parse(item, f"{place}[{index}]"))
+    for index, item in enumerate(_counted(expect(list, raw, location), location, most)):
+        parsed.append(parse(item, f"{location}[{index}]"))
     return tuple(parsed)
 
 
@@ -73,50 +73,50 @@ def items_of(
 ) -> Callable[[Any, str], tuple[T, ...]]:
     """Return the parser of a list, for optional and the like."""
 
-    def parse_list(raw: Any, place: str) -> tuple[T, ...]:
-        return items(parse, raw, place, most)
+    def parse_list(raw: Any, location: str) -> tuple[T, ...]:
+        return items(parse, raw, location, most)
 
     return parse_list
 
 
-def mapping(parse: Callable[[Any, str], T], raw: Any, place: str) -> dict[str, T]:
+def mapping(parse: Callable[[Any, str], T], raw: Any, location: str) -> dict[str, T]:
     """Return an object with every value parsed. Raises SnapshotError."""
     parsed = {}
-    for name, value in _counted(expect(dict, raw, place), place, MAX_ITEMS).items():
-        parsed[name_of(name, place)] = parse(value, f"{place}[{name}]")
+    for name, value in _counted(expect(dict, raw, location), location, MAX_ITEMS).items():
+        parsed[name_of(name, location)] = parse(value, f"{location}[{name}]")
     return parsed
 
 
-def _counted(container: C, place: str, most: int) -> C:
+def _counted(container: C, location: str, most: int) -> C:
     if len(container) > most:
-        raise SnapshotError(f"{place}: {len(container)} entries; at most {most} are accepted")
+        raise SnapshotError(f"{location}: {len(container)} entries; at most {most} are accepted")
     return container
 
 
-def text(raw: Any, place: str, most: int = MAX_TEXT) -> str:
+def text(raw: Any, location: str, most: int = MAX_TEXT) -> str:
     """Return a text. Raises SnapshotError."""
-    content = expect(str, raw, place)
+    content = expect(str, raw, location)
     if len(content) > most:
-        raise SnapshotError(f"{place}: {len(content)} characters; at most {most} are accepted")
+        raise SnapshotError(f"{location}: {len(content)} characters; at most {most} are accepted")
     return content
 
 
-def name_of(raw: Any, place: str) -> str:
+def name_of(raw: Any, location: str) -> str:
     """Return a name, such as a key of an object. Raises SnapshotError."""
-    return text(raw, f"a name in {place}", MAX_NAME)
+    return text(raw, f"a name in {location}", MAX_NAME)
 
 
-def number(raw: Any, place: str) -> int:
+def number(raw: Any, location: str) -> int:
     """Return a whole number. Raises SnapshotError."""
-    return expect(int, raw, place)
+    return expect(int, raw, location)
 
 
-def data(raw: Any, place: str) -> bytes:
+def data(raw: Any, location: str) -> bytes:
     """Return the bytes of a base64 text. Raises SnapshotError."""
     try:
-        return base64.b64decode(expect(str, raw, place), validate=True)
+        return base64.b64decode(expect(str, raw, location), validate=True)
     except (binascii.Error, ValueError):
-        raise SnapshotError(f"{place}: expected base64, found other text") from None
+        raise SnapshotError(f"{location}: expected base64, found other text") from None
 
 
 def is_deeper(raw: Any, levels: int) -> bool:
