@@ -44,8 +44,8 @@ from tests.unit.plugins.plugin_utils.report.samples import build, result
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
 TYPED_ELSEWHERE = {"bash", "ps1", "powershell", "sh", "shell"}
 """Languages of what users type where no test can: blocks of theirs say why they are not run."""
-NO_COMMANDS = {"python", "text", "yaml"}
-"""Languages of what is not typed. The Python is a program that test_report_by_hand.py runs."""
+NO_COMMANDS = {"groovy", "python", "text", "yaml"}
+"""Languages of what is not typed as it is. The Python is a program that test_report_by_hand.py runs; what CI systems run, a test here."""
 FIRST_PC = "pc-1.example.com"
 """The PC of the inventory that the README has under Start."""
 PCS = ("pc-17", "pc-18", FIRST_PC)
@@ -322,9 +322,13 @@ def host_variables(lab: Lab, folder: Path) -> None:
 def test_what_ci_systems_are_told_to_run_works(
     fresh: Lab, home: Path, place: Path, tmp_path: Path
 ) -> None:
-    written = [block for block in blocks("docs/reports.md") if block.language == "yaml"]
-    scripts = [script for block in written for script in scripts_of(yaml.safe_load(block.text))]
-    assert len(scripts) == 3
+    scripts = []
+    for block in blocks("docs/reports.md"):
+        if block.language == "yaml":
+            scripts += scripts_of(yaml.safe_load(block.text))
+        elif block.language == "groovy":
+            scripts += re.findall(r"\bsh '([^']*)'", block.text)
+    assert len(scripts) == 5, "two of GitHub, one each of GitLab, Azure and Jenkins"
     variables = {**environment(home), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
     for script in scripts:
         done = shell(script, place, variables)
@@ -334,10 +338,16 @@ def test_what_ci_systems_are_told_to_run_works(
 
 
 def scripts_of(data: Any) -> Iterator[str]:
-    """Return the commands of GitHub's and GitLab's jobs."""
-    for value in data if isinstance(data, list) else data.values():
-        if isinstance(value, dict):
-            yield from (value[name] for name in ("run", "script") if name in value)
+    """Return the commands of GitHub's, GitLab's and Azure's jobs, at any depth."""
+    if isinstance(data, list):
+        for item in data:
+            yield from scripts_of(item)
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            if name in ("run", "script"):
+                yield value
+            else:
+                yield from scripts_of(value)
 
 
 @pytest.mark.parametrize(
@@ -366,6 +376,7 @@ def test_yaml_is_what_ansible_takes(block: Block, home: Path, tmp_path: Path) ->
             f"{block.place}: what is it?"
         )
     else:
-        assert (
-            all(name.startswith("ets6_network_") for name in data) or "script" in data["verify"]
-        ), f"{block.place}: what is it?"
+        is_pipeline = any(scripts_of(data))
+        assert is_pipeline or all(name.startswith("ets6_network_") for name in data), (
+            f"{block.place}: what is it?"
+        )

@@ -244,9 +244,10 @@ def test_what_a_play_would_not_heed_in_the_inventory_is_refused_there(
     before = small.registries()
     played = play(small, ENFORCE)
     assert (played.code, small.registries()) == (2, before)
+    assert played.report["run"]["fails_because"][0] == "Not run: 1 variable is invalid."
     assert (
         f"ets6_network_{name}: the inventory cannot set this"
-        in played.report["run"]["fails_because"][0]
+        in played.report["run"]["fails_because"][1]
     )
     said = play(small, VERIFY, "-e", f"ets6_network_{name}={value}", "--limit", "pc-already-right")
     assert (said.code, said.statuses()) == (0, {"pc-already-right": "pass"})

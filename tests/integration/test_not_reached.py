@@ -251,7 +251,10 @@ def test_where_no_pc_can_be_connected_to_nothing_is_begun(lab: Lab, tmp_path: Pa
     played = run(lab, tmp_path, {f"pc-{number}": variables for number in range(5)})
     said = "ansible_user is empty. Set the environment variable NO_SUCH_USER, which ansible_user is read from. (pc-0, pc-1, pc-2, pc-3, pc-4)"
     assert played.code == 2
-    assert played.report["run"]["fails_because"] == [said]
+    assert played.report["run"]["fails_because"] == [
+        "Not run: no host can be connected to.",
+        said,
+    ]
     assert played.report["run"]["verdict"] == "no host was judged"
     assert "do not comply" not in played.output
     assert "UNREACHABLE" not in played.output
