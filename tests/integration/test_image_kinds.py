@@ -840,9 +840,9 @@ def test_hives_alone_can_be_prepared_where_the_user_vouches_for_the_programs(
         if finding["status"] not in ("pass", "fixed", "not_applicable")
     }
     # ProfileList names a user whose hive is not among them.
-    assert unmet == {
-        "proxy.environment": "The environment variables of knx were not read."
-    }, played.output
+    assert unmet == {"proxy.environment": "The environment variables of knx were not read."}, (
+        played.output
+    )
     assert "counts as installed (ets6_network_image_programs)" in played.output + played.errors
 
 

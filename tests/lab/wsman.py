@@ -188,11 +188,14 @@ class Wsman(Handler):
         """Return what goes out in place of a command's output, where the fault is one of that. The command runs none the less."""
         if not _brings_output(request):
             return None
+        is_psrp = request.resource.startswith(psrp.RESOURCE)
         if fault == faults.NEVER_ENDS:
             time.sleep(SECONDS_OF_SILENCE)
+            if is_psrp:
+                # What the engine changed is read back together with its output.
+                self._reply(request, fault)
             return 500, request.fault(OPERATION_TIMED_OUT)
         if fault == faults.ENDLESS:
-            is_psrp = request.resource.startswith(psrp.RESOURCE)
             return 200, psrp.endless(request) if is_psrp else _endless(request)
         return None
 
