@@ -13,37 +13,46 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .model import Report
+from .model import Host, Report
 
 TIMES = frozenset({"at", "ended", "elapsed_ms", "since"})
-"""Keys whose values say when, and how long it took. They do not count in the hashes."""
+"""Keys whose values say when, and how long it took. They do not count in a host's hash, so that the same
+state has the same one; in the report's they do."""
 COMPARISONS = ("drift", "scores", "history")
 """Parts of a report that depend on the runs before it."""
 
 
 def seal(report: Report) -> Report:
-    """Return the report with the hash over all of it.
+    """Return the report with the hash over all of it, times included.
 
-    Hosts count by their names and hashes. What depends on earlier runs (COMPARISONS) does not.
+    Hosts count by their names, hashes and times. What depends on earlier runs (COMPARISONS) does
+    not.
     """
     content: dict[str, object] = dict(report)
     for name in COMPARISONS:
         content.pop(name, None)
-    content["hosts"] = [[host["name"], host["sha256"]] for host in report["hosts"]]
-    return {**report, "sha256": digest(content)}
+    content["hosts"] = [
+        [host["name"], host["sha256"], host["at"], *_times_of_findings(host)]
+        for host in report["hosts"]
+    ]
+    return {**report, "sha256": _digest(content)}
 
 
-def digest(content: Mapping[str, object]) -> str:
-    """Return the SHA-256 of a host or a report, in hexadecimal digits.
+def digest(host: Mapping[str, object]) -> str:
+    """Return the SHA-256 of a host without the keys in TIMES, in hexadecimal digits."""
+    return _digest(without(host, TIMES))
 
-    It is over the JSON with sorted keys and without blanks, in UTF-8, without its own sha256 and
-    the keys in TIMES.
-    """
+
+def _digest(content: Mapping[str, object]) -> str:
+    """Return the SHA-256 of JSON with sorted keys and without blanks, in UTF-8, and without its own."""
     hashed = {key: value for key, value in content.items() if key != "sha256"}
-    text = json.dumps(
-        without(hashed, TIMES), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _times_of_findings(host: Host) -> list[str]:
+    """Return the times of a host's findings that have one of their own: of a merged report."""
+    return [finding["at"] for finding in host["findings"] if "at" in finding]
 
 
 def without(content: Any, keys: frozenset[str]) -> Any:
