@@ -24,7 +24,7 @@ options:
     default: [ETS6N.exe, ETS6C.exe]
     description:
       - File names of ETS6's programs. KNX documents these two; the main program of an older build was C(ETS6.exe).
-      - Example, C(['ETS6N.exe', 'ETS6C.exe', 'ETS6.exe']).
+      - For example C(['ETS6N.exe', 'ETS6C.exe', 'ETS6.exe']).
   paths:
     type: list
     elements: str
@@ -32,7 +32,7 @@ options:
     description:
       - Folders that are searched for the programs. Environment strings are expanded on the PC; a leading V(*:\\) is every fixed drive.
       - The paths of firewall rules that name one of the programs are searched too.
-      - 'Example, V([''%ProgramFiles(x86\)%\\ETS6'', ''*:\\KNX\\ETS6'']).'
+      - 'For example V([''%ProgramFiles(x86\)%\\ETS6'', ''*:\\KNX\\ETS6'']).'
   profiles:
     type: list
     elements: str
@@ -46,7 +46,7 @@ options:
     default: []
     description:
       - 'Remote addresses that may reach ETS6: addresses, prefixes, ranges or V(LocalSubnet). An empty list is no restriction.'
-      - Example, C(['LocalSubnet', '10.20.0.0/16']).
+      - For example C(['LocalSubnet', '10.20.0.0/16']).
   needed_traffic:
     type: list
     elements: dict
@@ -57,7 +57,7 @@ options:
         servers (TCP ports 80 and 443).'
       - 'Each entry has C(name), C(direction) (V(in) to ports of the PC, V(out) to ports of the other end), C(protocol) (V(tcp) or V(udp)), C(ports), and
         may have C(addresses) of the other end; without them the private and link-local addresses.'
-      - 'Example, C([{name: own routing, direction: in, protocol: udp, ports: [3672]}]).'
+      - 'For example C([{name: own routing, direction: in, protocol: udp, ports: [3672]}]).'
   outbound:
     type: str
     choices: [auto, always, never]
@@ -78,12 +78,12 @@ options:
     default: unmanaged
     description:
       - 'V(allow) makes Windows accept unicast answers to a multicast, which the discovery of KNXnet/IP devices needs.'
-      - The earlier setting is not recorded, and C(ets6_network_state=absent) does not restore it.
+      - The earlier setting is not recorded, and O(state=absent) does not restore it.
   proxy:
     type: dict
     description:
       - The proxy of the PC. V(unmanaged) leaves it as it is.
-      - 'Example, C({mode: named, server: ''proxy.example.com:3128'', bypass: [''<local>'', ''*.example.com''], scope: users}).'
+      - 'For example C({mode: named, server: ''proxy.example.com:3128'', bypass: [''<local>'', ''*.example.com''], scope: users}).'
     suboptions:
       mode:
         type: str
@@ -120,7 +120,7 @@ options:
       - 'Two more servers of the vendor are used in a browser since ETS 6.3 and are off: C(knx_login) (id.knx.org) and C(my_knx) (my.knx.org).'
       - 'C({my_knx: {enabled: true}}) switches one on.'
       - The vendor does not publish the address of the news page; add an entry for it where it matters.
-      - 'Example, C({cloud_licensing: {enabled: false}, news: {url: ''http://news.example.com''}}).'
+      - 'For example C({cloud_licensing: {enabled: false}, news: {url: ''http://news.example.com''}}).'
   probe_as:
     type: str
     default: connection
@@ -138,7 +138,7 @@ options:
     description:
       - Seconds for all probes of a PC together, from 1 to 60.
       - Where a proxy script decides, each round of probes has this time, since one answer leads to the next.
-      - Example, V(20) for PCs behind slow links.
+      - For example V(20) for PCs behind slow links.
   public_roots:
     type: str
     default: ''
@@ -146,7 +146,7 @@ options:
       - A PEM file on the controller with the root certificates that are considered public. The default is the list of the Python package
         certifi, which is Mozilla's.
       - For a server with a private root, add that root to the public ones.
-      - Example, C(/etc/ssl/certs/ca-certificates.crt), which must not contain the root of a TLS inspection.
+      - For example C(/etc/ssl/certs/ca-certificates.crt), which must not contain the root of a TLS inspection.
   controls:
     type: list
     elements: dict
@@ -166,7 +166,7 @@ options:
       - C(expires) is the last day (UTC) on which the waiver is valid, such as V(2027-03-31).
       - C(control) is a control's id or a list of ids, in which C(*) matches any characters; findings that such a control causes are covered too.
       - A waived control is still judged and shown as waived, and its remedy is not applied. On the day after, it fails again.
-      - 'Example, C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
+      - 'For example C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
   image:
     type: dict
     default: {}

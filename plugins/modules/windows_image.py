@@ -12,7 +12,7 @@ description:
   - Gives of an image the same snapshot that M(ets6.network.windows_host) gives of a PC.
   - It is internal, decides nothing, and its options may change in any release. M(ets6.network.policy) uses it.
   - Reading needs neither root nor a mount, and never changes the image. Only the few files that are needed are taken out of it.
-  - A hive that was not written to its end is brought up to date in memory from its logs where they tell the whole story; else it is refused.
+  - A hive that was not written to its end is brought up to date in memory from its logs where these are complete; else it is refused.
   - Operations are carried out all or none. The new hive is made beside the old one, read back, compared with it key by key, and
     only then put in place; a run that is killed leaves the old image or the new one.
   - In a WIM a hive that was changed loses its own security descriptor and the attribute C(hidden); it inherits its folder's rights where the WIM is applied.

@@ -94,7 +94,7 @@ def test_every_argument_is_described_and_every_choice_is_explained() -> None:
         assert (
             "choices" in spec
             or spec["type"] == "bool"
-            or "Example, " in text
+            or "For example " in text
             or "ten examples" in text
         ), name
 
@@ -106,7 +106,7 @@ def examples() -> dict[str, Any]:
         lines = (
             spec["description"] if isinstance(spec["description"], list) else [spec["description"]]
         )
-        for example in re.findall(r"Example, [CV]\((.*)\)", "\n".join(lines)):
+        for example in re.findall(r"For example [CV]\((.*)\)", "\n".join(lines)):
             # In V() a backslash is written as two, and a bracket behind one.
             found[name] = yaml.safe_load(re.sub(r"\\(.)", r"\1", example))
     return found

@@ -14,7 +14,7 @@ from ..snapshot import Snapshot
 from .traffic_set import Spans, merge_spans
 
 _CONSOLE = frozenset({"S-1-1-0", "S-1-2-0", "S-1-2-1", "S-1-5-4", "S-1-5-11"})
-"""Accounts that everybody who works at the console has in the access token."""
+"""Accounts that the access token of every user at the console has."""
 _NEVER = frozenset({"S-1-5-6", "S-1-5-7", "S-1-5-18", "S-1-5-19", "S-1-5-20"})
 _NEVER_BELOW = ("S-1-5-80-", "S-1-5-84-", "S-1-15-2-")
 """Accounts that ETS6 never runs under, and the beginnings of others: services, drivers and app

@@ -59,7 +59,7 @@ _FIREWALL_OR_VENDOR = (
 
 ADVICE = {
     Outcome.NOT_PROBED: "Look at the reason first.",
-    Outcome.UNREADABLE: "Look at the PC itself: its result is not of the expected form.",
+    Outcome.UNREADABLE: "Look at the PC itself: something else than the collection's script answers.",
     Outcome.NOT_RESOLVED: "Ask the administrators of the PC's DNS servers.",
     Outcome.SINKHOLED: "Ask the administrators of the DNS servers, or of the filter in them, to "
     "resolve the name.",
