@@ -89,12 +89,7 @@ class ReportAction(ControllerAction):
                     written = formats.write_refusal(report, folder, arguments["formats"])
                     return _refused(refusal, written, folder)
                 earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
-                if earlier is not None:
-                    report["drift"] = drift.between(earlier, report, inventory)
-                past_runs = history.History(folder)
-                report = past_runs.complete(report)
-                written = formats.write(report, folder, arguments["formats"])
-                past_runs.write()
+                report, written = _write(report, earlier, arguments["formats"], folder, inventory)
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
@@ -115,6 +110,23 @@ class ReportAction(ControllerAction):
             "failed": fails and not run["pending"] and bool(run["fails_because"]),
             "msg": "\n".join([lines[0], *run["fails_because"]]),
         }
+
+
+def _write(
+    report: Report,
+    earlier: Report | None,
+    names: Sequence[str],
+    folder: Path,
+    inventory: Collection[str],
+) -> tuple[Report, list[str]]:
+    """Write the files of these formats; return the report with its comparisons, and the paths."""
+    if earlier is not None:
+        report["drift"] = drift.between(earlier, report, inventory)
+    past_runs = history.History(folder)
+    report = past_runs.complete(report)
+    written = formats.write(report, folder, names)
+    past_runs.write()
+    return report, written
 
 
 def _refused(refusal: Sequence[str], files: Sequence[str], kept: Path | None) -> dict[str, Any]:

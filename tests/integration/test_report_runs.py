@@ -223,9 +223,9 @@ def test_a_second_run_on_the_same_state_says_the_same_but_for_the_times(
         for name in ("a", "b")
     ]
     reports = []
-    for run in runs:
+    for played in runs:
         # The whole report's hash covers its times.
-        untimed = {**hashes.without(run.report, hashes.TIMES), "sha256": ""}
+        untimed = {**hashes.without(played.report, hashes.TIMES), "sha256": ""}
         reports.append(report_json.render(untimed))
     first, second = reports
     assert first == second

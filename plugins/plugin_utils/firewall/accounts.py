@@ -89,7 +89,7 @@ class Accounts:
                 possible.add(entry.grants)
                 return _only(possible)
         if entries and not any(entry.grants for entry in entries):
-            # Published rules deny accounts and grant none, to mean everybody else. Whether Windows
+            # Published rules deny accounts and grant none, to mean all others. Whether Windows
             # takes it so is not documented.
             return None
         possible.add(False)

@@ -89,6 +89,13 @@ def _checked(content: Any, name: str) -> Report:
     if problem:
         raise ReportError(f"{name} is not a complete report: {problem}")
     report = cast(Report, content)
+    _check_waived(report, name)
+    _check_hashes(report, name)
+    return report
+
+
+def _check_waived(report: Report, name: str) -> None:
+    """Raise ReportError where a finding is waived without a waiver."""
     for host in report["hosts"]:
         for finding in host["findings"]:
             if finding["status"] == "waived" and "waiver" not in finding:
@@ -96,6 +103,10 @@ def _checked(content: Any, name: str) -> Report:
                     f"{name} was not written by this collection: {finding['control']} of "
                     f"{host['name']} is waived, and no waiver covers it"
                 )
+
+
+def _check_hashes(report: Report, name: str) -> None:
+    """Raise ReportError where a hash is not that of what it covers."""
     altered = [host["name"] for host in report["hosts"] if digest(host) != host["sha256"]]
     if altered:
         raise ReportError(
@@ -104,7 +115,6 @@ def _checked(content: Any, name: str) -> Report:
         )
     if seal(report)["sha256"] != report["sha256"]:
         raise ReportError(
-            f"{name} was altered after it was written: its run, its controls or its list of hosts "
-            "do not match its hash"
+            f"{name} was altered after it was written: its run, its controls, its list of hosts or "
+            "its times do not match its hash"
         )
-    return report
