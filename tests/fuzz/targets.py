@@ -300,7 +300,7 @@ TARGETS = [
     *(Target(kind, _image, partial(_disk, kind)) for kind in KINDS),
     Target("firewall-rule", _rule, lambda: RULE.encode("utf-16-le")),
     Target("firewall-connection", _connection_rule, lambda: CONNECTION_RULE.encode("utf-16-le")),
-    Target("firewall-accounts", _accounts, lambda: ACCOUNTS.encode()),
+    Target("firewall-accounts", _accounts, ACCOUNTS.encode),
     Target("firewall-address", _address, lambda: b"fe80::1-fe80::ffff"),
     Target("proxy-lists", _proxy_lists, lambda: b"http=a.example:80;https=user:secret@[::1]:8080"),
     Target("pac-answer", _pac_answer, lambda: b"PROXY a.example:8080; SOCKS b:1; DIRECT"),

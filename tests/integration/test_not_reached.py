@@ -83,7 +83,8 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     """Ports that refuse, take no connection any more, say nothing, and hang up; and one of a real SSH server that refuses every login."""
     with contextlib.ExitStack() as stack:
         full, silent, hangs_up = (
-            stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0)) for _ in range(3)
+            stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _number in range(3)
         )
         silent.listen(64)
         hangs_up.listen(64)

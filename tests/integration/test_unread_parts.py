@@ -31,7 +31,6 @@ GOOD = frozenset({Status.PASS, Status.NOT_APPLICABLE})
 """What an open finding must not become because less is known."""
 BUILDERS = {build.__name__.lstrip("_"): build for build in fleet.BUILDERS}
 BUILDERS["nothing_right"] = lambda network: fleet.nothing_right("pc-nothing-right", network)
-BUILDERS["proxy_is_right"] = lambda network: _proxy_is_right(network)
 
 
 def _proxy_is_right(network: Network) -> fleet.Member:
@@ -41,6 +40,9 @@ def _proxy_is_right(network: Network) -> fleet.Member:
     member.pc.user_proxy(3, network.proxy.address, "<local>;*.example.com")
     member.pc.state["environment"]["HTTPS_PROXY"] = "http://proxy.example:1"
     return member
+
+
+BUILDERS["proxy_is_right"] = _proxy_is_right
 
 
 @dataclass(frozen=True)

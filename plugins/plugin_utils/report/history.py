@@ -134,4 +134,7 @@ def _checked_table(content: Any) -> dict[str, Score] | None:
 
 
 def _are_counts(values: Sequence[Any]) -> bool:
-    return all(type(value) is int and 0 <= value < 2**31 for value in values)
+    return all(
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+        for value in values
+    )

@@ -242,8 +242,8 @@ def _scores(report: Report) -> list[str]:
     rows = []
     for name, score in list(scores["groups"].items())[:MAX_GROUPS]:
         title = "every host" if name == ALL else name
-        bar = pictures.status_bar(statuses[name], title) if score["of"] else ""
-        rows.append(row(text(title), [bar, *_score_cells(score)]))
+        picture = pictures.status_bar(statuses[name], title) if score["of"] else ""
+        rows.append(row(text(title), [picture, *_score_cells(score)]))
     lines += table(("Group", "Hosts by status", "Complies", "Share", "Trend"), rows)
     rows = []
     for control_id, score in scores["controls"].items():
