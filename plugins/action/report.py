@@ -25,7 +25,7 @@ from ..plugin_utils.policy.variables import PARSERS, Policy, PolicyError
 from ..plugin_utils.reachability import fleet
 from ..plugin_utils.report import document, waivers
 from ..plugin_utils.report.hosts import HostResult, common_variables, plain
-from ..plugin_utils.report.model import Control, Finding, Json
+from ..plugin_utils.report.model import ControlRecord, FindingRecord, Json
 from ..plugin_utils.report_action import ReportAction, registered_result
 
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -53,7 +53,7 @@ class ActionModule(ReportAction):
         # Where the run was wrong from the beginning, registered results are an earlier run's.
         results = play.results(registered=not problems)
         catalogues = [*results.values(), *play.unasked(results)]
-        default = [cast(Control, control.to_wire()) for control in default_catalogue()]
+        default = [cast(ControlRecord, control.to_wire()) for control in default_catalogue()]
         controls = document.controls_of(catalogues, default)
         hosts = play.hosts_of(results, controls, run["ended"])
         common = common_variables(hosts)
@@ -113,7 +113,7 @@ class _Play:
         return results
 
     def hosts_of(
-        self, results: Mapping[str, Any], controls: Sequence[Control], ended: str
+        self, results: Mapping[str, Any], controls: Sequence[ControlRecord], ended: str
     ) -> list[HostResult]:
         """Return the hosts, with what their findings say of each other."""
         hosts = []
@@ -121,7 +121,7 @@ class _Play:
             groups = self.hostvars[name].get("group_names") or ()
             hosts.append(HostResult.from_task(name, results[name], controls, groups, ended))
         findings = {host.name: cast(Sequence[Json], host.findings) for host in hosts}
-        compared = cast(Mapping[str, Sequence[Finding]], fleet.compare(findings))
+        compared = cast(Mapping[str, Sequence[FindingRecord]], fleet.compare(findings))
         return [dataclasses.replace(host, findings=compared[host.name]) for host in hosts]
 
     def unasked(self, results: Mapping[str, Any]) -> list[dict[str, Any]]:

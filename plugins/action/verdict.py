@@ -19,7 +19,7 @@ from ..plugin_utils.controls import default_catalogue
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.report import document
 from ..plugin_utils.report.hosts import HostResult
-from ..plugin_utils.report.model import Control
+from ..plugin_utils.report.model import ControlRecord
 from ..plugin_utils.report.verdict import host_fails_because
 from ..plugin_utils.report_action import ARGUMENTS, registered_result, settle_argument
 
@@ -33,7 +33,7 @@ class ActionModule(ControllerAction):
         fail_on, _problem = settle_argument("fail_on", arguments["fail_on"])
         name = str(variables["inventory_hostname"])
         registered = registered_result(variables, current_run(variables))
-        default = [cast(Control, control.to_wire()) for control in default_catalogue()]
+        default = [cast(ControlRecord, control.to_wire()) for control in default_catalogue()]
         controls = document.controls_of([registered], default)
         ended = origin.now()
         host = HostResult.from_task(name, registered, controls, (), ended).to_record({})

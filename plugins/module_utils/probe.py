@@ -92,7 +92,7 @@ def _work(waiting: queue.SimpleQueue[Probe]) -> None:
             waiting.get_nowait().run()
 
 
-class ProbeError(Exception):
+class ProbeFailure(Exception):
     """A stage failed. kind is for programs, code the system's number where there is one."""
 
     def __init__(self, kind: str, text: str, code: int | None = None) -> None:
@@ -135,16 +135,16 @@ class Probe:
 
     def run(self) -> None:
         """Go through the stages. A failure is the result, not an exception."""
-        failure: ProbeError | None = ProbeError("other", "the prober failed")
+        failure: ProbeFailure | None = ProbeFailure("other", "the prober failed")
         try:
             self._go()
             failure = None
-        except ProbeError as error:
+        except ProbeFailure as error:
             failure = error
         except OSError as error:
             failure = _classify(error)
         except ValueError as error:
-            failure = ProbeError("other", str(error))
+            failure = ProbeFailure("other", str(error))
         finally:
             self._close()
             if failure is None:
@@ -170,7 +170,7 @@ class Probe:
         with self._lock:
             self._result.update(fields)
 
-    def _keep_error(self, error: ProbeError) -> None:
+    def _keep_error(self, error: ProbeFailure) -> None:
         text = str(error)[:MAX_TEXT]
         self._keep(error={"kind": error.kind, "code": error.code, "text": text})
 
@@ -182,10 +182,10 @@ class Probe:
         self._ends = min(self._deadline, self._since + STAGE_SECONDS.get(stage, float("inf")))
 
     def _seconds(self) -> float:
-        """Return the time that is left for the stage. Raises ProbeError where that is none."""
+        """Return the time that is left for the stage. Raises ProbeFailure where that is none."""
         seconds = self._ends - time.monotonic()
         if seconds <= 0:
-            raise ProbeError("timeout", OVER)
+            raise ProbeFailure("timeout", OVER)
         return seconds
 
     def _save_elapsed(self) -> None:
@@ -231,7 +231,7 @@ class Probe:
         self._save_elapsed()
         status = head["status"]
         if not 200 <= status < 300:
-            raise ProbeError("other", f"the proxy answered {status}", status)
+            raise ProbeFailure("other", f"the proxy answered {status}", status)
 
     def _connect(self, name: str, port: int) -> socket.socket:
         self._enter("dns")
@@ -259,10 +259,10 @@ class Probe:
         try:
             answer = answers.get(timeout=self._seconds())
         except queue.Empty:
-            raise ProbeError("timeout", OVER) from None
+            raise ProbeFailure("timeout", OVER) from None
         if isinstance(answer, socket.gaierror):
             kind = "try_again" if answer.errno == socket.EAI_AGAIN else "not_found"
-            raise ProbeError(kind, str(answer), answer.errno)
+            raise ProbeFailure(kind, str(answer), answer.errno)
         if isinstance(answer, Exception):
             raise answer
         return list(answer)
@@ -328,10 +328,10 @@ class Probe:
             if end is not None:
                 return _parse_head(raw[: end.end()]), raw[end.end() :]
             if len(raw) > HEAD_CAP:
-                raise ProbeError("other", f"the answer's head is longer than {HEAD_CAP} bytes")
+                raise ProbeFailure("other", f"the answer's head is longer than {HEAD_CAP} bytes")
             chunk = self._receive(stream)
             if not chunk:
-                raise ProbeError("closed", "the connection was closed before an answer")
+                raise ProbeFailure("closed", "the connection was closed before an answer")
             raw += chunk
 
     def _read_answer(self, stream: socket.socket) -> dict[str, Any]:
@@ -341,7 +341,7 @@ class Probe:
         while len(body) < length and not (is_chunked and body.endswith(b"0\r\n\r\n")):
             try:
                 chunk = self._receive(stream)
-            except (OSError, ProbeError):
+            except (OSError, ProbeFailure):
                 break  # what came so far is an answer
             if not chunk:
                 break
@@ -420,11 +420,11 @@ def _text(data: bytes) -> str:
 
 
 def _parse_head(head: bytes) -> dict[str, Any]:
-    """Return status and headers. Raises ProbeError where it is not HTTP."""
+    """Return status and headers. Raises ProbeFailure where it is not HTTP."""
     lines = head.decode("latin-1").rstrip("\r\n").split("\n")
     match = re.match(r"HTTP/\S+ ([0-9]{3})(?: |\r?$)", lines[0], re.IGNORECASE)
     if match is None:
-        raise ProbeError("other", "the answer is not HTTP")
+        raise ProbeFailure("other", "the answer is not HTTP")
     headers = []
     for line in lines[1:]:
         name, colon, value = line.partition(":")
@@ -461,13 +461,13 @@ def _presented(stream: ssl.SSLSocket) -> list[bytes]:
     return [leaf] if leaf else []
 
 
-def _classify(error: OSError) -> ProbeError:
+def _classify(error: OSError) -> ProbeFailure:
     """Return the error by its type and number, never by its text, which is the system's."""
     text = str(error)
     if isinstance(error, TimeoutError):
-        return ProbeError("timeout", text)
+        return ProbeFailure("timeout", text)
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return ProbeError("closed", text)
+        return ProbeFailure("closed", text)
     if isinstance(error, ssl.SSLError):
         reason = error.reason or ""
         kind = "tls_alert" if "ALERT" in reason else "other"
@@ -475,5 +475,5 @@ def _classify(error: OSError) -> ProbeError:
             kind = "plain_http"
         if reason in NO_COMMON_TLS:
             kind = "no_common_tls"
-        return ProbeError(kind, reason or text, error.errno)
-    return ProbeError(ERRORS.get(error.errno or 0, "other"), text, error.errno)
+        return ProbeFailure(kind, reason or text, error.errno)
+    return ProbeFailure(ERRORS.get(error.errno or 0, "other"), text, error.errno)

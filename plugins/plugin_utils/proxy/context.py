@@ -173,6 +173,6 @@ class ProxyContext:
         domain = dns_domain(self.snapshot.registry)
         routes_by_name = {}
         for endpoint in self.policy.endpoints:
-            target = routes.Target(endpoint, domain, self.script_answers, self.snapshot)
-            routes_by_name[endpoint.name] = routes.routes_to(target, self.deciding_layers)
+            request = routes.RouteRequest(endpoint, domain, self.script_answers, self.snapshot)
+            routes_by_name[endpoint.name] = routes.routes_to(request, self.deciding_layers)
         return routes_by_name

@@ -61,7 +61,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Target:
+class RouteRequest:
     """An endpoint, and what is known that decides about the routes to it.
 
     domain is the PC's own DNS domain, script_answers the answers of each script by its address.
@@ -96,11 +96,11 @@ def ask_script(snapshot: Snapshot, url: str, endpoints: Sequence[Endpoint]) -> S
     return {endpoint.name: answer for endpoint, answer in zip(endpoints, answers, strict=True)}
 
 
-def routes_to(target: Target, layers: Sequence[DecidingLayer]) -> list[Route]:
+def routes_to(request: RouteRequest, layers: Sequence[DecidingLayer]) -> list[Route]:
     """Return the distinct routes to an endpoint, each with its users."""
     merged: dict[str | None, Route] = {}
     for deciding in layers:
-        route = _route(deciding, target)
+        route = _route(deciding, request)
         earlier = merged.get(route.proxy)
         if earlier is not None:
             route = dataclasses.replace(
@@ -120,11 +120,11 @@ def _script_url(endpoint: Endpoint) -> str:
     return f"{endpoint.url}/"
 
 
-def _route(deciding: DecidingLayer, target: Target) -> Route:
+def _route(deciding: DecidingLayer, request: RouteRequest) -> Route:
     layer = deciding.layer
     if layer.error:
         return Route(None, deciding.users, f"{layer.title}: {layer.error}")
-    candidates = [_route_by(layer, settings, target) for settings in layer.candidates]
+    candidates = [_route_by(layer, settings, request) for settings in layer.candidates]
     first = candidates[0]
     reason = first.reason
     proxy = first.proxy
@@ -141,7 +141,7 @@ def _route(deciding: DecidingLayer, target: Target) -> Route:
     )
 
 
-def _route_by(layer: Layer, settings: ConnectionSettings, target: Target) -> Route:
+def _route_by(layer: Layer, settings: ConnectionSettings, request: RouteRequest) -> Route:
     """Return the route by one of the settings that Windows may act on, without users."""
     meaning = Meaning.of_blob(settings)
     autodetect = bool(meaning.flags & AUTODETECT)
@@ -149,35 +149,35 @@ def _route_by(layer: Layer, settings: ConnectionSettings, target: Target) -> Rou
     if autodetect:
         subject += " ask for automatic detection, and where no network answers it,"
     try:
-        proxy, why = _proxy_without_script(settings, meaning, target)
+        proxy, why = _proxy_without_script(settings, meaning, request)
     except ListError as error:
         # A script does not help: .NET Framework parses all of the settings or none.
         return Route(None, (), f"{layer.title}: {error}", autodetect)
     if not meaning.pac_url:
         return Route(proxy, (), f"{subject} {why}", autodetect)
-    route = _script_route(meaning.pac_url, target, proxy)
+    route = _script_route(meaning.pac_url, request, proxy)
     return dataclasses.replace(route, reason=f"{subject} {route.reason}", autodetect=autodetect)
 
 
 def _proxy_without_script(
-    settings: ConnectionSettings, meaning: Meaning, target: Target
+    settings: ConnectionSettings, meaning: Meaning, request: RouteRequest
 ) -> tuple[str, str]:
     """Return the route without any script, and why. Raises ListError."""
-    endpoint = target.endpoint
+    endpoint = request.endpoint
     if not meaning.server:
         return DIRECT, "name no proxy"
     server = server_for(settings.proxy, endpoint.scheme)
     if not server:
         return DIRECT, f"name no proxy for {endpoint.scheme}"
     entry = bypass_entry(
-        settings.bypass, endpoint.scheme, endpoint.host, endpoint.port, target.domain
+        settings.bypass, endpoint.scheme, endpoint.host, endpoint.port, request.domain
     )
     if entry:
         return DIRECT, f"let {endpoint.host} bypass the proxy ({entry})"
     return server, f"name the proxy {server}"
 
 
-def _script_route(url: str, target: Target, named_proxy: str) -> Route:
+def _script_route(url: str, request: RouteRequest, named_proxy: str) -> Route:
     """Return the route with a script; its reason is a clause about the settings."""
     title = without_logins(url)
     if not pac.is_fetchable(url):
@@ -186,12 +186,12 @@ def _script_route(url: str, target: Target, named_proxy: str) -> Route:
             "WinHTTP runs no others"
         )
         return Route(None, (), reason)
-    answers = target.script_answers[url]
+    answers = request.script_answers[url]
     if not isinstance(answers, pac.PacError):
-        answer = answers[target.endpoint.name]
+        answer = answers[request.endpoint.name]
         if answer.error:
             return _route_of_failing_script(pac.failure(url, answer.error), named_proxy)
-        route = _answered_route(answer, target, named_proxy)
+        route = _answered_route(answer, request, named_proxy)
         return dataclasses.replace(route, reason=f"use the script {title}, which {route.reason}")
     if answers.is_empty:
         return _route_of_failing_script(str(answers), named_proxy)
@@ -207,11 +207,11 @@ def _route_of_failing_script(error: str, named_proxy: str) -> Route:
     return Route(DIRECT, (), reason, alternatives=alternatives)
 
 
-def _answered_route(answer: pac.Answer, target: Target, named_proxy: str) -> Route:
+def _answered_route(answer: pac.Answer, request: RouteRequest, named_proxy: str) -> Route:
     """Return the route that a script names; its reason is a clause about the script."""
     if answer.unanswered:
         questions = ", ".join(answer.unanswered)
-        address = f"the address of {target.endpoint.host}"
+        address = f"the address of {request.endpoint.host}"
         needs_address = any(question.lower() == address for question in answer.unanswered)
         reason = f"asks for {questions}, which could not be determined"
         return Route(None, (), reason, needs_address=needs_address)
@@ -225,7 +225,7 @@ def _answered_route(answer: pac.Answer, target: Target, named_proxy: str) -> Rou
     # Where no route reaches a server, ETS6 reports the error of the first one.
     index = 0
     for position, candidate in enumerate(candidates):
-        if candidate not in target.failed_routes:
+        if candidate not in request.failed_routes:
             index = position
             break
     return Route(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ..finding import SEVERITIES, Contact, Severity
 from .hosts import open_findings
-from .model import Control, Finding, Host, Report
+from .model import ControlRecord, FindingRecord, Host, Report
 
 CONTACTS = {
     Contact.ENFORCE: "a playbook of this collection",
@@ -33,8 +33,8 @@ class Cause:
     findings are (name of the host, finding). consequences has the hosts by the other control's id.
     """
 
-    control: Control
-    findings: list[tuple[str, Finding]] = field(default_factory=list)
+    control: ControlRecord
+    findings: list[tuple[str, FindingRecord]] = field(default_factory=list)
     consequences: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -72,7 +72,7 @@ def causes(report: Report) -> list[Cause]:
     return sorted(found.values(), key=order)
 
 
-def root_cause(host: Host, finding: Finding) -> str:
+def root_cause(host: Host, finding: FindingRecord) -> str:
     """Return the control that a finding follows from in the end; its own where that is none."""
     not_met = {item["control"]: item for item in open_findings(host)}
     chain = [finding["control"]]
@@ -86,19 +86,19 @@ def root_cause(host: Host, finding: Finding) -> str:
     return chain[-1]
 
 
-def contact_of(finding: Finding) -> Contact:
+def contact_of(finding: FindingRecord) -> Contact:
     """Return who meets the control; of reports that do not say so the administrator of the PC."""
     return Contact(finding.get("contact", Contact.PC))
 
 
-def remedy_of(finding: Finding, control: Control | None) -> str:
+def remedy_of(finding: FindingRecord, control: ControlRecord | None) -> str:
     """Return what to do about a finding."""
     if "remedy" in finding:
         return finding["remedy"]
     return control["remedy"] if control else ""
 
 
-def _control(control_id: str, controls: Mapping[str, Control]) -> Control:
+def _control(control_id: str, controls: Mapping[str, ControlRecord]) -> ControlRecord:
     if control_id in controls:
         return controls[control_id]
     return {
@@ -111,7 +111,7 @@ def _control(control_id: str, controls: Mapping[str, Control]) -> Control:
     }
 
 
-def _worst_severity(cause: Cause, controls: Mapping[str, Control]) -> str:
+def _worst_severity(cause: Cause, controls: Mapping[str, ControlRecord]) -> str:
     """Return the highest severity of a cause and what follows from it."""
     present = {_control(name, controls)["severity"] for name in cause.consequences}
     present.add(cause.control["severity"])

@@ -19,7 +19,7 @@ from .hosts import complies, control_key, plain
 from .model import (
     SCHEMA,
     WORST_FIRST,
-    Control,
+    ControlRecord,
     Host,
     Merged,
     Report,
@@ -29,14 +29,14 @@ from .model import (
 from .verdict import fails_because
 
 
-def controls_of(results: Iterable[Any], default: Sequence[Control]) -> list[Control]:
+def controls_of(results: Iterable[Any], default: Sequence[ControlRecord]) -> list[ControlRecord]:
     """Return the controls that results of hosts or reports name, each once as the first has it.
 
     A result of a host defines only the controls that default, the collection's catalogue, does not
     have; its findings name the others. Where nothing names any, default is returned.
     """
     known = {control["id"]: control for control in default}
-    controls: dict[str, Control] = {}
+    controls: dict[str, ControlRecord] = {}
     for result in results:
         if isinstance(result, Mapping):
             for control in result.get("controls") or ():
@@ -49,7 +49,7 @@ def controls_of(results: Iterable[Any], default: Sequence[Control]) -> list[Cont
 
 def build(
     run: Run,
-    controls: Sequence[Control],
+    controls: Sequence[ControlRecord],
     hosts: Sequence[Host],
     waivers: Sequence[WaiverRecord],
     fail_on: Sequence[str],

@@ -16,8 +16,8 @@ from .model import (
     OPEN,
     UNREACHABLE,
     WORST_FIRST,
-    Control,
-    Finding,
+    ControlRecord,
+    FindingRecord,
     Host,
     Interrupted,
     Json,
@@ -46,7 +46,7 @@ class HostResult:
     reason: str = ""
     groups: Sequence[str] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
-    findings: Sequence[Finding] = ()
+    findings: Sequence[FindingRecord] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     interrupted: Interrupted | None = None
 
@@ -55,7 +55,7 @@ class HostResult:
         cls,
         name: str,
         result: Any,
-        controls: Sequence[Control],
+        controls: Sequence[ControlRecord],
         groups: Sequence[str],
         ended: str,
     ) -> HostResult:
@@ -71,7 +71,7 @@ class HostResult:
             return cls.not_judged(name, status, reason, controls, groups, ended)
         names = ("at", "findings", "variables", "facts", "interrupted")
         content = plain({key: result.get(key) for key in names})
-        findings: list[Finding] = content["findings"]
+        findings: list[FindingRecord] = content["findings"]
         findings.sort(key=lambda finding: control_key(finding["control"]))
         if result.get("failed"):
             reason = _message(result)
@@ -88,12 +88,12 @@ class HostResult:
         name: str,
         status: str,
         reason: str,
-        controls: Sequence[Control],
+        controls: Sequence[ControlRecord],
         groups: Sequence[str],
         ended: str,
     ) -> HostResult:
         """Return a host of which nothing is known: every control is unknown, for that reason."""
-        findings: list[Finding] = []
+        findings: list[FindingRecord] = []
         for control in controls:
             findings.append(
                 {
@@ -164,7 +164,7 @@ def control_key(control_id: str) -> tuple[int, str]:
     return len(FAMILIES), control_id
 
 
-def worst_status(findings: Iterable[Finding]) -> str:
+def worst_status(findings: Iterable[FindingRecord]) -> str:
     """Return the worst status of the findings, unknown without any."""
     statuses = {finding["status"] for finding in findings}
     for status in WORST_FIRST:
@@ -192,12 +192,12 @@ def complies(host: Host) -> bool:
     return all(finding["status"] not in OPEN for finding in host["findings"])
 
 
-def repeats_reason(host: Host, finding: Finding) -> bool:
+def repeats_reason(host: Host, finding: FindingRecord) -> bool:
     """Return whether a finding only repeats why its host was not judged."""
     return bool(host["reason"]) and finding["reason"] == host["reason"]
 
 
-def open_findings(host: Host) -> list[Finding]:
+def open_findings(host: Host) -> list[FindingRecord]:
     """Return the findings that do not comply, without those that only repeat the host's reason."""
     findings = []
     for finding in host["findings"]:
@@ -215,7 +215,7 @@ def all_hosts(report: Report) -> list[Host]:
     return hosts
 
 
-def change_lines(finding: Finding) -> list[str]:
+def change_lines(finding: FindingRecord) -> list[str]:
     """Return what was or would be changed: ``firewall rule X: enabled false → true``."""
     lines = []
     for change in finding["changes"]:

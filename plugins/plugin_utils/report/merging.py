@@ -26,8 +26,8 @@ from .model import (
     TIME,
     UNREACHABLE,
     WORST_FIRST,
-    Control,
-    Finding,
+    ControlRecord,
+    FindingRecord,
     Host,
     Merged,
     MergedReport,
@@ -63,7 +63,7 @@ class _DatedFinding:
     """
 
     time: str
-    finding: Finding
+    finding: FindingRecord
     is_placeholder: bool
 
     @property
@@ -176,7 +176,9 @@ def _shifted(time: str, difference: timedelta) -> str:
     return (moment + difference).strftime(TIME)
 
 
-def _with_worst_severity(controls: Iterable[Control], sources: Iterable[Report]) -> list[Control]:
+def _with_worst_severity(
+    controls: Iterable[ControlRecord], sources: Iterable[Report]
+) -> list[ControlRecord]:
     """Return the controls, each with the worst severity that any report gives it."""
     worst: dict[str, Severity] = {}
     for report in sources:
@@ -271,7 +273,7 @@ def _all_findings(versions: Iterable[_HostVersion]) -> Iterator[_DatedFinding]:
         yield from version.findings
 
 
-def _expire(finding: Finding, today: date) -> Finding:
+def _expire(finding: FindingRecord, today: date) -> FindingRecord:
     """Return a finding as it counts today: it fails again where its waiver has expired since."""
     waiver = finding.get("waiver")
     if finding["status"] != "waived" or waiver is None:

@@ -61,7 +61,7 @@ class RunRecord(Run):
     hosts: dict[str, int]
 
 
-class Control(TypedDict):
+class ControlRecord(TypedDict):
     """A control, as finding.Control.to_wire returns it."""
 
     id: str
@@ -72,7 +72,7 @@ class Control(TypedDict):
     remedy: str
 
 
-class Change(TypedDict):
+class ChangeRecord(TypedDict):
     """A change on a host, as finding.Change.to_wire returns it."""
 
     subject: str
@@ -80,7 +80,7 @@ class Change(TypedDict):
     after: Json
 
 
-class Waiver(TypedDict):
+class WaiverTerms(TypedDict):
     """A waiver, as policy.waivers.Waiver.to_wire returns it. expires is its last day.
 
     controls are ids or patterns of ids; control is the same as one text.
@@ -96,14 +96,14 @@ class Waiver(TypedDict):
     ticket: str
 
 
-class AppliedWaiver(Waiver):
+class AppliedWaiver(WaiverTerms):
     """The waiver that covers a finding. status is the finding's without the waiver."""
 
     status: str
     expired: bool
 
 
-class WaiverRecord(Waiver):
+class WaiverRecord(WaiverTerms):
     """A waiver with what became of it in a run. findings is how many it covers."""
 
     state: str
@@ -111,7 +111,7 @@ class WaiverRecord(Waiver):
     findings: int
 
 
-class Finding(TypedDict):
+class FindingRecord(TypedDict):
     """A control's finding on a host. at is set where another run than the host's newest made it.
 
     One that is not met has remedy and contact, and caused_by where it follows from another one.
@@ -122,7 +122,7 @@ class Finding(TypedDict):
     reason: str
     evidence: Json
     changed: bool
-    changes: list[Change]
+    changes: list[ChangeRecord]
     at: NotRequired[str]
     remedy: NotRequired[str]
     contact: NotRequired[str]
@@ -151,7 +151,7 @@ class Host(TypedDict):
     groups: list[str]
     variables: Json
     facts: NotRequired[Json]
-    findings: list[Finding]
+    findings: list[FindingRecord]
     interrupted: NotRequired[Interrupted]
     sha256: str
 
@@ -226,6 +226,6 @@ class Report(TypedDict):
     history: NotRequired[list[HistoryRun]]
     waivers: list[WaiverRecord]
     merged: Merged | None
-    controls: list[Control]
+    controls: list[ControlRecord]
     hosts: list[Host]
     sha256: str

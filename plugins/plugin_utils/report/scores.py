@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .hosts import complies, repeats_reason
-from .model import Control, Host, Score, Scores
+from .model import ControlRecord, Host, Score, Scores
 
 ALL = "all"
 """The group of every host."""
@@ -17,7 +17,7 @@ JUDGED = frozenset({*MET, "fail", "unknown", "would_fix"})
 """Statuses that count in the score of a control: what is waived or does not apply is neither."""
 
 
-def scores_of(controls: Sequence[Control], hosts: Sequence[Host]) -> Scores:
+def scores_of(controls: Sequence[ControlRecord], hosts: Sequence[Host]) -> Scores:
     """Return the scores of a run, without what they were before."""
     groups: dict[str, Score] = {ALL: _new()}
     by_control: dict[str, Score] = {control["id"]: _new() for control in controls}

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from ..finding import SEVERITIES, Severity
 from ..text import count, one_line
 from .hosts import open_findings
-from .model import OPEN, UNREACHABLE, Control, Finding, Host
+from .model import OPEN, UNREACHABLE, ControlRecord, FindingRecord, Host
 
 MAX_LINE = 200
 """Characters of the line about one host."""
 
 
 def fails_because(
-    controls: Sequence[Control], hosts: Sequence[Host], fail_on: Sequence[str]
+    controls: Sequence[ControlRecord], hosts: Sequence[Host], fail_on: Sequence[str]
 ) -> list[str]:
     """Return why the run fails, a sentence each. Without any host it always does."""
     if not hosts:
@@ -33,7 +33,7 @@ def fails_because(
 
 
 def _failing_severity(
-    controls: Sequence[Control], hosts: Sequence[Host], fail_on: Sequence[str]
+    controls: Sequence[ControlRecord], hosts: Sequence[Host], fail_on: Sequence[str]
 ) -> list[str]:
     severities = [severity for severity in SEVERITIES if severity in fail_on]
     if not severities:
@@ -68,7 +68,9 @@ def _has_expired_waiver(host: Host) -> bool:
     return False
 
 
-def host_fails_because(host: Host, controls: Sequence[Control], fail_on: Sequence[str]) -> str:
+def host_fails_because(
+    host: Host, controls: Sequence[ControlRecord], fail_on: Sequence[str]
+) -> str:
     """Return in one line why a host fails the run; empty where it does not."""
     if not fails_because(controls, [host], fail_on):
         return ""
@@ -78,7 +80,7 @@ def host_fails_because(host: Host, controls: Sequence[Control], fail_on: Sequenc
     severities = [severity.value for severity in SEVERITIES]
     by_id = {control["id"]: control for control in controls}
 
-    def rank(finding: Finding) -> int:
+    def rank(finding: FindingRecord) -> int:
         control = by_id.get(finding["control"])
         return severities.index(control["severity"] if control else Severity.HIGH.value)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..policy.waivers import matches
 from .hosts import control_key, plain
-from .model import Host, Report, Waiver, WaiverRecord
+from .model import Host, Report, WaiverRecord, WaiverTerms
 
 IN_FORCE = "in_force"
 """It waives a finding."""
@@ -34,7 +34,7 @@ def records(
 
     inventory names hosts that are known though they are not in this run.
     """
-    waivers: dict[str, Waiver] = {}
+    waivers: dict[str, WaiverTerms] = {}
     for result in results:
         if isinstance(result, Mapping):
             for waiver in result.get("waivers") or ():
@@ -59,7 +59,7 @@ def ending_soon(report: Report) -> list[WaiverRecord]:
 
 
 def _record(
-    waiver: Waiver, hosts: Sequence[Host], inventory: Collection[str], today: date
+    waiver: WaiverTerms, hosts: Sequence[Host], inventory: Collection[str], today: date
 ) -> WaiverRecord:
     findings = sum(_count_waived(waiver, host) for host in hosts)
     state, note = IN_FORCE, ""
@@ -71,7 +71,7 @@ def _record(
 
 
 def _why_not_in_force(
-    waiver: Waiver, hosts: Sequence[Host], inventory: Collection[str]
+    waiver: WaiverTerms, hosts: Sequence[Host], inventory: Collection[str]
 ) -> tuple[str, str]:
     """Return the state of a waiver that covers no finding, and a note that says why."""
     covered = [host for host in hosts if _is_for(waiver, host)]
@@ -84,19 +84,19 @@ def _why_not_in_force(
     return UNUSED, "There is no such host or group."
 
 
-def _is_for(waiver: Waiver, host: Host) -> bool:
+def _is_for(waiver: WaiverTerms, host: Host) -> bool:
     if host["name"] in waiver["hosts"] or "all" in waiver["groups"]:
         return True
     return not set(waiver["groups"]).isdisjoint(host["groups"])
 
 
-def _was_judged(waiver: Waiver, host: Host) -> bool:
+def _was_judged(waiver: WaiverTerms, host: Host) -> bool:
     if host["reason"]:
         return False
     return any(matches(waiver["controls"], finding["control"]) for finding in host["findings"])
 
 
-def _count_waived(waiver: Waiver, host: Host) -> int:
+def _count_waived(waiver: WaiverTerms, host: Host) -> int:
     key = _key(waiver)
     waived = 0
     for finding in host["findings"]:

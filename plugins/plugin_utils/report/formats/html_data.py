@@ -14,7 +14,16 @@ from typing import Any
 
 from ...text import printable, printable_data, shorten
 from ..causes import CONTACTS, contact_of
-from ..model import OPEN, UNREACHABLE, Control, Finding, Host, Json, Report, StatusChange
+from ..model import (
+    OPEN,
+    UNREACHABLE,
+    ControlRecord,
+    FindingRecord,
+    Host,
+    Json,
+    Report,
+    StatusChange,
+)
 
 SYMBOLS = {
     "unreachable": ("∅", "unreachable"),
@@ -135,7 +144,7 @@ class _Texts:
         return self.numbers.setdefault(text, len(self.numbers))
 
 
-def _details(host: Host, finding: Finding, with_evidence: Collection[str]) -> tuple[str, ...]:
+def _details(host: Host, finding: FindingRecord, with_evidence: Collection[str]) -> tuple[str, ...]:
     """Return a finding's texts, in the order of DETAIL_COLUMNS."""
     evidence: Json = {}
     if finding["status"] in with_evidence:
@@ -172,7 +181,7 @@ def _control_indexes(report: Report) -> dict[str, int]:
     return {control["id"]: index for index, control in enumerate(report["controls"])}
 
 
-def _control_rows(controls: Sequence[Control]) -> list[list[str]]:
+def _control_rows(controls: Sequence[ControlRecord]) -> list[list[str]]:
     rows = []
     for control in controls:
         texts = [

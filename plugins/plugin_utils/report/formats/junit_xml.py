@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from ...text import printable
 from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import HostResult, all_hosts, change_lines, repeats_reason
-from ..model import OPEN, Control, Finding, Host, Report
+from ..model import OPEN, ControlRecord, FindingRecord, Host, Report
 
 FILE = "junit.xml"
 MARK = '<testsuites name="ets6.network"'
@@ -24,7 +24,7 @@ MAX_BYTES = 28_000_000
 MAX_EVIDENCE = (1_000, 100)
 """Characters of a finding's evidence, and those where the file would become too large."""
 
-Controls = Mapping[str, Control]
+Controls = Mapping[str, ControlRecord]
 
 
 def render(report: Report) -> str:
@@ -107,18 +107,20 @@ def _add(case: Element, tag: str, message: str, outcome_type: str = "") -> Eleme
     return SubElement(case, tag, attributes)
 
 
-def _finding_case(host: str, finding: Finding, control: Control | None) -> Element:
+def _finding_case(host: str, finding: FindingRecord, control: ControlRecord | None) -> Element:
     title = control["title"] if control else ""
     return _new_case(host, printable(f"{finding['control']} {title}".strip()))
 
 
-def _skipped_case(host: str, finding: Finding, control: Control | None) -> Element:
+def _skipped_case(host: str, finding: FindingRecord, control: ControlRecord | None) -> Element:
     case = _finding_case(host, finding, control)
     _add(case, "skipped", "The host was not judged.")
     return case
 
 
-def _case(host: str, finding: Finding, control: Control | None, max_evidence: int) -> Element:
+def _case(
+    host: str, finding: FindingRecord, control: ControlRecord | None, max_evidence: int
+) -> Element:
     case = _finding_case(host, finding, control)
     reason, status = finding["reason"], finding["status"]
     if status == "waived":
@@ -134,14 +136,14 @@ def _case(host: str, finding: Finding, control: Control | None, max_evidence: in
     return case
 
 
-def _waived(finding: Finding) -> str:
+def _waived(finding: FindingRecord) -> str:
     waiver = finding.get("waiver")
     if not waiver:
         return "waived"
     return f"waived until {waiver['expires']}: {waiver['reason']}"
 
 
-def _failure_text(finding: Finding, control: Control | None, max_evidence: int) -> str:
+def _failure_text(finding: FindingRecord, control: ControlRecord | None, max_evidence: int) -> str:
     lines = [finding["reason"]]
     if control:
         lines.append(f"Why it matters: {control['rationale']}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...text import count, join_words, sentence, shorten
-from ..model import Finding, HistoryRun, Json
+from ..model import FindingRecord, HistoryRun, Json
 from .html_data import SYMBOLS
 from .markup import text
 
@@ -93,7 +93,7 @@ def history_chart(history: Sequence[HistoryRun]) -> str:
     return _svg(CHART_WIDTH, CHART_HEIGHT, label, parts)
 
 
-def finding_picture(finding: Finding) -> str:
+def finding_picture(finding: FindingRecord) -> str:
     """Return the way of a probe, or of a packet through the firewall; empty where there is none."""
     evidence = finding["evidence"]
     if finding["control"].startswith("reach."):

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from ...text import printable
 from ..causes import contact_of, remedy_of
 from ..hosts import all_hosts, change_lines
-from ..model import OPEN, Control, Finding, Host, Report
+from ..model import OPEN, ControlRecord, FindingRecord, Host, Report
 
 FILE = "report.csv"
 HEADERS = (
@@ -52,7 +52,7 @@ def render(report: Report) -> str:
     return text.getvalue()
 
 
-def _placeholder(host: Host) -> Finding:
+def _placeholder(host: Host) -> FindingRecord:
     return {
         "control": "",
         "status": host["status"],
@@ -63,7 +63,9 @@ def _placeholder(host: Host) -> Finding:
     }
 
 
-def _row(host: Host, finding: Finding, controls: Mapping[str, Control]) -> dict[str, str]:
+def _row(
+    host: Host, finding: FindingRecord, controls: Mapping[str, ControlRecord]
+) -> dict[str, str]:
     row = {
         "host": host["name"],
         "groups": " ".join(host["groups"]),

@@ -16,7 +16,7 @@ from typing import Any
 from ...text import count, printable, printable_data
 from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import all_hosts
-from ..model import Control, Finding, Host, Report
+from ..model import ControlRecord, FindingRecord, Host, Report
 
 FILE = "report.hdf.json"
 MARK = '"name": "ets6.network"'
@@ -65,7 +65,7 @@ def render(report: Report) -> str:
     return json.dumps(printable_data(content, MAX_TEXT), ensure_ascii=False, indent=1) + "\n"
 
 
-def _control(control: Control, hosts: Sequence[Host]) -> Json:
+def _control(control: ControlRecord, hosts: Sequence[Host]) -> Json:
     results = []
     waivers = []
     for host in hosts:
@@ -115,7 +115,7 @@ def _without_error(result: Json) -> Json:
     return skipped
 
 
-def _result(host: Host, finding: Finding, control: Control) -> Json:
+def _result(host: Host, finding: FindingRecord, control: ControlRecord) -> Json:
     status = STATUSES[finding["status"]]
     result: Json = {
         "status": status,

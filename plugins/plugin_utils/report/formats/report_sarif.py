@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from ...text import printable
 from ..hosts import all_hosts, change_lines
-from ..model import OPEN, Control, Finding, Host, Json, Report
+from ..model import OPEN, ControlRecord, FindingRecord, Host, Json, Report
 from .report_json import FILE as REPORT_JSON
 
 FILE = "report.sarif"
@@ -46,7 +46,7 @@ def render(report: Report) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def _findings(report: Report) -> list[tuple[Host, Finding]]:
+def _findings(report: Report) -> list[tuple[Host, FindingRecord]]:
     """Return the open findings and then the waived ones, with their hosts."""
     failing, waived = [], []
     for host in report["hosts"]:
@@ -58,7 +58,7 @@ def _findings(report: Report) -> list[tuple[Host, Finding]]:
     return failing + waived
 
 
-def _rule(control: Control) -> Json:
+def _rule(control: ControlRecord) -> Json:
     text = f"{control['rationale']} {control['remedy']}".strip() or control["title"]
     return {
         "id": control["id"],
@@ -83,7 +83,7 @@ def _invocation(report: Report, missing: int) -> Json:
 
 
 def _result(
-    host: str, finding: Finding, indexes: Mapping[str, int], controls: Sequence[Control]
+    host: str, finding: FindingRecord, indexes: Mapping[str, int], controls: Sequence[ControlRecord]
 ) -> Json:
     control = finding["control"]
     fingerprint = hashlib.sha256(f"{host}\0{control}".encode()).hexdigest()

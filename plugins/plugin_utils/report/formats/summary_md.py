@@ -16,7 +16,7 @@ from ...finding import SEVERITIES, Severity
 from ...text import count, first_words, printable, shorten
 from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import open_findings
-from ..model import Control, Drift, Merged, Report
+from ..model import ControlRecord, Drift, Merged, Report
 from ..unreachable import groups, not_judged
 
 FILE = "summary.md"
@@ -117,7 +117,7 @@ class _Group:
     """The open findings of a control: the names of hosts by status, reason and remedy."""
 
     control_id: str
-    control: Control | None
+    control: ControlRecord | None
     hosts: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
 
     @property
