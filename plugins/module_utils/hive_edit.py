@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import bounds, hive_security
+from . import bounds, c_library, hive_security
 from .bounds import BoundsError
 from .errors import ModuleError
 from .hive import KTM_LOCKED, MAX_CELL, BaseBlock, Entry, Hive, HiveKey, HiveValue
@@ -265,16 +265,11 @@ _FUNCTIONS = {
 
 def _library() -> Any:
     try:
-        library = ctypes.CDLL(LIBRARY, use_errno=True)
+        return c_library.load(LIBRARY, _FUNCTIONS)
     except OSError:
         raise EditError(
             f"{LIBRARY} is needed to write hives; on Debian it comes with the package {PACKAGE}."
         ) from None
-    for name, (result, parameters) in _FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = parameters
-    return library
 
 
 def _write(path: str, plans: Sequence[_KeyPlan], title: str) -> None:

@@ -15,7 +15,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from . import bounds
+from . import bounds, c_library
 from .bounds import BoundsError
 from .image_source import PROGRAM_SECONDS, ImageError
 
@@ -238,17 +238,12 @@ class _Library:
 
 def _load(title: str) -> Any:
     try:
-        library = ctypes.CDLL(LIBRARY)
+        return c_library.load(LIBRARY, _FUNCTIONS)
     except OSError:
         raise ImageError(
             f"{title}: the library {LIBRARY} is needed for that; on Debian it comes with the package "
             f"{PACKAGE}."
         ) from None
-    for name, (result, parameters) in _FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = parameters
-    return library
 
 
 def _entry(entry: Any) -> Entry:
