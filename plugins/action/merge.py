@@ -8,7 +8,8 @@ It ends as ets6.network.report does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,24 +69,23 @@ def _read(
     """
     reports: list[Report] = []
     problems: list[str] = []
-    now = origin.now()
+    sources: list[tuple[str, Callable[[], Report]]] = []
     for path in paths:
         for file in files.find(Path(path), report_json.FILE):
             _refuse_overwriting(file, target)
-            try:
-                report = reading.read(file)
-                merging.refuse_future(report, now, str(file))
-                reports.append(report)
-            except reading.ReportError as error:
-                problems.append(str(error))
+            sources.append((str(file), partial(reading.read, file)))
     for name in sorted(variables):
         if name.startswith(ARTIFACT):
-            try:
-                report = reading.unpack(variables[name], f"the artifact {name}")
-                merging.refuse_future(report, now, f"the artifact {name}")
-                reports.append(report)
-            except reading.ReportError as error:
-                problems.append(str(error))
+            title = f"the artifact {name}"
+            sources.append((title, partial(reading.unpack, variables[name], title)))
+    now = origin.now()
+    for title, read in sources:
+        try:
+            report = read()
+            merging.refuse_future(report, now, title)
+            reports.append(report)
+        except reading.ReportError as error:
+            problems.append(str(error))
     if not reports and not problems:
         problems.append(NOTHING_TO_MERGE)
     return reports, problems

@@ -66,6 +66,11 @@ SEVERITIES = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
 """From the least severe on."""
 
 
+def severity_rank(severity: str) -> int:
+    """Return the place of a severity in SEVERITIES. Raises ValueError for any other text."""
+    return SEVERITIES.index(Severity(severity))
+
+
 @dataclass(frozen=True)
 class Control:
     """One thing that is checked: what an auditor reads beside its findings.

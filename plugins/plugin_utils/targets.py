@@ -147,9 +147,6 @@ class Target(ABC):
             snapshot = Snapshot.unpack(
                 reply["snapshot"], offline=self.offline, vantage=self.vantage
             )
-        except SnapshotError as error:
-            raise TargetError(f"{self.name} sent a reply that cannot be used: {error}") from error
-        try:
             return snapshot, items(_parse_result, reply.get("operations") or [], "operations")
         except SnapshotError as error:
             raise TargetError(f"{self.name} sent a reply that cannot be used: {error}") from error

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..finding import SEVERITIES, Contact, Severity
+from ..finding import Contact, Severity, severity_rank
 from .hosts import open_findings
-from .model import ControlRecord, FindingRecord, Host, Report
+from .model import ControlRecord, FindingRecord, Report
 
 CONTACTS = {
     Contact.ENFORCE: "a playbook of this collection",
@@ -56,25 +56,27 @@ def causes(report: Report) -> list[Cause]:
     controls = {control["id"]: control for control in report["controls"]}
     found: dict[str, Cause] = {}
     for host in report["hosts"]:
-        for finding in open_findings(host):
-            root = root_cause(host, finding)
+        not_met = {finding["control"]: finding for finding in open_findings(host)}
+        for finding in not_met.values():
+            root = _root_cause(finding, not_met)
             cause = found.setdefault(root, Cause(_control(root, controls)))
             if root == finding["control"]:
                 cause.findings.append((host["name"], finding))
             else:
                 cause.consequences.setdefault(finding["control"], []).append(host["name"])
-    severities = [severity.value for severity in SEVERITIES]
 
     def order(cause: Cause) -> tuple[int, int, str]:
-        severity = severities.index(_worst_severity(cause, controls))
+        severity = severity_rank(_worst_severity(cause, controls))
         return -severity, -len(cause.findings), cause.control["id"]
 
     return sorted(found.values(), key=order)
 
 
-def root_cause(host: Host, finding: FindingRecord) -> str:
-    """Return the control that a finding follows from in the end; its own where that is none."""
-    not_met = {item["control"]: item for item in open_findings(host)}
+def _root_cause(finding: FindingRecord, not_met: Mapping[str, FindingRecord]) -> str:
+    """Return the control that a finding follows from in the end; its own where that is none.
+
+    not_met are the open findings of the host, by control.
+    """
     chain = [finding["control"]]
     cause = finding.get("caused_by", "")
     while cause in not_met:
@@ -115,7 +117,4 @@ def _worst_severity(cause: Cause, controls: Mapping[str, ControlRecord]) -> str:
     """Return the highest severity of a cause and what follows from it."""
     present = {_control(name, controls)["severity"] for name in cause.consequences}
     present.add(cause.control["severity"])
-    for severity in reversed(SEVERITIES):
-        if severity.value in present:
-            return severity.value
-    return Severity.HIGH.value
+    return max(present, key=severity_rank)

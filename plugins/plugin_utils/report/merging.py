@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 from typing import Any
 
-from ..finding import SEVERITIES, Severity, Status
+from ..finding import Status, severity_rank
 from ..text import first_words
 from . import waivers
 from .document import build, controls_of
@@ -180,13 +180,13 @@ def _with_worst_severity(
     controls: Iterable[ControlRecord], sources: Iterable[Report]
 ) -> list[ControlRecord]:
     """Return the controls, each with the worst severity that any report gives it."""
-    worst: dict[str, Severity] = {}
+    worst: dict[str, str] = {}
     for report in sources:
         for control in report["controls"]:
-            severity = Severity(control["severity"])
+            severity = control["severity"]
             known = worst.get(control["id"], severity)
-            worst[control["id"]] = max(known, severity, key=SEVERITIES.index)
-    return [{**control, "severity": worst[control["id"]].value} for control in controls]
+            worst[control["id"]] = max(known, severity, key=severity_rank)
+    return [{**control, "severity": worst[control["id"]]} for control in controls]
 
 
 def _unique(reports: Iterable[Report]) -> list[Report]:

@@ -29,8 +29,10 @@ def report_before(
     kept = folder / FILE
     if chosen and not (last.exists() and last.samefile(chosen)):
         return reading.read(Path(chosen))
-    if is_first_batch and last.exists() and not _has_only_begun(last):
-        return _keep(last, kept, inventory)
+    if is_first_batch and last.exists():
+        report = _keep(last, kept, inventory)
+        if report is not None:
+            return report
     if is_first_batch and kept.exists() and not last.exists():
         kept.unlink()
     return reading.read(kept, follow=False) if kept.exists() else None
@@ -45,16 +47,12 @@ def set_aside(folder: Path, inventory: Collection[str]) -> None:
     last = folder / report_json.FILE
     # What cannot be used is said when it is compared with.
     with contextlib.suppress(reading.ReportError):
-        if last.exists() and not _has_only_begun(last):
+        if last.exists():
             _keep(last, folder / FILE, inventory)
 
 
-def _has_only_begun(path: Path) -> bool:
+def _has_only_begun(report: Report) -> bool:
     """Return whether a report is that of a run which has not judged any host yet."""
-    try:
-        report = reading.read(path, follow=False)
-    except reading.ReportError:
-        return False
     return not report["hosts"] and bool(report["run"]["pending"])
 
 
@@ -67,21 +65,27 @@ def is_judged(folder: Path) -> bool:
     return any(not host["reason"] for host in report["hosts"])
 
 
-def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report:
-    """Return the last report as a baseline, and keep it. Raises ReportError and OSError."""
-    older = None
-    with contextlib.suppress(reading.ReportError):
-        older = reading.read(kept, follow=False) if kept.exists() else None
+def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report | None:
+    """Return the last report as a baseline, and keep it; None where its run had only begun.
+
+    Raises ReportError and OSError.
+    """
     try:
         content = files.read(last, reading.MAX_BYTES, follow=False)
     except OSError as error:
         raise reading.ReportError(f"{last} cannot be read: {error.strerror}") from None
     text = content.decode("utf-8", errors="replace")
     try:
-        report = drift.baseline(reading.check(text, str(last)), older, inventory)
+        report = reading.check(text, str(last))
     except reading.ReportError:
         # It is kept as it is, so that its reader can see why.
         files.write({kept: text})
         raise
+    if _has_only_begun(report):
+        return None
+    older = None
+    with contextlib.suppress(reading.ReportError):
+        older = reading.read(kept, follow=False) if kept.exists() else None
+    report = drift.baseline(report, older, inventory)
     files.write({kept: report_json.render(report)})
     return report

@@ -67,20 +67,21 @@ def refusal_lines(refusal: Sequence[str], files: Sequence[str], kept: Path | Non
 
 def _with_names(text: str, names: Sequence[str]) -> str:
     """Return a line with names in parentheses: as many as fit into it, and how many more."""
-    for number in range(min(MAX_HOSTS, len(names)), 0, -1):
-        line = f"{text} ({first_words(names, number)})"
-        if len(printable(line)) <= WIDTH:
-            return line
-    return f"{text} ({count(len(names), 'host')})"
+    return _fitted(f"{text} (", names, ")", MAX_HOSTS) or f"{text} ({count(len(names), 'host')})"
 
 
 def _list(text: str, entries: Sequence[str]) -> str:
     """Return a line with as many of the entries as fit into it, and how many more there are."""
-    for number in range(min(MAX_ENTRIES, len(entries)), 0, -1):
-        line = f"{text}: {first_words(entries, number)}"
+    return _fitted(f"{text}: ", entries, "", MAX_ENTRIES) or f"{text}: {len(entries)}"
+
+
+def _fitted(before: str, words: Sequence[str], after: str, most: int) -> str:
+    """Return a line with as many of the words as fit into it; empty where not even one does."""
+    for number in range(min(most, len(words)), 0, -1):
+        line = f"{before}{first_words(words, number)}{after}"
         if len(printable(line)) <= WIDTH:
             return line
-    return f"{text}: {len(entries)}"
+    return ""
 
 
 def _work(report: Report, room: int) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..finding import SEVERITIES, Severity
+from ..finding import SEVERITIES, Severity, severity_rank
 from ..text import count, one_line
 from .hosts import open_findings
 from .model import OPEN, UNREACHABLE, ControlRecord, FindingRecord, Host
@@ -39,7 +39,7 @@ def _failing_severity(
     if not severities:
         return []
     lowest = severities[0]
-    severity_of = {control["id"]: Severity(control["severity"]) for control in controls}
+    severity_of = {control["id"]: control["severity"] for control in controls}
     failing = sum(_fails_at(host, severity_of, lowest) for host in hosts)
     if not failing:
         return []
@@ -47,7 +47,7 @@ def _failing_severity(
     return [f"Controls of severity {lowest}{above} are not met on {count(failing, 'host')}."]
 
 
-def _fails_at(host: Host, severity_of: Mapping[str, Severity], lowest: Severity) -> bool:
+def _fails_at(host: Host, severity_of: Mapping[str, str], lowest: Severity) -> bool:
     """Return whether a host that was reached has an open finding of this severity or above."""
     if host["status"] == UNREACHABLE:
         return False
@@ -55,7 +55,7 @@ def _fails_at(host: Host, severity_of: Mapping[str, Severity], lowest: Severity)
         return True
     for finding in host["findings"]:
         severity = severity_of.get(finding["control"], Severity.HIGH)
-        if finding["status"] in OPEN and SEVERITIES.index(severity) >= SEVERITIES.index(lowest):
+        if finding["status"] in OPEN and severity_rank(severity) >= severity_rank(lowest):
             return True
     return False
 
@@ -77,12 +77,11 @@ def host_fails_because(
     findings = open_findings(host)
     if host["reason"] or not findings:
         return one_line(host["reason"] or "No control was judged.", MAX_LINE)
-    severities = [severity.value for severity in SEVERITIES]
     by_id = {control["id"]: control for control in controls}
 
     def rank(finding: FindingRecord) -> int:
         control = by_id.get(finding["control"])
-        return severities.index(control["severity"] if control else Severity.HIGH.value)
+        return severity_rank(control["severity"] if control else Severity.HIGH)
 
     worst = max(findings, key=rank)
     text = f"{count(len(findings), 'open finding')}, worst: {worst['control']}"

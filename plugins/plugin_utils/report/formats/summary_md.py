@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ...finding import SEVERITIES, Severity
+from ...finding import Severity, severity_rank
 from ...text import count, first_words, printable, shorten
 from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import open_findings
@@ -143,10 +143,9 @@ def _open_groups(report: Report) -> list[_Group]:
             remedy = f"({CONTACTS[contact_of(finding)]}) {remedy_of(finding, control)}"
             key = (finding["status"], finding["reason"], remedy)
             group.hosts.setdefault(key, []).append(host["name"])
-    severities = [severity.value for severity in SEVERITIES]
 
     def order(group: _Group) -> tuple[int, int, str]:
-        return -severities.index(group.severity), -group.number, group.control_id
+        return -severity_rank(group.severity), -group.number, group.control_id
 
     return sorted(by_control.values(), key=order)
 
