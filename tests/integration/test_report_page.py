@@ -88,15 +88,20 @@ def mixed() -> dict[str, Any]:
         "before": {"enabled": False},
         "after": {"enabled": True},
     }
-    rule = {"name": "Block ETS6", "rule": "{1}", "store": "local", "reason": "It blocks."}
-    evidence = {
-        "traffic": {
-            "program": "ETS6.exe",
-            "profile": "public",
-            "outcome": "blocked",
-            "decided_by": [rule],
-        }
+    rule = {
+        "name": "Block ETS6",
+        "rule": "{1}",
+        "store": "local",
+        "passes": False,
+        "reason": "It blocks.",
     }
+    traffic = {
+        "program": "ETS6.exe",
+        "profile": "public",
+        "outcome": "blocked",
+        "decided_by": [rule],
+    }
+    evidence = {"traffic": [traffic]}
     wrong = [
         finding(
             CONTROLS[0]["id"], "fail", "A rule blocks it.", evidence=evidence, changes=[change]
@@ -276,7 +281,7 @@ def test_pictures_are_described_and_need_no_script(browser: webdriver.Chrome, sh
         for picture in browser.find_elements(By.CSS_SELECTOR, "svg[role=img]")
     ]
     assert "Hosts: 1 unreachable, 2 fails, 1 waived and 4 passes" in labels
-    assert "Way of the probe: update.knx.org:443, then fails tcp: timeout" in labels
+    assert "Way of the probe: update.knx.org:443, then failed at tcp: timeout" in labels
 
 
 def test_nothing_is_wider_than_a_phone(browser: webdriver.Chrome, show: Show) -> None:
@@ -304,8 +309,22 @@ def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(
     show(mixed())
     cell(browser, "pc-wrong, firewall").click()
     told = dialog(browser, "A rule blocks it.").text
-    for part in ("Block ETS6 ({1})", "firewall rule ETS6", "enabled false true", "Make the rule."):
+    for part in (
+        "Block ETS6 ({1})",
+        "firewall rule ETS6",
+        "enabled false true",
+        "Make the rule.",
+        "Way of the packet",
+    ):
         assert part in told
+    stages = browser.find_elements(By.CSS_SELECTOR, "#dialog .route .stage")
+    assert [stage.text for stage in stages] == [
+        "packet TCP to ETS6.exe",
+        "profile public",
+        "policy local",
+        "rule Block ETS6 ({1})",
+        "verdict blocked",
+    ]
     browser.find_element(By.CSS_SELECTOR, "#dialog summary").click()
     assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
 
@@ -335,9 +354,9 @@ def test_an_endpoint_shows_its_route_stage_by_stage(
     ]
     assert stages[0] == lines[0].split(" → ")
     assert stages[1][1:3:2] + stages[1][-1:] == ["proxy p:8080", "HTTP 200"]
-    assert stages[2] == ["a", "Tls12 by CN=Inspector", "HTTP 200", "tls intercepted"]
+    assert stages[2] == ["a", "Tls12 by CN=Inspector", "HTTP 200", "outcome tls intercepted"]
     failed = browser.find_elements(By.CSS_SELECTOR, "#dialog .stage.fail")
-    assert [stage.text for stage in failed] == ["failed at tls: reset", "tls intercepted"]
+    assert [stage.text for stage in failed] == ["failed at tls: reset", "outcome tls intercepted"]
 
 
 def test_a_failing_control_has_its_headline_and_any_other_its_title(

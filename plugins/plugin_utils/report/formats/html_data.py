@@ -9,7 +9,7 @@ import base64
 import gzip
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...text import printable, printable_data, shorten
@@ -24,6 +24,7 @@ from ..model import (
     Report,
     StatusChange,
 )
+from .stages import lines_of
 
 SYMBOLS = {
     "unreachable": ("∅", "unreachable"),
@@ -53,6 +54,7 @@ DETAIL_COLUMNS = (
     "remedies",
     "contacts",
     "causes",
+    "stages",
 )
 
 
@@ -147,8 +149,10 @@ class _Texts:
 def _details(host: Host, finding: FindingRecord, with_evidence: Collection[str]) -> tuple[str, ...]:
     """Return a finding's texts, in the order of DETAIL_COLUMNS."""
     evidence: Json = {}
+    lines: Json = {}
     if finding["status"] in with_evidence:
         evidence = finding["evidence"]
+        lines = _stage_lines(finding)
     return (
         printable(finding["reason"]),
         finding.get("at", host["at"]),
@@ -158,7 +162,14 @@ def _details(host: Host, finding: FindingRecord, with_evidence: Collection[str])
         printable(finding.get("remedy", "")),
         CONTACTS[contact_of(finding)] if "contact" in finding else "",
         printable(finding.get("caused_by", "")),
+        _json_text(lines),
     )
+
+
+def _stage_lines(finding: FindingRecord) -> Json:
+    """Return the lines of stages of a finding; empty where it has none."""
+    found = lines_of(finding)
+    return asdict(found) if found.lines else {}
 
 
 def _json_text(content: Any) -> str:

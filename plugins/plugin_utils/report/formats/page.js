@@ -519,27 +519,19 @@
     return [make("h3", null, "What decides"), makeTable(heads, lines)];
   }
 
-  // How far each route to an endpoint came. The last stage is the one that decided.
-  function makeRoutes(evidence) {
-    const ways = evidence && Array.isArray(evidence.ways) ? evidence.ways : [];
-    const routes = ways.filter((way) => way && typeof way.line === "string");
-    if (!routes.length) {
+  // How far each probe came, or the packet through the firewall.
+  function makeStages(found) {
+    if (!found) {
       return [];
     }
-    const lines = routes.map((way) => {
-      const stages = way.line.split(" → ");
-      const isFine = way.outcome === "fine";
-      if (!isFine && !stages[stages.length - 1].startsWith("failed at ")) {
-        stages.push(asText(way.outcome).replaceAll("_", " "));
-      }
-      const parts = stages.map((text, stage) => {
-        const isLast = stage === stages.length - 1;
-        const decided = isFine ? "pass" : "fail";
-        return make("span", { class: isLast ? "stage " + decided : "stage" }, text);
+    const lines = found.lines.map((stages) => {
+      const parts = stages.map(({ title, content, outcome }) => {
+        const kind = title ? make("small", null, title + " ") : null;
+        return make("span", { class: `stage ${outcome}` }, kind, content);
       });
       return make("p", { class: "route" }, ...parts);
     });
-    return [make("h3", null, "The route"), ...lines];
+    return [make("h3", null, found.title), ...lines];
   }
 
   function makeChanges(changes, status) {
@@ -617,7 +609,7 @@
       make("p", null, detail("reasons", host, index)),
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
-      ...makeRoutes(evidence),
+      ...makeStages(detailData("stages", host, index)),
       ...makeChanges(detailData("changes", host, index), status),
       ...makeAdvice(
         rationale,

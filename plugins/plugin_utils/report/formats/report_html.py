@@ -26,7 +26,7 @@ from ...finding import Contact, Status
 from ...text import count, first_words, sentence, shorten
 from .. import files
 from ..causes import CONTACTS, Cause, causes
-from ..model import OPEN, Host, Json, Merged, Report, Score, StatusChange, WaiverRecord
+from ..model import OPEN, Host, Json, Merged, Report, Score, Scores, StatusChange, WaiverRecord
 from ..scores import ALL, percent, trend
 from ..unreachable import Group, groups, not_judged
 from ..waivers import EXPIRED, ending_soon
@@ -235,8 +235,14 @@ def _scores(report: Report) -> list[str]:
     scores = report.get("scores")
     if scores is None:
         return lines
+    lines += _group_scores(report["hosts"], scores)
+    return lines + _control_scores(scores)
+
+
+def _group_scores(hosts: Sequence[Host], scores: Scores) -> list[str]:
+    """Return a row for each group, with its hosts by status."""
     statuses: dict[str, Counter[str]] = {ALL: Counter()}
-    for host in report["hosts"]:
+    for host in hosts:
         for name in (ALL, *host["groups"]):
             statuses.setdefault(name, Counter())[host["status"]] += 1
     rows = []
@@ -244,18 +250,22 @@ def _scores(report: Report) -> list[str]:
         title = "every host" if name == ALL else name
         picture = pictures.status_bar(statuses[name], title) if score["of"] else ""
         rows.append(row(text(title), [picture, *_score_cells(score)]))
-    lines += table(("Group", "Hosts by status", "Complies", "Share", "Trend"), rows)
+    return table(("Group", "Hosts by status", "Complies", "Share", "Trend"), rows)
+
+
+def _control_scores(scores: Scores) -> list[str]:
+    """Return a row for each control that was judged on some host."""
     rows = []
     for control_id, score in scores["controls"].items():
         if score["of"]:
             rows.append(row(f"<code>{text(control_id)}</code>", _score_cells(score)))
-    if rows:
-        lines += [
-            "<details><summary>By control</summary>",
-            *table(("Control", "Is met", "Share", "Trend"), rows),
-            "</details>",
-        ]
-    return lines
+    if not rows:
+        return []
+    return [
+        "<details><summary>By control</summary>",
+        *table(("Control", "Is met", "Share", "Trend"), rows),
+        "</details>",
+    ]
 
 
 def _score_cells(score: Score) -> list[str]:

@@ -52,8 +52,8 @@ def test_a_probes_way_ends_with_the_stage_that_failed() -> None:
     evidence = {"ways": [{"outcome": "proxy_refuses", "line": line}]}
     picture = pictures.finding_picture(finding("reach.updates", "fail", "No.", evidence=evidence))
     stages = svg(picture).findall("g")
-    assert [stage.get("class") for stage in stages] == ["stage"] * 3 + ["stage failed"]
-    assert label(picture).endswith("then CONNECT 403, then fails connect: closed")
+    assert [stage.get("class") for stage in stages] == ["stage"] * 3 + ["stage fail"]
+    assert label(picture).endswith("then CONNECT 403, then failed at connect: closed")
 
 
 def test_a_probe_that_came_to_an_end_has_its_outcome_as_the_last_stage() -> None:
