@@ -12,6 +12,7 @@ from typing import Any
 
 import axe_core_python
 import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -25,6 +26,8 @@ from tests.unit.plugins.plugin_utils.report.samples import (
     AWAY,
     CONTROLS,
     HOSTILE,
+    INTERRUPTED,
+    RUN,
     build,
     finding,
     hostile,
@@ -215,6 +218,30 @@ def test_a_pc_that_passes_shows_facts_and_evidence(browser: webdriver.Chrome, sh
     dialog(browser, CONTROLS[0]["title"])
     browser.find_element(By.XPATH, "//dialog//summary[.='Evidence']").click()
     dialog(browser, "ETS6-ETS6N-TCP-In")
+
+
+def test_a_run_that_did_not_end_on_a_pc_is_on_the_first_screen_and_in_its_dialog(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    show({"pc": {**result("pass", "pass", "pass"), "interrupted": INTERRUPTED}})
+    told = "An earlier run began 1 operation on this PC at 2026-11-23T21:00:00Z"
+    assert told in browser.find_element(By.ID, "unchecked").text
+    cell(browser, "pc, passes").click()
+    dialog(browser, told)
+
+
+def test_hosts_that_have_not_been_judged_yet_are_named(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    run: Any = {**RUN, "pending": ["pc-2", "pc-3"], "variables": {}}
+    controls: Any = CONTROLS
+    file = tmp_path / "report.html"
+    page = report_html.render(document.build(run, controls, [], [], ["low"]))
+    file.write_text(page, encoding="utf-8")
+    browser.get(file.as_uri())
+    told = browser.find_element(By.ID, "unchecked").text
+    assert "2 hosts not judged yet" in told
+    assert "pc-2, pc-3" in told
 
 
 def test_more_hosts_open_and_are_copied_as_limit(browser: webdriver.Chrome, show: Show) -> None:

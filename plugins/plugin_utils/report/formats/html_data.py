@@ -14,6 +14,7 @@ from typing import Any
 
 from ...text import printable, printable_data, shorten
 from ..causes import CONTACTS, contact_of
+from ..hosts import interruption
 from ..model import (
     OPEN,
     UNREACHABLE,
@@ -118,10 +119,12 @@ def packed_details(report: Report, with_evidence: Collection[str]) -> Json:
 
 def _fact_rows(host: Host) -> list[list[str]]:
     """Return the facts of a host as names and texts, with when it was read."""
+    note = interruption(host)
+    rows = [["Earlier run", note]] if note else []
     facts = host.get("facts")
     if not facts:
-        return []
-    rows = [["Read", f"{host['at']} by ets6.network {facts.get('collection', '')}"]]
+        return rows
+    rows += [["Read", f"{host['at']} by ets6.network {facts.get('collection', '')}"]]
     windows = " ".join(str(facts[name]) for name in ("edition", "windows") if name in facts)
     if windows:
         rows.append(["Windows", windows])

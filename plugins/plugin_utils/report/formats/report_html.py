@@ -26,6 +26,7 @@ from ...finding import Contact, Status
 from ...text import count, first_words, sentence, shorten
 from .. import files
 from ..causes import CONTACTS, Cause, causes
+from ..hosts import NOT_YET, interruption
 from ..model import OPEN, Host, Json, Merged, Report, Score, Scores, StatusChange, WaiverRecord
 from ..scores import ALL, percent, trend
 from ..unreachable import Group, groups, not_judged
@@ -214,7 +215,7 @@ def _changed(report: Report) -> list[str]:
 
 
 def _unchecked(report: Report) -> list[str]:
-    """Return hosts that were not reached, and those that were not judged."""
+    """Return hosts that were not reached or judged, and those that an earlier run left half-way."""
     lines = _away(groups(report))
     unjudged = not_judged(report)
     if unjudged:
@@ -223,7 +224,33 @@ def _unchecked(report: Report) -> list[str]:
             *_reasons([(host["reason"], host["name"]) for host in unjudged]),
             "</article>",
         ]
-    return lines
+    return lines + _pending(report) + _interrupted(report)
+
+
+def _pending(report: Report) -> list[str]:
+    """Return the hosts whose batch has not begun."""
+    pending = report["run"]["pending"]
+    if not pending:
+        return []
+    names = text(first_words(pending, MAX_CHANGES))
+    return [
+        f'<article class="high"><h3>{count(len(pending), "host")} not judged yet</h3>',
+        f"<p>{NOT_YET} <small>{names}</small></p>",
+        "</article>",
+    ]
+
+
+def _interrupted(report: Report) -> list[str]:
+    """Return the hosts on which an earlier run did not end; what they are now was judged."""
+    entries = []
+    for host in report["hosts"]:
+        note = interruption(host)
+        if note:
+            entries.append((note, host["name"]))
+    if not entries:
+        return []
+    title = f"An earlier run did not end on {count(len(entries), 'host')}"
+    return [f'<article class="medium"><h3>{title}</h3>', *_reasons(entries), "</article>"]
 
 
 def _scores(report: Report) -> list[str]:

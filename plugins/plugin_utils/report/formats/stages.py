@@ -88,7 +88,7 @@ def _worst_traffic(evidence: Json) -> Json | None:
 def _packet_line(control: str, traffic: Json) -> list[Stage]:
     """Return packet, profile, policy, rule and verdict."""
     protocol = control.rpartition(".")[2].upper()
-    verb = "to" if ".inbound." in control else "from"
+    verb = "from" if ".outbound." in control else "to"
     program = str(traffic.get("program", "")).rpartition("\\")[2]
     return [
         Stage("packet", f"{protocol} {verb} {program}"),
