@@ -244,6 +244,24 @@ def test_hosts_that_have_not_been_judged_yet_are_named(
     assert "pc-2, pc-3" in told
 
 
+@pytest.mark.parametrize(
+    ("status", "more", "title"),
+    [
+        ("would_fix", {"changed": True}, "The exact change"),
+        ("fixed", {"changed": True}, "What was changed"),
+        ("unknown", {"sent": True}, "What was sent; whether it took effect is not known"),
+    ],
+)
+def test_a_dialog_says_what_became_of_a_change(
+    browser: webdriver.Chrome, show: Show, status: str, more: dict[str, Any], title: str
+) -> None:
+    change = {"subject": "firewall rule X", "before": {"on": 1}, "after": {"on": 2}}
+    wrong = finding(CONTROLS[0]["id"], status, changes=[change], **more)
+    show({"pc": {**result("pass", "pass", "pass"), "findings": [wrong]}})
+    cell(browser, "pc, firewall").click()
+    assert title in dialog(browser, "firewall rule X").text
+
+
 def test_more_hosts_open_and_are_copied_as_limit(browser: webdriver.Chrome, show: Show) -> None:
     show({f"pc-{number:02}": result("fail", "pass", "pass") for number in range(12)})
     summary = browser.find_element(By.XPATH, "//article//summary[.='and 4 more']")

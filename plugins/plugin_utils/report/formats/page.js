@@ -534,13 +534,12 @@
     return [make("h3", null, found.title), ...lines];
   }
 
-  function makeChanges(changes, status) {
-    if (!changes) {
+  function makeChanges(found) {
+    if (!found) {
       return [];
     }
-    const title = status === "fixed" ? "What was changed" : "The exact change";
-    const parts = [make("h3", null, title)];
-    for (const { subject, before, after } of changes) {
+    const parts = [make("h3", null, found.title)];
+    for (const { subject, before, after } of found.changes) {
       const names = Object.keys(after);
       const changed = names.filter((name) => asText(before[name]) !== asText(after[name]));
       const lines = changed.map((name) => [name, before[name], after[name]]);
@@ -610,7 +609,7 @@
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
       ...makeStages(detailData("stages", host, index)),
-      ...makeChanges(detailData("changes", host, index), status),
+      ...makeChanges(detailData("changes", host, index)),
       ...makeAdvice(
         rationale,
         isOpen ? detail("remedies", host, index) || remedy : "",

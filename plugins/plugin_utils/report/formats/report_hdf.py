@@ -16,7 +16,7 @@ from typing import Any
 from ...text import count, printable, printable_data
 from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import all_hosts
-from ..model import ControlRecord, FindingRecord, Host, Report
+from ..model import AppliedWaiver, ControlRecord, FindingRecord, Host, Report
 
 FILE = "report.hdf.json"
 MARK = '"name": "ets6.network"'
@@ -92,15 +92,21 @@ def _control(control: ControlRecord, hosts: Sequence[Host]) -> Json:
     }
     waivers = [finding["waiver"] for _host, finding in found if _is_waived(finding)]
     if waivers:
-        last = max(waivers, key=lambda waiver: waiver["expires"])
-        record["waiver_data"] = {
-            "justification": f"{last['reason']} ({last['owner']})",
-            "expiration_date": last["expires"],
-            "run": True,
-            "skipped_due_to_waiver": all(result["status"] == "skipped" for result in results),
-            "message": f"Waived on {count(len(waivers), 'host')}.",
-        }
+        all_skipped = all(result["status"] == "skipped" for result in results)
+        record["waiver_data"] = _waiver_data(waivers, all_skipped)
     return record
+
+
+def _waiver_data(waivers: Sequence[AppliedWaiver], all_skipped: bool) -> Json:
+    """Return the terms of the waiver that ends last."""
+    last = max(waivers, key=lambda waiver: waiver["expires"])
+    return {
+        "justification": f"{last['reason']} ({last['owner']})",
+        "expiration_date": last["expires"],
+        "run": True,
+        "skipped_due_to_waiver": all_skipped,
+        "message": f"Waived on {count(len(waivers), 'host')}.",
+    }
 
 
 def _findings(control: ControlRecord, hosts: Sequence[Host]) -> list[tuple[Host, FindingRecord]]:
