@@ -20,6 +20,8 @@ BAR_WIDTH, BAR_HEIGHT = 300, 16
 CHART_WIDTH, CHART_HEIGHT = 360, 90
 CHART_LEFT, CHART_BOTTOM = 34, 16
 """Room for the numbers beside and below the chart."""
+DAY, MINUTE = 10, 16
+"""Letters of a time up to its day, and up to its minute."""
 STAGE_HEIGHT = 40
 STAGE_GAP = 22
 LETTER = 6.7
@@ -63,6 +65,8 @@ def history_chart(history: Sequence[HistoryRun]) -> str:
             f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{text(title)}</title></circle>'
         )
     first, last = history[0], history[-1]
+    letters = DAY if first["ended"][:DAY] != last["ended"][:DAY] else MINUTE
+    ends = [run["ended"][:letters].replace("T", " ") for run in (first, last)]
     label = (
         f"Share of complying hosts over {count(len(history), 'run')}: {first['complying']} of "
         f"{first['hosts']} on {first['ended'][:10]}, {last['complying']} of {last['hosts']} on "
@@ -73,9 +77,9 @@ def history_chart(history: Sequence[HistoryRun]) -> str:
         f'<path class="axis" d="M{CHART_LEFT} 6V{bottom}H{CHART_WIDTH - 6}"/>',
         f'<text x="{CHART_LEFT - 4}" y="12" text-anchor="end">100%</text>',
         f'<text x="{CHART_LEFT - 4}" y="{bottom}" text-anchor="end">0%</text>',
-        f'<text x="{CHART_LEFT}" y="{CHART_HEIGHT - 3}">{text(first["ended"][:10])}</text>',
+        f'<text x="{CHART_LEFT}" y="{CHART_HEIGHT - 3}">{text(ends[0])}</text>',
         f'<text x="{CHART_WIDTH - 6}" y="{CHART_HEIGHT - 3}" text-anchor="end">'
-        f"{text(last['ended'][:10])}</text>",
+        f"{text(ends[1])}</text>",
         f'<polyline class="line" points="{" ".join(points)}"/>',
         *marks,
     ]
