@@ -274,12 +274,22 @@ def test_more_hosts_open_and_are_copied_as_limit(browser: webdriver.Chrome, show
     assert copied(browser, button) == f"--limit {names}"
 
 
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_that_keeps_people_out(
-    browser: webdriver.Chrome, show: Show, scheme: str
+    browser: webdriver.Chrome, show: Show, scheme: str, width: int
 ) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        check_with_axe(browser, show)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def check_with_axe(browser: webdriver.Chrome, show: Show) -> None:
     show(pictured())
     axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
     # Not through the page, whose policy allows its own script only.
@@ -306,6 +316,7 @@ def pictured() -> dict[str, Any]:
     away = finding(CONTROLS[2]["id"], "fail", "It does not answer.", evidence=probe)
     hosts = mixed()
     hosts["pc-wrong"]["findings"][2] = away
+    hosts["pc-interrupted"] = {**result("pass", "pass", "pass"), "interrupted": INTERRUPTED}
     return {
         **hosts,
         "pc-waived": waived("2026-12-24", "jane"),
@@ -320,7 +331,7 @@ def test_pictures_are_described_and_need_no_script(browser: webdriver.Chrome, sh
         picture.get_attribute("aria-label")
         for picture in browser.find_elements(By.CSS_SELECTOR, "svg[role=img]")
     ]
-    assert "Hosts: 1 unreachable, 2 fails, 1 waived and 4 passes" in labels
+    assert "Hosts: 1 unreachable, 2 fails, 1 waived and 5 passes" in labels
     assert "Way of the probe: update.knx.org:443, then failed at tcp: timeout" in labels
 
 

@@ -589,7 +589,8 @@ def _plain_cells(host: Host, statuses: Iterable[str]) -> list[str]:
     if host["reason"] and len(by_status.get("unknown", ())) == len(host["findings"]):
         cells["unknown"] = shorten(host["reason"], html_data.MAX_REASON)
     numbers = [str(len(by_status.get(status, ()))) for status in COMPLIANT]
-    return [text(cell) for cell in (*cells.values(), *numbers)]
+    # The id of a control is broken after a dot, if anywhere.
+    return [text(cell).replace(".", ".<wbr>") for cell in (*cells.values(), *numbers)]
 
 
 def _origin(report: Report) -> list[str]:
