@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from . import bounds
 from .bounds import BoundsError
-from .image_source import ImageError
+from .image_source import ImageError, open_file
 from .image_wim import HEADER, Ranges
 
 LIBRARY = "pycdlib"
@@ -92,7 +92,7 @@ def _with_wim(path: str, work: Callable[[BinaryIO], None]) -> bool:
     from pycdlib.pycdlibexception import PyCdlibException
 
     iso = pycdlib.PyCdlib()
-    iso.open(path)
+    iso.open_fp(open_file(os.path.realpath(path)))  # closed with the process
     for name in NAMES:
         spelling = f"/{FOLDER}/{name}"
         parameter = {"iso_path": f"{spelling};1".upper()}

@@ -14,7 +14,7 @@ from functools import partial
 from . import image_files, image_iso, image_wim
 from .image_disk import Disk
 from .image_folder import Folder
-from .image_source import ImageError, Source
+from .image_source import ImageError, Source, open_file
 from .image_volume import BITLOCKER, NTFS_ID
 from .image_wim import Wim, WimImage
 
@@ -133,6 +133,19 @@ class ImageFile:
             )
         return [WimImage("", "", "")]
 
+    def restore(self) -> bool:
+        """Undo a change of a folder that was interrupted. Return whether there was one.
+
+        The other kinds are replaced by one rename. Raises ImageError.
+        """
+        if self.kind != "folder":
+            return False
+        folder = Folder(self.path)
+        try:
+            return folder.restore()
+        finally:
+            folder.close()
+
     def open(self, index: str, work: str, files: Iterable[str] = ()) -> Source:
         """Open an image. index (number or name) is for files that hold several.
 
@@ -193,7 +206,7 @@ def _kind(path: str) -> str:
                 f"{path} is neither a file nor a folder. Accepted are {ACCEPTED}; copy a device to a "
                 "file first."
             )
-        with open(path, "rb") as file:
+        with open_file(os.path.realpath(path)) as file:
             head = file.read(HEAD)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - FOOT))

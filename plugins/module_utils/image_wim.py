@@ -31,6 +31,7 @@ from .image_source import (
     copy_file,
     discard,
     like,
+    open_file,
     refuse_unwritable,
     run,
     sync_file,
@@ -90,7 +91,7 @@ def list_images(path: str, title: str) -> list[WimImage]:
 
 def _read_flags(path: str, title: str) -> int:
     """Return the flags of a WIM's header. Raises ImageError for a part of a split WIM."""
-    with open(path, "rb") as file:
+    with open_file(os.path.realpath(path)) as file:
         head = file.read(HEADER)
     if len(head) < HEADER:
         raise ImageError(f"{title} is cut off: it begins as a WIM and has {len(head)} bytes")

@@ -632,6 +632,7 @@ def test_of_the_wim_in_an_iso_only_what_is_needed_is_copied(
     work.mkdir()
     options: dict[str, Any] = {"path": str(path), "index": "", "operations": []}
     options |= {"user_registry": [], "files": PROGRAMS, "named_files": [], "programs": []}
+    options |= {"restore": False}
     options["registry"] = [{"path": RULES, "depth": 0}]
     assert windows_image.run(options, False, str(work))["snapshot"]
     copied = (work / "install.wim").stat()
