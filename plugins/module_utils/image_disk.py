@@ -166,7 +166,9 @@ class Disk:
         target = self._reader.spelled(path)
         if target is None:
             raise ImageError(f"{self.title}: {path} was removed since it was read.")
-        run(["ntfscp", "--quiet", partition, staged, target], PROGRAMS["ntfscp"], self.title)
+        # With the slash a name that begins with a dash is no option.
+        command = ["ntfscp", "--quiet", partition, staged, f"/{target}"]
+        run(command, PROGRAMS["ntfscp"], self.title)
 
     def _transfer(self, before: str, after: str, driver: str, image: str) -> None:
         """Write what is different between two copies of the partition into an image."""

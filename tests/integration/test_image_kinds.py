@@ -23,6 +23,7 @@ from ansible_collections.ets6.network.plugins.module_utils import (
     bounds,
     hive_edit,
     image_disk,
+    image_folder,
     image_source,
     image_volume,
     image_wim,
@@ -580,6 +581,95 @@ def test_an_image_with_many_files_is_read_in_one_go(
     )
     assert len(snapshot(path, files=PROGRAMS)["files"]) == len(PROGRAMS)
     assert len(opened) == 2, "once to list the images, once to read one"
+
+
+def test_the_directory_of_an_image_is_read_three_times_for_a_change(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once before, once by wimlib-imagex, once after."""
+    path = image.wim({"Windows": folder}, tmp_path / "image")
+    opened, programs = [], []
+    worker, run = libwim.WimFile.__init__, image_source.subprocess.run
+
+    def counted(self: Any, place: str, title: str) -> None:
+        opened.append(place)
+        worker(self, place, title)
+
+    def counted_program(words: list[str], **options: Any) -> Any:
+        programs.append(words[0])
+        return run(words, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(libwim.WimFile, "__init__", counted)
+        patched.setattr(image_source.subprocess, "run", counted_program)
+        assert ask(path, RULE, PROXY, registry=[])["changed"]
+    assert programs == ["cp", "wimlib-imagex"]
+    assert opened == [str(path), str(path), f"{path}{image_folder.NEW}"], "the first lists images"
+    assert RULE_ID in rules(path)
+
+
+def test_a_wim_in_which_another_file_became_different_is_not_put_into_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = image.wim({"Windows": folder}, tmp_path / "image")
+    (tmp_path / "other").write_bytes(b"other")
+    before = sums([path])
+    run = image_wim.run
+
+    def also(words: list[str], *arguments: Any, stdin: str, **options: Any) -> str:
+        stdin += f'add "{tmp_path}/other" /{image.CONFIG}/SOFTWARE.LOG1\n'
+        return run(words, *arguments, stdin=stdin, **options)
+
+    monkeypatch.setattr(image_wim, "run", also)
+    assert "after the update its other files are not as before. Nothing was changed" in why(
+        path, RULE
+    )
+    assert sums([path]) == before
+
+
+ODD_NAMES = ("two  blanks", "it's", "-dash", "#hash", "com,ma", "co:lon", "json:{}")
+UNSPEAKABLE = ('quo"te', "new\nline")
+
+
+@pytest.mark.parametrize("name", [*ODD_NAMES, *UNSPEAKABLE])
+def test_odd_names_of_users_and_of_files_are_no_commands(tmp_path: Path, name: str) -> None:
+    """Names of users' folders come from the image; that of the image itself is the user's."""
+    need_programs()
+
+    def change(keys: dict[str, image.Keys]) -> None:
+        profiles = keys[SOFTWARE][image.NT + r"\ProfileList"]
+        profiles["Default"] = hive.sz(rf"C:\{name}")
+        keys[f"{name}/NTUSER.DAT"] = keys.pop(image.DEFAULT_USER)
+
+    folder = image.folder(pc(), tmp_path / "folder", change)
+    step = {
+        "do": "set_registry_values",
+        "path": r"HKU\default\Software\ets6.network",
+        "values": [["proxy", "REG_SZ", "p:1"]],
+    }
+    work = tmp_path / name
+    work.mkdir()
+    images = [
+        work / name,
+        image.wim({"Windows": folder}, work / f"{name}.wim"),
+        image.disk(image.volume(folder, tmp_path / "volume", 16), work / f"{name}.disk", "vhdx"),
+    ]
+    shutil.copytree(folder, images[0])
+    for path in images:
+        if path.suffix == ".wim" and name in UNSPEAKABLE:
+            before = sums([path])
+            for check in (True, False):
+                assert "wimlib-imagex takes no path with a quotation mark" in why(
+                    path, step, check=check
+                )
+            assert sums([path]) == before
+            continue
+        result = ask(path, step)
+        assert result["changed"], result["operations"]
+        users = {user["sid"]: user["hive"] for user in snapshot(path)["users"]}
+        assert users["default"] == "file"
+        keys = snapshot(path, user_registry=[{"path": r"Software\ets6.network", "depth": 0}])
+        assert keys["registry"][step["path"]]["values"] == {"proxy": ["REG_SZ", "p:1"]}, path
 
 
 @pytest.mark.parametrize("form", ["udf", "joliet"])
