@@ -263,11 +263,12 @@ def _walk(volume: Any, path: str) -> _Entry:
     for name in path.split("/"):
         if not record.is_dir():
             return entry
+        index = record.index("$I30")
         try:
-            found = record.index("$I30").search(name, cmp=_compare)
-            record = found.dereference()
+            found = index.search(name, cmp=_compare)
         except KeyError:
             return entry
+        record = found.dereference()
         entry.records.append(record)
         entry.names.append(_spelling(record, name))
         if record.is_symlink() or record.is_mount_point():
