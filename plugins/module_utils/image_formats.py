@@ -24,6 +24,9 @@ from typing import Any, BinaryIO
 from .image_source import ImageError, open_file
 
 SECTOR = 512
+MERGE_IN_HYPER_V = "Merge-VHD of Hyper-V (qemu-img convert would leave out what the parent holds)"
+MERGE_WITH_QEMU = "qemu-img convert -O qcow2 IMAGE NEW"
+MERGE_IN_VIRTUALBOX = "VBoxManage clonemedium IMAGE NEW"
 QEMU_FORMATS = {
     "vhd": "vpc",
     "vhdx": "vhdx",
@@ -140,10 +143,10 @@ def _plain(file: BinaryIO) -> Any:
     return RangeStream(file, 0, size)
 
 
-def _parent(title: str) -> ImageError:
+def _parent(title: str, how: str) -> ImageError:
     return ImageError(
-        f"{title} holds only what is different from a parent image. Merge the two (qemu-img convert, "
-        "or Merge-VHD of Hyper-V), and use the merged image."
+        f"{title} holds only what is different from a parent image. Merge the two, and use the merged "
+        f"image: {how}"
     )
 
 
@@ -173,9 +176,13 @@ def _open_qcow2(file: BinaryIO, title: str) -> Any:
         )
     (encryption,) = struct.unpack_from(">I", head, 32)
     if encryption:
-        raise _convert(title, "encryption")
+        raise ImageError(
+            f"{title} is a QCOW2 with encryption, which is not supported. Decrypt it: qemu-img convert "
+            "--object secret,id=key,file=PASSWORD --image-opts "
+            "driver=qcow2,file.filename=IMAGE,encrypt.key-secret=key -O qcow2 NEW"
+        )
     if backing:
-        raise _parent(title)
+        raise _parent(title, MERGE_WITH_QEMU)
     if version > 2:
         _refuse_qcow2_features(struct.unpack_from(">Q", head, 72)[0], title)
     return QCow2(_plain(file)).open()
@@ -199,7 +206,7 @@ def _open_vhd(file: BinaryIO, title: str) -> Any:
     content = file.read(SECTOR)
     (kind,) = struct.unpack_from(">I", content, 60)
     if kind == VHD_DIFFERENCING:
-        raise _parent(title)
+        raise _parent(title, MERGE_IN_HYPER_V)
     if content[84]:
         raise ImageError(
             f"{title} was saved with a running machine, in whose memory is what it has not written yet. "
@@ -238,7 +245,7 @@ def _open_vhdx(file: BinaryIO, title: str) -> Any:
             "Dismount-VHD). This does not start the image."
         )
     if _vhdx_has_parent(file):
-        raise _parent(title)
+        raise _parent(title, MERGE_IN_HYPER_V)
     return VHDX(_plain(file))
 
 
@@ -279,7 +286,7 @@ def _open_vdi(file: BinaryIO, title: str) -> Any:
     head = file.read(512)
     kind = struct.unpack_from("<I", head, 76)[0]
     if kind not in VDI_TYPES or head[0x1A8:0x1B8] != bytes(16):
-        raise _parent(title)
+        raise _parent(title, MERGE_IN_VIRTUALBOX)
     return VDI(_plain(file)).open()
 
 
@@ -290,7 +297,7 @@ def _open_vmdk(file: BinaryIO, path: str, title: str) -> Any:
     descriptor = _vmdk_descriptor(file, title)
     parent = re.search(r"^parentCID *= *(\w+)", descriptor, re.MULTILINE)
     if parent and parent[1].lower() != "ffffffff":
-        raise _parent(title)
+        raise _parent(title, MERGE_WITH_QEMU)
     extents = list(_vmdk_extents(path, descriptor, title)) or [path]
     streams = []
     for extent in extents:
@@ -319,9 +326,14 @@ def _vmdk_descriptor(file: BinaryIO, title: str) -> str:
         )
     offset, size = struct.unpack_from("<QQ", head, 28)
     file.seek(offset * SECTOR)
-    content = file.read(min(size * SECTOR, MAX_DESCRIPTOR))
+    content = file.read(min(size * SECTOR, MAX_DESCRIPTOR)).partition(b"\0")[0]
     file.seek(0)
-    return content.partition(b"\0")[0].decode("utf-8", "replace")
+    if not content:
+        raise ImageError(
+            f"{title} is one of several files of a VMDK. Specify the file that names them, a short text: "
+            "its name is that of the disk, without -s001 or the like."
+        )
+    return content.decode("utf-8", "replace")
 
 
 def _vmdk_type(descriptor: str) -> str:

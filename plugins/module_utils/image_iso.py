@@ -52,7 +52,10 @@ def begin(path: str, folder: str) -> str:
         partial = f"{target}.part"
         if not _bounded(path, lambda: _with_wim(path, lambda wim: _begin(wim, partial))):
             raise ImageError(
-                f"{path} is an ISO without {' or '.join(f'{FOLDER}/{name}' for name in NAMES)}"
+                f"{path} is an ISO without {' or '.join(f'{FOLDER}/{name}' for name in NAMES)}. 7z l IMAGE "
+                "lists what it holds. Take a WIM or ESD in another folder out, and use that: 7z x IMAGE "
+                "x64/sources/install.esd. Join one in parts: 7z x IMAGE sources, then wimlib-imagex join "
+                "NEW.wim sources/*.swm"
             )
         os.rename(partial, target)
         _give_time(path, target)

@@ -15,7 +15,7 @@ from . import image_files, image_iso, image_wim
 from .image_disk import Disk
 from .image_folder import Folder
 from .image_source import ImageError, Source, open_file
-from .image_volume import BITLOCKER, NTFS_ID
+from .image_volume import BITLOCKER, CAPTURE, NTFS_ID
 from .image_wim import Wim, WimImage
 
 ACCEPTED = (
@@ -53,6 +53,7 @@ _REFUSED = (
     _Mark(
         b"regf", 0, "it is a single registry hive; specify the folder with it and the other hives"
     ),
+    _Mark(b"QED\0", 0, f"it is a disk image of QEMU's older format QED; {_CONVERT}"),
     _Mark(b"COWD", 0, f"it is an extent of an old VMware ESX disk (COWD); {_CONVERT}"),
     _Mark(
         b"\xbe\xba\xfe\xca\0\0\0\0",
@@ -82,7 +83,7 @@ _REFUSED = (
     ),
     _Mark(b"WithoutFreeSpace", 0, f"it is a Parallels disk; {_CONVERT}"),
     _Mark(b"WithouFreSpacExt", 0, f"it is a Parallels disk; {_CONVERT}"),
-    _Mark(b"ReFS", 3, "it is a volume with ReFS, from which Windows does not start"),
+    _Mark(b"ReFS", 3, f"it is a volume with ReFS, which is not supported; {CAPTURE}"),
     _Mark(b"EXFAT   ", 3, "it is a volume with exFAT, from which Windows does not start"),
     _Mark(b"FAT32   ", 82, "it is a volume with FAT32, from which Windows does not start"),
     _Mark(b"\x53\xef", 1080, "it is a Linux file system without Windows"),

@@ -165,7 +165,8 @@ def test_a_vmdk_of_several_files_is_read_and_not_prepared(volume: Path, tmp_path
     [
         ("extended_l2=on", "extended L2 entries, which is not supported. Convert it: qemu-img convert -O qcow2 -o extended_l2=off"),
         ("compression_type=zstd", "zstd compression, which is not supported. Convert it: qemu-img convert"),
-        ("encrypt.format=aes,encrypt.key-secret=s", "encryption, which is not supported"),
+        ("encrypt.format=aes,encrypt.key-secret=s", "encryption, which is not supported. Decrypt it: qemu-img convert --object secret"),
+        ("data_file=DATA,data_file_raw=on", "an external data file, which is not supported. Convert it: qemu-img convert"),
         ("compat=0.10", ""),
         ("lazy_refcounts=on", ""),
         ("cluster_size=2M", ""),
@@ -175,6 +176,7 @@ def test_a_qcow2_is_read_only_with_features_that_are_known(
     volume: Path, tmp_path: Path, options: str, told: str
 ) -> None:
     path = tmp_path / "disk"
+    options = options.replace("DATA", str(tmp_path / "data"))
     if "encrypt" in options:
         image.run(
             "qemu-img",
@@ -293,20 +295,55 @@ def test_a_guid_partition_table_with_4096_bytes_in_a_sector_is_read(
 
 
 @pytest.mark.parametrize(
-    "script",
+    ("script", "told"),
     [
-        "label: gpt\nstart=2048, type=AF9B60A0-1431-4F62-BC68-3311714A69AD\n",
-        "label: dos\nstart=2048, type=42\n",
+        (
+            "label: gpt\nstart=2048, type=AF9B60A0-1431-4F62-BC68-3311714A69AD\n",
+            "a dynamic disk (Logical Disk Manager)",
+        ),
+        ("label: dos\nstart=2048, type=42\n", "a dynamic disk (Logical Disk Manager)"),
+        (
+            "label: gpt\nstart=2048, type=E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D\n",
+            "a part of a storage pool (Storage Spaces)",
+        ),
+        ("label: gpt\nstart=2048\n", "a disk with ReFS"),
     ],
 )
-def test_a_dynamic_disk_is_named(tmp_path: Path, script: str) -> None:
+def test_a_disk_whose_volumes_are_not_read_is_named(
+    volume: Path, tmp_path: Path, script: str, told: str
+) -> None:
+    """Even where a volume seems to begin there: the rest of it may be on other disks."""
     path = tmp_path / "disk"
     with path.open("wb") as file:
-        file.truncate(8 * 1024 * 1024)
+        file.truncate(volume.stat().st_size + 2 * image.START)
     subprocess.run(["/sbin/sfdisk", "-q", str(path)], input=script, text=True, check=True)
-    assert "is a dynamic disk (Logical Disk Manager), which is not supported. Attach it" in why(
-        path
+    with path.open("r+b") as file:
+        file.seek(image.START)
+        file.write(bytes(3) + b"ReFS" if "ReFS" in told else volume.read_bytes())
+    assert (
+        f"is {told}, which is not supported; attach it to Windows, and capture its volume there: DISM"
+        in why(path)
     )
+
+
+def test_a_windows_in_a_logical_drive_is_read_and_prepared(volume: Path, tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    start = 4 * image.START
+    with path.open("wb") as file:
+        file.truncate(volume.stat().st_size + 6 * image.START)
+    script = f"label: dos\nstart=2048, type=f\nstart={start // image.SECTOR}, type=7\n"
+    subprocess.run(["/sbin/sfdisk", "-q", str(path)], input=script, text=True, check=True)
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(volume.read_bytes())
+    assert ask(path, RULE)["changed"]
+    assert RULE_ID in rules(path)
+
+
+def test_one_of_several_files_of_a_vmdk_is_named(volume: Path, tmp_path: Path) -> None:
+    image.disk(volume, tmp_path / "disk.vmdk", "vmdk", options="subformat=twoGbMaxExtentSparse")
+    told = why(tmp_path / "disk-s001.vmdk")
+    assert "is one of several files of a VMDK. Specify the file that names them" in told
 
 
 def test_a_vhd_that_was_saved_with_a_running_machine_is_refused(
