@@ -271,7 +271,9 @@ def _outcome(
 
 
 def _message(reply: Mapping[str, Any]) -> str:
-    message = str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
+    # Where a module does not begin, Ansible's message says that no JSON was found; why, only stderr.
+    texts = [str(reply[key]).strip() for key in ("msg", "module_stderr") if reply.get(key)]
+    message = ": ".join(texts) or "no reason was given"
     if CONSTRAINED in message.replace(" ", ""):
         return (
             "PowerShell runs in ConstrainedLanguage mode there, which AppLocker or App Control for "
