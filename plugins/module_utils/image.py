@@ -128,8 +128,9 @@ class Image:
             problem = "Windows is hibernated in it (or was shut down with fast startup)"
         raise ImageError(
             f"{self._source.title}: {problem}, so its registry is not what is on the disk, and changes "
-            "would be lost when it resumes. Start it, run powercfg /hibernate off, and shut it down "
-            "fully."
+            "would be lost when it resumes. Only if the image was not generalized (Sysprep), start it, run "
+            "powercfg /hibernate off, and shut it down fully. Otherwise make it again with sysprep "
+            "/generalize /shutdown, which does not hibernate."
         )
 
     def _load(self, name: str, path: str) -> None:

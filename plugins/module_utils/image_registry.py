@@ -45,13 +45,13 @@ class ControlSets:
             raise HiveError(
                 f"{system.title}: Select\\Current names no control set that exists ({current} of "
                 f"{', '.join(self.all) or 'none'}). It is not the SYSTEM hive of a Windows that can "
-                "start."
+                "start: take it from the image again."
             )
         if following is not None and following != current:
             raise HiveError(
                 f"{system.title}: Select says that Windows ran with control set {current} and will "
-                f"start with {following}, so which one to judge could not be determined. If the image "
-                "was not generalized (Sysprep), start it once in Windows and shut it down fully."
+                f"start with {following}, so which one to judge could not be determined. Only if the image "
+                "was not generalized (Sysprep), start it, and shut it down fully (shutdown /s /t 0)."
             )
         self.current = f"ControlSet{current:03}"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import hive
-from .image_formats import ATTACH, damaged, open_disk
+from .image_formats import ATTACH, SECTOR, damaged, open_disk
 from .image_source import CONFIG, ImageError
 from .names import fold, sort_key
 
@@ -166,11 +166,15 @@ class DiskReader:
             )
 
     def describe(self) -> dict[str, Any]:
-        """Return offset and cluster size of the Windows partition, and the other ones with their identity."""
+        """Return offset and cluster size of the Windows partition, and the other ones with their identity.
+
+        sector_size is that of the disk, in bytes, where its format has one.
+        """
         others = [*(partition for partition, _volume in self._volumes), *self._encrypted]
         return {
             "offset": self._partition.offset,
             "cluster_size": int(self._windows.cluster_size),
+            "sector_size": int(getattr(self._disk, "sector_size", SECTOR)),
             "others": [(partition.offset, partition.identity) for partition in others],
         }
 

@@ -13,6 +13,7 @@ import resource
 import shutil
 import struct
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,25 @@ def test_the_checksums_of_a_vhdx_are_verified(volume: Path, tmp_path: Path) -> N
             assert f"is damaged: the checksum of its {told} does not fit" in why(path)
         else:
             assert rules(path), "the other header is sound"
+
+
+def test_a_vhdx_with_4096_bytes_in_a_sector_is_read_and_not_prepared(
+    volume: Path, tmp_path: Path
+) -> None:
+    """qemu cannot make one (MS-VHDX 2.6.2.4), and refuses to open it."""
+    path = image.disk(volume, tmp_path / "disk", "vhdx")
+    data = path.read_bytes()
+    region = data.index(uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le)
+    (table,) = struct.unpack_from("<Q", data, region + 16)
+    item = data.index(uuid.UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f").bytes_le, table)
+    (offset,) = struct.unpack_from("<I", data, item + 16)
+    with path.open("r+b") as file:
+        file.seek(table + offset)
+        file.write(struct.pack("<I", 4096))
+    assert rules(path)
+    for check in (True, False):
+        told = why(path, RULE, check=check)
+        assert "its sectors have 4096 bytes, which qemu-io does not support. Attach it" in told
 
 
 @pytest.mark.parametrize("options", ["subformat=fixed", "subformat=dynamic"])
@@ -686,10 +706,13 @@ def test_odd_names_of_users_and_of_files_are_no_commands(tmp_path: Path, name: s
     }
     work = tmp_path / name
     work.mkdir()
+    volume = image.volume(folder, tmp_path / "volume", 16)
+    stream = "subformat=streamOptimized"
     images = [
         work / name,
         image.wim({"Windows": folder}, work / f"{name}.wim"),
-        image.disk(image.volume(folder, tmp_path / "volume", 16), work / f"{name}.disk", "vhdx"),
+        image.disk(volume, work / f"{name}.disk", "vhdx"),
+        image.disk(volume, work / f"{name}.vmdk", "vmdk", options=stream),
     ]
     shutil.copytree(folder, images[0])
     for path in images:
@@ -785,7 +808,10 @@ def test_an_iso_without_a_windows_setup_is_refused(tmp_path: Path) -> None:
     iso = pycdlib.PyCdlib()
     iso.new(udf="2.60")
     iso.write(str(tmp_path / "image"))
-    assert "is an ISO without sources/install.wim or sources/install.esd" in why(tmp_path / "image")
+    told = why(tmp_path / "image")
+    assert "is an ISO without sources/install.wim or sources/install.esd. 7z l IMAGE" in told
+    assert "x64/sources/install.esd" in told
+    assert "wimlib-imagex join NEW.wim sources/*.swm" in told
 
 
 # Several partitions, and links.
