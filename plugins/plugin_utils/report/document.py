@@ -29,6 +29,22 @@ from .model import (
 from .verdict import fails_because
 
 
+NOT_ENDED = "This run has not ended: it is still going on, or it was interrupted."
+
+
+def begun(report: Report) -> Report:
+    """Return what a report is until it is written: that of its run, which has not ended."""
+    run = report["run"]
+    hosts = [host["name"] for host in report["hosts"]]
+    pending: Run = {**run, "pending": sorted({*hosts, *run["pending"]}), "variables": {}}
+    return build(pending, (), (), (), (), problems=[NOT_ENDED])
+
+
+def has_only_begun(report: Report) -> bool:
+    """Return whether a report is that of a run which has not judged any host yet."""
+    return not report["hosts"] and report["run"]["fails_because"] == [NOT_ENDED]
+
+
 def controls_of(results: Iterable[Any], default: Sequence[ControlRecord]) -> list[ControlRecord]:
     """Return the controls that results of hosts or reports name, each once as the first has it.
 
