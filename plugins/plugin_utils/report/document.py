@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..text import count
+from . import journal
 from .hashes import seal
 from .hosts import complies, control_key, plain
 from .model import (
@@ -29,7 +30,10 @@ from .model import (
 from .verdict import fails_because
 
 
-NOT_ENDED = "This run has not ended: it is still going on, or it was interrupted."
+NOT_ENDED = (
+    "This run has not ended: it is still going on, or it was interrupted. What was sent to hosts to "
+    f"change them is in {journal.FILE}."
+)
 
 
 def begun(report: Report) -> Report:
