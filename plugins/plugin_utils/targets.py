@@ -195,16 +195,21 @@ class ProbingHost(Target):
 
 
 class WindowsImage(Target):
-    """An image on the controller. image: its path and, where it holds several, the index."""
+    """An image on the controller. image: its path and, where it holds several, the index.
+
+    restore: whether a change that was interrupted is undone first.
+    """
 
     module = "ets6.network.windows_image"
     rehearses = True
     offline = True
     all_or_nothing = True
 
-    def __init__(self, execute: Execute, policy: Policy, image: Mapping[str, Any]) -> None:
+    def __init__(
+        self, execute: Execute, policy: Policy, image: Mapping[str, Any], *, restore: bool
+    ) -> None:
         super().__init__(execute, policy)
-        self.image = image
+        self.image = {**image, "restore": restore}
         self.name = f"The image {image.get('path')}"
 
     def options(self, request: Request) -> dict[str, Any]:
