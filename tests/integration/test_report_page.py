@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -298,6 +299,13 @@ def check_with_axe(browser: webdriver.Chrome, show: Show) -> None:
     cell(browser, "pc-wrong, firewall").click()
     dialog(browser, "A rule blocks it.")
     assert violations(browser) == []
+    browser.execute_script("document.getElementById('dialog').close()")
+    cell(browser, "pc-0, passes").click()
+    dialog(browser, "Controls that are not open")
+    browser.find_element(By.CSS_SELECTOR, "#dialog summary").click()
+    dialog(browser, "What decides")
+    time.sleep(0.2)
+    assert violations(browser) == []
 
 
 def violations(browser: webdriver.Chrome) -> list[str]:
@@ -316,6 +324,7 @@ def pictured() -> dict[str, Any]:
     away = finding(CONTROLS[2]["id"], "fail", "It does not answer.", evidence=probe)
     hosts = mixed()
     hosts["pc-wrong"]["findings"][2] = away
+    hosts["pc-0"]["findings"][0]["evidence"] = hosts["pc-wrong"]["findings"][0]["evidence"]
     hosts["pc-interrupted"] = {**result("pass", "pass", "pass"), "interrupted": INTERRUPTED}
     return {
         **hosts,

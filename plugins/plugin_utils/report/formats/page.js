@@ -758,6 +758,7 @@
   addEventListener("beforeprint", () => setPrinting(true));
   addEventListener("afterprint", () => setPrinting(false));
   addEventListener("resize", markScrollable);
+  addEventListener("toggle", () => requestAnimationFrame(markScrollable), true);
   show();
   markScrollable();
   openAddressed();
