@@ -759,7 +759,6 @@
   addEventListener("afterprint", () => setPrinting(false));
   addEventListener("resize", markScrollable);
   addEventListener("toggle", () => requestAnimationFrame(markScrollable), true);
-  show();
+  followAddress();
   markScrollable();
-  openAddressed();
 })();

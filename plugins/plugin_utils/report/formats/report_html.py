@@ -410,7 +410,11 @@ def _remedies(cause: Cause) -> list[str]:
         for remedy, hosts in ordered[:MAX_REMEDIES]:
             names = ""
             if len(hosts) < len(cause.findings):
-                names = f" <small>{_host_links(hosts, cause.control['id'])}</small>"
+                # More names are with the reasons below.
+                names = count(len(hosts), "host")
+                if len(hosts) <= MAX_HOSTS:
+                    names = _host_links(hosts, cause.control["id"])
+                names = f" <small>{names}</small>"
             lines.append(
                 f"<p><b>What to do</b> ({CONTACTS[contact]})<b>:</b> {text(remedy)}{names}</p>"
             )
