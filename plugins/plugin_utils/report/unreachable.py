@@ -100,6 +100,11 @@ class Group:
     hosts: list[str] = field(default_factory=list)
 
 
+def title(reason: str) -> str:
+    """Return the heading under which a host that was not reached is listed, by its reason."""
+    return _group_of(reason).title
+
+
 def groups(report: Report) -> list[Group]:
     """Return the hosts that were not reached, or not to the end, by reason, most hosts first."""
     by_title: dict[str, Group] = {}
