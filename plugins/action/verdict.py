@@ -31,7 +31,10 @@ class ActionModule(ControllerAction):
 
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return nothing of its own. Raises AnsibleActionFail with why the host fails the run."""
-        arguments = self.arguments({"fail_on": ARGUMENTS["fail_on"]})
+        spec = {"fail_on": ARGUMENTS["fail_on"], "reason": {"type": "str", "default": ""}}
+        arguments = self.arguments(spec)
+        if arguments["reason"]:
+            raise AnsibleActionFail(arguments["reason"])
         fail_on, _problem = settle_argument("fail_on", arguments["fail_on"])
         name = str(variables["inventory_hostname"])
         registered = registered_result(variables, current_run(variables))

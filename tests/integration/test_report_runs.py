@@ -472,6 +472,8 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
         assert told in problems[1]
         assert problems[0] == "Not run: 1 variable is invalid."
         assert run.output.replace("\n", " ").count(told) == 1, "it is said once"
+        assert run.output.index("ets6.network: not run: ") > run.output.rindex("FAILED! =>")
+        assert "Origin: " not in run.output
         assert 'errors="0"' not in (tmp_path / str(number) / "junit.xml").read_text()
 
 

@@ -101,7 +101,13 @@ class Group:
 
 
 def title(reason: str) -> str:
-    """Return the heading under which a host that was not reached is listed, by its reason."""
+    """Return in a few words why a host was not reached.
+
+    Where no connection was tried, the task that did not try it and the closing lines have said what
+    is missing.
+    """
+    if BEFORE.sub("", reason, count=1).startswith(NOT_TRIED):
+        return "no connection was tried"
     return _group_of(reason).title
 
 
