@@ -67,8 +67,12 @@ class ActionModule(ControllerAction):
         """Return the findings, and the changes as a diff."""
         self._variables = variables
         seconds = self._task.timeout or 0
-        with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
-            return self._judged(variables)
+        try:
+            with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
+                return self._judged(variables)
+        except AnsibleConnectionFailure as error:
+            # Ansible would make the host unreachable as well, and display the error twice.
+            return {"unreachable": True, "msg": str(error)}
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:
         return limits.explained("The PC", self._task.timeout or 0)
