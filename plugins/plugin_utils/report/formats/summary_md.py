@@ -110,7 +110,7 @@ def _rows(report: Report) -> list[str]:
 
 
 def _host_reasons(report: Report) -> dict[tuple[str, str], list[str]]:
-    """Return what is to be said of hosts as a whole: names by status and reason.
+    """Return what is reported about hosts as a whole: names by status and reason.
 
     It is why they were not judged, and of the others what an earlier run left.
     """
