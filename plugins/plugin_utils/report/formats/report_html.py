@@ -61,9 +61,11 @@ MODES = {
     "verify": "Verified, nothing was changed",
     "enforce": "Enforced, then judged again",
     "remove": "Removed what this collection had set",
-    "image": "Judged images",
+    "image": "Changed images, then judged them again",
     "merge": "Merged from several reports",
 }
+CHANGING = ("enforce", "remove", "image")
+"""Modes that change hosts, unless the variable apply is false."""
 WAIVER_STATES = {
     "in_force": "in force",
     "expired": "expired",
@@ -145,7 +147,7 @@ def _header(report: Report) -> list[str]:
     for status, number in run["hosts"].items():
         counts.append(badge(status, f"{number} {status.replace('_', ' ')}"))
     mode = MODES[run["mode"]]
-    if run["mode"] in ("enforce", "remove") and run["variables"].get("apply") is False:
+    if run["mode"] in CHANGING and run["variables"].get("apply") is False:
         mode = "Judged, nothing was changed"
     origin = f"{text(run['user'])} on {text(run['controller'])}"
     lines = [
