@@ -744,6 +744,25 @@ def test_the_address_of_a_filter_leads_to_the_hosts(browser: webdriver.Chrome, s
     WebDriverWait(browser, 5).until(lambda _browser: browser.execute_script(script) < 450)
 
 
+def test_nothing_is_wider_than_paper(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = pictured()
+    line = " → ".join(f"stage-{number}.a-department.example.com:443" for number in range(7))
+    ways = [{"outcome": "timed_out", "line": line}]
+    hosts["pc-wrong"]["findings"][2]["evidence"] = {"ways": ways}
+    reason = "It is on loan, and its owner is not here before the end of the year. "
+    hosts["pc-waived"]["waivers"][0]["reason"] = reason * 3
+    # A4 portrait without its margins, at the 96 pixels an inch of CSS.
+    metrics = {"width": 717, "height": 1050, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    try:
+        show(hosts)
+        browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 717
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 BROKEN_WORDS = """
 const broken = [];
 for (const cell of document.querySelectorAll(arguments[0])) {
