@@ -90,7 +90,9 @@ def dictionary(value: Any, keys: Sequence[str], expected: str) -> Mapping[Any, A
         raise not_accepted(value, f"{expected} is expected")
     refused = sorted(str(key) for key in value if key not in keys)
     if refused:
-        raise NotAcceptedError(f"{quoted(refused[0])} is not accepted; accepted are {', '.join(keys)}")
+        raise NotAcceptedError(
+            f"{quoted(refused[0])} is not accepted; accepted are {', '.join(keys)}"
+        )
     return value
 
 

@@ -29,7 +29,6 @@ from .model import (
 )
 from .verdict import fails_because
 
-
 NOT_ENDED = (
     "This run has not ended: it is still going on, or it was interrupted. What was sent to hosts to "
     f"change them is in {journal.FILE}."
