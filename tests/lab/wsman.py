@@ -40,7 +40,7 @@ from tests.lab.soap import (
     Request,
 )
 
-PASSWORD = "lab"
+PASSWORD = "lab-4711-password"
 SECONDS_OF_SILENCE = 0.2
 """How long a command that never ends keeps its client waiting, each time."""
 NTLM_ALONE = {
