@@ -81,7 +81,7 @@ class ActionModule(ControllerAction):
         run = current_run(variables)
         self._journal = Journal(str(arguments.pop("report_dir", "") or ""), run, host)
         policy = Policy.from_variables(arguments)
-        target = self._target(policy, image)
+        target = self._target(policy, image, apply)
         problems = connection.problems(self._connection, variables)
         if problems:
             # Not tried: an empty password could lock the account.
@@ -132,9 +132,9 @@ class ActionModule(ControllerAction):
         settled = settle(findings, self._waived(after), outcome.made, status)
         return _with_restarts(settled, outcome.restarts), outcome
 
-    def _target(self, policy: Policy, image: Mapping[str, Any] | None) -> Target:
+    def _target(self, policy: Policy, image: Mapping[str, Any] | None, apply: bool) -> Target:
         if image:
-            return WindowsImage(self._execute, policy, image)
+            return WindowsImage(self._execute, policy, image, restore=apply)
         # The connection's shell tells: winrm, psrp, or a PowerShell or cmd over SSH.
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
             return WindowsPC(self._execute, policy)

@@ -510,6 +510,10 @@ def test_operations_that_were_not_begun_are_counted(monkeypatch: pytest.MonkeyPa
         ),
         ({"failed": True, "module_stderr": "boom"}, "The PC could not be read: boom"),
         (
+            {"failed": True, "msg": "No JSON found", "module_stderr": "python3: not found\n"},
+            "The PC could not be read: No JSON found: python3: not found",
+        ),
+        (
             {"failed": True, "msg": "PowerShell runs in ConstrainedLanguage mode"},
             "AppLocker or App Control for Business sets. Nothing was tried",
         ),
