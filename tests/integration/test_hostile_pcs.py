@@ -41,7 +41,7 @@ LOST = {
         "rubbish in operations",
         "rubbish in snapshot",
     ),
-    "psrp": ("never ends", "drops the answer", "answers 500"),
+    "psrp": ("never ends", "drops the answer", "answers 500", "cuts the answer", "prints rubbish"),
     "ssh": ("drops the answer", "cuts the answer", "answers nothing", "never ends"),
 }
 """What becomes of the answer of the execution that changes the PC, by the connection."""
