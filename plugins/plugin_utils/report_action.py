@@ -96,9 +96,12 @@ class ReportAction(ControllerAction):
                 earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
                 report, written = _write(report, earlier, arguments["formats"], folder, inventory)
         except OSError as error:
+            consequence = "What was changed on the PCs stays changed."
+            if refusal:
+                consequence = f"No host was asked. {' '.join(refusal)}"
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
-                "What was changed on the PCs stays changed."
+                f"{consequence}"
             ) from error
         if refusal:
             return _refused(refusal, written, None)
