@@ -67,7 +67,7 @@ def in_charge(context: FirewallContext) -> Judgement:
 @FAMILY.control(
     control_id="firewall.service",
     title="The firewall's service uses the rules of the registry",
-    headline="The firewall's service and the registry have different rules",
+    headline="Whether the firewall's service uses the rules of the registry is not certain",
     severity=Severity.LOW,
     contact=Contact.PC,
     rationale="The service loads the rules when it starts. A rule that was written into the "
@@ -102,7 +102,7 @@ def service(context: FirewallContext) -> Judgement:
     if problems:
         return unknown(
             f"{' '.join(problems)} Rules or settings were written past the service, and it takes "
-            "them when it starts. Restart the PC. That both should say the same is an assumption "
+            "them when it starts. That both should say the same is an assumption "
             "(docs/assumptions.md).",
             evidence,
         ).advise("Restart the PC.")

@@ -434,7 +434,7 @@ def test_short_lived_intermediates_below_one_root_are_one_device() -> None:
     (compared,) = compare(hosts)["b"]
     assert compared["evidence"]["elsewhere"]["same_issuer"] == ["a"]
     assert "cloud service" in compared["reason"]
-    assert "do not look for it on a single PC" in compared["reason"]
+    assert "and not of a single PC" in compared["reason"]
 
 
 def test_scanners_with_a_key_of_their_own_are_looked_for_on_each_pc() -> None:

@@ -29,6 +29,11 @@ EXPIRED["findings"][2]["waiver"] = {"expired": True}
             ["low"],
             "1 open finding, worst: reach.updates (Updates are not reached)",
         ),
+        (
+            result("unknown", "unknown", "fail"),
+            ["low"],
+            "3 open findings, worst: firewall.rule.ets6n.tcp (could not be determined)",
+        ),
         (result("pass", "pass", "fail"), ["medium"], ""),
         (result("fail", "fail", "fail"), ["never"], ""),
         (EXPIRED, ["expired"], "1 open finding, worst: reach.updates (Updates are not reached)"),
