@@ -102,10 +102,9 @@ class ReportAction(ControllerAction):
             ) from error
         if refusal:
             return _refused(refusal, written, None)
+        lines = terminal.lines(report, written)
         if problems:
             lines = terminal.refusal_lines(problems, written, None)
-        else:
-            lines = terminal.lines(report, written)
         run_fails = fails and not run["pending"] and bool(run["fails_because"])
         return {
             "verdict": run["verdict"],

@@ -72,7 +72,7 @@ def test_what_is_met_needs_no_remedy() -> None:
     ("offline", "state", "playbook"),
     [
         (False, "present", "ets6.network.enforce"),
-        (True, "present", "ets6.network.image with ets6_network_apply=true"),
+        (True, "present", "ets6.network.prepare_image"),
     ],
 )
 def test_changes_are_made_by_a_playbook(offline: bool, state: str, playbook: str) -> None:
