@@ -352,8 +352,8 @@ SCENES = {
     "wrong_name": Scene("other_name", Outcome.WRONG_NAME, "for another name than update.knx.org", evidence={"root": "public", "name_matches": False}),
     "expired": Scene("expired", Outcome.EXPIRED, "expired", evidence={"root": "public", "expired": True, "verified": True}),
     "not_yet_valid": Scene("early", Outcome.EXPIRED, "not yet valid", evidence={"not_yet_valid": True}),
-    "clock_ahead": Scene("vendor", Outcome.WRONG_CLOCK, "looks expired; set the clock", ahead=timedelta(days=800)),
-    "clock_behind": Scene("vendor", Outcome.WRONG_CLOCK, "looks not yet valid; set the clock", ahead=timedelta(days=-800)),
+    "clock_ahead": Scene("vendor", Outcome.WRONG_CLOCK, "looks expired", ahead=timedelta(days=800)),
+    "clock_behind": Scene("vendor", Outcome.WRONG_CLOCK, "looks not yet valid", ahead=timedelta(days=-800)),
     "interceptor_and_wrong_clock": Scene("inspected", Outcome.INTERCEPTED, "is intercepted", ahead=timedelta(days=800)),
 }  # fmt: skip
 

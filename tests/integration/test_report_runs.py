@@ -614,6 +614,18 @@ def test_tags_make_no_run_that_does_nothing_and_looks_like_a_success(
     assert playbook == "image" or run.report
 
 
+def test_an_image_that_is_not_there_is_named_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    words = json.dumps({"image": [str(tmp_path / "there"), str(tmp_path / "not here.wim")]})
+    done = run("playbooks/prepare_image.yml", "-e", words, reports=tmp_path / "report")
+    text = " ".join(done.output.split())
+    assert done.code == 2
+    assert "ets6.network: not run: 1 variable is invalid" in text
+    cause = f"ets6_network_image: {tmp_path}/not here.wim does not exist; correct -e image="
+    assert text.count(cause) == 1
+    assert "Check the PC" not in text
+
+
 @pytest.mark.parametrize("image", ["", " ", ["a.wim", ""]])
 def test_a_run_without_an_image_says_how_to_name_one(tmp_path: Path, image: object) -> None:
     done = run(
