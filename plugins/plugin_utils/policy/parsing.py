@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..errors import ETS6Error
-from ..text import join_words
+from ..text import join_words, one_line, shorten
 
 T = TypeVar("T")
 S = TypeVar("S")
 
+MAX_QUOTED = 200
+"""Characters of a value that an error repeats."""
 PREFIX = "ets6_network_"
 """What the names of the role's variables begin with."""
 
@@ -40,7 +42,7 @@ class NotAcceptedError(ETS6Error):
     def within(self, key: str) -> NotAcceptedError:
         """Return this error as one of the part that has this key or index (``[0]``)."""
         separator = "." if self.path and not self.path.startswith("[") else ""
-        return NotAcceptedError(self.problem, f"{key}{separator}{self.path}")
+        return NotAcceptedError(self.problem, f"{one_line(key, MAX_QUOTED)}{separator}{self.path}")
 
 
 def not_accepted(value: Any, expected: str) -> NotAcceptedError:
@@ -50,7 +52,12 @@ def not_accepted(value: Any, expected: str) -> NotAcceptedError:
 
 def quoted(value: Any) -> str:
     """Return a value as an error repeats it: never one that may hold a login."""
-    return "the value" if "@" in str(value) else repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python's own limit for the digits of a number.
+        return "the value"
+    return "the value" if "@" in text else shorten(text, MAX_QUOTED)
 
 
 def choice(value: Any, accepted: Sequence[str]) -> str:
@@ -84,7 +91,7 @@ def dictionary(
     if not isinstance(value, Mapping):
         raise not_accepted(value, f"{expected} is expected")
     problems = []
-    refused = sorted(repr(str(key)) for key in value if key not in keys)
+    refused = sorted(quoted(str(key)) for key in value if key not in keys)
     if refused:
         problems.append(f"{_are(refused)} not accepted; accepted are {', '.join(keys)}")
     missing = [key for key in required if key not in value]
