@@ -27,7 +27,12 @@ from tests.lab.play import ROOT, Played, play
 
 Runs = tuple[dict[str, "Run"], Played]
 ENFORCE = "playbooks/ets6-network.yml"
-PHASES = {"begins": "", "reads": faults.NEVER_ENDS, "changes": faults.SECOND + faults.NEVER_ENDS, "writes": ""}
+PHASES = {
+    "begins": "",
+    "reads": faults.NEVER_ENDS,
+    "changes": faults.SECOND + faults.NEVER_ENDS,
+    "writes": "",
+}
 """What a run is about to do, and what keeps its PC from going on."""
 SIGNALS = ("SIGINT", "SIGTERM")
 SECONDS = 120

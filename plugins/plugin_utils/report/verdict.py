@@ -82,10 +82,11 @@ def host_fails_because(
         return one_line(host["reason"] or "No control was judged.", MAX_LINE)
     by_id = {control["id"]: control for control in controls}
 
-    def rank(finding: FindingRecord) -> tuple[int, bool]:
+    def rank(finding: FindingRecord) -> tuple[int, bool, bool]:
         control = by_id.get(finding["control"])
         severity = control["severity"] if control else Severity.HIGH
-        return severity_rank(severity), finding["status"] != Status.UNKNOWN
+        is_root = not finding.get("caused_by")
+        return severity_rank(severity), finding["status"] != Status.UNKNOWN, is_root
 
     worst = max(findings, key=rank)
     text = f"{count(len(findings), 'open finding')}, worst: {worst['control']}"

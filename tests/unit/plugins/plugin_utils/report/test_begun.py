@@ -141,7 +141,9 @@ def check_set(folder: Path) -> str:
     assert checksum == ""
     assert len(set(state.values())) == 1, state
     content = (folder / "report.json").read_bytes()
-    assert (folder / "report.json.sha256").read_text().startswith(hashlib.sha256(content).hexdigest())
+    assert (
+        (folder / "report.json.sha256").read_text().startswith(hashlib.sha256(content).hexdigest())
+    )
     return state["report.json"]
 
 
@@ -162,8 +164,10 @@ def test_killed_between_any_two_steps_no_set_of_two_runs_looks_whole(
     for step in range(200):
         folder = tmp_path / str(step)
         write_set(folder, "pc-old", ("json", "junit", "html", "csv"))
-        again = (lambda: start_run(folder)) if does == "begins" else (
-            lambda: write_set(folder, "pc-new", ALL)
+        again = (
+            (lambda: start_run(folder))
+            if does == "begins"
+            else (lambda: write_set(folder, "pc-new", ALL))
         )
         was_killed = killed_at(step, again)
         seen.add(check_set(folder))

@@ -53,6 +53,15 @@ def test_why_a_host_fails_the_run(found: Any, fail_on: list[str], expected: str)
     assert verdict.host_fails_because(host, CONTROLS, fail_on) == expected
 
 
+def test_a_cause_is_worse_than_what_follows_from_it() -> None:
+    controls = [{**control, "severity": "high"} for control in CONTROLS]
+    found = result("fail", "fail", "pass")
+    found["findings"][0]["caused_by"] = "proxy.wininet"
+    (host,) = build(pc=found)["hosts"]
+    line = verdict.host_fails_because(host, controls, ["low"])
+    assert line == "2 open findings, worst: proxy.wininet (The users have another proxy)"
+
+
 def test_it_is_one_line_whatever_the_host_says() -> None:
     found = result("fail", "pass", "pass")
     (host,) = build(pc={**found, "failed": True, "msg": f"{HOSTILE}\n" * 100})["hosts"]
