@@ -106,7 +106,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. Nothing "
                 "was begun."
-            ) from error
+            ) from None
 
     def _problems(
         self, arguments: Mapping[str, Any], task_variables: Variables

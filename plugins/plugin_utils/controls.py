@@ -114,7 +114,8 @@ class Assessment:
             playbook = "ets6.network.prepare_image"
         elif self.policy.state == "absent":
             playbook = "ets6.network.remove"
-        subjects = first_words([change.subject for change in judgement.remedy], MAX_SUBJECTS)
+        names = [change.subject for change in judgement.remedy]
+        subjects = first_words(names, MAX_SUBJECTS, "; ")
         return judgement.advise(f"Run {playbook}. It changes: {subjects}.", Contact.ENFORCE)
 
     def _judgement(

@@ -101,7 +101,7 @@ class ReportAction(ControllerAction):
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
                 "What was changed on the PCs stays changed."
-            ) from error
+            ) from None
         if refusal:
             return _refused(refusal, written, None)
         lines = terminal.lines(report, written)

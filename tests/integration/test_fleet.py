@@ -84,6 +84,10 @@ def test_what_only_looks_changes_nothing_on_any_pc_byte_for_byte(
     for host in played.report["hosts"]:
         for finding in host["findings"]:
             assert_advice_is_the_remedys(finding)
+    if how[0] == VERIFY:
+        for control in ("reach.updates", "reach.online_catalog", "proxy.login", "proxy.effective"):
+            finding = played.finding("pc-proxy-half", control)
+            assert finding.get("caused_by") == "proxy.wininet", finding
 
 
 def test_a_compliant_fleet_is_verified_with_exit_status_0() -> None:
