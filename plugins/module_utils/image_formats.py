@@ -253,9 +253,10 @@ def _vhdx_has_parent(file: BinaryIO) -> bool:
     from dissect.hypervisor.disk import c_vhdx
     from dissect.hypervisor.disk.vhdx import MetadataTable, RegionTable
 
-    region = RegionTable(file, VHDX_REGION_TABLES[0]).get(c_vhdx.METADATA_REGION_GUID)
+    region: Any = RegionTable(file, VHDX_REGION_TABLES[0]).get(c_vhdx.METADATA_REGION_GUID)
     metadata = MetadataTable(file, region.file_offset, region.length)
-    return bool(metadata.get(c_vhdx.FILE_PARAMETERS_GUID).has_parent)
+    parameters: Any = metadata.get(c_vhdx.FILE_PARAMETERS_GUID)
+    return bool(parameters.has_parent)
 
 
 def _vhdx_header(file: BinaryIO, title: str) -> bytes:

@@ -29,7 +29,10 @@ _DIRTY = 1
 _PROTECTIVE = 0xEE
 """Type of the partition that keeps programs away which do not know the GUID partition table."""
 CAPTURE = "attach it to Windows, and capture its volume there: DISM /Capture-Image"
-_DYNAMIC, _POOL = "a dynamic disk (Logical Disk Manager)", "a part of a storage pool (Storage Spaces)"
+_DYNAMIC, _POOL = (
+    "a dynamic disk (Logical Disk Manager)",
+    "a part of a storage pool (Storage Spaces)",
+)
 _NOT_VOLUMES = {
     "66": _DYNAMIC,
     "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3": _DYNAMIC,

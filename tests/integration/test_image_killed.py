@@ -85,9 +85,9 @@ def state(path: Path) -> int:
     """Return what an image is; in both hives it has to be the same."""
     try:
         found = snapshot(path)["registry"]
-    except ImageError as error:
-        assert path.is_dir(), "other kinds are replaced by one rename"
-        assert "preparing this folder was interrupted" in str(error)
+    except ImageError:
+        assert (path / UNFINISHED).exists(), "other kinds are replaced by one rename"
+        assert "preparing this folder was interrupted" in why(path)
         return REFUSED
     rule, proxy = RULE_ID in found[RULES]["values"], found[SOFTWARE_KEY]["state"] == "present"
     assert rule == proxy, "one hive is new, the other is old"
