@@ -154,6 +154,8 @@ def test_a_vmdk_of_several_files_is_read_and_not_prepared(volume: Path, tmp_path
     for name in ("/etc/passwd", "../whole", "missing.vmdk"):
         path.write_text("\n".join([*lines[:5], f'RW 100 FLAT "{name}" 0']))
         assert f"its extent {name!r} is not beside it" in why(path)
+    path.write_text("\n".join([*lines[:5], f'RW 100 FLAT "whole" {"9" * 5000}']))
+    assert "it is damaged or of an unknown form (ValueError" in why(path)
     path.write_text("\n".join(lines).replace("parentCID=ffffffff", "parentCID=12345678"))
     assert "holds only what is different from a parent image" in why(path)
 
