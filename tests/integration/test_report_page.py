@@ -187,6 +187,14 @@ def test_search_finds_reasons_and_evidence(browser: webdriver.Chrome, show: Show
     WebDriverWait(browser, 5).until(lambda _browser: rows(browser) == [])
 
 
+def test_search_finds_facts(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = mixed()
+    hosts["pc-2"]["facts"] = {"kind": "pc", "windows": "10.0.19045.5131", "edition": "Pro 22H2"}
+    show(hosts)
+    browser.find_element(By.ID, "filter-text").send_keys("10.0.19045")
+    WebDriverWait(browser, 5).until(lambda _browser: rows(browser) == ["pc-2"])
+
+
 def test_a_filter_does_not_keep_the_target_of_a_link(browser: webdriver.Chrome, show: Show) -> None:
     show(mixed())
     browser.find_element(By.LINK_TEXT, "All hosts").click()
