@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import ntpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..policy.variables import Policy
-from ..snapshot import File, Snapshot, State
+from ..snapshot import Snapshot, State
 from .paths import Paths
+from .write_access import AccessJudge, WriteAccess, Writers
+
+IN_IMAGES = WriteAccess(Writers.USERS, "ordinary users may be able to put programs there")
+"""What is said of a copy in an image, of which the access is not read."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,14 @@ class Program:
     """One program on one PC.
 
     paths are the files that get rules, in a fixed order. ignored are copies that only an existing
-    rule names, in folders that ordinary users may be able to write to: a user who can put a program
-    there must not get a firewall rule for it. unreadable are the files that could not be looked up.
+    rule names and that ordinary users can replace, each with the reason: a user who can put a
+    program there must not get a firewall rule for it. unreadable are the files that could not be
+    looked up, or of which it is not known who can replace them.
     """
 
     name: str
     paths: tuple[str, ...]
-    ignored: tuple[str, ...]
+    ignored: Mapping[str, str]
     unreadable: tuple[str, ...]
 
 
@@ -46,33 +51,46 @@ def _find_program(name: str, snapshot: Snapshot, policy: Policy, paths: Paths) -
     ]
     ranks = {file.path: _folder_rank(file.path, name, policy.paths, paths) for file in files}
     files.sort(key=lambda file: (ranks[file.path], paths.canonical(file.path)))
+    judge = AccessJudge(snapshot.access, snapshot.errors.get("access", "the PC did not report it"))
     installed: list[str] = []
-    ignored: list[str] = []
+    ignored: dict[str, str] = {}
+    unreadable = _nothing_looked_up(name, snapshot) if not files else []
     for file in files:
-        if file.state is not State.PRESENT or _is_listed(file.path, installed + ignored, paths):
+        if file.state is State.MISSING or _is_listed(file.path, [*installed, *ignored], paths):
             continue
         in_folder = ranks[file.path] < len(policy.paths)
-        if in_folder or _is_protected(file.path, paths):
-            installed.append(file.path)
+        access = WriteAccess(Writers.ADMINISTRATORS)
+        if not in_folder and not _is_protected(file.path, paths):
+            access = IN_IMAGES if snapshot.offline else judge.judge(file.path)
+        if access.writers is Writers.USERS:
+            ignored[file.path] = access.reason
+        elif file.state is State.UNREADABLE:
+            unreadable.append(_with_cause(file.path, file.error))
+        elif access.writers is Writers.UNKNOWN:
+            unreadable.append(
+                f"{file.path}, of which it is not known whether ordinary users can replace it "
+                f"({access.reason})"
+            )
         else:
-            ignored.append(file.path)
-    return Program(name, tuple(installed), tuple(ignored), _unreadable(name, files, snapshot))
+            installed.append(file.path)
+    return Program(name, tuple(installed), ignored, tuple(unreadable))
+
+
+def _with_cause(path: str, error: str) -> str:
+    return f"{path} ({error})" if error else path
 
 
 def _is_listed(path: str, listed_paths: Sequence[str], paths: Paths) -> bool:
     return any(paths.same(path, listed_path) for listed_path in listed_paths)
 
 
-def _unreadable(name: str, files: Sequence[File], snapshot: Snapshot) -> tuple[str, ...]:
-    if not files:
-        # Nothing was looked up. Taken for missing, it would cost the rules that exist.
-        cause = snapshot.errors.get("files", "no reason was given")
-        return (f"the PC's reply does not say whether a file {name} exists ({cause})",)
-    unreadable = []
-    for file in files:
-        if file.state is State.UNREADABLE:
-            unreadable.append(f"{file.path} ({file.error})" if file.error else file.path)
-    return tuple(unreadable)
+def _nothing_looked_up(name: str, snapshot: Snapshot) -> list[str]:
+    """Return what is said of a program of which no file was looked up.
+
+    Taken for missing, it would cost the rules that exist.
+    """
+    cause = snapshot.errors.get("files", "no reason was given")
+    return [f"the PC's reply does not say whether a file {name} exists ({cause})"]
 
 
 def _folder_rank(path: str, name: str, folders: Sequence[str], paths: Paths) -> int:
@@ -96,8 +114,8 @@ PROTECTED = (
 
 
 def _is_protected(path: str, paths: Paths) -> bool:
-    r"""Return whether only administrators can put programs into a file's folder.
+    r"""Return whether a file is in a folder into which only administrators can put programs.
 
-    Of others it is not known: below ``C:\``, for example, ordinary users can create folders.
+    Of others Windows is asked: in ``C:\``, for example, ordinary users can create folders.
     """
     return any(paths.below(path, folder) for folder in PROTECTED)
