@@ -115,9 +115,7 @@ class OfflineRegistry:
                 raise _link(path)
         return key
 
-    def read(
-        self, keys: dict[str, Any], path: str, depth: int, names: Sequence[str] = ()
-    ) -> None:
+    def read(self, keys: dict[str, Any], path: str, depth: int, names: Sequence[str] = ()) -> None:
         """Add a key to keys and, down to a depth, those below it: present, missing or unreadable.
 
         names are the values to read of it; all where it is empty.

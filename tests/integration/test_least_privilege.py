@@ -70,6 +70,7 @@ def test_what_is_judged_without_the_rights_of_an_administrator(tmp_path: Path) -
     assert different == {
         "proxy.effective": Status.UNKNOWN,
         "proxy.environment": Status.UNKNOWN,
+        "proxy.login": Status.UNKNOWN,
         "proxy.wininet": Status.UNKNOWN,
     }
     assert judged[False]["firewall.rule.ets6n.tcp"] is Status.FAIL
@@ -105,5 +106,5 @@ def test_nothing_is_begun_without_the_right_to_write(tmp_path: Path) -> None:
     before = json.dumps(pc.state["registry"])
     reply, _snapshot = ask(pc, tmp_path, policy, operations=operations)
     assert [result["state"] for result in reply["operations"]] == ["failed", *["not_done"] * 3]
-    assert "not allowed" in reply["operations"][0]["error"]
+    assert "verweigert" in reply["operations"][0]["error"]
     assert json.dumps(pc.state["registry"]) == before

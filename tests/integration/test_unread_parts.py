@@ -70,12 +70,10 @@ BUILDERS["elsewhere"] = _elsewhere
 
 
 def _two_users(network: Network) -> fleet.Member:
-    """Return a PC whose first user has the proxy that is wanted and whose second user has not, and nobody is logged on."""
+    """Return a PC whose first user has the proxy that is wanted and whose second user has not, and no user is logged on."""
     member = _proxy_is_right(network)
     second = "S-1-5-21-1004336348-1177238915-682003330-1002"
-    member.pc.set(
-        rf"{PROFILE_LIST}\{second}", ProfileImagePath=["REG_SZ", r"C:\Users\second"]
-    )
+    member.pc.set(rf"{PROFILE_LIST}\{second}", ProfileImagePath=["REG_SZ", r"C:\Users\second"])
     member.pc.set(
         rf"FILE\C:\Users\second\NTUSER.DAT\{INTERNET}\Connections",
         DefaultConnectionSettings=connection_blob(3, "old-proxy.example:1"),

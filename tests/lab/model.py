@@ -305,7 +305,9 @@ class _Reading:
                 attributes = 128 if end == len(names) else 144
                 found[part] = {"sddl": sddl, "attributes": attributes}
                 if sddl is None:
-                    found[part] = {"error": f"Es wurde versucht, einen nicht autorisierten Vorgang auszuführen: {part}"}
+                    found[part] = {
+                        "error": f"Es wurde versucht, einen nicht autorisierten Vorgang auszuführen: {part}"
+                    }
         return found
 
     def _hosts(self) -> list[str] | None:

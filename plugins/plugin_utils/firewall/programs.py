@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..policy.variables import Policy
-from ..snapshot import Snapshot, State
+from ..snapshot import File, Snapshot, State
 from .paths import Paths
 from .write_access import AccessJudge, WriteAccess, Writers
 
 IN_IMAGES = WriteAccess(Writers.USERS, "ordinary users may be able to put programs there")
-"""What is said of a copy in an image, of which the access is not read."""
+"""The access of a copy in an image, where it is not read."""
 
 
 @dataclass(frozen=True)
@@ -44,62 +44,96 @@ def find_programs(snapshot: Snapshot, policy: Policy, paths: Paths) -> list[Prog
 
 
 def _find_program(name: str, snapshot: Snapshot, policy: Policy, paths: Paths) -> Program:
-    files = [
-        file
-        for file in snapshot.files.values()
-        if ntpath.basename(file.path).lower() == name.lower()
-    ]
-    ranks = {file.path: _folder_rank(file.path, name, policy.paths, paths) for file in files}
-    files.sort(key=lambda file: (ranks[file.path], paths.canonical(file.path)))
-    judge = AccessJudge(snapshot.access, snapshot.errors.get("access", "the PC did not report it"))
+    finder = _Finder(name, snapshot, policy, paths)
     installed: list[str] = []
     ignored: dict[str, str] = {}
-    unreadable = _nothing_looked_up(name, snapshot) if not files else []
-    for file in files:
-        if file.state is State.MISSING or _is_listed(file.path, [*installed, *ignored], paths):
+    unreadable: list[str] = []
+    for file in finder.files:
+        # Only what gets rules can be another name of the same file: a user may choose any name.
+        if _is_listed(file.path, installed, paths):
             continue
-        in_folder = ranks[file.path] < len(policy.paths)
-        access = WriteAccess(Writers.ADMINISTRATORS)
-        if not in_folder and not _is_protected(file.path, paths):
-            access = IN_IMAGES if snapshot.offline else judge.judge(file.path)
+        access = finder.access(file)
+        problem = _problem(file, access)
         if access.writers is Writers.USERS:
             ignored[file.path] = access.reason
-        elif file.state is State.UNREADABLE:
-            unreadable.append(_with_cause(file.path, file.error))
-        elif access.writers is Writers.UNKNOWN:
-            unreadable.append(
-                f"{file.path}, of which it is not known whether ordinary users can replace it "
-                f"({access.reason})"
-            )
+        elif problem:
+            unreadable.append(problem)
         else:
             installed.append(file.path)
-    return Program(name, tuple(installed), ignored, tuple(unreadable))
+    return Program(name, tuple(installed), ignored, tuple(unreadable or finder.nothing_looked_up()))
 
 
-def _with_cause(path: str, error: str) -> str:
-    return f"{path} ({error})" if error else path
+class _Finder:
+    """The files of one program, in their order, and who can replace them."""
+
+    def __init__(self, name: str, snapshot: Snapshot, policy: Policy, paths: Paths) -> None:
+        self._name = name
+        self._snapshot = snapshot
+        self._paths = paths
+        error = snapshot.errors.get("access", "the PC did not report it")
+        self._judge = AccessJudge(snapshot.access, error)
+        self._looked_up = [
+            file
+            for file in snapshot.files.values()
+            if ntpath.basename(file.path).lower() == name.lower()
+        ]
+        self._elsewhere = len(policy.paths)
+        self._ranks = {
+            file.path: _folder_rank(file.path, name, policy.paths, paths)
+            for file in self._looked_up
+        }
+
+    @property
+    def files(self) -> list[File]:
+        """The files that are there, those in the policy's folders first."""
+        there = [file for file in self._looked_up if file.state is not State.MISSING]
+        return sorted(
+            there, key=lambda file: (self._ranks[file.path], self._paths.canonical(file.path))
+        )
+
+    def access(self, file: File) -> WriteAccess:
+        """Return who can replace a file. In the policy's folders that is the policy's matter."""
+        if self._ranks[file.path] < self._elsewhere or _is_protected(file.path, self._paths):
+            return WriteAccess(Writers.ADMINISTRATORS)
+        return IN_IMAGES if self._snapshot.offline else self._judge.judge(file.path)
+
+    def nothing_looked_up(self) -> list[str]:
+        """Return what is unreadable where no file was looked up.
+
+        Taken for missing, it would cost the rules that exist.
+        """
+        if self._looked_up:
+            return []
+        cause = self._snapshot.errors.get("files", "no reason was given")
+        return [f"the PC's reply does not say whether a file {self._name} exists ({cause})"]
+
+
+def _problem(file: File, access: WriteAccess) -> str:
+    """Return what is not known about a file; empty where everything is."""
+    if file.state is State.UNREADABLE:
+        return f"{file.path} ({file.error})" if file.error else file.path
+    if access.writers is Writers.UNKNOWN:
+        return (
+            f"{file.path}, of which it is not known whether ordinary users can replace it "
+            f"({access.reason})"
+        )
+    return ""
 
 
 def _is_listed(path: str, listed_paths: Sequence[str], paths: Paths) -> bool:
     return any(paths.same(path, listed_path) for listed_path in listed_paths)
 
 
-def _nothing_looked_up(name: str, snapshot: Snapshot) -> list[str]:
-    """Return what is said of a program of which no file was looked up.
-
-    Taken for missing, it would cost the rules that exist.
-    """
-    cause = snapshot.errors.get("files", "no reason was given")
-    return [f"the PC's reply does not say whether a file {name} exists ({cause})"]
-
-
 def _folder_rank(path: str, name: str, folders: Sequence[str], paths: Paths) -> int:
-    """Return which of the policy's folders a file is in; their number where it is in none."""
+    """Return which of the policy's folders a file is in; their number where it is in none.
+
+    A path that could have an 8.3 name in it is in none: a user can create a folder of such a name.
+    """
     for rank, folder in enumerate(folders):
         candidate = ntpath.join(folder, name)
         if candidate.startswith("*:") and path[1:2] == ":":
             candidate = path[0] + candidate[1:]
-        if paths.same(path, candidate):
+        if paths.canonical(path) == paths.canonical(candidate):
             return rank
     return len(folders)
 

@@ -34,6 +34,10 @@ from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.p
 )
 
 RULE = "firewall.rule.ets6n.tcp"
+RULES = (
+    r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
+)
+NATIVE_N = r"C:\Program Files\ETS6\ETS6N.exe"
 TOOLS = r"C:\Tools\ETS6\ETS6N.exe"
 
 
@@ -177,20 +181,15 @@ def test_a_program_that_only_administrators_can_replace_gets_rules() -> None:
 
 def test_where_it_is_not_known_no_rule_is_made_and_none_is_removed() -> None:
     with_rules = fix(pc(RULE_THERE, files=[TOOLS], missing=[N, C], access=access([TOOLS])))[0]
-    rules = {
-        name: str(value.data)
-        for name, value in with_rules.registry.key(
-            r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules"
-        ).values.items()
-    }
+    rules = {name: str(value.data) for name, value in with_rules.registry.key(RULES).values.items()}
     snapshot = pc(rules | RULE_THERE, files=[TOOLS], missing=[N, C])
     findings = judge(snapshot)
     assert findings["firewall.programs"].status is not Status.PASS
     assert "not known whether ordinary users can replace it" in findings[RULE].reason
     assert findings[RULE].status is Status.UNKNOWN
-    assert not [
-        change for change in fix(snapshot)[1] if "ETS6-ETS6N" in change.subject
-    ], "no managed rule is touched"
+    assert not [change for change in fix(snapshot)[1] if "ETS6-ETS6N" in change.subject], (
+        "no managed rule is touched"
+    )
 
 
 def test_a_file_that_cannot_be_read_in_a_folder_of_users_costs_nothing() -> None:
@@ -202,6 +201,29 @@ def test_a_file_that_cannot_be_read_in_a_folder_of_users_costs_nothing() -> None
     finding = judge(snapshot)["firewall.programs"]
     assert finding.status is Status.PASS
     assert f"{path} is ignored, since its owner, {BOB}, can change C:\\bob." in finding.reason
+
+
+SHORT = r"C:\PROGRA~3\ETS6\ETS6N.exe"
+"""A folder that a user creates in C:\\, and whose name could be the 8.3 name of Program Files."""
+
+
+@pytest.mark.parametrize("files", [[SHORT], [SHORT, N, C], [SHORT, NATIVE_N]])
+def test_a_folder_with_a_name_like_an_8_3_name_is_not_the_folder_itself(files: list[str]) -> None:
+    reported = access([SHORT], **{"PROGRA~3": OF_BOB})
+    snapshot = pc({PROMPT_TCP: prompt(App=SHORT)}, files=files, missing=[C], access=reported)
+    found = judge(snapshot)["firewall.programs"].evidence["ETS6N.exe"]["found"]
+    assert found == files[1:2]
+    assert SHORT not in str([change.operations for change in fix(snapshot)[1]])
+
+
+def test_what_users_can_replace_never_takes_the_place_of_what_is_installed() -> None:
+    """The rules of the installed program would be taken for left-overs, and removed."""
+    real, short = "C:\\KNXETS\u00e4\\ETS6N.exe", r"C:\KNXETS~1\ETS6N.exe"
+    reported = access([real, short], **{"KNXETS~1": OF_BOB})
+    there = {"1": prompt(App=real), "2": prompt(App=short)}
+    snapshot = pc(there, files=[short, real], missing=[N, C], access=reported)
+    found = judge(snapshot)["firewall.programs"].evidence["ETS6N.exe"]
+    assert found == {"found": [real], "set_aside": [short]}
 
 
 def test_in_the_order_of_the_drive() -> None:
