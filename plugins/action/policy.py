@@ -25,6 +25,7 @@ from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
 from ..plugin_utils.proxy import pac
 from ..plugin_utils.reachability import probe_plan, session
+from ..plugin_utils.report.journal import Journal, JournalError
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
     NOT_DETERMINED,
@@ -66,8 +67,12 @@ class ActionModule(ControllerAction):
         """Return the findings, and the changes as a diff."""
         self._variables = variables
         seconds = self._task.timeout or 0
-        with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
-            return self._judged(variables)
+        try:
+            with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
+                return self._judged(variables)
+        except AnsibleConnectionFailure as error:
+            # Ansible would make the host unreachable as well, and display the error twice.
+            return {"unreachable": True, "msg": str(error)}
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:
         return limits.explained("The PC", self._task.timeout or 0)
@@ -76,8 +81,11 @@ class ActionModule(ControllerAction):
         arguments = dict(self._task.args)
         apply = flag(arguments.pop("apply", True))
         image = arguments.pop("image", None)
+        host = str(variables.get("inventory_hostname", ""))
+        run = current_run(variables)
+        self._journal = Journal(str(arguments.pop("report_dir", "") or ""), run, host)
         policy = Policy.from_variables(arguments)
-        target = self._target(policy, image)
+        target = self._target(policy, image, apply)
         problems = connection.problems(self._connection, variables)
         if problems:
             # Not tried: an empty password could lock the account.
@@ -128,9 +136,9 @@ class ActionModule(ControllerAction):
         settled = settle(findings, self._waived(after), outcome.made, status)
         return _with_restarts(settled, outcome.restarts), outcome
 
-    def _target(self, policy: Policy, image: Mapping[str, Any] | None) -> Target:
+    def _target(self, policy: Policy, image: Mapping[str, Any] | None, apply: bool) -> Target:
         if image:
-            return WindowsImage(self._execute, policy, image)
+            return WindowsImage(self._execute, policy, image, restore=apply)
         # The connection's shell tells: winrm, psrp, or a PowerShell or cmd over SSH.
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
             return WindowsPC(self._execute, policy)
@@ -179,9 +187,17 @@ class ActionModule(ControllerAction):
         if self._task.check_mode and not target.rehearses:
             return ChangeResult(predicted, changes, ())
         probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
+        if not self._task.check_mode:
+            try:
+                self._journal.sent(origin.now(), [change.to_wire() for change in changes])
+            except JournalError as error:
+                return ChangeResult(snapshot, (), [str(error)])
         outcome = target.change(
             changes, snapshot.registry, {**request(target.policy), "probes": probes}
         )
+        if not self._task.check_mode:
+            made = [change.subject for change in outcome.made]
+            self._journal.answered(origin.now(), made, outcome.failures)
         observed = outcome.snapshot
         return ChangeResult(
             observed.with_probes(snapshot).with_probes(observed),
@@ -216,7 +232,7 @@ class ActionModule(ControllerAction):
             "run": current_run(self._variables),
             "at": origin.now(),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
-            "variables": origin.without_secrets(self._task.args),
+            "variables": origin.without_secrets(_judging(self._task.args)),
             "facts": facts.facts_of(outcome.snapshot, policy),
             "changed": bool(outcome.made or outcome.sent),
             "failed": bool(outcome.failures),
@@ -233,6 +249,11 @@ class ActionModule(ControllerAction):
             result["_ansible_verbose_override"] = True
             display.v(f"{self._variables.get('inventory_hostname')}: {message}")
         return result
+
+
+def _judging(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that say how a host is judged: where its report goes does not."""
+    return {name: value for name, value in arguments.items() if name != "report_dir"}
 
 
 def _further_controls(policy: Policy) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from . import hive, hive_edit, hive_log
 from .hive import Hive, HiveError
 from .hive_edit import Edit, EditError
 from .image_files import Files, expand, paths_in_values
+from .image_folder import UNFINISHED
 from .image_registry import ControlSets, OfflineRegistry, OperationError, from_wire
 from .image_source import CONFIG, ImageError, Replacement, Source
 from .names import fold
@@ -78,6 +79,7 @@ class Image:
         """Read the machine's hives. Raises ImageError where these cannot be judged."""
         self._source = source
         self.notes: list[str] = []
+        self._refuse_unfinished()
         self._refuse_hibernated()
         self._hives: dict[str, LoadedHive] = {}
         self._is_64_bit = True
@@ -108,6 +110,15 @@ class Image:
         hives = {name: loaded.hive for name, loaded in self._hives.items()}
         return OfflineRegistry(hives, self.control_sets.current, is_64_bit=self._is_64_bit)
 
+    def _refuse_unfinished(self) -> None:
+        if self._source.read(UNFINISHED, 1) is not None:
+            raise ImageError(
+                f"{self._source.title}: preparing this folder was interrupted ({UNFINISHED} is in it), so "
+                "some of its hives may be old and others new. Run ets6.network.prepare_image on the "
+                "folder again, which restores the old ones first. If the image was made of the folder "
+                "since then, make it again after that."
+            )
+
     def _refuse_hibernated(self) -> None:
         head = self._source.read("hiberfil.sys", 4)
         if head is None or head in AWAKE:
@@ -117,8 +128,9 @@ class Image:
             problem = "Windows is hibernated in it (or was shut down with fast startup)"
         raise ImageError(
             f"{self._source.title}: {problem}, so its registry is not what is on the disk, and changes "
-            "would be lost when it resumes. Start it, run powercfg /hibernate off, and shut it down "
-            "fully."
+            "would be lost when it resumes. Only if the image was not generalized (Sysprep), start it, run "
+            "powercfg /hibernate off, and shut it down fully. Otherwise make it again with sysprep "
+            "/generalize /shutdown, which does not hibernate."
         )
 
     def _load(self, name: str, path: str) -> None:

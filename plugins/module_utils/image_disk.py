@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from . import bounds
 from .bounds import BoundsError
 from .image_folder import NEW
-from .image_formats import describe, has_libraries
+from .image_formats import SECTOR, describe, has_libraries
 from .image_source import (
     DataVolume,
     ImageError,
@@ -100,6 +100,12 @@ class Disk:
         """Raise ImageError where the image cannot be replaced, or a program is missing."""
         if self._file.unwritable:
             raise ImageError(self._file.unwritable)
+        if self._reader.sector_size != SECTOR:
+            raise ImageError(
+                f"{self.title} cannot be written: its sectors have {self._reader.sector_size} bytes, which "
+                "qemu-io does not support. Attach it to Windows, capture its volume there (DISM "
+                "/Capture-Image), and prepare that."
+            )
         refuse_unwritable(self.title, self._folder, PROGRAMS)
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
@@ -166,7 +172,9 @@ class Disk:
         target = self._reader.spelled(path)
         if target is None:
             raise ImageError(f"{self.title}: {path} was removed since it was read.")
-        run(["ntfscp", "--quiet", partition, staged, target], PROGRAMS["ntfscp"], self.title)
+        # With the slash a name that begins with a dash is no option.
+        command = ["ntfscp", "--quiet", partition, staged, f"/{target}"]
+        run(command, PROGRAMS["ntfscp"], self.title)
 
     def _transfer(self, before: str, after: str, driver: str, image: str) -> None:
         """Write what is different between two copies of the partition into an image."""
@@ -228,6 +236,7 @@ class _Reader:
             raise self._refusal("", error) from None
         self.offset: int = description["offset"]
         self.cluster_size: int = description["cluster_size"]
+        self.sector_size: int = description["sector_size"]
         self.others: list[tuple[int, bytes]] = description["others"]
 
     def close(self) -> None:

@@ -7,15 +7,14 @@ Hives are ``SYSTEM``, ``SOFTWARE``, ``NTUSER.DAT`` (the default user's) with the
 ``Users/<name>/NTUSER.DAT``.
 
 One hive is replaced by one rename. Several cannot be renamed at once, so before the first rename the
-old ones get a second name and a list of them is written (UNFINISHED); until that list is gone the
-image is the old one, for every reader here, and the next writer restores the old ones.
+old ones get a second name and a list of them is written (UNFINISHED). While that list is there, the
+image is refused (image.py); restore brings the old ones back.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -27,8 +26,9 @@ from .image_source import (
     Replacement,
     discard,
     like,
+    open_file,
+    read_file,
     refuse_unwritable,
-    sync_file,
     sync_folder,
     write_file,
 )
@@ -64,13 +64,9 @@ class Folder:
             )
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
-        """Return a file's content, the old one where a change is unfinished."""
+        """Return a file's content."""
         file = self._find(path)
-        if file is None or not os.path.isfile(file):
-            return None
-        if os.path.relpath(file, self._root) in self._unfinished() and os.path.exists(file + OLD):
-            file += OLD
-        return _read(file, most)
+        return None if file is None else read_file(file, most)
 
     def place(self, path: str) -> str:
         """Return where a file is on the disk. Raises ImageError where it does not exist."""
@@ -112,13 +108,12 @@ class Folder:
     def replace(self, files: Mapping[str, Replacement]) -> None:
         """Replace hives, all or none, whenever this process is ended."""
         try:
-            self._lock.release()
-            self._lock = Lock(self._root, exclusive=True)
+            self._lock_all()
             self._restore()
             contents: dict[str, bytes] = {}
             for path, replacement in files.items():
                 hive = self._find(path)
-                if hive is None or _read(hive) != replacement.before:
+                if hive is None or read_file(hive) != replacement.before:
                     raise ImageError(f"{self.title}: {path} has changed since it was read.")
                 contents[hive] = replacement.after
             try:
@@ -138,7 +133,7 @@ class Folder:
             discard(hive + NEW)
             write_file(hive + NEW, content)
             like(hive + NEW, hive)
-            if _read(hive + NEW) != content:
+            if read_file(hive + NEW) != content:
                 raise ImageError(f"{hive + NEW} does not hold what was written to it.")
 
     def _rename(self, hives: list[str]) -> None:
@@ -175,26 +170,39 @@ class Folder:
         for hive in hives:
             discard(hive + OLD)
 
-    def _restore(self) -> None:
-        """Undo a change that was interrupted."""
-        hives = [os.path.join(self._root, path) for path in self._unfinished()]
+    def restore(self) -> bool:
+        """Undo a change that was interrupted. Return whether there was one. Raises ImageError.
+
+        Until the lock is held, another run may be at work.
+        """
+        self._lock_all()
+        return self._restore()
+
+    def _lock_all(self) -> None:
+        self._lock.release()
+        self._lock = Lock(self._root, exclusive=True)
+
+    def _restore(self) -> bool:
+        hives = [self.place(path) for path in self._unfinished()]
         for hive in hives:
-            if os.path.exists(hive + OLD):
+            if os.path.lexists(hive + OLD):
+                # Not what a link leads to, for example.
+                open_file(hive + OLD).close()
                 os.replace(hive + OLD, hive)
             sync_folder(os.path.dirname(hive))
         if hives:
             self._end(hives)
+        return bool(hives)
 
     def _unfinished(self) -> list[str]:
         list_file = os.path.join(self._root, UNFINISHED)
-        try:
-            with open(list_file, encoding="utf-8") as file:
-                paths = json.load(file)
-        except FileNotFoundError:
+        if not os.path.lexists(list_file):
             return []
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{list_file} cannot be read: {error}") from None
-        if not isinstance(paths, list) or not all(_is_inside(path) for path in paths):
+        try:
+            paths = json.loads(read_file(list_file))
+        except ValueError:
+            paths = None
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
             raise ImageError(f"{list_file} was not written by this collection: remove it")
         return list(paths)
 
@@ -220,10 +228,6 @@ class Folder:
         return place
 
 
-def _is_inside(path: object) -> bool:
-    return isinstance(path, str) and not os.path.isabs(path) and ".." not in path.split("/")
-
-
 def _find_name(folder: str, name: str) -> str | None:
     """Return a name as a folder spells it; None where it does not exist. Raises ImageError."""
     folded = fold(name)
@@ -241,18 +245,9 @@ def _find_name(folder: str, name: str) -> str | None:
     return next(iter(names), None)
 
 
-def _read(path: str, most: int | None = None) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(-1 if most is None else most)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}") from None
-
-
 def _second_name(path: str) -> None:
     try:
         os.link(path, path + OLD)
     except PermissionError:  # what Linux says of a file system without hard links
-        shutil.copyfile(path, path + OLD)
+        write_file(path + OLD, read_file(path))
         like(path + OLD, path)
-        sync_file(path + OLD)

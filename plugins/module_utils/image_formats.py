@@ -21,9 +21,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from .image_source import ImageError
+from .image_source import ImageError, open_file
 
 SECTOR = 512
+MERGE_IN_HYPER_V = "Merge-VHD of Hyper-V (qemu-img convert would leave out what the parent holds)"
+MERGE_WITH_QEMU = "qemu-img convert -O qcow2 IMAGE NEW"
+MERGE_IN_VIRTUALBOX = "VBoxManage clonemedium IMAGE NEW"
 QEMU_FORMATS = {
     "vhd": "vpc",
     "vhdx": "vhdx",
@@ -39,8 +42,11 @@ ATTACH = (
     "generalized (Sysprep), you can start it instead, and shut it down fully (shutdown /s /t 0)."
 )
 
-QCOW2_DIRTY, QCOW2_CORRUPT, QCOW2_DATA_FILE = 1, 2, 4
+QCOW2_HEADER = 80
+"""Bytes of the header that are looked at. An image has more, in version 2 too: its tables."""
+QCOW2_DIRTY, QCOW2_CORRUPT = 1, 2
 QCOW2_UNSUPPORTED = (
+    (4, "an external data file", ""),
     (16, "extended L2 entries", " -o extended_l2=off"),
     (8, "zstd compression", " -o compression_type=zlib"),
     (-1, "an unknown feature", ""),
@@ -101,7 +107,7 @@ def describe(path: str, kind: str, title: str) -> DiskFile:
     """Return what an image consists of. Raises ImageError and OSError."""
     if kind != "vmdk":
         return DiskFile(path, QEMU_FORMATS[kind])
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         descriptor = _vmdk_descriptor(file, title)
     if _vmdk_type(descriptor) == "streamOptimized":
         return DiskFile(path, "vmdk", rewrite=True)
@@ -120,7 +126,7 @@ def describe(path: str, kind: str, title: str) -> DiskFile:
 
 def open_disk(path: str, kind: str, title: str) -> Any:
     """Return a disk image as a stream, for dissect. Raises ImageError, OSError, and what dissect raises."""
-    file = open(path, "rb")  # noqa: SIM115 (closed with the process)
+    file = open_file(path)  # closed with the process
     if kind == "vmdk":
         return _open_vmdk(file, path, title)
     if kind == "raw":
@@ -137,10 +143,10 @@ def _plain(file: BinaryIO) -> Any:
     return RangeStream(file, 0, size)
 
 
-def _parent(title: str) -> ImageError:
+def _parent(title: str, how: str) -> ImageError:
     return ImageError(
-        f"{title} holds only what is different from a parent image. Merge the two (qemu-img convert, "
-        "or Merge-VHD of Hyper-V), and use the merged image."
+        f"{title} holds only what is different from a parent image. Merge the two, and use the merged "
+        f"image: {how}"
     )
 
 
@@ -159,8 +165,8 @@ def _convert(title: str, feature: str, options: str = "") -> ImageError:
 def _open_qcow2(file: BinaryIO, title: str) -> Any:
     from dissect.hypervisor.disk.qcow2 import QCow2
 
-    head = file.read(104)
-    if len(head) < 72:
+    head = file.read(QCOW2_HEADER)
+    if len(head) < QCOW2_HEADER:
         raise damaged(title, "it ends within its header")
     version, backing = struct.unpack_from(">IQ", head, 4)
     if version not in (2, 3):
@@ -168,22 +174,29 @@ def _open_qcow2(file: BinaryIO, title: str) -> Any:
             f"{title} is a QCOW of version {version}; 2 and 3 are supported. Convert it: qemu-img "
             "convert -O qcow2 IMAGE NEW"
         )
-    if struct.unpack_from(">I", head, 32)[0]:
-        raise _convert(title, "encryption")
-    features = 0
-    if version > 2 and len(head) >= 80:
-        features = struct.unpack_from(">Q", head, 72)[0]
-    if backing or features & QCOW2_DATA_FILE:
-        raise _parent(title)
-    if features & (QCOW2_CORRUPT | QCOW2_DIRTY):
-        problem = "is marked as corrupt"
-        if not features & QCOW2_CORRUPT:
-            problem = "was not closed"
-        raise ImageError(f"{title} {problem}. Repair it: qemu-img check -r all IMAGE")
+    (encryption,) = struct.unpack_from(">I", head, 32)
+    if encryption:
+        raise ImageError(
+            f"{title} is a QCOW2 with encryption, which is not supported. Decrypt it: qemu-img convert "
+            "--object secret,id=key,file=PASSWORD --image-opts "
+            "driver=qcow2,file.filename=IMAGE,encrypt.key-secret=key -O qcow2 NEW"
+        )
+    if backing:
+        raise _parent(title, MERGE_WITH_QEMU)
+    if version > 2:
+        _refuse_qcow2_features(struct.unpack_from(">Q", head, 72)[0], title)
+    return QCow2(_plain(file)).open()
+
+
+def _refuse_qcow2_features(features: int, title: str) -> None:
+    """Raise ImageError where an incompatible feature of a QCOW2 is not known to be read right."""
+    if features & QCOW2_CORRUPT:
+        raise ImageError(f"{title} is marked as corrupt. Repair it: qemu-img check -r all IMAGE")
+    if features & QCOW2_DIRTY:
+        raise ImageError(f"{title} was not closed. Repair it: qemu-img check -r all IMAGE")
     for feature, name, options in QCOW2_UNSUPPORTED:
         if features & feature:
             raise _convert(title, name, options)
-    return QCow2(_plain(file)).open()
 
 
 def _open_vhd(file: BinaryIO, title: str) -> Any:
@@ -193,7 +206,7 @@ def _open_vhd(file: BinaryIO, title: str) -> Any:
     content = file.read(SECTOR)
     (kind,) = struct.unpack_from(">I", content, 60)
     if kind == VHD_DIFFERENCING:
-        raise _parent(title)
+        raise _parent(title, MERGE_IN_HYPER_V)
     if content[84]:
         raise ImageError(
             f"{title} was saved with a running machine, in whose memory is what it has not written yet. "
@@ -231,11 +244,18 @@ def _open_vhdx(file: BinaryIO, title: str) -> Any:
             "qemu-img check -r all IMAGE, or attach it to Windows and detach it again (Mount-VHD and "
             "Dismount-VHD). This does not start the image."
         )
-    try:
-        return VHDX(_plain(file))
-    except AttributeError:
-        # dissect looks for the parent beside the file, whose name it does not have.
-        raise _parent(title) from None
+    if _vhdx_has_parent(file):
+        raise _parent(title, MERGE_IN_HYPER_V)
+    return VHDX(_plain(file))
+
+
+def _vhdx_has_parent(file: BinaryIO) -> bool:
+    from dissect.hypervisor.disk import c_vhdx
+    from dissect.hypervisor.disk.vhdx import MetadataTable, RegionTable
+
+    region = RegionTable(file, VHDX_REGION_TABLES[0]).get(c_vhdx.METADATA_REGION_GUID)
+    metadata = MetadataTable(file, region.file_offset, region.length)
+    return bool(metadata.get(c_vhdx.FILE_PARAMETERS_GUID).has_parent)
 
 
 def _vhdx_header(file: BinaryIO, title: str) -> bytes:
@@ -266,7 +286,7 @@ def _open_vdi(file: BinaryIO, title: str) -> Any:
     head = file.read(512)
     kind = struct.unpack_from("<I", head, 76)[0]
     if kind not in VDI_TYPES or head[0x1A8:0x1B8] != bytes(16):
-        raise _parent(title)
+        raise _parent(title, MERGE_IN_VIRTUALBOX)
     return VDI(_plain(file)).open()
 
 
@@ -277,13 +297,13 @@ def _open_vmdk(file: BinaryIO, path: str, title: str) -> Any:
     descriptor = _vmdk_descriptor(file, title)
     parent = re.search(r"^parentCID *= *(\w+)", descriptor, re.MULTILINE)
     if parent and parent[1].lower() != "ffffffff":
-        raise _parent(title)
+        raise _parent(title, MERGE_WITH_QEMU)
     extents = list(_vmdk_extents(path, descriptor, title)) or [path]
     streams = []
     for extent in extents:
-        stream = _plain(open(extent, "rb"))  # noqa: SIM115 (closed with the process)
-        if extent != path and stream.read(4) == b"KDMV":
-            # The descriptor that counts is the one beside the extents; theirs may be empty.
+        stream = _plain(open_file(extent))  # closed with the process
+        if stream.read(4) == b"KDMV":
+            # The descriptor was read already, and that of an extent may be empty: dissect sees none.
             stream = OverlayStream(stream, stream.size)
             stream.add(28, bytes(16))
         stream.seek(0)
@@ -306,9 +326,14 @@ def _vmdk_descriptor(file: BinaryIO, title: str) -> str:
         )
     offset, size = struct.unpack_from("<QQ", head, 28)
     file.seek(offset * SECTOR)
-    content = file.read(min(size * SECTOR, MAX_DESCRIPTOR))
+    content = file.read(min(size * SECTOR, MAX_DESCRIPTOR)).partition(b"\0")[0]
     file.seek(0)
-    return content.partition(b"\0")[0].decode("utf-8", "replace")
+    if not content:
+        raise ImageError(
+            f"{title} is one of several files of a VMDK. Specify the file that names them, a short text: "
+            "its name is that of the disk, without -s001 or the like."
+        )
+    return content.decode("utf-8", "replace")
 
 
 def _vmdk_type(descriptor: str) -> str:

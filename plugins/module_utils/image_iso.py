@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from . import bounds
 from .bounds import BoundsError
-from .image_source import ImageError
+from .image_source import ImageError, open_file
 from .image_wim import HEADER, Ranges
 
 LIBRARY = "pycdlib"
@@ -52,7 +52,10 @@ def begin(path: str, folder: str) -> str:
         partial = f"{target}.part"
         if not _bounded(path, lambda: _with_wim(path, lambda wim: _begin(wim, partial))):
             raise ImageError(
-                f"{path} is an ISO without {' or '.join(f'{FOLDER}/{name}' for name in NAMES)}"
+                f"{path} is an ISO without {' or '.join(f'{FOLDER}/{name}' for name in NAMES)}. 7z l IMAGE "
+                "lists what it holds. Take a WIM or ESD in another folder out, and use that: 7z x IMAGE "
+                "x64/sources/install.esd. Join one in parts: 7z x IMAGE sources, then wimlib-imagex join "
+                "NEW.wim sources/*.swm"
             )
         os.rename(partial, target)
         _give_time(path, target)
@@ -92,7 +95,7 @@ def _with_wim(path: str, work: Callable[[BinaryIO], None]) -> bool:
     from pycdlib.pycdlibexception import PyCdlibException
 
     iso = pycdlib.PyCdlib()
-    iso.open(path)
+    iso.open_fp(open_file(os.path.realpath(path)))  # closed with the process
     for name in NAMES:
         spelling = f"/{FOLDER}/{name}"
         parameter = {"iso_path": f"{spelling};1".upper()}

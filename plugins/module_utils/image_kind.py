@@ -14,8 +14,8 @@ from functools import partial
 from . import image_files, image_iso, image_wim
 from .image_disk import Disk
 from .image_folder import Folder
-from .image_source import ImageError, Source
-from .image_volume import BITLOCKER, NTFS_ID
+from .image_source import ImageError, Source, open_file
+from .image_volume import BITLOCKER, CAPTURE, NTFS_ID
 from .image_wim import Wim, WimImage
 
 ACCEPTED = (
@@ -53,6 +53,7 @@ _REFUSED = (
     _Mark(
         b"regf", 0, "it is a single registry hive; specify the folder with it and the other hives"
     ),
+    _Mark(b"QED\0", 0, f"it is a disk image of QEMU's older format QED; {_CONVERT}"),
     _Mark(b"COWD", 0, f"it is an extent of an old VMware ESX disk (COWD); {_CONVERT}"),
     _Mark(
         b"\xbe\xba\xfe\xca\0\0\0\0",
@@ -82,7 +83,7 @@ _REFUSED = (
     ),
     _Mark(b"WithoutFreeSpace", 0, f"it is a Parallels disk; {_CONVERT}"),
     _Mark(b"WithouFreSpacExt", 0, f"it is a Parallels disk; {_CONVERT}"),
-    _Mark(b"ReFS", 3, "it is a volume with ReFS, from which Windows does not start"),
+    _Mark(b"ReFS", 3, f"it is a volume with ReFS, which is not supported; {CAPTURE}"),
     _Mark(b"EXFAT   ", 3, "it is a volume with exFAT, from which Windows does not start"),
     _Mark(b"FAT32   ", 82, "it is a volume with FAT32, from which Windows does not start"),
     _Mark(b"\x53\xef", 1080, "it is a Linux file system without Windows"),
@@ -132,6 +133,19 @@ class ImageFile:
                 f"{self.title} is one image, so there is no image {index} to choose in it"
             )
         return [WimImage("", "", "")]
+
+    def restore(self) -> bool:
+        """Undo a change of a folder that was interrupted. Return whether there was one.
+
+        The other kinds are replaced by one rename. Raises ImageError.
+        """
+        if self.kind != "folder":
+            return False
+        folder = Folder(self.path)
+        try:
+            return folder.restore()
+        finally:
+            folder.close()
 
     def open(self, index: str, work: str, files: Iterable[str] = ()) -> Source:
         """Open an image. index (number or name) is for files that hold several.
@@ -193,7 +207,7 @@ def _kind(path: str) -> str:
                 f"{path} is neither a file nor a folder. Accepted are {ACCEPTED}; copy a device to a "
                 "file first."
             )
-        with open(path, "rb") as file:
+        with open_file(os.path.realpath(path)) as file:
             head = file.read(HEAD)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - FOOT))

@@ -45,13 +45,13 @@ class ControlSets:
             raise HiveError(
                 f"{system.title}: Select\\Current names no control set that exists ({current} of "
                 f"{', '.join(self.all) or 'none'}). It is not the SYSTEM hive of a Windows that can "
-                "start."
+                "start: take it from the image again."
             )
         if following is not None and following != current:
             raise HiveError(
                 f"{system.title}: Select says that Windows ran with control set {current} and will "
-                f"start with {following}, so which one to judge could not be determined. If the image "
-                "was not generalized (Sysprep), start it once in Windows and shut it down fully."
+                f"start with {following}, so which one to judge could not be determined. Only if the image "
+                "was not generalized (Sysprep), start it, and shut it down fully (shutdown /s /t 0)."
             )
         self.current = f"ControlSet{current:03}"
 
@@ -210,21 +210,40 @@ def from_wire(wire: Any) -> tuple[str, HiveValue | None]:
     name, kind, data = wire
     if kind not in TYPES:
         raise OperationError(f"{name!r}: {kind!r} is not a type of registry values")
-    try:
-        return name, HiveValue(name, TYPES.index(kind), _stored(kind, data))
-    except (TypeError, ValueError, struct.error):
-        raise OperationError(f"{name!r}: the data does not have the type {kind}") from None
+    stored = _stored(kind, data)
+    if stored is None:
+        raise OperationError(f"{name!r}: the data does not have the type {kind}")
+    return name, HiveValue(name, TYPES.index(kind), stored)
 
 
-def _stored(kind: str, data: Any) -> bytes:
+def _stored(kind: str, data: Any) -> bytes | None:
+    """Return data as it is stored; None where it is not of the type."""
+    if kind == "REG_MULTI_SZ":
+        return _stored_texts(data)
+    if kind in NUMBERS:
+        return _stored_number(NUMBERS[kind], data)
+    if not isinstance(data, str):
+        return None
     if kind in TEXTS:
         return f"{data}\0".encode("utf-16-le", "surrogatepass")
-    if kind == "REG_MULTI_SZ":
-        text = "".join(f"{item}\0" for item in [*data, ""])
-        return text.encode("utf-16-le", "surrogatepass")
-    if kind in NUMBERS:
-        return NUMBERS[kind].pack(data)
-    return base64.b64decode(data, validate=True)
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError:
+        return None
+
+
+def _stored_texts(data: Any) -> bytes | None:
+    if not isinstance(data, (list, tuple)) or not all(isinstance(item, str) for item in data):
+        return None
+    text = "".join(f"{item}\0" for item in [*data, ""])
+    return text.encode("utf-16-le", "surrogatepass")
+
+
+def _stored_number(number: struct.Struct, data: Any) -> bytes | None:
+    try:
+        return number.pack(data)
+    except struct.error:
+        return None
 
 
 def _text(data: bytes) -> str:

@@ -10,12 +10,14 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from . import bounds
 from .errors import ModuleError
+from .hive import MAX_HIVE
 
 CompletedProgram = subprocess.CompletedProcess[str]
 CONFIG = "Windows/System32/config"
@@ -124,6 +126,35 @@ def sync_folder(folder: str) -> None:
         os.close(handle)
 
 
+def open_file(path: str) -> BinaryIO:
+    """Open a file of an image, or the image itself, for reading. Raises ImageError and OSError.
+
+    All of them are opened here: a link could lead out of the image, a pipe could wait without end.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ImageError(f"{path} is a symbolic link, which is not followed") from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ImageError(f"{path} is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def read_file(path: str, most: int | None = None) -> bytes:
+    """Return the content of a file of an image, or its first bytes. Raises ImageError."""
+    try:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if most is None and size > MAX_HIVE:
+                raise ImageError(f"{path} has {size} bytes, which is too large")
+            return file.read(-1 if most is None else most)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}") from None
+
+
 def write_file(path: str, content: bytes) -> None:
     """Write a new file and have it written to the disk. Raises OSError."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -172,7 +203,7 @@ def copy_file(source: str, target: str) -> None:
 
 def sync_file(path: str) -> None:
     """Have the content of a file written to the disk. Raises OSError."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         os.fsync(file.fileno())
 
 

@@ -16,19 +16,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import hive
-from .image_formats import ATTACH, damaged, open_disk
+from .image_formats import ATTACH, SECTOR, damaged, open_disk
 from .image_source import CONFIG, ImageError
 from .names import fold, sort_key
 
 BITLOCKER = b"-FVE-FS-"
+REFS = b"ReFS"
 NTFS_ID = b"NTFS    "
 _LOGFILE, _VOLUME, _BAD_CLUSTERS, _SECURE, _LAST_SYSTEM_RECORD = 2, 3, 8, 9, 11
 _VOLUME_INFORMATION = 0x70
 _DIRTY = 1
 _PROTECTIVE = 0xEE
 """Type of the partition that keeps programs away which do not know the GUID partition table."""
-_DYNAMIC = ("66", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad")
-"""Types of the partitions of a dynamic disk: in MBR 0x42, in GPT that of the metadata and the data."""
+CAPTURE = "attach it to Windows, and capture its volume there: DISM /Capture-Image"
+_DYNAMIC, _POOL = "a dynamic disk (Logical Disk Manager)", "a part of a storage pool (Storage Spaces)"
+_NOT_VOLUMES = {
+    "66": _DYNAMIC,
+    "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3": _DYNAMIC,
+    "af9b60a0-1431-4f62-bc68-3311714a69ad": _DYNAMIC,
+    "e75caf8f-f680-4cee-afa3-b001e56efc2d": _POOL,
+}
+"""Partitions whose volumes may be on other disks, too, by their types in MBR and GPT ("PARTITION_INFORMATION_GPT")."""
 _GPT_HEADER = 92
 _MAX_GPT = 1024 * 1024
 """Bytes of all partitions; 16 KiB are usual."""
@@ -41,6 +49,7 @@ class _Partition:
     offset: int
     length: int
     identity: bytes
+    kind: str = ""
 
 
 class DiskReader:
@@ -55,11 +64,15 @@ class DiskReader:
         self._disk = open_disk(path, kind, title)
         self._encrypted: list[_Partition] = []
         self._volumes: list[tuple[_Partition, Any]] = []
-        self._is_dynamic = False
+        self._unsupported: set[str] = set()
         for partition in self._partitions():
             self._disk.seek(partition.offset)
             boot = self._disk.read(512)
-            if boot[3:11] == BITLOCKER:
+            if partition.kind in _NOT_VOLUMES:
+                self._unsupported.add(_NOT_VOLUMES[partition.kind])
+            elif boot[3:7] == REFS:
+                self._unsupported.add("a disk with ReFS")
+            elif boot[3:11] == BITLOCKER:
                 self._encrypted.append(partition)
             elif boot[3:11] == NTFS_ID:
                 stream: Any = RangeStream(self._disk, partition.offset, partition.length)
@@ -87,8 +100,8 @@ class DiskReader:
             identity = signature + struct.pack("<Q", partition.offset)
             if partition.guid is not None:
                 identity = b"DMIO:ID:" + partition.guid.bytes_le
-            self._is_dynamic = self._is_dynamic or str(partition.type) in _DYNAMIC
-            yield _Partition(partition.offset, partition.size, identity)
+            kind = str(partition.type)
+            yield _Partition(partition.offset, partition.size, identity, kind)
 
     def _check_gpt(self, head: bytes, sector_size: int) -> None:
         """Raise ImageError where a checksum of a GUID partition table does not fit (UEFI 2.10, 5.3)."""
@@ -127,11 +140,9 @@ class DiskReader:
                 "to Windows and run manage-bde -off X: (its letter there), then wait until all is "
                 "decrypted (manage-bde -status X:)."
             )
-        if self._is_dynamic:
-            raise ImageError(
-                f"{self._title} is a dynamic disk (Logical Disk Manager), which is not supported. Attach "
-                "it to Windows, and capture its volume there: DISM /Capture-Image"
-            )
+        if self._unsupported:
+            names = " and ".join(sorted(self._unsupported))
+            raise ImageError(f"{self._title} is {names}, which is not supported; {CAPTURE}")
         raise ImageError(
             f"{self._title} holds no Windows: no partition is NTFS with {CONFIG}/SYSTEM in it"
         )
@@ -155,11 +166,15 @@ class DiskReader:
             )
 
     def describe(self) -> dict[str, Any]:
-        """Return offset and cluster size of the Windows partition, and the other ones with their identity."""
+        """Return offset and cluster size of the Windows partition, and the other ones with their identity.
+
+        sector_size is that of the disk, in bytes, where its format has one.
+        """
         others = [*(partition for partition, _volume in self._volumes), *self._encrypted]
         return {
             "offset": self._partition.offset,
             "cluster_size": int(self._windows.cluster_size),
+            "sector_size": int(getattr(self._disk, "sector_size", SECTOR)),
             "others": [(partition.offset, partition.identity) for partition in others],
         }
 
@@ -263,11 +278,12 @@ def _walk(volume: Any, path: str) -> _Entry:
     for name in path.split("/"):
         if not record.is_dir():
             return entry
+        index = record.index("$I30")
         try:
-            found = record.index("$I30").search(name, cmp=_compare)
-            record = found.dereference()
+            found = index.search(name, cmp=_compare)
         except KeyError:
             return entry
+        record = found.dereference()
         entry.records.append(record)
         entry.names.append(_spelling(record, name))
         if record.is_symlink() or record.is_mount_point():

@@ -31,10 +31,12 @@ from .image_source import (
     copy_file,
     discard,
     like,
+    open_file,
     refuse_unwritable,
     run,
     sync_file,
     sync_folder,
+    write_file,
 )
 from .libwim import DIRECTORY, PACKAGE, REPARSE_POINT, Entry, ImageProperties, WimFile
 from .names import fold
@@ -53,6 +55,8 @@ HIVES = (
     *(f"Users/{ANY}/NTUSER.DAT{log}" for log in _LOGS),
 )
 PE_EDITION = "WindowsPE"
+_NOT_IN_COMMANDS = frozenset('"\\\r\n')
+"""Characters of a path that wimlib-imagex would take for something else."""
 
 Ranges = Sequence[tuple[int, int]]
 """Offsets and lengths of what is needed of a file."""
@@ -90,7 +94,7 @@ def list_images(path: str, title: str) -> list[WimImage]:
 
 def _read_flags(path: str, title: str) -> int:
     """Return the flags of a WIM's header. Raises ImageError for a part of a split WIM."""
-    with open(path, "rb") as file:
+    with open_file(os.path.realpath(path)) as file:
         head = file.read(HEADER)
     if len(head) < HEADER:
         raise ImageError(f"{title} is cut off: it begins as a WIM and has {len(head)} bytes")
@@ -156,6 +160,7 @@ class Wim:
         self._cache = os.path.join(work, "ets6-network-unpacked")
         self._wim: WimFile | None = None
         try:
+            self._opened_state = self._state()
             self._wim = WimFile(self._path, self.title)
             self._unpacked = self._unpack(self._wim)
         except (ImageError, OSError):
@@ -164,7 +169,7 @@ class Wim:
 
     def _unpack(self, wim: WimFile) -> str:
         """Return the folder with the files of the patterns, and unpack them where that was not done before."""
-        folder = os.path.join(self._cache, self._state())
+        folder = os.path.join(self._cache, self._opened_state)
         if not os.path.isdir(folder):
             entries: dict[str, Entry] = {}
             for pattern in self._patterns:
@@ -254,10 +259,16 @@ class Wim:
             self._wim.close()
         self._wim = None
 
-    def refuse_unwritable(self, _files: Iterable[str]) -> None:
+    def refuse_unwritable(self, files: Iterable[str]) -> None:
         """Raise ImageError where the file cannot be replaced."""
         if self._read_only:
             raise ImageError(self._read_only)
+        for path in files:
+            if _NOT_IN_COMMANDS & set(self._spelled(path)):
+                raise ImageError(
+                    f"{self.title}: {path!r} cannot be written: wimlib-imagex takes no path with a quotation "
+                    "mark, backslash or line break in it, which Windows has not in names either."
+                )
         refuse_unwritable(self._path, self._folder, {PROGRAM: PACKAGE})
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
@@ -265,22 +276,22 @@ class Wim:
         new = self._path + NEW
         try:
             # Until the lock is held, others may replace the file: it is read again then.
-            self._close_wim()
             self._lock.release()
             self._lock = Lock(self._folder, exclusive=True)
             discard(new)
-            self._wim = WimFile(self._path, self.title)
-            self._entries.clear()
+            self._read_again()
             for path, replacement in files.items():
                 if self._digest(path) != hashlib.sha1(replacement.before).hexdigest():  # noqa: S324
                     raise ImageError(f"{self.title}: {path} has changed since it was read.")
             contents = {self._spelled(path): file.after for path, file in files.items()}
-            # The directory of an image takes some 100 MB, and the programs below read it, too.
+            before = self._open.summary(self._index, list(contents))
+            # The directory of an image takes some 100 MB, and wimlib-imagex reads it, too.
             self._close_wim()
             try:
                 copy_file(self._path, new)
                 like(new, self._path)
                 self._update(new, contents)
+                self._verify(new, contents, before)
                 os.replace(new, self._path)
             finally:
                 discard(new)
@@ -292,6 +303,16 @@ class Wim:
                 "folder has to be writable, with space for a second copy of the file."
             ) from None
 
+    def _read_again(self) -> None:
+        """Open the file again where it has become another one: every opening reads its directory."""
+        state = self._state()
+        if state == self._opened_state:
+            return
+        self._close_wim()
+        self._wim = WimFile(self._path, self.title)
+        self._opened_state = state
+        self._entries.clear()
+
     def _digest(self, path: str) -> str:
         """Return the SHA-1 of a file's content, as the WIM has it; "" where it does not exist."""
         entry = self._file(path)
@@ -301,44 +322,42 @@ class Wim:
         """Have the unpacked hives be those of the changed file."""
         unpacked = Folder(self._unpacked, hives_only=False)
         try:
-            places = {unpacked.place(path): file.after for path, file in files.items()}
+            for path, file in files.items():
+                # Of a user's folder elsewhere than in Users, the hive is unpacked when it is read.
+                if unpacked.size(path) is not None:
+                    place = unpacked.place(path)
+                    discard(place)
+                    write_file(place, file.after)
         finally:
             unpacked.close()
-        for place, content in places.items():
-            with open(place, "wb") as hive:
-                hive.write(content)
         os.rename(self._unpacked, os.path.join(self._cache, self._state()))
 
     def _update(self, wim: str, files: Mapping[str, bytes]) -> None:
-        before = self._names(wim)
         commands = []
         for number, (path, content) in enumerate(files.items()):
-            staged = os.path.join(self._work, f"new{number}")
-            with open(staged, "wb") as file:
-                file.write(content)
-            # Windows has no quotes in names.
-            commands.append(f'add "{staged}" "/{path}"\n')
+            write_file(os.path.join(self._work, f"new{number}"), content)
+            commands.append(f'add new{number} "/{path}"\n')
         command = [PROGRAM, "update", wim, str(self._index), "--no-acls", "--threads=1"]
-        run(command, PACKAGE, self.title, stdin="".join(commands))
+        run(command, PACKAGE, self.title, stdin="".join(commands), folder=self._work)
         sync_file(wim)
-        self._verify(wim, files)
-        if self._names(wim) != before:
-            raise ImageError(f"{self.title}: after the update it holds other files than before.")
 
-    def _verify(self, wim: str, files: Mapping[str, bytes]) -> None:
-        """Raise ImageError where a WIM does not hold these contents."""
+    def _verify(self, wim: str, files: Mapping[str, bytes], before: bytes) -> None:
+        """Raise ImageError where a WIM does not hold these contents, or is different otherwise.
+
+        before: the summary of the image as it was.
+        """
         updated = WimFile(wim, self.title)
         try:
+            summary = updated.summary(self._index, list(files))
             found = [updated.entry(self._index, path) for path in files]
             folder = self._extract(updated, [entry for entry in found if entry is not None])
         finally:
             updated.close()
+        if summary != before:
+            raise ImageError(f"{self.title}: after the update its other files are not as before.")
         for path, content in files.items():
             if _read(folder, path) != content:
                 raise ImageError(f"{self.title}: {path} does not hold what was put into it.")
-
-    def _names(self, wim: str) -> str:
-        return run([PROGRAM, "dir", wim, str(self._index)], PACKAGE, self.title)
 
     def _spelled(self, path: str) -> str:
         """Return a path as the image spells it."""

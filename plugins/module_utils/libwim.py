@@ -12,7 +12,9 @@ Structures, flags and error codes: wimlib.h of libwim.so.15 (wimlib 1.13).
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import hashlib
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from . import bounds, c_library
@@ -24,8 +26,9 @@ PACKAGE = "wimtools"
 """The Debian package that brings the library and wimlib-imagex, which changes a WIM."""
 DIRECTORY, REPARSE_POINT = 0x10, 0x400
 """Attributes of an entry."""
+_ATTRIBUTES = struct.Struct("<I")
 _IGNORE_CASE = 0x20
-_CHILDREN = 0x2
+_RECURSIVE, _CHILDREN = 0x1, 0x2
 _NO_ACLS, _NO_ATTRIBUTES = 0x40, 0x100000
 _RESOURCE_NOT_FOUND, _NO_SUCH_PATH, _ENCRYPTED = 55, 49, 74
 
@@ -78,6 +81,14 @@ class WimFile:
         """Return what is in a folder, nothing where it does not exist. Raises ImageError."""
         entries: list[Entry] = self._call("entries", index, path, _CHILDREN)
         return entries
+
+    def summary(self, index: int, changing: Sequence[str]) -> bytes:
+        """Return a hash of what an image holds: of every path, attributes and content.
+
+        Of the files in changing only the path counts. Raises ImageError.
+        """
+        summary: bytes = self._call("summary", index, list(changing))
+        return summary
 
     def extract(self, index: int, paths: Sequence[str], folder: str) -> None:
         """Take files out into a folder, with the folders they are in. Raises ImageError."""
@@ -199,12 +210,34 @@ class _Library:
             entries.append(_entry(entry.contents))
             return 0
 
+        self._iterate(index, path, flags, collect)
+        return entries
+
+    def summary(self, index: int, changing: list[str]) -> bytes:
+        """Return a hash of every path, attributes and content; of those in changing only of the path."""
+        summary = hashlib.sha256()
+        names = {_encoded(f"/{path}") for path in changing}
+
+        def add(entry: Any, _context: Any) -> int:
+            file = entry.contents
+            path = file.full_path
+            summary.update(path + b"\0")
+            if path not in names:
+                summary.update(_ATTRIBUTES.pack(file.attributes))
+                summary.update(file.stream.sha1_hash)
+            return 0
+
+        self._iterate(index, "", _RECURSIVE, add)
+        return summary.digest()
+
+    def _iterate(
+        self, index: int, path: str, flags: int, visit: Callable[[Any, Any], int]
+    ) -> None:
         code = self._library.wimlib_iterate_dir_tree(
-            self._wim, index, _encoded(f"/{path}"), flags, _CALLBACK(collect), None
+            self._wim, index, _encoded(f"/{path}"), flags, _CALLBACK(visit), None
         )
         if code != _NO_SUCH_PATH:
             self._check(code)
-        return entries
 
     def extract(self, index: int, paths: list[str], folder: str) -> None:
         """Take files out into a folder."""

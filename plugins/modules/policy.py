@@ -55,9 +55,31 @@ options:
       - 'Traffic that ETS6 needs beside the usual, for example a routing port of your own: what blocks it fails the controls of the firewall. The usual is
         KNXnet/IP (UDP and TCP port 3671), answers of devices (UDP ports 49152 to 65535), KNX IoT (UDP port 5683), mDNS (UDP port 5353), and the vendor''s
         servers (TCP ports 80 and 443).'
-      - 'Each entry has C(name), C(direction) (V(in) to ports of the PC, V(out) to ports of the other end), C(protocol) (V(tcp) or V(udp)), C(ports), and
-        may have C(addresses) of the other end; without them the private and link-local addresses.'
       - 'For example C([{name: own routing, direction: in, protocol: udp, ports: [3672]}]).'
+    suboptions:
+      name:
+        type: str
+        required: true
+        description: Name for texts and evidence, up to 40 letters, digits, blanks, C(-) and C(_).
+      direction:
+        type: str
+        required: true
+        choices: [in, out]
+        description: V(in) to ports of the PC, V(out) to ports of the other end.
+      protocol:
+        type: str
+        required: true
+        choices: [tcp, udp]
+        description: Protocol of the traffic.
+      ports:
+        type: list
+        elements: str
+        required: true
+        description: Ports or ranges, such as V(3672) or V(3671-3680).
+      addresses:
+        type: list
+        elements: str
+        description: Addresses, prefixes or ranges of the other end. The default is the private and link-local addresses.
   outbound:
     type: str
     choices: [auto, always, never]
@@ -152,21 +174,102 @@ options:
     elements: dict
     default: []
     description:
-      - 'Custom controls in JMESPath over the data of the PC and over the findings: C(id), C(title), C(severity), C(expression) and C(message); and
-        optionally C(rationale), C(remedy), C(contact) (who does it), C(applies_if),
-        C(require) (paths that must exist), C(evidence) and C(samples), which test the control itself.'
+      - Custom controls in JMESPath over the data of the PC and over the findings.
       - A control passes if its expression is true and fails if it is false. Any other value leaves it unknown.
       - The collection's C(docs/custom-controls.md) has ten examples.
+    suboptions:
+      id:
+        type: str
+        required: true
+        description: Lower-case letters, digits, C(_) and C(.). The report has the control as C(custom.) and this id.
+      title:
+        type: str
+        required: true
+        description: What is true when the control passes, as a sentence.
+      severity:
+        type: str
+        required: true
+        choices: [high, medium, low]
+        description: How much it matters when the control fails.
+      expression:
+        type: str
+        required: true
+        description: V(true) passes and V(false) fails. Any other value leaves the control unknown.
+      message:
+        type: str
+        required: true
+        description: What the report says when the control fails.
+      require:
+        type: list
+        elements: str
+        description: Paths that must exist; where one does not, the control is unknown.
+      applies_if:
+        type: str
+        description: An expression; where it is false, the control is not applicable.
+      evidence:
+        type: str
+        description: An expression whose value is the evidence in the report.
+      samples:
+        type: list
+        elements: dict
+        description: Data and the status that is expected of it. They test the control before any PC is touched.
+        suboptions:
+          data:
+            type: dict
+            required: true
+            description: The data of a PC, as an expression sees it.
+          expect:
+            type: str
+            required: true
+            choices: [pass, fail, unknown, not_applicable]
+            description: The status that the control must have.
+      rationale:
+        type: str
+        description: Why it matters.
+      remedy:
+        type: str
+        description: What to do when the control fails.
+      contact:
+        type: str
+        choices: [enforce, firewall, proxy, network, group_policy, pc, user, vendor, controller]
+        default: pc
+        description: Who does it.
   waivers:
     type: list
     elements: dict
     default: []
     description:
-      - 'Waivers: C(control), C(hosts) or C(groups), C(reason), C(owner) and C(expires), optionally C(ticket).'
-      - C(expires) is the last day (UTC) on which the waiver is valid, such as V(2027-03-31).
-      - C(control) is a control's id or a list of ids, in which C(*) matches any characters; findings that such a control causes are covered too.
+      - Controls that may fail on some hosts until a day.
       - A waived control is still judged and shown as waived, and its remedy is not applied. On the day after, it fails again.
       - 'For example C([{control: firewall.deliberate_blocks, groups: [meeting_rooms], reason: ''Not ours.'', owner: jane, expires: ''2027-03-31''}]).'
+    suboptions:
+      control:
+        type: raw
+        required: true
+        description: A control's id or a list of ids, in which C(*) matches any characters. Findings that such a control causes are covered too.
+      hosts:
+        type: list
+        elements: str
+        description: Hosts that the waiver is for.
+      groups:
+        type: list
+        elements: str
+        description: Groups that the waiver is for. V(all) is every host. At least one of C(hosts) and C(groups) is required.
+      reason:
+        type: str
+        required: true
+        description: Why the control may fail.
+      owner:
+        type: str
+        required: true
+        description: Who answers for the waiver.
+      expires:
+        type: str
+        required: true
+        description: The last day (UTC) on which the waiver is valid, such as V(2027-03-31).
+      ticket:
+        type: str
+        description: Number or address of a ticket.
   image:
     type: dict
     default: {}
@@ -184,6 +287,12 @@ options:
         elements: str
         default: []
         description: Windows paths of programs that count as installed, though the image does not hold them.
+  report_dir:
+    type: path
+    default: ''
+    description:
+      - The directory of the report. Before a change is sent, it is noted there in the file C(changes.jsonl), which the report's task removes.
+        Where it cannot be noted, nothing is changed. Nothing is noted without this option.
   apply:
     type: bool
     default: true

@@ -87,6 +87,10 @@ options:
     elements: str
     default: []
     description: Windows paths of programs that count as present, whatever the image holds.
+  restore:
+    type: bool
+    default: false
+    description: Whether a change of a folder that was interrupted is undone before it is read. Not in check mode.
   operations:
     type: list
     elements: dict
@@ -191,6 +195,7 @@ def main() -> None:
             "files": texts,
             "named_files": texts,
             "programs": texts,
+            "restore": {"type": "bool", "default": False},
             "operations": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
@@ -213,15 +218,17 @@ def run(options: Mapping[str, Any], check_mode: bool, work: str) -> dict[str, An
     reads = any(options[name] for name in READS)
     with _os_errors(options["path"]):
         file = image_kind.recognise(options["path"], work)
+        restored = options["restore"] and not check_mode and file.restore()
         result: dict[str, Any] = {
             "images": file.images(options["index"]),
-            "changed": False,
+            "changed": restored,
             "operations": [],
             "notes": [],
         }
         if operations:
             with _opened(file, options, work) as opened:
-                result |= _operate(opened, operations, check_mode)
+                result["operations"], changed = _operate(opened, operations, check_mode)
+                result["changed"] = restored or changed
                 if reads and check_mode:
                     _add_snapshot(result, opened, options)
         if reads and "snapshot" not in result:
@@ -233,8 +240,11 @@ def run(options: Mapping[str, Any], check_mode: bool, work: str) -> dict[str, An
 
 def _operate(
     opened: image.Image, operations: list[Mapping[str, Any]], check_mode: bool
-) -> dict[str, Any]:
-    """Carry operations out, in check mode in memory. Return what became of them."""
+) -> tuple[list[dict[str, str]], bool]:
+    """Carry operations out, in check mode in memory.
+
+    Return what became of each, and whether that changed anything.
+    """
     carry_out = opened.rehearse if check_mode else opened.apply
     states = [{"state": "done", "error": ""} for _operation in operations]
     changed = False
@@ -243,7 +253,7 @@ def _operate(
     except ImageError as error:
         states = [{"state": "not_done", "error": ""} for _operation in operations]
         states[0] = {"state": "failed", "error": str(error)}
-    return {"operations": states, "changed": changed}
+    return states, changed
 
 
 def _add_snapshot(result: dict[str, Any], opened: image.Image, options: Mapping[str, Any]) -> None:

@@ -195,16 +195,21 @@ class ProbingHost(Target):
 
 
 class WindowsImage(Target):
-    """An image on the controller. image: its path and, where it holds several, the index."""
+    """An image on the controller. image: its path and, where it holds several, the index.
+
+    restore: whether a change that was interrupted is undone first.
+    """
 
     module = "ets6.network.windows_image"
     rehearses = True
     offline = True
     all_or_nothing = True
 
-    def __init__(self, execute: Execute, policy: Policy, image: Mapping[str, Any]) -> None:
+    def __init__(
+        self, execute: Execute, policy: Policy, image: Mapping[str, Any], *, restore: bool
+    ) -> None:
         super().__init__(execute, policy)
-        self.image = image
+        self.image = {**image, "restore": restore}
         self.name = f"The image {image.get('path')}"
 
     def options(self, request: Request) -> dict[str, Any]:
@@ -266,7 +271,9 @@ def _outcome(
 
 
 def _message(reply: Mapping[str, Any]) -> str:
-    message = str(reply.get("msg") or reply.get("module_stderr") or "no reason was given")
+    # Where a module does not begin, Ansible's message says that no JSON was found; why, only stderr.
+    texts = [str(reply[key]).strip() for key in ("msg", "module_stderr") if reply.get(key)]
+    message = ": ".join(texts) or "no reason was given"
     if CONSTRAINED in message.replace(" ", ""):
         return (
             "PowerShell runs in ConstrainedLanguage mode there, which AppLocker or App Control for "

@@ -96,7 +96,7 @@ def _image(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, "image")
         Path(path).write_bytes(data)
-        options = {"path": path, "index": "", "operations": [], "programs": []}
+        options = {"path": path, "index": "", "operations": [], "programs": [], "restore": False}
         options |= {"registry": [{"path": "HKLM\\SYSTEM\\Select", "depth": 1}]}
         options |= {"user_registry": [], "files": ["*:\\ETS6\\ETS6N.exe"], "named_files": []}
         windows_image.run(options, False, work)
@@ -203,7 +203,7 @@ def _valid_snapshot() -> bytes:
     """Return what windows_image reads of an image, as JSON."""
     with tempfile.TemporaryDirectory() as name:
         folder = image.folder(Pc("fuzz"), Path(name) / "folder")
-        options = {"path": str(folder), "index": "", "operations": [], "programs": []}
+        options = {"path": str(folder), "index": "", "operations": [], "programs": [], "restore": False}
         options |= {"registry": [{"path": "HKLM\\SYSTEM\\Select", "depth": 1}]}
         options |= {"user_registry": [], "files": ["*:\\ETS6\\ETS6N.exe"], "named_files": []}
         packed = windows_image.run(options, False, name)["snapshot"]

@@ -41,6 +41,7 @@ def ask(
     """Read a key of two hives of an image each, after operations where there are any. Raises ImageError, and nothing else."""
     options: dict[str, Any] = {"path": str(path), "index": index, "operations": list(steps)}
     options |= {"user_registry": [], "files": [], "named_files": [], "programs": []}
+    options["restore"] = False
     options["registry"] = [{"path": RULES, "depth": 0}, {"path": SOFTWARE_KEY, "depth": 0}]
     options |= more
     with tempfile.TemporaryDirectory() as work:

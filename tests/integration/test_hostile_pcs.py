@@ -6,13 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +16,7 @@ from tests.integration.debian import need
 from tests.lab import faults, fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
-from tests.lab.play import ROOT, Played, play
+from tests.lab.play import Played, play
 from tests.lab.script import find_pwsh
 
 ENFORCE, VERIFY = "playbooks/ets6-network.yml", "playbooks/verify.yml"
@@ -214,34 +208,3 @@ def test_a_fleet_with_every_fault_at_once_is_reported_and_costs_the_others_nothi
         assert host["reason"].isprintable()
         for found in host["findings"]:
             assert found["reason"].isprintable()
-
-
-def test_a_run_that_is_interrupted_says_so_in_place_of_the_report_of_before(tmp_path: Path) -> None:
-    with Lab(with_sound_one(("pc-hangs", "winrm", "")), scripts=False) as lab:
-        before = limited(lab, VERIFY, "winrm")
-        assert before.report["run"]["complies"] is True
-        lab.endpoint.faults = {"pc-hangs": faults.NEVER_ENDS}
-        report = lab.folder / "report" / "report.json"
-        old = report.read_bytes()
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("ansible-playbook"), VERIFY, "-i", lab.inventory, "-e", f"ets6_network_report_dir={report.parent}"],
-            cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        until = time.monotonic() + 60
-        while report.read_bytes() == old and time.monotonic() < until:
-            time.sleep(0.2)
-        time.sleep(3)
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(60)
-        left = json.loads(report.read_text())
-        assert left["run"]["fails_because"] == [
-            "This run has not ended: it is still going on, or it was interrupted."
-        ]
-        assert left["run"]["pending"] == ["pc-hangs", "pc-sound"]
-        assert 'errors="2"' in (report.parent / "junit.xml").read_text()
-        lab.endpoint.faults = {}
-        again = limited(lab, VERIFY, "winrm")
-    assert again.code == 0
-    assert again.report["drift"]["since"] == before.report["run"]["ended"], (
-        "what is compared with is the last run that ended"
-    )

@@ -17,9 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ets6.network.plugins.module_utils.image_source import Lock, program
+from ansible_collections.ets6.network.plugins.module_utils import image_folder
+from ansible_collections.ets6.network.plugins.module_utils.image_folder import UNFINISHED
+from ansible_collections.ets6.network.plugins.module_utils.image_source import (
+    ImageError,
+    Lock,
+    program,
+)
 
-from tests.integration.images import SYSTEM, need_programs, pc
+from tests.integration.images import SYSTEM, need_programs, pc, sums
 from tests.integration.module import (
     PROXY,
     RULE,
@@ -29,6 +35,7 @@ from tests.integration.module import (
     ask,
     in_child,
     snapshot,
+    why,
 )
 from tests.lab import hive, image
 
@@ -67,15 +74,24 @@ def fill(keys: dict[str, image.Keys]) -> None:
 
 def prepare(path: Path) -> bool:
     """Change two hives."""
-    return bool(ask(path, RULE, PROXY)["changed"])
+    return bool(ask(path, RULE, PROXY, restore=True)["changed"])
 
 
-def is_new(path: Path) -> bool:
-    """Tell whether an image is the new one; it has to be either that or the old one, in both hives."""
-    found = snapshot(path)["registry"]
+OLD, REFUSED, NEW = range(3)
+"""What a run can leave: the image of before, one that is not judged, the prepared one."""
+
+
+def state(path: Path) -> int:
+    """Return what an image is; in both hives it has to be the same."""
+    try:
+        found = snapshot(path)["registry"]
+    except ImageError as error:
+        assert path.is_dir(), "other kinds are replaced by one rename"
+        assert "preparing this folder was interrupted" in str(error)
+        return REFUSED
     rule, proxy = RULE_ID in found[RULES]["values"], found[SOFTWARE_KEY]["state"] == "present"
     assert rule == proxy, "one hive is new, the other is old"
-    return rule
+    return NEW if rule else OLD
 
 
 def at_step(number: int, steps: set[str], then: Callable[[], None]) -> None:
@@ -116,12 +132,12 @@ def fresh(sound: Path, to: Path) -> Path:
 
 
 def the_next_run_works(path: Path, sound: Path, beside: list[str]) -> None:
-    changed = not is_new(path)
+    changed = state(path) != NEW
     assert path.is_dir() or not changed or path.read_bytes() == sound.read_bytes(), (
         "the old one is as it was, byte for byte"
     )
     assert prepare(path) == changed
-    assert is_new(path)
+    assert state(path) == NEW
     if changed:
         assert names(path) == beside, "the next run that writes clears away what was left"
 
@@ -140,12 +156,65 @@ def test_a_run_that_is_killed_before_any_of_its_steps_leaves_the_old_image_or_th
         beside = names(path)
         if killed_at(number, path):
             break
-        outcomes.append(is_new(path))
+        outcomes.append(state(path))
         the_next_run_works(path, sound[kind], beside)
     assert len(outcomes) > 10
     assert outcomes == sorted(outcomes), "once it is the new one it stays that"
-    assert is_new(path)
+    assert (REFUSED in outcomes) == (kind == "folder")
+    assert state(path) == NEW
     assert names(path) == beside
+
+
+def interrupted(sound: Path, to: Path) -> Path:
+    """Make a folder whose preparing was killed between two renames."""
+    for number in range(1, 1000):
+        fresh(sound, to)
+        assert killed_at(number, to) is None, "it was never refused"
+        if state(to) == REFUSED:
+            return to
+    raise AssertionError("it never ended")
+
+
+def test_a_folder_between_two_states_is_refused_until_it_is_prepared(
+    sound: dict[str, Path], tmp_path: Path
+) -> None:
+    path = interrupted(sound["folder"], tmp_path / "place" / "image")
+    before = names(path)
+    assert why(path, RULE, check=True) == why(path)
+    assert "Run ets6.network.prepare_image on the folder again" in why(path)
+    with pytest.raises(ImageError, match="was interrupted"):
+        ask(path, RULE, check=True, restore=True)
+    assert names(path) == before
+    captured = image.wim({"Windows": path}, tmp_path / "wim")
+    assert "make it again after that" in why(captured)
+    assert ask(path, restore=True)["changed"], "the old hives are back"
+    assert state(path) == OLD
+
+
+@pytest.mark.parametrize("what", ["link", "pipe"])
+@pytest.mark.parametrize("name", [UNFINISHED, f"{SYSTEM}{image_folder.OLD}"])
+def test_what_is_restored_are_regular_files(
+    sound: dict[str, Path], tmp_path: Path, what: str, name: str
+) -> None:
+    path = interrupted(sound["folder"], tmp_path / "place" / "image")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"regf")
+    (path / name).unlink()
+    if what == "link":
+        (path / name).symlink_to(secret)
+    else:
+        os.mkfifo(path / name)
+    before = sums([path / SYSTEM])
+    said = in_child(partial(refusal, path))
+    assert said is not None, "it hung"
+    assert "is a symbolic link" in said or "is not a regular file" in said
+    assert sums([path / SYSTEM]) == before
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ImageError) as raised:
+        prepare(path)
+    return str(raised.value)
 
 
 @pytest.mark.parametrize("with_program", [True, False])

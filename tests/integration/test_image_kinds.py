@@ -13,6 +13,7 @@ import resource
 import shutil
 import struct
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ansible_collections.ets6.network.plugins.module_utils import (
     bounds,
     hive_edit,
     image_disk,
+    image_folder,
     image_source,
     image_volume,
     image_wim,
@@ -164,7 +166,8 @@ def test_a_vmdk_of_several_files_is_read_and_not_prepared(volume: Path, tmp_path
     [
         ("extended_l2=on", "extended L2 entries, which is not supported. Convert it: qemu-img convert -O qcow2 -o extended_l2=off"),
         ("compression_type=zstd", "zstd compression, which is not supported. Convert it: qemu-img convert"),
-        ("encrypt.format=aes,encrypt.key-secret=s", "encryption, which is not supported"),
+        ("encrypt.format=aes,encrypt.key-secret=s", "encryption, which is not supported. Decrypt it: qemu-img convert --object secret"),
+        ("data_file=DATA,data_file_raw=on", "an external data file, which is not supported. Convert it: qemu-img convert"),
         ("compat=0.10", ""),
         ("lazy_refcounts=on", ""),
         ("cluster_size=2M", ""),
@@ -174,6 +177,7 @@ def test_a_qcow2_is_read_only_with_features_that_are_known(
     volume: Path, tmp_path: Path, options: str, told: str
 ) -> None:
     path = tmp_path / "disk"
+    options = options.replace("DATA", str(tmp_path / "data"))
     if "encrypt" in options:
         image.run(
             "qemu-img",
@@ -237,6 +241,25 @@ def test_the_checksums_of_a_vhdx_are_verified(volume: Path, tmp_path: Path) -> N
             assert rules(path), "the other header is sound"
 
 
+def test_a_vhdx_with_4096_bytes_in_a_sector_is_read_and_not_prepared(
+    volume: Path, tmp_path: Path
+) -> None:
+    """qemu cannot make one (MS-VHDX 2.6.2.4), and refuses to open it."""
+    path = image.disk(volume, tmp_path / "disk", "vhdx")
+    data = path.read_bytes()
+    region = data.index(uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le)
+    (table,) = struct.unpack_from("<Q", data, region + 16)
+    item = data.index(uuid.UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f").bytes_le, table)
+    (offset,) = struct.unpack_from("<I", data, item + 16)
+    with path.open("r+b") as file:
+        file.seek(table + offset)
+        file.write(struct.pack("<I", 4096))
+    assert rules(path)
+    for check in (True, False):
+        told = why(path, RULE, check=check)
+        assert "its sectors have 4096 bytes, which qemu-io does not support. Attach it" in told
+
+
 @pytest.mark.parametrize("options", ["subformat=fixed", "subformat=dynamic"])
 def test_the_checksums_of_a_vhd_are_verified(volume: Path, tmp_path: Path, options: str) -> None:
     path = image.disk(volume, tmp_path / "disk", "vpc", options=options)
@@ -292,20 +315,55 @@ def test_a_guid_partition_table_with_4096_bytes_in_a_sector_is_read(
 
 
 @pytest.mark.parametrize(
-    "script",
+    ("script", "told"),
     [
-        "label: gpt\nstart=2048, type=AF9B60A0-1431-4F62-BC68-3311714A69AD\n",
-        "label: dos\nstart=2048, type=42\n",
+        (
+            "label: gpt\nstart=2048, type=AF9B60A0-1431-4F62-BC68-3311714A69AD\n",
+            "a dynamic disk (Logical Disk Manager)",
+        ),
+        ("label: dos\nstart=2048, type=42\n", "a dynamic disk (Logical Disk Manager)"),
+        (
+            "label: gpt\nstart=2048, type=E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D\n",
+            "a part of a storage pool (Storage Spaces)",
+        ),
+        ("label: gpt\nstart=2048\n", "a disk with ReFS"),
     ],
 )
-def test_a_dynamic_disk_is_named(tmp_path: Path, script: str) -> None:
+def test_a_disk_whose_volumes_are_not_read_is_named(
+    volume: Path, tmp_path: Path, script: str, told: str
+) -> None:
+    """Even where a volume seems to begin there: the rest of it may be on other disks."""
     path = tmp_path / "disk"
     with path.open("wb") as file:
-        file.truncate(8 * 1024 * 1024)
+        file.truncate(volume.stat().st_size + 2 * image.START)
     subprocess.run(["/sbin/sfdisk", "-q", str(path)], input=script, text=True, check=True)
-    assert "is a dynamic disk (Logical Disk Manager), which is not supported. Attach it" in why(
-        path
+    with path.open("r+b") as file:
+        file.seek(image.START)
+        file.write(bytes(3) + b"ReFS" if "ReFS" in told else volume.read_bytes())
+    assert (
+        f"is {told}, which is not supported; attach it to Windows, and capture its volume there: DISM"
+        in why(path)
     )
+
+
+def test_a_windows_in_a_logical_drive_is_read_and_prepared(volume: Path, tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    start = 4 * image.START
+    with path.open("wb") as file:
+        file.truncate(volume.stat().st_size + 6 * image.START)
+    script = f"label: dos\nstart=2048, type=f\nstart={start // image.SECTOR}, type=7\n"
+    subprocess.run(["/sbin/sfdisk", "-q", str(path)], input=script, text=True, check=True)
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(volume.read_bytes())
+    assert ask(path, RULE)["changed"]
+    assert RULE_ID in rules(path)
+
+
+def test_one_of_several_files_of_a_vmdk_is_named(volume: Path, tmp_path: Path) -> None:
+    image.disk(volume, tmp_path / "disk.vmdk", "vmdk", options="subformat=twoGbMaxExtentSparse")
+    told = why(tmp_path / "disk-s001.vmdk")
+    assert "is one of several files of a VMDK. Specify the file that names them" in told
 
 
 def test_a_vhd_that_was_saved_with_a_running_machine_is_refused(
@@ -582,6 +640,98 @@ def test_an_image_with_many_files_is_read_in_one_go(
     assert len(opened) == 2, "once to list the images, once to read one"
 
 
+def test_the_directory_of_an_image_is_read_three_times_for_a_change(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once before, once by wimlib-imagex, once after."""
+    path = image.wim({"Windows": folder}, tmp_path / "image")
+    opened, programs = [], []
+    worker, run = libwim.WimFile.__init__, image_source.subprocess.run
+
+    def counted(self: Any, place: str, title: str) -> None:
+        opened.append(place)
+        worker(self, place, title)
+
+    def counted_program(words: list[str], **options: Any) -> Any:
+        programs.append(words[0])
+        return run(words, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(libwim.WimFile, "__init__", counted)
+        patched.setattr(image_source.subprocess, "run", counted_program)
+        assert ask(path, RULE, PROXY, registry=[])["changed"]
+    assert programs == ["cp", "wimlib-imagex"]
+    assert opened == [str(path), str(path), f"{path}{image_folder.NEW}"], "the first lists images"
+    assert RULE_ID in rules(path)
+
+
+def test_a_wim_in_which_another_file_became_different_is_not_put_into_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = image.wim({"Windows": folder}, tmp_path / "image")
+    (tmp_path / "other").write_bytes(b"other")
+    before = sums([path])
+    run = image_wim.run
+
+    def also(words: list[str], *arguments: Any, stdin: str, **options: Any) -> str:
+        stdin += f'add "{tmp_path}/other" /{image.CONFIG}/SOFTWARE.LOG1\n'
+        return run(words, *arguments, stdin=stdin, **options)
+
+    monkeypatch.setattr(image_wim, "run", also)
+    assert "after the update its other files are not as before. Nothing was changed" in why(
+        path, RULE
+    )
+    assert sums([path]) == before
+
+
+ODD_NAMES = ("two  blanks", "it's", "-dash", "#hash", "com,ma", "co:lon", "json:{}")
+UNSPEAKABLE = ('quo"te', "new\nline")
+
+
+@pytest.mark.parametrize("name", [*ODD_NAMES, *UNSPEAKABLE])
+def test_odd_names_of_users_and_of_files_are_no_commands(tmp_path: Path, name: str) -> None:
+    """Names of users' folders come from the image; that of the image itself is the user's."""
+    need_programs()
+
+    def change(keys: dict[str, image.Keys]) -> None:
+        profiles = keys[SOFTWARE][image.NT + r"\ProfileList"]
+        profiles["Default"] = hive.sz(rf"C:\{name}")
+        keys[f"{name}/NTUSER.DAT"] = keys.pop(image.DEFAULT_USER)
+
+    folder = image.folder(pc(), tmp_path / "folder", change)
+    step = {
+        "do": "set_registry_values",
+        "path": r"HKU\default\Software\ets6.network",
+        "values": [["proxy", "REG_SZ", "p:1"]],
+    }
+    work = tmp_path / name
+    work.mkdir()
+    volume = image.volume(folder, tmp_path / "volume", 16)
+    stream = "subformat=streamOptimized"
+    images = [
+        work / name,
+        image.wim({"Windows": folder}, work / f"{name}.wim"),
+        image.disk(volume, work / f"{name}.disk", "vhdx"),
+        image.disk(volume, work / f"{name}.vmdk", "vmdk", options=stream),
+    ]
+    shutil.copytree(folder, images[0])
+    for path in images:
+        if path.suffix == ".wim" and name in UNSPEAKABLE:
+            before = sums([path])
+            for check in (True, False):
+                assert "wimlib-imagex takes no path with a quotation mark" in why(
+                    path, step, check=check
+                )
+            assert sums([path]) == before
+            continue
+        result = ask(path, step)
+        assert result["changed"], result["operations"]
+        users = {user["sid"]: user["hive"] for user in snapshot(path)["users"]}
+        assert users["default"] == "file"
+        keys = snapshot(path, user_registry=[{"path": r"Software\ets6.network", "depth": 0}])
+        assert keys["registry"][step["path"]]["values"] == {"proxy": ["REG_SZ", "p:1"]}, path
+
+
 @pytest.mark.parametrize("form", ["udf", "joliet"])
 def test_the_install_wim_in_an_iso_is_verified_and_not_prepared(
     folder: Path, tmp_path: Path, form: str
@@ -632,6 +782,7 @@ def test_of_the_wim_in_an_iso_only_what_is_needed_is_copied(
     work.mkdir()
     options: dict[str, Any] = {"path": str(path), "index": "", "operations": []}
     options |= {"user_registry": [], "files": PROGRAMS, "named_files": [], "programs": []}
+    options |= {"restore": False}
     options["registry"] = [{"path": RULES, "depth": 0}]
     assert windows_image.run(options, False, str(work))["snapshot"]
     copied = (work / "install.wim").stat()
@@ -657,7 +808,10 @@ def test_an_iso_without_a_windows_setup_is_refused(tmp_path: Path) -> None:
     iso = pycdlib.PyCdlib()
     iso.new(udf="2.60")
     iso.write(str(tmp_path / "image"))
-    assert "is an ISO without sources/install.wim or sources/install.esd" in why(tmp_path / "image")
+    told = why(tmp_path / "image")
+    assert "is an ISO without sources/install.wim or sources/install.esd. 7z l IMAGE" in told
+    assert "x64/sources/install.esd" in told
+    assert "wimlib-imagex join NEW.wim sources/*.swm" in told
 
 
 # Several partitions, and links.

@@ -261,6 +261,19 @@ def test_where_no_pc_can_be_connected_to_nothing_is_begun(lab: Lab, tmp_path: Pa
     assert "UNREACHABLE" not in played.output
 
 
+def test_what_a_connection_lacks_is_said_once_for_the_pc_and_once_for_the_run(
+    lab: Lab, tmp_path: Path
+) -> None:
+    hosts = {"pc-lacks": {**complete(lab), "ansible_user": ""}, "pc-away": {**complete(lab)}}
+    hosts["pc-away"].update(ansible_user="pc-right", ansible_port=9)
+    played = run(lab, tmp_path, hosts, "-e", "ansible_password=lab")
+    assert played.statuses() == {"pc-away": "unreachable", "pc-lacks": "unreachable"}
+    text = " ".join(played.output.split())
+    assert text.count("ansible_user is empty") == 2, text
+    assert text.count("Connection refused") == 1, text
+    assert "pc-lacks: Not reached: no connection was tried" in text
+
+
 def complete(lab: Lab) -> dict[str, Any]:
     """Return the variables of a PC that complies, but for the login."""
     roots = {"ets6_network_public_roots": str(lab.network.roots)}

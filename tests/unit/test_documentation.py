@@ -18,7 +18,12 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
-from ansible_collections.ets6.network.plugins.plugin_utils.policy import run
+from ansible_collections.ets6.network.plugins.plugin_utils.policy import (
+    custom_controls,
+    needed_traffic,
+    run,
+    waivers,
+)
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.parsing import PREFIX
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import PARSERS, Policy
 from ansible_collections.ets6.network.plugins.plugin_utils.report import formats
@@ -58,6 +63,18 @@ def as_role(option: Any) -> Any:
 @pytest.mark.parametrize("name", sorted(PARSERS))
 def test_a_variable_of_the_policy_is_documented_alike_for_role_and_module(name: str) -> None:
     assert SPECS[PREFIX + name] == as_role(OPTIONS[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("needed_traffic", needed_traffic.KEYS),
+        ("controls", custom_controls.KEYS),
+        ("waivers", waivers.KEYS),
+    ],
+)
+def test_the_keys_of_an_entry_are_those_that_are_accepted(name: str, keys: tuple[str, ...]) -> None:
+    assert set(OPTIONS[name]["suboptions"]) == set(keys)
 
 
 @pytest.mark.parametrize("name", sorted(PARSERS))

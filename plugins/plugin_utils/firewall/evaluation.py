@@ -259,24 +259,25 @@ class Evaluation:
             return
         if settings.block_all_inbound:
             return
+        is_allowed = verdict.outcome is TrafficOutcome.ALLOWED
         for exception in self.firewall.exceptions:
-            if exception.profile != question.profile or not self._concerns(exception, question):
+            if exception.allows is is_allowed or not self._concerns(exception, question):
                 continue
-            is_allowed = verdict.outcome is TrafficOutcome.ALLOWED
             if exception.about_local_rules and self._is_allowed_by_policy(question, settings):
                 continue
-            if exception.allows is not is_allowed:
-                effect = "allow" if exception.allows else "block"
-                yield (
-                    f"the old policy {exception.source} may {effect} it; what it does beside the "
-                    "rules of today is not documented"
-                )
+            effect = "allow" if exception.allows else "block"
+            yield (
+                f"the old policy {exception.source} may {effect} it; what it does beside the "
+                "rules of today is not documented"
+            )
 
     def _is_allowed_by_policy(self, question: Question, settings: ProfileSettings) -> bool:
         by_policy = dataclasses.replace(question, stores=(Store.GROUP_POLICY, Store.MDM))
         return self._verdict(by_policy, settings).outcome is TrafficOutcome.ALLOWED
 
     def _concerns(self, exception: OldException, question: Question) -> bool:
+        if exception.profile != question.profile:
+            return False
         if exception.path:
             return self._paths.same(exception.path, question.program)
         if not exception.port:

@@ -53,20 +53,14 @@ def judge_wininet(context: ProxyContext) -> Judgement:
     obstacle = _obstacle(context)
     if obstacle:
         return unknown(obstacle, evidence)
-    for_machine = setting.scope == "machine"
     review = _Review(context)
-    for layer in context.machine_layers if for_machine else context.user_layers.values():
+    layers = context.machine_layers if review.for_machine else context.user_layers.values()
+    for layer in layers:
         review.add_layer(layer)
     review.add_switch()
-    reason = " ".join([*review.sentences, *review.unreplaced])
-    if review.unreplaced and for_machine:
-        # Switching to settings that cannot be read would give every user an unknown proxy.
-        return unknown(reason, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
-    if review.remedy:
-        return failed(reason, evidence, review.remedy)
-    if review.unreplaced:
-        return unknown(reason, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
-    extent = "for every user of the PC" if for_machine else "user by user"
+    if review.unreplaced or review.remedy:
+        return review.judgement(evidence)
+    extent = "for every user of the PC" if review.for_machine else "user by user"
     cause = switched_off(context.snapshot.registry, required.flags)
     if cause:
         return failed(
@@ -86,6 +80,20 @@ class _Review:
     sentences: list[str] = field(default_factory=list)
     remedy: list[Change] = field(default_factory=list)
     unreplaced: list[str] = field(default_factory=list)
+
+    @property
+    def for_machine(self) -> bool:
+        """Whether the policy is for the machine, not user by user."""
+        return self.context.policy.proxy.scope == "machine"
+
+    def judgement(self, evidence: dict[str, Any]) -> Judgement:
+        """Judge settings of which something is wrong or cannot be read."""
+        reason = " ".join([*self.sentences, *self.unreplaced])
+        # Switching to settings that cannot be read would give every user an unknown proxy.
+        is_switch_uncertain = self.for_machine and bool(self.unreplaced)
+        if self.remedy and not is_switch_uncertain:
+            return failed(reason, evidence, self.remedy)
+        return unknown(reason, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
 
     def add_layer(self, layer: Layer) -> None:
         """Compare a layer with the policy."""
@@ -115,13 +123,12 @@ class _Review:
 
         It comes last: no user gets settings that are not the required ones yet.
         """
-        for_machine = self.context.policy.proxy.scope == "machine"
-        if self.context.machine_wide == for_machine:
+        if self.context.machine_wide == self.for_machine:
             return
         registry = self.context.snapshot.registry
-        change = set_per_user(registry, per_user=not for_machine)
+        change = set_per_user(registry, per_user=not self.for_machine)
         self.remedy.append(change)
-        if for_machine:
+        if self.for_machine:
             self.sentences.append(f"{PER_USER} is not 0, so each user's own settings count.")
         else:
             self.sentences.append(

@@ -14,8 +14,6 @@ from pathlib import Path
 from . import document, files, formats, previous
 from .model import Run
 
-NOT_ENDED = "This run has not ended: it is still going on, or it was interrupted."
-
 
 def write(
     folder: Path,
@@ -31,7 +29,7 @@ def write(
     which stays as it is. Raises OSError.
     """
     pending: Run = {**run, "pending": list(hosts), "variables": {}}
-    report = document.build(pending, (), (), (), (), problems=[NOT_ENDED])
+    report = document.build(pending, (), (), (), (), problems=[document.NOT_ENDED])
     with files.locked(folder):
         kept = folder / previous.FILE
         if not (chosen and kept.exists() and kept.samefile(chosen)):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..text import count
+from . import journal
 from .hashes import seal
 from .hosts import complies, control_key, plain
 from .model import (
@@ -27,6 +28,25 @@ from .model import (
     WaiverRecord,
 )
 from .verdict import fails_because
+
+
+NOT_ENDED = (
+    "This run has not ended: it is still going on, or it was interrupted. What was sent to hosts to "
+    f"change them is in {journal.FILE}."
+)
+
+
+def begun(report: Report) -> Report:
+    """Return what a report is until it is written: that of its run, which has not ended."""
+    run = report["run"]
+    hosts = [host["name"] for host in report["hosts"]]
+    pending: Run = {**run, "pending": sorted({*hosts, *run["pending"]}), "variables": {}}
+    return build(pending, (), (), (), (), problems=[NOT_ENDED])
+
+
+def has_only_begun(report: Report) -> bool:
+    """Return whether a report is that of a run which has not judged any host yet."""
+    return not report["hosts"] and report["run"]["fails_because"] == [NOT_ENDED]
 
 
 def controls_of(results: Iterable[Any], default: Sequence[ControlRecord]) -> list[ControlRecord]:

@@ -29,6 +29,7 @@ from .model import (
     ControlRecord,
     FindingRecord,
     Host,
+    Interrupted,
     Merged,
     MergedReport,
     Report,
@@ -82,6 +83,7 @@ class _HostVersion:
     variables: Mapping[str, Any]
     findings: Sequence[_DatedFinding]
     facts: Mapping[str, Any]
+    interrupted: Interrupted | None
 
     @classmethod
     def from_record(cls, host: Host, shared: Mapping[str, Any], today: date) -> _HostVersion:
@@ -107,12 +109,13 @@ class _HostVersion:
             variables,
             findings,
             host.get("facts", {}),
+            host.get("interrupted"),
         )
 
     @property
     def rank(self) -> Rank:
         """Findings have no part in it, since they are chosen one by one."""
-        content = [self.reason, self.groups, self.variables, self.facts]
+        content = [self.reason, self.groups, self.variables, self.facts, self.interrupted]
         return self.at, OUTCOMES.index(self.outcome), _text(content)
 
 
@@ -240,6 +243,9 @@ def _merged_reports(sources: Iterable[Report]) -> list[MergedReport]:
 def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
     """Return the host as the newest version has it, with older findings of controls it lacks."""
     newest = max(versions, key=lambda version: version.rank)
+    # A PC that could not be reached since still has the record of a run that did not end.
+    judged = [version for version in versions if version.outcome == JUDGED]
+    last_judged = max(judged, key=lambda version: version.rank, default=newest)
     chosen: dict[str, _DatedFinding] = {}
     for dated in _all_findings(versions):
         control = dated.finding["control"]
@@ -265,6 +271,7 @@ def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
         newest.variables,
         findings,
         newest.facts,
+        last_judged.interrupted,
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ...finding import Severity, severity_rank
 from ...text import count, first_words, printable, shorten
 from ..causes import CONTACTS, contact_of, remedy_of
-from ..hosts import open_findings
+from ..hosts import NOT_YET, interruption, open_findings
 from ..model import ControlRecord, Drift, Merged, Report
 from ..unreachable import groups, not_judged
 
@@ -102,14 +102,28 @@ def _rows(report: Report) -> list[str]:
             reason += f". {group.example}"
         names = first_words(group.hosts, MAX_LISTED)
         rows.append(_row(names, "", "", "unreachable", reason, group.remedy))
-    unjudged: dict[tuple[str, str], list[str]] = {}
-    for host in not_judged(report):
-        unjudged.setdefault((host["status"], host["reason"]), []).append(host["name"])
-    for (status, reason), hosts in unjudged.items():
+    for (status, reason), hosts in _host_reasons(report).items():
         rows.append(_row(first_words(hosts, MAX_LISTED), "", "", status, reason, ""))
     for open_group in _open_groups(report):
         rows += _group_rows(open_group)
     return rows
+
+
+def _host_reasons(report: Report) -> dict[tuple[str, str], list[str]]:
+    """Return what is to be said of hosts as a whole: names by status and reason.
+
+    It is why they were not judged, and of the others what an earlier run left.
+    """
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for host in not_judged(report):
+        hosts.setdefault((host["status"], host["reason"]), []).append(host["name"])
+    if report["run"]["pending"]:
+        hosts["unknown", NOT_YET] = report["run"]["pending"]
+    for host in report["hosts"]:
+        note = interruption(host)
+        if note and not host["reason"]:
+            hosts.setdefault((host["status"], note), []).append(host["name"])
+    return hosts
 
 
 @dataclass

@@ -21,7 +21,18 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.report.hosts import NOT_YET
 
-from .samples import AWAY, CONTROLS, HOSTILE, RUN, build, finding, hostile, large, result
+from .samples import (
+    AWAY,
+    CONTROLS,
+    HOSTILE,
+    INTERRUPTED,
+    RUN,
+    build,
+    finding,
+    hostile,
+    large,
+    result,
+)
 
 
 @pytest.mark.parametrize("name", formats.ALL)
@@ -55,6 +66,20 @@ def test_the_summary_stays_below_what_github_drops_and_says_how_many_are_left_ou
     for host in hosts.values():
         total += sum(item["status"] != "pass" for item in host["findings"])
     assert shown + sum(map(int, rest)) == total
+
+
+def test_the_summary_names_hosts_on_which_an_earlier_run_did_not_end() -> None:
+    complete = {**result("pass", "pass", "pass"), "interrupted": INTERRUPTED}
+    text = summary_md.render(build(one=complete, two=complete, three=result(*["pass"] * 3)))
+    (row,) = [line for line in text.splitlines() if "An earlier run began" in line]
+    assert row.startswith("| one, two | ")
+
+
+def test_the_summary_names_hosts_that_have_not_been_judged_yet() -> None:
+    run = {**RUN, "pending": ["pc-2", "pc-3"], "variables": {}}
+    text = summary_md.render(document.build(run, CONTROLS, [], [], ["low"]))
+    (row,) = [line for line in text.splitlines() if NOT_YET in line]
+    assert row.startswith("| pc-2, pc-3 | ")
 
 
 def test_the_summary_names_hosts_with_one_reason_in_one_row() -> None:

@@ -24,7 +24,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report import (
 from ansible_collections.ets6.network.plugins.plugin_utils.report.model import Report
 from hypothesis import strategies
 
-from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result
+from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, INTERRUPTED, RUN, build, finding, result
 
 SCHEMA = validation.schema()
 MERGE = {**RUN, "mode": "merge", "ended": "2026-11-30T08:00:00Z", "playbook": "ets6.network.merge"}
@@ -386,3 +386,18 @@ def test_waived_without_a_waiver_is_refused() -> None:
     odd = report(DAYS[0], pc=result("pass", "waived", "pass"))
     with pytest.raises(reading.ReportError, match="is waived, and no waiver covers it"):
         reading.check(json.dumps(odd), "a")
+
+
+def test_a_run_that_did_not_end_is_known_until_the_pc_is_judged_without_it() -> None:
+    complete = result("pass", "pass", "pass")
+    found = report("2026-11-24T10:00:00Z", pc={**complete, "interrupted": INTERRUPTED})
+    away = report("2026-11-25T10:00:00Z", pc=AWAY)
+    later = report("2026-11-26T10:00:00Z", pc=complete)
+    for reports, interrupted in (
+        ([found], INTERRUPTED),
+        ([found, away], INTERRUPTED),
+        ([found, later], None),
+        ([later, away, found], None),
+    ):
+        (host,) = valid(merge(*reports))["hosts"]
+        assert host.get("interrupted") == interrupted
