@@ -226,6 +226,24 @@ def test_what_users_can_replace_never_takes_the_place_of_what_is_installed() -> 
     assert found == {"found": [real], "set_aside": [short]}
 
 
+@pytest.mark.parametrize("name", ["Program Files", "Program Files (x86)"])
+def test_where_windows_is_on_another_drive_users_can_create_program_files_on_c(name: str) -> None:
+    path = rf"C:\{name}\KNX\ETS6N.exe"
+    environment = {
+        "SystemDrive": "D:",
+        "ProgramFiles": r"D:\Program Files",
+        "ProgramFiles(x86)": r"D:\Program Files (x86)",
+    }
+    there = {PROMPT_TCP: prompt(App=path)}
+    for reported, status in (
+        (access([path], **{name: OF_BOB}), Status.FAIL),
+        (None, Status.UNKNOWN),
+    ):
+        snapshot = pc(there, files=[path], missing=[N, C], environment=environment, access=reported)
+        finding = judge(snapshot, programs=["ETS6N.exe"])["firewall.programs"]
+        assert (finding.status, finding.evidence["ETS6N.exe"]["found"]) == (status, [])
+
+
 def test_in_the_order_of_the_drive() -> None:
     """D:\\ lets users change everything, whatever the folder's own rights are."""
     path = r"D:\Tools\ETS6N.exe"
