@@ -133,6 +133,7 @@ PARTS = (
     "registry",
     "users",
     "files",
+    "access",
     "network",
     "networks",
     "addresses",
