@@ -161,6 +161,12 @@ def test_what_the_reply_lacks_is_not_known(part: str) -> None:
         r"\\?\C:\Tools\ETS6N.exe",
         r"\\server\share\ETS6N.exe",
         r"C:\Tools\\ETS6N.exe",
+        # Get-Acl of such a folder reads that of C:\Tools: Windows drops what ends a path.
+        r"C:\Tools \ETS6N.exe",
+        r"C:\Tools.\ETS6N.exe",
+        r"C:\Tools:x\ETS6N.exe",
+        r"C:\Tools\x/ETS6N.exe",
+        "C:\\Tools\n\\ETS6N.exe",
     ],
 )
 def test_a_path_in_an_odd_form_is_not_known(path: str) -> None:
