@@ -83,7 +83,13 @@ def seconds(work: Callable[[], object]) -> float:
 def verify(path: Path) -> None:
     """Read an image and judge it, as a run without changes does."""
     policy = Policy()
-    asked: dict[str, object] = {"path": str(path), "index": "", "operations": [], "programs": [], "restore": False}
+    asked: dict[str, object] = {
+        "path": str(path),
+        "index": "",
+        "operations": [],
+        "programs": [],
+        "restore": False,
+    }
     asked |= {option: controls.request(policy).get(option, ()) for option in windows_image.READS}
     with tempfile.TemporaryDirectory() as work:
         found = windows_image.run(asked, False, work)

@@ -230,9 +230,7 @@ class _Library:
         self._iterate(index, "", _RECURSIVE, add)
         return summary.digest()
 
-    def _iterate(
-        self, index: int, path: str, flags: int, visit: Callable[[Any, Any], int]
-    ) -> None:
+    def _iterate(self, index: int, path: str, flags: int, visit: Callable[[Any, Any], int]) -> None:
         code = self._library.wimlib_iterate_dir_tree(
             self._wim, index, _encoded(f"/{path}"), flags, _CALLBACK(visit), None
         )

@@ -27,7 +27,12 @@ from tests.lab.play import ROOT, Played, play
 
 Runs = tuple[dict[str, "Run"], Played]
 ENFORCE = "playbooks/ets6-network.yml"
-PHASES = {"begins": "", "reads": faults.NEVER_ENDS, "changes": faults.SECOND + faults.NEVER_ENDS, "writes": ""}
+PHASES = {
+    "begins": "",
+    "reads": faults.NEVER_ENDS,
+    "changes": faults.SECOND + faults.NEVER_ENDS,
+    "writes": "",
+}
 """What a run is about to do, and what keeps its PC from going on."""
 SIGNALS = ("SIGINT", "SIGTERM")
 SECONDS = 120
@@ -73,8 +78,18 @@ class Run:
             if self.phase == "begins":
                 stack.enter_context(locked(self.folder))
             with self.output.open("wb") as output:
-                command = [Path(sys.executable).with_name("ansible-playbook"), ENFORCE, "-i", self.lab.inventory, "--limit", self.pc, "-e", f"ets6_network_report_dir={self.folder}"]  # fmt: skip
-                process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)  # fmt: skip
+                program = Path(sys.executable).with_name("ansible-playbook")
+                folder = f"ets6_network_report_dir={self.folder}"
+                words = [ENFORCE, "-i", self.lab.inventory, "--limit", self.pc, "-e", folder]
+                process = subprocess.Popen(
+                    [program, *words],
+                    cwd=ROOT,
+                    env={**os.environ, "PWD": str(ROOT)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
             try:
                 if self.phase == "writes":
                     wait(self.has_begun)

@@ -28,7 +28,9 @@ def test_lines_stay_until_a_report_has_judged_their_host(tmp_path: Path) -> None
     report = build(**{"pc-1": result("pass", "fail", "pass"), "pc-2": away})
     journal.forget_reported(tmp_path, report)
     assert hosts_of(tmp_path) == ["pc-2", "pc-3"]
-    journal.forget_reported(tmp_path, build(**{name: result("pass", "pass", "pass") for name in ("pc-2", "pc-3")}))
+    journal.forget_reported(
+        tmp_path, build(**{name: result("pass", "pass", "pass") for name in ("pc-2", "pc-3")})
+    )
     assert list(tmp_path.iterdir()) == []
     journal.forget_reported(tmp_path, report)
 

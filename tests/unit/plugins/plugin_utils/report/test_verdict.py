@@ -29,6 +29,11 @@ EXPIRED["findings"][2]["waiver"] = {"expired": True}
             ["low"],
             "1 open finding, worst: reach.updates (Updates are not reached)",
         ),
+        (
+            result("unknown", "unknown", "fail"),
+            ["low"],
+            "3 open findings, worst: firewall.rule.ets6n.tcp (could not be determined)",
+        ),
         (result("pass", "pass", "fail"), ["medium"], ""),
         (result("fail", "fail", "fail"), ["never"], ""),
         (EXPIRED, ["expired"], "1 open finding, worst: reach.updates (Updates are not reached)"),
@@ -46,6 +51,15 @@ EXPIRED["findings"][2]["waiver"] = {"expired": True}
 def test_why_a_host_fails_the_run(found: Any, fail_on: list[str], expected: str) -> None:
     (host,) = build(pc=found)["hosts"]
     assert verdict.host_fails_because(host, CONTROLS, fail_on) == expected
+
+
+def test_a_cause_is_worse_than_what_follows_from_it() -> None:
+    controls = [{**control, "severity": "high"} for control in CONTROLS]
+    found = result("fail", "fail", "pass")
+    found["findings"][0]["caused_by"] = "proxy.wininet"
+    (host,) = build(pc=found)["hosts"]
+    line = verdict.host_fails_because(host, controls, ["low"])
+    assert line == "2 open findings, worst: proxy.wininet (The users have another proxy)"
 
 
 def test_it_is_one_line_whatever_the_host_says() -> None:
