@@ -61,6 +61,7 @@ PARTS = (
     "registry",
     "users",
     "files",
+    "access",
     "network",
     "networks",
     "addresses",

@@ -138,13 +138,11 @@ def _folder_rank(path: str, name: str, folders: Sequence[str], paths: Paths) -> 
     return len(folders)
 
 
-PROTECTED = (
-    "%ProgramFiles%",
-    "%ProgramFiles(x86)%",
-    r"C:\Program Files",
-    r"C:\Program Files (x86)",
-)
-"""Folders into which only administrators can put programs, as Windows makes them."""
+PROTECTED = ("%ProgramFiles%", "%ProgramFiles(x86)%")
+"""Folders into which only administrators can put programs, as Windows makes them.
+
+Windows may be on another drive than C, where users can create folders of these names.
+"""
 
 
 def _is_protected(path: str, paths: Paths) -> bool:

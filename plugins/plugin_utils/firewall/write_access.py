@@ -32,6 +32,8 @@ _READ = 0xA01200A9
 """Generic read and execute, and what they mean for a file: all that cannot change it."""
 _CREATE = 0x6
 """To create files and folders: in a folder further up that harms nothing below it."""
+_USUAL_PATH = re.compile(r"[A-Za-z]:(?:\\[^\\/:*?\"<>|\x00-\x1f]*[^\\/:*?\"<>|\x00-\x1f .])+")
+"""A path whose names Windows takes as they are: it drops blanks and dots at the end of a name."""
 _LINK = 0x400
 """FILE_ATTRIBUTE_REPARSE_POINT (MS-FSCC 2.6)."""
 
@@ -63,7 +65,7 @@ class AccessJudge:
         r"""Return who can put another program in the place of a file (``C:\Tools\ETS6N.exe``)."""
         if self._access is None:
             return WriteAccess(Writers.UNKNOWN, self._error)
-        if not re.match(r"[A-Za-z]:\\", path) or ntpath.normpath(path) != path:
+        if not _USUAL_PATH.fullmatch(path) or ntpath.normpath(path) != path:
             return WriteAccess(Writers.UNKNOWN, "the path is not in its usual form")
         unknown = []
         for part, harmless in _parts(path):

@@ -137,6 +137,8 @@ def test_what_is_not_a_snapshot_is_refused_with_its_place(raw: Any, place: str) 
         ("files", [{"path": "x"}], "files[0]"),
         ("files", [{"path": "x", "state": "present", "owner": "me"}], "unknown field 'owner'"),
         ("files", [{"path": "x", "state": "missing"}] * 1_001, "files: 1001 entries"),
+        ("access", [{"sddl": "O:BAD:"}], "access: expected an object, found a list"),
+        ("access", {"x" * 17_000: {}}, "17000 characters; at most 16384 are accepted"),
         ("users", [{"sid": 5}], "users[0].sid: expected a text, found a whole number"),
         ("users", [{"sid": "x" * 70_000}], "users[0].sid: 70000 characters"),
         ("users", [{"sid": "S-1"}] * 1_001, "users: 1001 entries; at most 1000 are accepted"),

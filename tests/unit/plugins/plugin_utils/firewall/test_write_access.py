@@ -161,6 +161,12 @@ def test_what_the_reply_lacks_is_not_known(part: str) -> None:
         r"\\?\C:\Tools\ETS6N.exe",
         r"\\server\share\ETS6N.exe",
         r"C:\Tools\\ETS6N.exe",
+        # Get-Acl of such a folder reads that of C:\Tools: Windows drops what ends a path.
+        r"C:\Tools \ETS6N.exe",
+        r"C:\Tools.\ETS6N.exe",
+        r"C:\Tools:x\ETS6N.exe",
+        r"C:\Tools\x/ETS6N.exe",
+        "C:\\Tools\n\\ETS6N.exe",
     ],
 )
 def test_a_path_in_an_odd_form_is_not_known(path: str) -> None:
@@ -224,6 +230,24 @@ def test_what_users_can_replace_never_takes_the_place_of_what_is_installed() -> 
     snapshot = pc(there, files=[short, real], missing=[N, C], access=reported)
     found = judge(snapshot)["firewall.programs"].evidence["ETS6N.exe"]
     assert found == {"found": [real], "set_aside": [short]}
+
+
+@pytest.mark.parametrize("name", ["Program Files", "Program Files (x86)"])
+def test_where_windows_is_on_another_drive_users_can_create_program_files_on_c(name: str) -> None:
+    path = rf"C:\{name}\KNX\ETS6N.exe"
+    environment = {
+        "SystemDrive": "D:",
+        "ProgramFiles": r"D:\Program Files",
+        "ProgramFiles(x86)": r"D:\Program Files (x86)",
+    }
+    there = {PROMPT_TCP: prompt(App=path)}
+    for reported, status in (
+        (access([path], **{name: OF_BOB}), Status.FAIL),
+        (None, Status.UNKNOWN),
+    ):
+        snapshot = pc(there, files=[path], missing=[N, C], environment=environment, access=reported)
+        finding = judge(snapshot, programs=["ETS6N.exe"])["firewall.programs"]
+        assert (finding.status, finding.evidence["ETS6N.exe"]["found"]) == (status, [])
 
 
 def test_in_the_order_of_the_drive() -> None:
