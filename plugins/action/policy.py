@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -153,7 +153,7 @@ class ActionModule(ControllerAction):
         """
         host = self._variables.get("inventory_hostname")
         try:
-            with self._explained():
+            with self._explained(), self._reply_not_printed():
                 reply: Mapping[str, Any] = self._execute_module(
                     module_name=module, module_args=options, task_vars=dict(self._variables)
                 )
@@ -173,6 +173,21 @@ class ActionModule(ControllerAction):
         for note in notes:
             display.warning(one_line(f"{host}: {note}", MAX_WARNING))
         return reply
+
+    @contextlib.contextmanager
+    def _reply_not_printed(self) -> Iterator[None]:
+        """Keep a PC's reply off the terminal at -vvv, where the connection ssh prints all output.
+
+        Logins of proxies and queries of scripts are in it, only packed. The task's no_log, or the
+        connection's, would hide the reasons of unreachable hosts, too.
+        """
+        verbosity = display.verbosity
+        if verbosity == WHOLE_RESULT and getattr(self._connection, "transport", "") == "ssh":
+            display.verbosity = WHOLE_RESULT - 1
+        try:
+            yield
+        finally:
+            display.verbosity = verbosity
 
     def _changed(
         self, target: Target, snapshot: Snapshot, changes: Sequence[Change]

@@ -95,12 +95,7 @@ def _usable_entries(logs: Sequence[Log], base: BaseBlock, title: str) -> list[Lo
         raise _refusal(f"{title} is dirty and its logs hold nothing newer than itself")
     usable.sort(key=lambda log: log.entries[0].sequence)
     entries = list(itertools.chain.from_iterable(log.entries for log in usable))
-    for previous, entry in itertools.pairwise(entries):
-        if entry.sequence != previous.sequence + 1:
-            raise _refusal(
-                f"{title} is dirty and its logs have a gap: entry {entry.sequence} follows "
-                f"{previous.sequence}"
-            )
+    _refuse_gap(entries, title)
     readable = len([log for log in logs if log.base is not None])
     if entries[0].sequence != base.finished and readable < 2:
         raise _refusal(
@@ -108,6 +103,15 @@ def _usable_entries(logs: Sequence[Log], base: BaseBlock, title: str) -> list[Lo
             f"{entries[0].sequence}, the hive ends at {base.finished}"
         )
     return entries
+
+
+def _refuse_gap(entries: Sequence[LogEntry], title: str) -> None:
+    for previous, entry in itertools.pairwise(entries):
+        if entry.sequence != previous.sequence + 1:
+            raise _refusal(
+                f"{title} is dirty and its logs have a gap: entry {entry.sequence} follows "
+                f"{previous.sequence}"
+            )
 
 
 def _apply(primary: bytes, entries: Sequence[LogEntry]) -> bytes:

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from . import bounds
 from .bounds import BoundsError
 from .image_folder import NEW
-from .image_formats import SECTOR, describe, has_libraries
+from .image_formats import SECTOR, DiskFile, has_libraries
 from .image_source import (
     DataVolume,
     ImageError,
@@ -63,7 +63,6 @@ class Disk:
         self._lock = Lock(self._folder, exclusive=False)
         self._work = tempfile.mkdtemp(prefix="ets6-network-", dir=work)
         try:
-            self._file = describe(self._path, kind, path)
             self._reader = _Reader(self._path, kind, path)
         except BaseException:
             shutil.rmtree(self._work, ignore_errors=True)
@@ -98,8 +97,8 @@ class Disk:
 
     def refuse_unwritable(self, _files: Iterable[str]) -> None:
         """Raise ImageError where the image cannot be replaced, or a program is missing."""
-        if self._file.unwritable:
-            raise ImageError(self._file.unwritable)
+        if self._reader.file.unwritable:
+            raise ImageError(self._reader.file.unwritable)
         if self._reader.sector_size != SECTOR:
             raise ImageError(
                 f"{self.title} cannot be written: its sectors have {self._reader.sector_size} bytes, which "
@@ -110,7 +109,7 @@ class Disk:
 
     def replace(self, files: Mapping[str, Replacement]) -> None:
         """Replace hives, all or none, whenever this process is ended."""
-        data = self._file.data
+        data = self._reader.file.data
         new, part, changed = data + NEW, data + PART, data + PART + NEW
         try:
             # Until the lock is held, others may replace the image: it is read again then.
@@ -144,22 +143,23 @@ class Disk:
     @property
     def _new_kind(self) -> str:
         """The kind of the file that is replaced: for a VMDK in two files, its flat extent."""
-        return "raw" if self._file.driver == "raw" else self._kind
+        return "raw" if self._reader.file.driver == "raw" else self._kind
 
     def _write_copy(self, before: str, after: str, new: str) -> None:
         """Make a copy of the image, and write into it what is different between two partitions."""
-        if not self._file.rewrite:
-            copy_file(self._file.data, new)
-            like(new, self._file.data)
-            self._transfer(before, after, self._file.driver, new)
+        file = self._reader.file
+        if not file.rewrite:
+            copy_file(file.data, new)
+            like(new, file.data)
+            self._transfer(before, after, file.driver, new)
             return
         overlay = os.path.join(self._work, "overlay")
-        backing = ["-b", self._file.data, "-F", self._file.driver]
+        backing = ["-b", file.data, "-F", file.driver]
         self._qemu_img("create", "-q", "-f", "qcow2", *backing, overlay)
         self._transfer(before, after, "qcow2", overlay)
         options = ["-o", "subformat=streamOptimized"]
-        self._qemu_img("convert", "-f", "qcow2", "-O", self._file.driver, *options, overlay, new)
-        like(new, self._file.data)
+        self._qemu_img("convert", "-f", "qcow2", "-O", file.driver, *options, overlay, new)
+        like(new, file.data)
         sync_file(new)
 
     def _qemu_img(self, *words: str) -> None:
@@ -225,7 +225,10 @@ class _Volume:
 
 
 class _Reader:
-    """A DiskReader in a process of its own. offset is the Windows partition's, in bytes."""
+    """A DiskReader in a process of its own. offset is the Windows partition's, in bytes.
+
+    file is what the image consists of.
+    """
 
     def __init__(self, path: str, kind: str, title: str) -> None:
         self._title = title
@@ -234,6 +237,7 @@ class _Reader:
             description = self._worker.call("describe")
         except BoundsError as error:
             raise self._refusal("", error) from None
+        self.file: DiskFile = description["file"]
         self.offset: int = description["offset"]
         self.cluster_size: int = description["cluster_size"]
         self.sector_size: int = description["sector_size"]

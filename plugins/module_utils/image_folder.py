@@ -13,7 +13,6 @@ image is refused (image.py); restore brings the old ones back.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +34,8 @@ from .image_source import (
 from .names import fold
 
 UNFINISHED = ".ets6-network-unfinished"
+"""A list of the hives that are being replaced, relative to the folder, with a NUL between them."""
+MAX_LIST = 1024 * 1024
 NEW = ".ets6-network-new"
 OLD = ".ets6-network-old"
 
@@ -160,7 +161,7 @@ class Folder:
         path = os.path.join(self._root, UNFINISHED)
         discard(path + NEW)
         names = [os.path.relpath(hive, self._root) for hive in hives]
-        write_file(path + NEW, json.dumps(names).encode())
+        write_file(path + NEW, os.fsencode("\0".join(names)))
         os.replace(path + NEW, path)
         sync_folder(self._root)
 
@@ -183,28 +184,30 @@ class Folder:
         self._lock = Lock(self._root, exclusive=True)
 
     def _restore(self) -> bool:
-        hives = [self.place(path) for path in self._unfinished()]
+        hives = self._unfinished()
+        if hives is None:
+            return False
         for hive in hives:
             if os.path.lexists(hive + OLD):
                 # Not what a link leads to, for example.
                 open_file(hive + OLD).close()
                 os.replace(hive + OLD, hive)
             sync_folder(os.path.dirname(hive))
-        if hives:
-            self._end(hives)
-        return bool(hives)
+        self._end(hives)
+        return True
 
-    def _unfinished(self) -> list[str]:
+    def _unfinished(self) -> list[str] | None:
+        """Return the hives of a change that was interrupted; None where none was."""
         list_file = os.path.join(self._root, UNFINISHED)
         if not os.path.lexists(list_file):
-            return []
-        try:
-            paths = json.loads(read_file(list_file))
-        except ValueError:
-            paths = None
-        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-            raise ImageError(f"{list_file} was not written by this collection: remove it")
-        return list(paths)
+            return None
+        hives = []
+        for path in os.fsdecode(read_file(list_file, MAX_LIST)).split("\0"):
+            hive = self._find(path)
+            if hive is None:
+                raise ImageError(f"{list_file} was not written by this collection: remove it")
+            hives.append(hive)
+        return hives
 
     def _find(self, path: str) -> str | None:
         """Return the place of a file or folder, letter case aside.

@@ -18,8 +18,7 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from .image_source import ImageError, open_file
 
@@ -88,8 +87,7 @@ def has_libraries() -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class DiskFile:
+class DiskFile(NamedTuple):
     """What a disk image consists of.
 
     data is the file in which the blocks are: the image, or the one extent of a VMDK's descriptor.
@@ -253,9 +251,10 @@ def _vhdx_has_parent(file: BinaryIO) -> bool:
     from dissect.hypervisor.disk import c_vhdx
     from dissect.hypervisor.disk.vhdx import MetadataTable, RegionTable
 
-    region = RegionTable(file, VHDX_REGION_TABLES[0]).get(c_vhdx.METADATA_REGION_GUID)
+    region: Any = RegionTable(file, VHDX_REGION_TABLES[0]).get(c_vhdx.METADATA_REGION_GUID)
     metadata = MetadataTable(file, region.file_offset, region.length)
-    return bool(metadata.get(c_vhdx.FILE_PARAMETERS_GUID).has_parent)
+    parameters: Any = metadata.get(c_vhdx.FILE_PARAMETERS_GUID)
+    return bool(parameters.has_parent)
 
 
 def _vhdx_header(file: BinaryIO, title: str) -> bytes:
@@ -350,9 +349,10 @@ def _vmdk_extents(path: str, descriptor: str, title: str) -> Iterator[str]:
     for access, _sectors, kind, name, offset in _EXTENT.findall(descriptor):
         if access not in ("RW", "RDONLY"):
             continue
-        if kind not in ("FLAT", "SPARSE", "VMFS") or int(offset or 0):
+        start = int(offset or 0)
+        if kind not in ("FLAT", "SPARSE", "VMFS") or start:
             raise ImageError(
-                f"{title} has an extent of the type {kind}, which is not supported. Convert it: "
+                f"{title} has an extent that is not supported (type {kind}, offset {start}). Convert it: "
                 "qemu-img convert -O qcow2 IMAGE NEW"
             )
         yield _beside(folder, name, title)

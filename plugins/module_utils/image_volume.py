@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import hive
-from .image_formats import ATTACH, SECTOR, damaged, open_disk
+from .image_formats import ATTACH, SECTOR, damaged, describe, open_disk
 from .image_source import CONFIG, ImageError
 from .names import fold, sort_key
 
@@ -64,6 +64,7 @@ class DiskReader:
         from dissect.util.stream import RangeStream
 
         self._title = title
+        self._file = describe(path, kind, title)
         self._disk = open_disk(path, kind, title)
         self._encrypted: list[_Partition] = []
         self._volumes: list[tuple[_Partition, Any]] = []
@@ -169,12 +170,14 @@ class DiskReader:
             )
 
     def describe(self) -> dict[str, Any]:
-        """Return offset and cluster size of the Windows partition, and the other ones with their identity.
+        """Return what the image consists of, and where the partitions are.
 
-        sector_size is that of the disk, in bytes, where its format has one.
+        offset and cluster_size are of the Windows partition. others are offset and identity of the
+        other ones. sector_size is that of the disk, in bytes, where its format has one.
         """
         others = [*(partition for partition, _volume in self._volumes), *self._encrypted]
         return {
+            "file": self._file,
             "offset": self._partition.offset,
             "cluster_size": int(self._windows.cluster_size),
             "sector_size": int(getattr(self._disk, "sector_size", SECTOR)),
@@ -183,7 +186,7 @@ class DiskReader:
 
     def read(self, path: str, most: int | None) -> bytes | None:
         """Return a file's content, or its first bytes; None where it does not exist."""
-        record = self._file(self._windows, path)
+        record = self._find_file(self._windows, path)
         if record is None:
             return None
         if record.is_reparse_point():
@@ -204,7 +207,7 @@ class DiskReader:
         if other != _WINDOWS:
             partition, volume = self._volumes[other]
             self._refuse_unclean(volume, f"{self._title}, partition at {partition.offset}")
-        record = self._file(volume, path)
+        record = self._find_file(volume, path)
         return None if record is None else int(record.size())
 
     def has_folder(self, path: str) -> bool:
@@ -247,7 +250,7 @@ class DiskReader:
             offset += len(content)
             length -= len(content)
 
-    def _file(self, volume: Any, path: str) -> Any:
+    def _find_file(self, volume: Any, path: str) -> Any:
         record = self._entry(volume, path).record
         return None if record is None or record.is_dir() else record
 

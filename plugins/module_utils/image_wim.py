@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from .hive import MAX_HIVE
 from .image_folder import NEW, Folder
 from .image_source import (
     CONFIG,
@@ -187,6 +188,11 @@ class Wim:
 
     def _extract(self, wim: WimFile, entries: Sequence[Entry]) -> str:
         """Take files out into a new folder."""
+        for entry in entries:
+            if entry.size > MAX_HIVE:
+                raise ImageError(
+                    f"{self.title}: {entry.path} has {entry.size} bytes, which is too large"
+                )
         folder = tempfile.mkdtemp(dir=self._work)
         if entries:
             self._fetch([(entry.offset, entry.length) for entry in entries])

@@ -98,9 +98,12 @@ class ReportAction(ControllerAction):
                 earlier = _earlier(folder, chosen, inventory, is_first_batch, images)
                 report, written = _write(report, earlier, arguments["formats"], folder, inventory)
         except OSError as error:
+            consequence = "What was changed on the PCs stays changed."
+            if refusal:
+                consequence = f"No host was asked. {' '.join(refusal)}"
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
-                "What was changed on the PCs stays changed."
+                f"{consequence}"
             ) from None
         if refusal:
             return _refused(refusal, written, None)

@@ -26,8 +26,9 @@ from typing import Any
 
 import certifi
 import pycdlib
+from ansible_collections.ets6.network.plugins.module_utils import hive_edit
 from ansible_collections.ets6.network.plugins.module_utils.errors import ModuleError
-from ansible_collections.ets6.network.plugins.module_utils.hive import Hive, check
+from ansible_collections.ets6.network.plugins.module_utils.hive import Hive, HiveValue, check
 from ansible_collections.ets6.network.plugins.module_utils.hive_log import replay
 from ansible_collections.ets6.network.plugins.modules import windows_image
 from ansible_collections.ets6.network.plugins.plugin_utils.controls import (
@@ -73,6 +74,13 @@ def _hive(data: bytes) -> None:
     check(found)
 
 
+def _hive_edit(data: bytes) -> None:
+    """Change two keys of a hive; whatever hivex makes of a damaged one, it is compared."""
+    edits = [hive_edit.Edit("key 1\\new", "v", HiveValue("v", 1, b"v\0\0\0"))]
+    edits.append(hive_edit.Edit("key 2", "x", None))
+    hive_edit.edit(Hive(data, "fuzz"), edits, stored=data)
+
+
 def _log(data: bytes) -> None:
     check(replay(hive.dirtied(_small_hive()), {"LOG1": data}, "fuzz"))
 
@@ -96,10 +104,14 @@ def _image(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, "image")
         Path(path).write_bytes(data)
-        options = {"path": path, "index": "", "operations": [], "programs": [], "restore": False}
-        options |= {"registry": [{"path": "HKLM\\SYSTEM\\Select", "depth": 1}]}
-        options |= {"user_registry": [], "files": ["*:\\ETS6\\ETS6N.exe"], "named_files": []}
-        windows_image.run(options, False, work)
+        windows_image.run(_options(path), False, work)
+
+
+def _options(path: str) -> dict[str, Any]:
+    """Return options of windows_image that read an image."""
+    options: dict[str, Any] = {"path": path, "index": "", "operations": [], "restore": False}
+    options |= {"registry": [{"path": "HKLM\\SYSTEM\\Select", "depth": 1}], "user_registry": []}
+    return {**options, "files": ["*:\\ETS6\\ETS6N.exe"], "named_files": [], "programs": []}
 
 
 @cache
@@ -203,16 +215,7 @@ def _valid_snapshot() -> bytes:
     """Return what windows_image reads of an image, as JSON."""
     with tempfile.TemporaryDirectory() as name:
         folder = image.folder(Pc("fuzz"), Path(name) / "folder")
-        options = {
-            "path": str(folder),
-            "index": "",
-            "operations": [],
-            "programs": [],
-            "restore": False,
-        }
-        options |= {"registry": [{"path": "HKLM\\SYSTEM\\Select", "depth": 1}]}
-        options |= {"user_registry": [], "files": ["*:\\ETS6\\ETS6N.exe"], "named_files": []}
-        packed = windows_image.run(options, False, name)["snapshot"]
+        packed = windows_image.run(_options(str(folder)), False, name)["snapshot"]
     return gzip.decompress(base64.b64decode(packed))
 
 
@@ -302,6 +305,7 @@ KINDS = (
 )
 TARGETS = [
     Target("hive", _hive, _small_hive),
+    Target("hive-edit", _hive_edit, _small_hive),
     Target("hive-log", _log, _valid_log),
     *(Target(kind, _image, partial(_disk, kind)) for kind in KINDS),
     Target("firewall-rule", _rule, lambda: RULE.encode("utf-16-le")),

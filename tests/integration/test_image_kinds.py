@@ -154,6 +154,8 @@ def test_a_vmdk_of_several_files_is_read_and_not_prepared(volume: Path, tmp_path
     for name in ("/etc/passwd", "../whole", "missing.vmdk"):
         path.write_text("\n".join([*lines[:5], f'RW 100 FLAT "{name}" 0']))
         assert f"its extent {name!r} is not beside it" in why(path)
+    path.write_text("\n".join([*lines[:5], f'RW 100 FLAT "whole" {"9" * 5000}']))
+    assert "it is damaged or of an unknown form (ValueError" in why(path)
     path.write_text("\n".join(lines).replace("parentCID=ffffffff", "parentCID=12345678"))
     assert "holds only what is different from a parent image" in why(path)
 
@@ -682,6 +684,19 @@ def test_a_wim_in_which_another_file_became_different_is_not_put_into_place(
         path, RULE
     )
     assert sums([path]) == before
+
+
+def test_a_hive_that_is_too_large_is_not_taken_out(
+    folder: Path, volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few megabytes of a WIM, and a file with holes, can hold terabytes of zeros."""
+    wim = image.wim({"Windows": folder}, tmp_path / "image")
+    size = (folder / SYSTEM).stat().st_size
+    for module in (image_wim, image_source):
+        monkeypatch.setattr(module, "MAX_HIVE", size - 1)
+    monkeypatch.setattr(image_volume.hive, "MAX_HIVE", size - 1)
+    for path in (folder, wim, volume):
+        assert f"{SYSTEM} has {size} bytes, which is too large" in why(path)
 
 
 ODD_NAMES = ("two  blanks", "it's", "-dash", "#hash", "com,ma", "co:lon", "json:{}")

@@ -78,8 +78,18 @@ class Run:
             if self.phase == "begins":
                 stack.enter_context(locked(self.folder))
             with self.output.open("wb") as output:
-                command = [Path(sys.executable).with_name("ansible-playbook"), ENFORCE, "-i", self.lab.inventory, "--limit", self.pc, "-e", f"ets6_network_report_dir={self.folder}"]  # fmt: skip
-                process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)  # fmt: skip
+                program = Path(sys.executable).with_name("ansible-playbook")
+                folder = f"ets6_network_report_dir={self.folder}"
+                words = [ENFORCE, "-i", self.lab.inventory, "--limit", self.pc, "-e", folder]
+                process = subprocess.Popen(
+                    [program, *words],
+                    cwd=ROOT,
+                    env={**os.environ, "PWD": str(ROOT)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
             try:
                 if self.phase == "writes":
                     wait(self.has_begun)

@@ -30,8 +30,7 @@ def write(
     hosts are all that are to be judged. chosen is the report that the run will be compared with,
     which stays as it is. images: whether it is about images. Raises OSError.
     """
-    pending: Run = {**run, "pending": list(hosts), "variables": {}}
-    report = document.build(pending, (), (), (), (), problems=[document.NOT_ENDED])
+    report = document.not_ended(run, hosts)
     with files.locked(folder):
         kept = folder / previous.FILE
         if not (chosen and kept.exists() and kept.samefile(chosen)):

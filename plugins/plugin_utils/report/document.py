@@ -29,18 +29,15 @@ from .model import (
 )
 from .verdict import fails_because
 
-
 NOT_ENDED = (
     "This run has not ended: it is still going on, or it was interrupted. What was sent to hosts to "
     f"change them is in {journal.FILE}."
 )
 
 
-def begun(report: Report) -> Report:
-    """Return what a report is until it is written: that of its run, which has not ended."""
-    run = report["run"]
-    hosts = [host["name"] for host in report["hosts"]]
-    pending: Run = {**run, "pending": sorted({*hosts, *run["pending"]}), "variables": {}}
+def not_ended(run: Run, hosts: Iterable[str]) -> Report:
+    """Return the report of a run that is to judge these hosts, until it writes its own."""
+    pending: Run = {**run, "pending": sorted(hosts), "variables": {}}
     return build(pending, (), (), (), (), problems=[NOT_ENDED])
 
 

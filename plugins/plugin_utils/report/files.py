@@ -102,13 +102,14 @@ def _is_locked(handle: int) -> bool:
     return True
 
 
-def append(path: Path, text: str) -> None:
-    """Append to a regular file, which is made where it is missing. Raises OSError.
+def append(path: Path, text: str, like: Path) -> None:
+    """Append to a regular file. Raises OSError.
 
-    The text is on the disk when this returns.
+    Where it is missing, it is made with the access rights of another one. The text is on the disk
+    when this returns.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    with _names(path), os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+    with _names(path), os.fdopen(os.open(path, flags, _mode(like)), "wb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
         file.write(text.encode())
@@ -116,12 +117,15 @@ def append(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def write(contents: Mapping[Path, str | None], meanwhile: str = "") -> None:
+def write(
+    contents: Mapping[Path, str | None], meanwhile: str = "", like: Path | None = None
+) -> None:
     """Write files of one directory: first all beside their places, then each takes its place.
 
     A missing directory is made. Files take their places in this order; None removes one. meanwhile
     is what the last one holds until all others are in their places, so that a run that is killed
-    leaves no set that looks whole and is not. Raises OSError, whose filename is the file's.
+    leaves no set that looks whole and is not. A file has the access rights of the one that it
+    replaces, or of the file like. Raises OSError, whose filename is the file's.
     """
     steps = list(contents.items())
     if meanwhile:
@@ -131,7 +135,7 @@ def write(contents: Mapping[Path, str | None], meanwhile: str = "") -> None:
         for path, content in steps:
             with _names(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = "" if content is None else _write_beside(path, content)
+                temporary = "" if content is None else _write_beside(path, content, like or path)
                 prepared.append((temporary, path))
         while prepared:
             temporary, path = prepared[0]
@@ -162,17 +166,30 @@ def _names(path: Path) -> Iterator[None]:
         raise
 
 
-def _write_beside(path: Path, content: str) -> str:
-    """Return the path of a file with the content, in the same directory."""
+def _mode(path: Path) -> int:
+    """Return the access rights of a regular file, where there is none those of a new one."""
+    with contextlib.suppress(OSError):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            return stat.S_IMODE(mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _write_beside(path: Path, content: str, like: Path) -> str:
+    """Return the path of a file with the content, in the same directory.
+
+    It has the access rights of the file like.
+    """
+    mode = _mode(like)
     handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        os.chmod(temporary, mode)
     except BaseException:
         os.unlink(temporary)
         raise

@@ -21,6 +21,8 @@ from .hosts import plain, repeats_reason
 from .model import Report
 
 FILE = "changes.jsonl"
+REPORT = "report.json"
+"""The file whose access rights it gets."""
 MAX_BYTES = 512 * 1024 * 1024
 
 
@@ -34,7 +36,7 @@ def add(folder: Path, line: Mapping[str, Any]) -> None:
     text = json.dumps(plain(line), ensure_ascii=False) + "\n"
     try:
         with files.locked(folder):
-            files.append(path, text)
+            files.append(path, text, folder / REPORT)
     except OSError as error:
         raise JournalError(
             f"ets6_network_report_dir: {path} cannot be written: {error.strerror}. Nothing was "

@@ -79,7 +79,7 @@ def _keep(last: Path, kept: Path, inventory: Collection[str], *, images: bool) -
         report = reading.check(text, str(last))
     except reading.ReportError:
         # It is kept as it is, so that its reader can see why.
-        files.write({kept: text})
+        files.write({kept: text}, like=last)
         raise
     if document.has_only_begun(report):
         return None
@@ -87,5 +87,5 @@ def _keep(last: Path, kept: Path, inventory: Collection[str], *, images: bool) -
     with contextlib.suppress(reading.ReportError):
         older = reading.read(kept, follow=False) if kept.exists() else None
     report = drift.baseline(report, older, inventory, images=images)
-    files.write({kept: report_json.render(report)})
+    files.write({kept: report_json.render(report)}, like=last)
     return report

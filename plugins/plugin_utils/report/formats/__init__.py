@@ -65,7 +65,9 @@ def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
             # As sha256sum writes it, and reads it with --check.
             contents[folder / CHECKSUM] = f"{checksum}  {path.name}\n"
         contents[path] = text
-    files.write(contents, meanwhile=report_json.render(document.begun(report)))
+    hosts = {*report["run"]["pending"], *(host["name"] for host in report["hosts"])}
+    meanwhile = report_json.render(document.not_ended(report["run"], hosts))
+    files.write(contents, meanwhile)
     return [str(path) for path in paths.values()]
 
 

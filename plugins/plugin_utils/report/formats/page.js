@@ -247,6 +247,7 @@
       groups.length ? makeSelect("group", "Group", groups) : null,
       makeSelect("control", "Control", ids),
       makeButton("Show all", clearFilters),
+      make("span", { id: "limit" }),
     );
   }
 
@@ -270,7 +271,6 @@
     section.append(
       makeForm(),
       make("p", { id: "count", "aria-live": "polite" }),
-      make("p", { id: "limit" }),
       makeLegend(),
       make("p", { class: "legend keys" }, keys),
       make("div", { class: "wide matrix", id: "matrix" }),
@@ -695,6 +695,17 @@
     }
   }
 
+  // What scrolls sideways can be reached by keyboard, and has a name.
+  function markScrollable() {
+    for (const box of document.querySelectorAll(".wide:not(.matrix)")) {
+      if (box.scrollWidth > box.clientWidth) {
+        box.tabIndex = 0;
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", "Scrolls sideways");
+      }
+    }
+  }
+
   async function openDialog(host, index) {
     const dialog = document.getElementById("dialog");
     const title = make("h2", { id: "dialog-title" }, data.hosts[host]);
@@ -713,6 +724,7 @@
     }
     const parts = index === HOST_ITSELF ? makeHostDetails(host) : makeDetails(host, index);
     dialog.append(...parts);
+    markScrollable();
   }
 
   function openCell(event) {
@@ -745,6 +757,8 @@
   addEventListener("hashchange", followAddress);
   addEventListener("beforeprint", () => setPrinting(true));
   addEventListener("afterprint", () => setPrinting(false));
-  show();
-  openAddressed();
+  addEventListener("resize", markScrollable);
+  addEventListener("toggle", () => requestAnimationFrame(markScrollable), true);
+  followAddress();
+  markScrollable();
 })();

@@ -61,9 +61,11 @@ MODES = {
     "verify": "Verified, nothing was changed",
     "enforce": "Enforced, then judged again",
     "remove": "Removed what this collection had set",
-    "image": "Judged images",
+    "image": "Changed images, then judged them again",
     "merge": "Merged from several reports",
 }
+CHANGING = ("enforce", "remove", "image")
+"""Modes that change hosts, unless the variable apply is false."""
 WAIVER_STATES = {
     "in_force": "in force",
     "expired": "expired",
@@ -145,7 +147,7 @@ def _header(report: Report) -> list[str]:
     for status, number in run["hosts"].items():
         counts.append(badge(status, f"{number} {status.replace('_', ' ')}"))
     mode = MODES[run["mode"]]
-    if run["mode"] in ("enforce", "remove") and run["variables"].get("apply") is False:
+    if run["mode"] in CHANGING and run["variables"].get("apply") is False:
         mode = "Judged, nothing was changed"
     origin = f"{text(run['user'])} on {text(run['controller'])}"
     lines = [
@@ -410,7 +412,11 @@ def _remedies(cause: Cause) -> list[str]:
         for remedy, hosts in ordered[:MAX_REMEDIES]:
             names = ""
             if len(hosts) < len(cause.findings):
-                names = f" <small>{_host_links(hosts, cause.control['id'])}</small>"
+                # More names are with the reasons below.
+                names = count(len(hosts), "host")
+                if len(hosts) <= MAX_HOSTS:
+                    names = _host_links(hosts, cause.control["id"])
+                names = f" <small>{names}</small>"
             lines.append(
                 f"<p><b>What to do</b> ({CONTACTS[contact]})<b>:</b> {text(remedy)}{names}</p>"
             )
@@ -589,7 +595,8 @@ def _plain_cells(host: Host, statuses: Iterable[str]) -> list[str]:
     if host["reason"] and len(by_status.get("unknown", ())) == len(host["findings"]):
         cells["unknown"] = shorten(host["reason"], html_data.MAX_REASON)
     numbers = [str(len(by_status.get(status, ()))) for status in COMPLIANT]
-    return [text(cell) for cell in (*cells.values(), *numbers)]
+    # The id of a control is broken after a dot, if anywhere.
+    return [text(cell).replace(".", ".<wbr>") for cell in (*cells.values(), *numbers)]
 
 
 def _origin(report: Report) -> list[str]:

@@ -49,7 +49,7 @@ def lines_of(finding: FindingRecord) -> Lines:
 
 
 def _records(content: object) -> list[Json]:
-    """Return the objects in a list; nothing where it is no list."""
+    """Return the objects in a list; nothing where it is not a list."""
     if not isinstance(content, list):
         return []
     return [item for item in content if isinstance(item, dict)]

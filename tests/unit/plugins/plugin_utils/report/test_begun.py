@@ -8,8 +8,10 @@ import hashlib
 import multiprocessing
 import os
 import re
+import stat
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report import (
     document,
     files,
     formats,
+    journal,
     previous,
     reading,
 )
@@ -164,11 +167,9 @@ def test_killed_between_any_two_steps_no_set_of_two_runs_looks_whole(
     for step in range(200):
         folder = tmp_path / str(step)
         write_set(folder, "pc-old", ("json", "junit", "html", "csv"))
-        again = (
-            (lambda: start_run(folder))
-            if does == "begins"
-            else (lambda: write_set(folder, "pc-new", ALL))
-        )
+        again = partial(start_run, folder)
+        if does == "ends":
+            again = partial(write_set, folder, "pc-new", ALL)
         was_killed = killed_at(step, again)
         seen.add(check_set(folder))
         if not was_killed:
@@ -200,3 +201,16 @@ def test_a_full_disk_leaves_the_set_of_before_whole(
     assert check_set(tmp_path) == "pc-old"
     assert (tmp_path / "report.csv").exists()
     assert not list(tmp_path.glob(f"{files.TEMPORARY}*"))
+
+
+def test_who_may_not_read_a_report_may_not_read_the_next_one(tmp_path: Path) -> None:
+    ended(tmp_path)
+    for name in ("report.json", "report.html"):
+        (tmp_path / name).chmod(0o600)
+    begin(tmp_path)
+    journal.add(tmp_path, {"host": "pc"})
+    ended(tmp_path)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    kept = ("report.json", "report.html", "previous.json", "changes.jsonl")
+    assert {name: oct(modes[name]) for name in kept} == dict.fromkeys(kept, "0o600")
+    assert modes["junit.xml"] != 0o600

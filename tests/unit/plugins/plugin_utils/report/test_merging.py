@@ -169,13 +169,25 @@ def test_a_missing_host_is_no_new_one() -> None:
     assert drift.between(good, merge(good, report(DAYS[0], b=AWAY)), ())["new_hosts"] == ["b"]
 
 
-def test_hosts_of_a_batch_that_never_came_are_missing() -> None:
+def test_hosts_of_a_batch_that_never_came_were_not_judged() -> None:
     half = report(DAYS[0], a=result("pass", "pass", "pass"))
-    half = document.build(
-        {**half["run"], "pending": ["a", "b"]}, CONTROLS, half["hosts"], [], ["low"]
-    )
+    half = document.build({**half["run"], "pending": ["b"]}, CONTROLS, half["hosts"], [], ["low"])
     merged = merge(half)
-    assert (merged["merged"]["missing"], merged["run"]["pending"]) == (["b"], [])
+    assert (merged["merged"]["missing"], merged["run"]["pending"]) == ([], [])
+    assert statuses(merged) == {"a": ["pass"] * 4, "b": ["unknown"] * 4}
+
+
+def test_a_run_that_was_interrupted_is_not_covered_by_an_older_one() -> None:
+    before = report(DAYS[0], pc=result("pass", "pass", "pass"))
+    run = {**before["run"], "ended": DAYS[1], "pending": ["pc"]}
+    interrupted = document.build(run, (), (), (), (), problems=[document.NOT_ENDED])
+    merged = valid(merge(before, interrupted))
+    assert statuses(merged) == {"pc": ["unknown"] * 4}
+    assert merged["run"]["complies"] is False
+    assert statuses(merge(merge(interrupted), before)) == statuses(merged)
+    assert "pc differs in the host (judged, then unknown)" in merged["merged"]["conflicts"][0]
+    after = report(DAYS[2], pc=result("pass", "pass", "pass"))
+    assert merge(before, interrupted, after)["run"]["complies"] is True
 
 
 def test_nothing_to_merge_is_not_green() -> None:
