@@ -106,7 +106,10 @@ class Assessment:
             yield _present(finding, MAX_TEXT)
 
     def _with_advice(self, judgement: Judgement) -> Judgement:
-        """Return the judgement with the playbook to run where that makes the changes."""
+        """Return the judgement with the playbook to run where that makes the changes.
+
+        What else is to be done comes after that.
+        """
         if not judgement.remedy:
             return _with_default_advice(judgement)
         playbook = "ets6.network.enforce"
@@ -116,7 +119,8 @@ class Assessment:
             playbook = "ets6.network.remove"
         names = [change.subject for change in judgement.remedy]
         subjects = first_words(names, MAX_SUBJECTS, "; ")
-        return judgement.advise(f"Run {playbook}. It changes: {subjects}.", Contact.ENFORCE)
+        advice = f"Run {playbook}. It changes: {subjects}. {judgement.advice}"
+        return judgement.advise(advice.rstrip(), Contact.ENFORCE)
 
     def _judgement(
         self, family: Family[ContextT], check: Check[ContextT], context: ContextT

@@ -339,7 +339,7 @@ def test_reports_of_two_sites_become_one(lab: Lab, tmp_path: Path) -> None:
     wrong = merge()
     assert (wrong.code, set(wrong.statuses().values())) == (2, {"unknown"})
     assert f"{tmp_path}/sites/two/report.json is not a report of ets6.network" in wrong.output
-    closing = wrong.output.index("ets6.network: nothing was merged")
+    closing = wrong.output.rindex("ets6.network: nothing was merged")
     assert closing > wrong.output.rindex("FAILED! =>")
 
 

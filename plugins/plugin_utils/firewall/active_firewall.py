@@ -63,7 +63,7 @@ def _replaced(snapshot: Snapshot) -> ActiveFirewall | None:
     if products:
         return _void(
             f"Another firewall is active: {join_words(products)}. The rules of Windows have no "
-            "effect; allow ETS6's programs in that product.",
+            "effect.",
             f"Allow ETS6N.exe and ETS6C.exe in {join_words(products)}, over TCP and UDP, in both "
             "directions.",
             Contact.FIREWALL,

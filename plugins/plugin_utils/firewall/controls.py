@@ -764,7 +764,7 @@ def multicast_answers(context: FirewallContext) -> Judgement:
 def _advise_answers(
     judgement: Judgement, dropping: Mapping[str, Setting], all_blocked: Mapping[str, Setting]
 ) -> Judgement:
-    """Return the judgement with who changes which setting, where no playbook does."""
+    """Return the judgement with who changes which setting that no playbook changes."""
     by_policy = [*dropping.values(), *all_blocked.values()]
     by_policy = [setting for setting in by_policy if setting.by_policy]
     if by_policy:
@@ -777,6 +777,8 @@ def _advise_answers(
             f"{names} -AllowInboundRules True.",
             Contact.PC,
         )
+    if judgement.remedy:
+        return judgement
     return judgement.advise(
         "Set ets6_network_multicast_answers to allow and run ets6.network.enforce.",
         Contact.CONTROLLER,

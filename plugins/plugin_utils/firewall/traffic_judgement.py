@@ -194,7 +194,8 @@ def _step(part: Part, settings: ProfileSettings) -> str:
     if part.setting is settings.block_all_inbound:
         return f"switch off DoNotAllowExceptions ({settings.block_all_inbound.source})"
     if not settings.merge_local:
-        return "allow the program in that policy, or let it accept local rules"
+        source = settings.merge_local.source
+        return f"allow the program in that policy, or let it accept local rules ({source})"
     return "make an allow rule for the program"
 
 

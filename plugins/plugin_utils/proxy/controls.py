@@ -91,6 +91,7 @@ def winhttp(context: ProxyContext) -> Judgement:
     title="It is certain which proxy ETS6 uses",
     headline="It is not certain which proxy ETS6 uses",
     severity=Severity.MEDIUM,
+    needs=("proxy.wininet",),
     contact=Contact.PC,
     rationale="Where settings contradict each other, one user gets the proxy and the next one does "
     "not. Two files that override all of this are not read: system.net/defaultProxy in "

@@ -13,7 +13,7 @@ from .context import ProxyContext
 from .meaning import Meaning
 from .records import was_reset
 from .winhttp_settings import WinHttpLayer, winhttp_evidence
-from .wininet import REPLACE, REPLACE_ADVICE, RESET, UNMANAGED
+from .wininet import REPLACE_ADVICE, RESET, RESET_ADVICE, UNMANAGED
 
 MODES = ("named", "direct")
 """The modes that WinHTTP's setting can hold."""
@@ -44,10 +44,12 @@ def judge_winhttp(context: ProxyContext) -> Judgement:
     sentences.append(f"Required is {required.describe()}.")
     registry = context.snapshot.registry
     current = differing[0].meaning
+    further_advice = ""
     if was_reset(registry, WINHTTP_RECORD, required.to_wire(), current.to_wire()):
         sentences.append(RESET)
+        further_advice = RESET_ADVICE
     remedy = [set_winhttp(registry, current, setting)]
-    return failed(" ".join(sentences), evidence, remedy)
+    return failed(" ".join(sentences), evidence, remedy).advise(further_advice)
 
 
 def _obstacle(context: ProxyContext) -> str:
@@ -58,7 +60,7 @@ def _obstacle(context: ProxyContext) -> str:
         return ""
     sentences = [f"{layer.error}." for layer in layers if layer.error]
     if any(layer.malformed for layer in layers):
-        sentences.append(f"That is not overwritten. {REPLACE}")
+        sentences.append("That is not overwritten.")
     return " ".join(sentences)
 
 

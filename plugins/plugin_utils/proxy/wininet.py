@@ -26,10 +26,9 @@ from .switches import switched_off
 from .users import users_without_hive
 
 UNMANAGED = "ets6_network_proxy leaves the proxy as it is (mode unmanaged)."
-REPLACE = "To have it replaced, set ets6_network_proxy.replace_malformed; removal puts the old bytes back."
 REPLACE_ADVICE = (
     "Correct the settings that cannot be read on the PC; or set ets6_network_proxy.replace_malformed "
-    "and run ets6.network.enforce."
+    "and run ets6.network.enforce, which replaces them; removal puts the old bytes back."
 )
 SWITCHED_OFF_ADVICE = (
     "Set ets6_network_proxy to a mode that works on this PC: named or direct, and pac where only "
@@ -38,8 +37,9 @@ SWITCHED_OFF_ADVICE = (
 
 RESET = (
     "This collection set it before, and something has changed it since: for example Group Policy, a "
-    "script, or a user. Change it there, too; else it comes back."
+    "script, or a user."
 )
+RESET_ADVICE = "Change it there, too, where it comes from; else it comes back."
 
 
 def judge_wininet(context: ProxyContext) -> Judgement:
@@ -92,17 +92,24 @@ class _Review:
         # Switching to settings that cannot be read would give every user an unknown proxy.
         is_switch_uncertain = self.for_machine and bool(self.unreplaced)
         if self.remedy and not is_switch_uncertain:
-            return failed(reason, evidence, self.remedy)
+            return failed(reason, evidence, self.remedy).advise(self._further_advice())
         return unknown(reason, evidence).advise(REPLACE_ADVICE, Contact.CONTROLLER)
+
+    def _further_advice(self) -> str:
+        """Return what to do beside the changes that the playbook makes."""
+        steps = []
+        if RESET in self.sentences:
+            steps.append(RESET_ADVICE)
+        if self.unreplaced:
+            steps.append(REPLACE_ADVICE)
+        return " ".join(steps)
 
     def add_layer(self, layer: Layer) -> None:
         """Compare a layer with the policy."""
         setting = self.context.policy.proxy
         title = sentence(layer.title)
         if layer.malformed and not setting.replace_malformed:
-            self.unreplaced.append(
-                f"{title}: {layer.malformed}; that is not overwritten. {REPLACE}"
-            )
+            self.unreplaced.append(f"{title}: {layer.malformed}; that is not overwritten.")
             return
         if layer.error and not layer.malformed:
             self.unreplaced.append(f"{title}: {layer.error}; that is not overwritten.")

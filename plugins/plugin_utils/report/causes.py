@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..finding import Contact, Severity, severity_rank
+from ..finding import Contact, Severity, Status, severity_rank
 from .hosts import open_findings
 from .model import ControlRecord, FindingRecord, Report
 
@@ -41,6 +41,14 @@ class Cause:
     def hosts(self) -> list[str]:
         """The hosts on which it is open."""
         return [name for name, _finding in self.findings]
+
+    @property
+    def headline(self) -> str:
+        """What is wrong; where no host was found so, that it could not be determined."""
+        statuses = {finding["status"] for _name, finding in self.findings}
+        if statuses == {Status.UNKNOWN}:
+            return f"Could not be determined: {self.control['title']}"
+        return self.control["headline"]
 
     def by_contact(self) -> dict[Contact, dict[str, list[str]]]:
         """Return who does what on which hosts: contact, remedy and names."""

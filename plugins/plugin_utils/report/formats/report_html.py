@@ -227,8 +227,7 @@ def _contacts(found: Sequence[Cause]) -> list[str]:
     hosts: dict[Contact, set[str]] = {}
     for cause in found:
         for contact, remedies in cause.by_contact().items():
-            control = cause.control
-            controls.setdefault(contact, {})[control["id"]] = control["headline"]
+            controls.setdefault(contact, {})[cause.control["id"]] = cause.headline
             for names in remedies.values():
                 hosts.setdefault(contact, set()).update(names)
     if not controls:
@@ -376,7 +375,7 @@ def _cause_card(cause: Cause) -> list[str]:
     filters = f"control={quote(control['id'])}&status=open"
     lines = [
         f'<article class="{control["severity"]}" id="cause-{control_id}">'
-        f"<h3>{text(control['headline'])}</h3>",
+        f"<h3>{text(cause.headline)}</h3>",
         f"<p>{severity_badge(control['severity'])} <code>{control_id}</code>: open on "
         f'<a href="#{text(filters)}">{count(len(cause.hosts), "host")}</a></p>',
     ]

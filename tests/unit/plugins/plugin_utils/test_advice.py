@@ -64,6 +64,12 @@ def test_without_its_own_a_finding_has_the_remedy_and_the_contact_of_the_control
     assert (wire["remedy"], wire["contact"]) == ("Call them.", "vendor")
 
 
+def test_what_no_playbook_does_comes_after_the_playbook() -> None:
+    wire = judge(failed("No.", remedy=CHANGES[:1]).advise("Call them.", Contact.PC)).to_wire()
+    assert wire["remedy"] == "Run ets6.network.enforce. It changes: thing 0. Call them."
+    assert wire["contact"] == "enforce"
+
+
 def test_what_is_met_needs_no_remedy() -> None:
     assert not {"remedy", "contact", "caused_by"} & set(judge(passed("Yes.")).to_wire())
 

@@ -828,6 +828,12 @@ def test_answers_that_are_dropped_unless_a_rule_lets_them_in() -> None:
 
 def test_answers_are_allowed_where_the_user_asks() -> None:
     dropped = {"StandardProfile": {"DisableUnicastResponsesToMulticastBroadcast": 1}}
+    finding = judge(pc({}, profiles=dropped), multicast_answers="allow")[
+        "firewall.multicast_answers"
+    ]
+    assert (
+        finding.advice == "Run ets6.network.enforce. It changes: firewall profile private."
+    )  # and not to set what is set
     after, changes = fix(pc({}, profiles=dropped), multicast_answers="allow")
     (change,) = (change for change in changes if change.subject == "firewall profile private")
     assert change.operations[0].to_wire() == {"do": "allow_multicast_answers", "profile": "Private"}

@@ -489,7 +489,8 @@ def test_a_malformed_blob_is_written_over_only_where_that_is_asked_for_and_comes
     before = json.dumps(values(pc, MINE + r"\Connections"))
     finding = judge(pc, **policy)["proxy.wininet"]
     assert "SavedLegacySettings is REG_SZ, expected is REG_BINARY" in finding.reason
-    assert "replace_malformed" in finding.reason
+    assert finding.advice.startswith("Run ets6.network.enforce. It changes: ")
+    assert "set ets6_network_proxy.replace_malformed" in finding.advice
     fix(pc, **policy)
     assert json.dumps(values(pc, MINE + r"\Connections")) == before
     assert "that is not overwritten" in judge(pc, **policy)["proxy.wininet"].reason

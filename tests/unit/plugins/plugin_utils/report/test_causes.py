@@ -45,6 +45,21 @@ def test_what_follows_from_another_is_listed_under_its_root() -> None:
     assert found[UPDATES].hosts == ["b"]
 
 
+def test_what_could_not_be_determined_is_not_said_to_be_wrong() -> None:
+    unsure = host()
+    unsure["findings"][1]["status"] = "unknown"
+    report = build(a=unsure)
+    assert {cause.control["id"]: cause.headline for cause in causes.causes(report)} == {
+        RULE: "No rule lets TCP in",
+        PROXY: "Could not be determined: The users' proxy",
+        UPDATES: "Updates are not reached",
+    }
+    page = report_html.render(report)
+    assert "<h3>Could not be determined: The users&#x27; proxy</h3>" in page
+    both = build(a=unsure, b=host())
+    assert "The users have another proxy" in [cause.headline for cause in causes.causes(both)]
+
+
 def test_a_cause_that_is_met_or_that_is_a_circle_hides_nothing() -> None:
     circle = host(**{PROXY: UPDATES, UPDATES: PROXY})
     met = host(**{PROXY: "firewall.gone"})
