@@ -9,12 +9,14 @@ BIN := $(CURDIR)/$(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/ets6/network
 READY := $(VENV)/ready
 MITMPROXY := .venv-mitmproxy
+INSPECJS := .venv-inspecjs
+INSPECJS_PACKAGE := inspecjs@2.12.6
 RUN := PATH="$(BIN):$$PATH"
 ISSUE_FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 DOCS := dist/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format docs unit sanity molecule package bench compat test system mitmproxy fuzz clean
+.PHONY: help setup demo lint format docs unit sanity molecule package bench compat test system mitmproxy inspecjs fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -79,7 +81,16 @@ mitmproxy: # a program for tests, in an environment of its own; without it those
 		$(MITMPROXY)/bin/pip install --disable-pip-version-check -q -r requirements-mitmproxy.txt && touch $(MITMPROXY)/ready; \
 	} || echo "mitmproxy could not be installed." >&2
 
-unit: setup system mitmproxy ## pytest: units, the lab, the PowerShell
+inspecjs: # MITRE's reader of the Heimdall Data Format, for tests; without it those tests skip
+	@[ -e $(INSPECJS)/ready -a ! requirements-inspecjs.txt -nt $(INSPECJS)/ready -a ! Makefile -nt $(INSPECJS)/ready ] || { \
+		echo "Installing inspecjs into $(INSPECJS) …"; \
+		$(PYTHON) -m venv $(INSPECJS) && \
+		$(INSPECJS)/bin/pip install --disable-pip-version-check -q -r requirements-inspecjs.txt && \
+		PATH="$(CURDIR)/$(INSPECJS)/bin:$$PATH" npm install --prefix $(INSPECJS) --ignore-scripts --no-save --no-audit --no-fund \
+			--loglevel=error $(INSPECJS_PACKAGE) && touch $(INSPECJS)/ready; \
+	} || echo "inspecjs could not be installed." >&2
+
+unit: setup system mitmproxy inspecjs ## pytest: units, the lab, the PowerShell
 	$(RUN) python -m pytest -q -n auto
 
 sanity: setup ## ansible-test sanity and units
@@ -104,4 +115,4 @@ test: lint docs unit sanity molecule package ## all of it
 	@echo "All tests passed."
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(MITMPROXY) .venv-compat-* .ansible .lab dist .hypothesis .mypy_cache .ruff_cache ets6-report
+	rm -rf $(VENV) $(MITMPROXY) $(INSPECJS) .venv-compat-* .ansible .lab dist .hypothesis .mypy_cache .ruff_cache ets6-report

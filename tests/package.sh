@@ -20,7 +20,7 @@ for file in README.md LICENSE CHANGELOG.rst requirements.txt MANIFEST.json meta/
     meta/execution-environment.yml bindep.txt SECURITY.md docs/images.md; do
     [ -e "$installed/$file" ] || { echo "The built collection lacks $file." >&2; exit 1; }
 done
-for file in tests bench molecule Makefile .git .github .ci .venv .venv-mitmproxy requirements-compat.txt dist docs/docsite docs/releasing.md ets6-report; do
+for file in tests bench molecule Makefile .git .github .ci .venv .venv-mitmproxy .venv-inspecjs requirements-compat.txt dist docs/docsite docs/releasing.md ets6-report; do
     [ ! -e "$installed/$file" ] || { echo "The built collection holds $file; see build_ignore in galaxy.yml." >&2; exit 1; }
 done
 

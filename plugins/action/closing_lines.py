@@ -3,7 +3,7 @@
 
 """The action plugin ets6.network.closing_lines: displays what the report came to, at the very end.
 
-ets6.network.verdict fails hosts, and Ansible displays an error for each. The lines come after these.
+A task that fails is followed by Ansible's error. The lines come after all of these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ display = Display()
 
 
 class ActionModule(ControllerAction):
-    """Display the closing lines of the report that ets6.network.report wrote last."""
+    """Display the closing lines that ets6.network.report or ets6.network.merge returned last."""
 
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return nothing of its own. With serial, the report of the last batch counts."""
@@ -28,9 +28,9 @@ class ActionModule(ControllerAction):
         hostvars = variables["hostvars"]
         for name in reversed(variables.get("ansible_play_hosts_all") or ()):
             written = hostvars[name].get(WRITTEN)
-            if isinstance(written, Mapping) and "closing_lines" in written:
-                color = "green" if written["complies"] else "red"
-                for line in written["closing_lines"]:
+            if isinstance(written, Mapping):
+                color = "green" if written.get("complies") else "red"
+                for line in written.get("closing_lines") or ():
                     display.display(str(line), color=color)
                 break
         return {}

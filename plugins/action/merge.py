@@ -53,7 +53,7 @@ class ActionModule(ReportAction):
         run = self.run_record("merge", variables)
         expected = arguments["expected"]
         report = merging.merge(reports, run, expected, arguments["fail_on"], problems)
-        result = self.finish(report, arguments, expected)
+        result = self.finish(report, arguments, expected, problems=problems)
         if report["merged"]:
             result["conflicts"] = report["merged"]["conflicts"]
             result["missing"] = report["merged"]["missing"]

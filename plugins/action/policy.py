@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
 from ..plugin_utils.proxy import pac
 from ..plugin_utils.reachability import probe_plan, session
+from ..plugin_utils.report.journal import Journal, JournalError
 from ..plugin_utils.snapshot import Snapshot
 from ..plugin_utils.targets import (
     NOT_DETERMINED,
@@ -66,8 +67,12 @@ class ActionModule(ControllerAction):
         """Return the findings, and the changes as a diff."""
         self._variables = variables
         seconds = self._task.timeout or 0
-        with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
-            return self._judged(variables)
+        try:
+            with self._explained(), limits.memory(), limits.reminders(seconds), pac.budget():
+                return self._judged(variables)
+        except AnsibleConnectionFailure as error:
+            # Ansible would make the host unreachable as well, and display the error twice.
+            return {"unreachable": True, "msg": str(error)}
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:
         return limits.explained("The PC", self._task.timeout or 0)
@@ -76,6 +81,9 @@ class ActionModule(ControllerAction):
         arguments = dict(self._task.args)
         apply = flag(arguments.pop("apply", True))
         image = arguments.pop("image", None)
+        host = str(variables.get("inventory_hostname", ""))
+        run = current_run(variables)
+        self._journal = Journal(str(arguments.pop("report_dir", "") or ""), run, host)
         policy = Policy.from_variables(arguments)
         target = self._target(policy, image, apply)
         problems = connection.problems(self._connection, variables)
@@ -145,7 +153,7 @@ class ActionModule(ControllerAction):
         """
         host = self._variables.get("inventory_hostname")
         try:
-            with self._explained():
+            with self._explained(), self._reply_not_printed():
                 reply: Mapping[str, Any] = self._execute_module(
                     module_name=module, module_args=options, task_vars=dict(self._variables)
                 )
@@ -166,6 +174,21 @@ class ActionModule(ControllerAction):
             display.warning(one_line(f"{host}: {note}", MAX_WARNING))
         return reply
 
+    @contextlib.contextmanager
+    def _reply_not_printed(self) -> Iterator[None]:
+        """Keep a PC's reply off the terminal at -vvv, where the connection ssh prints all output.
+
+        Logins of proxies and queries of scripts are in it, only packed. The task's no_log, or the
+        connection's, would hide the reasons of unreachable hosts, too.
+        """
+        verbosity = display.verbosity
+        if verbosity == WHOLE_RESULT and getattr(self._connection, "transport", "") == "ssh":
+            display.verbosity = WHOLE_RESULT - 1
+        try:
+            yield
+        finally:
+            display.verbosity = verbosity
+
     def _changed(
         self, target: Target, snapshot: Snapshot, changes: Sequence[Change]
     ) -> ChangeResult:
@@ -179,9 +202,17 @@ class ActionModule(ControllerAction):
         if self._task.check_mode and not target.rehearses:
             return ChangeResult(predicted, changes, ())
         probes = probe_plan.missing_probes(Assessment(predicted, target.policy).proxy)
+        if not self._task.check_mode:
+            try:
+                self._journal.sent(origin.now(), [change.to_wire() for change in changes])
+            except JournalError as error:
+                return ChangeResult(snapshot, (), [str(error)])
         outcome = target.change(
             changes, snapshot.registry, {**request(target.policy), "probes": probes}
         )
+        if not self._task.check_mode:
+            made = [change.subject for change in outcome.made]
+            self._journal.answered(origin.now(), made, outcome.failures)
         observed = outcome.snapshot
         return ChangeResult(
             observed.with_probes(snapshot).with_probes(observed),
@@ -216,7 +247,7 @@ class ActionModule(ControllerAction):
             "run": current_run(self._variables),
             "at": origin.now(),
             "waivers": [waiver.to_wire() for waiver in policy.waivers],
-            "variables": origin.without_secrets(self._task.args),
+            "variables": origin.without_secrets(_judging(self._task.args)),
             "facts": facts.facts_of(outcome.snapshot, policy),
             "changed": bool(outcome.made or outcome.sent),
             "failed": bool(outcome.failures),
@@ -233,6 +264,11 @@ class ActionModule(ControllerAction):
             result["_ansible_verbose_override"] = True
             display.v(f"{self._variables.get('inventory_hostname')}: {message}")
         return result
+
+
+def _judging(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that say how a host is judged: where its report goes does not."""
+    return {name: value for name, value in arguments.items() if name != "report_dir"}
 
 
 def _further_controls(policy: Policy) -> list[dict[str, str]]:

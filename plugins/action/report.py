@@ -74,6 +74,7 @@ class ActionModule(ReportAction):
             inventory,
             is_first_batch=play.is_first_batch(),
             fails=not arguments["verdict_follows"] or bool(problems) or not hosts,
+            problems=problems,
         )
 
     def _mode(self, mode: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class ActionModule(ControllerAction):
         if problems:
             lines = []
             for problem, hosts in problems.items():
-                lines.append(f"{problem} ({first_words(hosts, MAX_HOSTS)})")
+                lines.append(f"{problem} ({_names(hosts, len(arguments['hosts']))})")
             result["failed"], result["problem"] = True, "\n".join(lines)
             result["msg"] = f"Not run: {cause}.\n{result['problem']}"
         elif not arguments["hosts"]:
@@ -212,6 +212,13 @@ def _plugin_options(plugin: Any, variables: Variables) -> dict[str, Any]:
     prefix = f"ansible_{plugin.extras_prefix}_"
     extras = {name: variables[name] for name in variables if name.startswith(prefix)}
     return {**options, "_extras": extras}
+
+
+def _names(hosts: Sequence[str], number: int) -> str:
+    """Return the hosts that have a problem, as a line has room for them. number: how many there are."""
+    if len(hosts) == number > MAX_HOSTS:
+        return f"all {number} hosts"
+    return first_words(hosts, MAX_HOSTS)
 
 
 def _command_line_problems() -> list[str]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ansible.errors import AnsibleActionFail
+
 from ..plugin_utils import origin
 from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import default_catalogue
@@ -28,8 +30,11 @@ class ActionModule(ControllerAction):
     """Fail the host where it is a reason for the run to fail."""
 
     def result(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Return whether the host fails the run, and why in one line."""
-        arguments = self.arguments({"fail_on": ARGUMENTS["fail_on"]})
+        """Return nothing of its own. Raises AnsibleActionFail with why the host fails the run."""
+        spec = {"fail_on": ARGUMENTS["fail_on"], "reason": {"type": "str", "default": ""}}
+        arguments = self.arguments(spec)
+        if arguments["reason"]:
+            raise AnsibleActionFail(arguments["reason"])
         fail_on, _problem = settle_argument("fail_on", arguments["fail_on"])
         name = str(variables["inventory_hostname"])
         registered = registered_result(variables, current_run(variables))
@@ -38,4 +43,6 @@ class ActionModule(ControllerAction):
         ended = origin.now()
         host = HostResult.from_task(name, registered, controls, (), ended).to_record({})
         reason = host_fails_because(host, controls, fail_on)
-        return {"failed": bool(reason), "msg": f"{name}: {reason}" if reason else ""}
+        if reason:
+            raise AnsibleActionFail(f"{name}: {reason}")
+        return {"msg": ""}

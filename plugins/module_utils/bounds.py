@@ -99,7 +99,7 @@ def call(function: Callable[[], Any], *, memory: int = MEMORY, seconds: float = 
 
 def limit_memory(memory: int) -> None:
     """Let this process take so many bytes more than it has."""
-    limit = _address_space() + memory
+    limit = address_space() + memory
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
@@ -108,12 +108,12 @@ def limit_memory(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _address_space() -> int:
+def address_space() -> int:
+    """Return the bytes of this process' address space; 0 where that is not known, as on macOS."""
     try:
         with open("/proc/self/statm", "rb") as file:
             pages = int(file.read().split()[0])
     except OSError:
-        # Not Linux.
         return 0
     return pages * resource.getpagesize()
 

@@ -7,9 +7,10 @@ module: closing_lines
 short_description: Display the closing lines of a report
 version_added: 1.0.0
 description:
-  - Displays the lines that M(ets6.network.report) returned as C(closing_lines) and that were registered as
+  - Displays the lines that M(ets6.network.report) or M(ets6.network.merge) returned as C(closing_lines) and that were registered as
     C(ets6_network_written).
-  - It belongs after M(ets6.network.verdict), which fails hosts, so that the lines come after Ansible's errors.
+  - It belongs after the tasks that may fail, M(ets6.network.report) and M(ets6.network.verdict), in an C(always), so that the lines come after
+    Ansible's errors.
 extends_documentation_fragment:
   - ets6.network.controller
 author:
@@ -20,10 +21,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show the closing lines
-  ets6.network.closing_lines:
+- name: Report and show what it came to
   run_once: true
   delegate_to: localhost
+  block:
+    - name: Report
+      ets6.network.report:
+      register: ets6_network_written
+  always:
+    - name: Show the closing lines
+      ets6.network.closing_lines:
 """
 
 RETURN = r"""

@@ -287,6 +287,12 @@ options:
         elements: str
         default: []
         description: Windows paths of programs that count as installed, though the image does not hold them.
+  report_dir:
+    type: path
+    default: ''
+    description:
+      - The directory of the report. Before a change is sent, it is noted there in the file C(changes.jsonl), which the report's task removes.
+        Where it cannot be noted, nothing is changed. Nothing is noted without this option.
   apply:
     type: bool
     default: true

@@ -51,6 +51,10 @@ complies:
   description: Whether every host complies.
   returned: always
   type: bool
+run_fails:
+  description: Whether the task fails, also where the task's C(failed_when) says otherwise.
+  returned: always
+  type: bool
 verdict:
   description: The verdict in words.
   returned: always
@@ -65,8 +69,10 @@ files:
   type: list
   elements: str
 closing_lines:
-  description: What the report came to, in at most twelve lines.
-  returned: unless the run was refused
+  description:
+    - What the report came to, in at most twelve lines, or why the run was refused. M(ets6.network.closing_lines) displays them.
+    - Empty while hosts of later batches (C(serial)) are not judged yet.
+  returned: always
   type: list
   elements: str
 """

@@ -16,6 +16,10 @@ options:
     choices: [low, medium, high, expired, unreachable, never]
     default: [low, unreachable]
     description: What fails a host, as in M(ets6.network.report).
+  reason:
+    type: str
+    default: ""
+    description: Why the task fails, where that is not the host's findings but the run.
 extends_documentation_fragment:
   - ets6.network.controller
 author:

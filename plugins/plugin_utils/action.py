@@ -26,6 +26,9 @@ class ControllerAction(ActionBase):
     ) -> dict[str, Any]:
         """Return the task's result. Raises AnsibleActionFail for what people can correct."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        # With each error Ansible prints where the task is written: lines of this collection's role,
+        # for each host again. They come from this, and there is no public way to leave them out.
+        self._task._ds = None
         try:
             return result | self.result(task_vars or {})
         except ETS6Error as error:

@@ -12,6 +12,7 @@ from typing import Any
 from .finding import Finding
 from .policy.custom_controls import CustomControl
 from .snapshot import Key, Snapshot
+from .text import without_url_secrets
 
 
 def judge(
@@ -28,9 +29,9 @@ def view(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
     """Return what expressions see: the snapshot as windows_host documents it, and the findings.
 
     Values of the registry are their data alone, bytes in base64. findings holds control, status,
-    reason and evidence by the control's id.
+    reason and evidence by the control's id. Logins and queries of URLs are left out.
     """
-    return {
+    data = {
         "host": dict(snapshot.host),
         "environment": dict(snapshot.environment),
         "registry": {path: _key(snapshot.registry.key(path)) for path in snapshot.registry},
@@ -51,6 +52,23 @@ def view(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
         "offline": snapshot.offline,
         "findings": {finding.control.id: _finding(finding) for finding in findings},
     }
+    shown: dict[str, Any] = _without_url_secrets(data)
+    return shown
+
+
+def _without_url_secrets(data: Any) -> Any:
+    """Return JSON data, keys included, without what URLs may hide.
+
+    What an expression sees may become evidence, and then it is in every report.
+    """
+    if isinstance(data, str):
+        return without_url_secrets(data)
+    if isinstance(data, dict):
+        entries = ((without_url_secrets(key), value) for key, value in data.items())
+        return {key: _without_url_secrets(value) for key, value in entries}
+    if isinstance(data, list):
+        return [_without_url_secrets(item) for item in data]
+    return data
 
 
 def _key(key: Key) -> dict[str, Any]:

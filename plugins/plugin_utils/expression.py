@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import ExpressionError, UndecidedError
-from .text import one_line
+from .text import one_line, shorten
 
 if TYPE_CHECKING:
     from .jmespath_strict import Interpreter, Node
@@ -79,7 +79,7 @@ def compile_expression(text: Any, place: str) -> Expression:
     """Compile an expression. Raises ExpressionError with its place and the position in it."""
     if not isinstance(text, str) or not text.strip():
         raise ExpressionError(
-            f"{place}: {text!r} is not accepted; a JMESPath expression is expected"
+            f"{place}: {shorten(repr(text), MAX_REASON)} is not accepted; a JMESPath expression is expected"
         )
     from .jmespath_strict import MISSING, parse
 

@@ -39,7 +39,13 @@ NULL: Node = {"type": "literal", "value": None, "children": []}
 """The node of a null that is written in an expression."""
 PATHS = ("subexpression", "index_expression")
 SECONDS = 2.0
-"""What all regular expressions of one evaluation may take: the texts are a PC's, perhaps hostile."""
+"""What one evaluation may take: the data is a PC's, perhaps hostile."""
+MAX_SIZE = 2_000_000
+"""Entries, and hundreds of characters, that a value may have: more than any snapshot has. An
+expression such as ``[@,@]|[@,@]|…`` makes twice as many of them with each step."""
+MAX_TEXT = 64 * 1024 * 1024
+MAX_CONTEXT = 200
+"""Characters of an expression that an error repeats on either side of its position."""
 MAX_EXCERPT = 80
 """Characters of a value that a reason repeats."""
 
@@ -53,7 +59,7 @@ if not MISSING:
         """
 
         def __init__(self) -> None:
-            self._until = time.monotonic() + SECONDS
+            self.until = time.monotonic() + SECONDS
 
         def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
             """Call a function. Raises UndecidedError where one of JMESPath's fails on the data."""
@@ -72,10 +78,17 @@ if not MISSING:
             """Return the length, 0 of null."""
             return len(value or ())
 
+        @standard.signature({"types": ["string"]}, {"types": ["array-string"]})
+        def _func_join(self, glue: str, texts: list[str]) -> str:
+            """Put texts together; raise UndecidedError where the result is too long."""
+            if sum(map(len, texts)) + len(glue) * len(texts) > MAX_TEXT:
+                raise UndecidedError(f"join() would give more than {MAX_TEXT} characters")
+            return glue.join(texts)
+
         @standard.signature({"types": ["string"]}, {"types": ["string"]})
         def _func_match(self, text: str, pattern: str) -> bool:
             """Return whether a regular expression matches the whole text, whatever the letter case."""
-            remaining = max(0.001, self._until - time.monotonic())
+            remaining = max(0.001, self.until - time.monotonic())
             try:
                 match = regex.fullmatch(pattern, text, regex.IGNORECASE, timeout=remaining)
             except regex.error as error:
@@ -133,9 +146,24 @@ if not MISSING:
         """JMESPath's interpreter, which reports where null or a wrong type of data would decide."""
 
         def __init__(self) -> None:
-            super().__init__(visitor.Options(custom_functions=Functions()))
+            self._functions_here = Functions()
+            super().__init__(visitor.Options(custom_functions=self._functions_here))
             self._projections = 0
             self._names: dict[str, bool] = {}
+
+        def visit(self, node: Any, *arguments: Any, **options: Any) -> Any:
+            """Return a node's value. Raises UndecidedError where all takes too long."""
+            if time.monotonic() > self._functions_here.until:
+                raise UndecidedError(f"it takes more than {SECONDS:g} seconds")
+            return super().visit(node, *arguments, **options)
+
+        def visit_multi_select_list(self, node: Any, value: Any) -> Any:
+            """Make a list of several values."""
+            return _bounded(super().visit_multi_select_list(node, value))
+
+        def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
+            """Make an object of several values."""
+            return _bounded(super().visit_multi_select_dict(node, value))
 
         def visit_field(self, node: Any, value: Any) -> Any:
             """Return what has this name in an object; keep whether any object had it.
@@ -207,7 +235,7 @@ def parse(text: str, place: str) -> Node:
     try:
         tree: Node = jmespath.compile(text).parsed
     except exceptions.IncompleteExpressionError:
-        problem = f"it ends too early, at character {len(text) + 1}: {text}"
+        problem = f"it ends too early, {_position(text, len(text)).removesuffix('»')}"
     except exceptions.LexerError as error:
         problem = f"{error.message} {_position(text, error.lexer_position)}"
     except exceptions.ParseError as error:
@@ -250,6 +278,22 @@ def excerpt(value: Any) -> str:
     if value is None:
         return "null (nothing is there)"
     return shorten(json.dumps(value, ensure_ascii=False, default=str), MAX_EXCERPT)
+
+
+def _bounded(value: Any) -> Any:
+    """Return a value. Raises UndecidedError where it is too large once it is written out."""
+    size = 0
+    containers = [value]
+    while containers:
+        container = containers.pop()
+        entries = container.values() if isinstance(container, dict) else container
+        for entry in entries or ():
+            size += 1 + (len(entry) // 100 if isinstance(entry, str) else 0)
+            if isinstance(entry, (dict, list)):
+                containers.append(entry)
+        if size > MAX_SIZE:
+            raise UndecidedError(f"it makes a value of more than {MAX_SIZE} entries")
+    return value
 
 
 def _version(text: str) -> list[int]:
@@ -359,4 +403,5 @@ def _path(node: Node) -> str:
 
 
 def _position(text: str, index: int) -> str:
-    return f"at character {index + 1}: {text[:index]}»{text[index:]}"
+    before, after = text[max(0, index - MAX_CONTEXT) : index], text[index : index + MAX_CONTEXT]
+    return f"at character {index + 1}: {before}»{after}"

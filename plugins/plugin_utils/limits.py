@@ -15,6 +15,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from ..module_utils.bounds import address_space
 from .errors import ETS6Error
 
 MEMORY = 1 << 30
@@ -33,7 +34,7 @@ def memory(most: int = MEMORY) -> Iterator[None]:
     What needs more raises MemoryError. Where the system does not say what a process has, as on
     macOS, nothing is bounded.
     """
-    now = _address_space()
+    now = address_space()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
     if now:
@@ -42,15 +43,6 @@ def memory(most: int = MEMORY) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _address_space() -> int:
-    """Return the bytes of this process' address space; 0 where that is not known."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from ansible.parsing.vault import VaultHelper
 from ansible.release import __version__ as ansible_version
 
 from .report.model import TIME, Run
+from .text import without_url_secrets
 from .version import VERSION
 
 HIDDEN = "(left out)"
@@ -25,9 +26,6 @@ HIDDEN = "(left out)"
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)|secret|token|credential|api_?key|private_?key", re.IGNORECASE
 )
-_URL_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
-_URL_QUERY = re.compile(r"(?<=\?)\S+")
-"""A login in a URL, and what follows its question mark: both have carried passwords and tokens."""
 
 
 def now() -> str:
@@ -73,8 +71,8 @@ def without_secrets(value: Any) -> Any:
         return {str(key): _value_of(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
-    if isinstance(value, str) and "://" in value:
-        return _URL_QUERY.sub(HIDDEN, _URL_LOGIN.sub(f"{HIDDEN}@", str(value)))
+    if isinstance(value, str):
+        return without_url_secrets(str(value), HIDDEN)
     if isinstance(value, (bool, int, float)) or value is None:
         return value
     return str(value)

@@ -16,6 +16,7 @@ from typing import Any
 from .finding import Change
 from .operations import SetRegistryValues
 from .snapshot import Registry
+from .text import count
 
 KEY = r"HKLM\SOFTWARE\ets6.network changes"
 VALUE = "Begun"
@@ -38,7 +39,7 @@ class Interrupted:
     def sentence(self) -> str:
         """What happened, for people."""
         when = f"at {self.at}" if self.at else "at an unknown time"
-        number = f"{self.operations} operations" if self.operations else "changes"
+        number = count(self.operations, "operation") if self.operations else "changes"
         return (
             f"An earlier run began {number} on this PC {when} and did not end them: it was "
             "interrupted, or the PC went off. What is there now was read again."

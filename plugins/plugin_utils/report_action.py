@@ -1,7 +1,11 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The base of ets6.network.report and ets6.network.merge, which end with a report's files."""
+"""The base of ets6.network.report and ets6.network.merge, which end with a report's files.
+
+They return the closing lines, and ets6.network.closing_lines displays them: where one of these tasks
+fails, Ansible displays its error after whatever the task itself had displayed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from . import origin
 from .action import ControllerAction
 from .policy.parsing import PREFIX, NotAcceptedError
 from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
-from .report import drift, files, formats, history, previous, terminal
+from .report import drift, files, formats, history, journal, previous, terminal
 from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
@@ -71,13 +75,14 @@ class ReportAction(ControllerAction):
         *,
         is_first_batch: bool = True,
         fails: bool = True,
+        problems: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Write the report's files, display the closing lines and return the task's result.
+        """Write the report's files, and return the task's result with the closing lines.
 
         It has failed once the last host is done and what fail_on names is the case. inventory names
         hosts that are known though they are not in the report. is_first_batch: this run has written
-        nothing yet. fails: the task displays the closing lines and fails because of hosts; else
-        other tasks do both. Raises AnsibleActionFail where a file cannot be written.
+        nothing yet. fails: the task fails because of hosts; else another task does. problems: why
+        nothing could be judged. Raises AnsibleActionFail where a file cannot be written.
         """
         folder = Path(arguments["report_dir"])
         run = report["run"]
@@ -91,23 +96,28 @@ class ReportAction(ControllerAction):
                 earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
                 report, written = _write(report, earlier, arguments["formats"], folder, inventory)
         except OSError as error:
+            consequence = "What was changed on the PCs stays changed."
+            if refusal:
+                consequence = f"No host was asked. {' '.join(refusal)}"
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
-                "What was changed on the PCs stays changed."
+                f"{consequence}"
             ) from error
         if refusal:
             return _refused(refusal, written, None)
-        lines = terminal.lines(report, written)
-        if not run["pending"] and fails:
-            for line in lines:
-                display.display(line, color="green" if run["complies"] else "red")
+        if problems:
+            lines = terminal.refusal_lines(problems, written, None)
+        else:
+            lines = terminal.lines(report, written)
+        run_fails = fails and not run["pending"] and bool(run["fails_because"])
         return {
             "verdict": run["verdict"],
             "complies": run["complies"],
             "hosts": run["hosts"],
             "files": written,
-            "closing_lines": lines,
-            "failed": fails and not run["pending"] and bool(run["fails_because"]),
+            "closing_lines": [] if run["pending"] else lines,
+            "failed": run_fails,
+            "run_fails": run_fails,
             "msg": "\n".join([lines[0], *run["fails_because"]]),
         }
 
@@ -126,18 +136,23 @@ def _write(
     report = past_runs.complete(report)
     written = formats.write(report, folder, names)
     past_runs.write()
+    journal.forget_reported(folder, report)
     return report, written
 
 
 def _refused(refusal: Sequence[str], files: Sequence[str], kept: Path | None) -> dict[str, Any]:
-    """Display why the run was refused, and return the task's failure.
+    """Return the task's failure, with why the run was refused.
 
     kept is the directory with an earlier run's report, which stays; None where there was none.
     """
-    lines = terminal.refusal_lines(refusal, files, kept)
-    for line in lines:
-        display.display(line, color="red")
-    result = {"failed": True, "complies": False, "verdict": refusal[0], "hosts": {}}
+    result = {
+        "failed": True,
+        "run_fails": True,
+        "complies": False,
+        "verdict": refusal[0],
+        "hosts": {},
+        "closing_lines": terminal.refusal_lines(refusal, files, kept),
+    }
     if kept is None:
         # Without it, the report is not handed on as this run's.
         result["files"] = list(files)

@@ -10,8 +10,13 @@ characters that change the direction of writing, and lone surrogates are shown a
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+_URL_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
+_URL_QUERY = re.compile(r"(?<=\?)\S+")
+"""A login in a URL, and what follows its question mark: both have carried passwords and tokens."""
 
 
 def sentence(text: str) -> str:
@@ -55,6 +60,13 @@ def shorten(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     return f"{text[: length - 1]}…"
+
+
+def without_url_secrets(text: str, replacement: str = "…") -> str:
+    """Return the text with the replacement for logins and queries of URLs in it."""
+    if "://" not in text:
+        return text
+    return _URL_QUERY.sub(replacement, _URL_LOGIN.sub(f"{replacement}@", text))
 
 
 def printable(text: str) -> str:

@@ -12,12 +12,15 @@ from typing import NoReturn
 import pytest
 
 
+def find(program: str) -> str | None:
+    """Return a program's path, None where it is missing."""
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return program if found is None and Path(program).exists() else found
+
+
 def need(program: str, package: str) -> str:
     """Return a program's path. Raises as do_without does where it is missing."""
-    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None and Path(program).exists():
-        found = program
-    return found or do_without(f"{program} is missing; it is in Debian's package {package}")
+    return find(program) or do_without(f"{program} is missing; it is in Debian's package {package}")
 
 
 def do_without(reason: str) -> NoReturn:

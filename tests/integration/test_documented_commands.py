@@ -24,6 +24,7 @@ import pytest
 import yaml
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 
+from tests.integration import jenkinsfile
 from tests.integration.debian import need
 from tests.integration.documents import (
     CONSOLE,
@@ -327,7 +328,8 @@ def test_what_ci_systems_are_told_to_run_works(
         if block.language == "yaml":
             scripts += scripts_of(yaml.safe_load(block.text))
         elif block.language == "groovy":
-            scripts += re.findall(r"\bsh '([^']*)'", block.text)
+            pipeline = jenkinsfile.parse(block.text)
+            scripts += [step.texts[0] for step in pipeline.steps("sh")]
     assert len(scripts) == 5, "two of GitHub, one each of GitLab, Azure and Jenkins"
     variables = {**environment(home), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
     for script in scripts:
@@ -335,6 +337,70 @@ def test_what_ci_systems_are_told_to_run_works(
         assert done.returncode == 0, done.stdout
     assert "all 3 hosts comply" in (tmp_path / "summary").read_text(encoding="utf-8")
     assert (place / "ets6-report" / "junit.xml").exists()
+
+
+CI_SYSTEMS = {
+    "# GitHub:": "vendor.github-workflows",
+    "# GitLab:": "vendor.gitlab-ci",
+    "# Azure DevOps:": "vendor.azure-pipelines",
+}
+"""By how its example begins, the name under which check-jsonschema has the published schema of a CI system."""
+
+
+@pytest.mark.parametrize(("start", "schema"), CI_SYSTEMS.items())
+def test_what_ci_systems_are_given_is_what_they_take(
+    start: str, schema: str, tmp_path: Path
+) -> None:
+    (block,) = (block for block in blocks("docs/reports.md") if block.text.startswith(start))
+    assert validate(block.text, schema, tmp_path) == ""
+    broken = {"script: ": "skript: ", "jobs:": "job:", "steps:": "step:"}
+    wrong = block.text
+    for right, other in broken.items():
+        wrong = wrong.replace(right, other)
+    assert "rror" in validate(wrong, schema, tmp_path)
+
+
+def validate(text: str, schema: str, folder: Path) -> str:
+    """Return what check-jsonschema says against a file; empty where it says nothing."""
+    file = folder / "ci.yml"
+    file.write_text(text, encoding="utf-8")
+    program = str(Path(sys.executable).with_name("check-jsonschema"))
+    command = [program, "--builtin-schema", schema, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_jenkins_file_is_one() -> None:
+    """Parsed as Groovy, and held against Jenkins' sections; only a Jenkins could do more."""
+    (text,) = (block.text for block in blocks("docs/reports.md") if block.language == "groovy")
+    pipeline = jenkinsfile.parse(text)
+    assert [section.name for section in pipeline.content] == ["agent", "stages", "post"]
+    for name in ("sh", "junit", "archiveArtifacts"):
+        (step,) = pipeline.steps(name)
+        assert len(step.texts) == 1, name
+    (always,) = pipeline.steps("always")
+    assert {step.name for step in always.content} == {"junit", "archiveArtifacts"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("agent any", "agent any }", "not Groovy"),
+        ("sh '", "sh ", "not Groovy"),
+        ("agent any", "", "pipeline lacks ['agent']"),
+        ("post {", "after {", "pipeline cannot hold ['after']"),
+        ("always {", "ever {", "post cannot hold ['ever']"),
+        ("steps {", "script {", "stage cannot hold ['script']"),
+        ("stages {", "agent none\n  stages {", "holds a section twice"),
+        ("pipeline {", "node {", "has a pipeline and nothing else"),
+    ],
+)
+def test_a_jenkins_file_that_jenkins_would_refuse_is_noticed(
+    right: str, wrong: str, told: str
+) -> None:
+    (text,) = (block.text for block in blocks("docs/reports.md") if block.language == "groovy")
+    with pytest.raises(ValueError, match=re.escape(told)):
+        jenkinsfile.parse(text.replace(right, wrong, 1))
 
 
 def scripts_of(data: Any) -> Iterator[str]:

@@ -1,78 +1,33 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""PCs that hang, print without end, lose their answers or lie: each costs only itself, and what was changed is never forgotten."""
+"""PCs that hang, print without end, lose their answers or lie: each costs only itself, and what was changed is never forgotten.
+
+All of them are in one run, so those that hang do so at the same time.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.report import reading
 
-from tests.integration.debian import need
+from tests.integration.debian import find, need
 from tests.lab import faults, fleet
 from tests.lab.lab import Lab
 from tests.lab.network import Network
-from tests.lab.play import ROOT, Played, play
+from tests.lab.play import Played, play
 from tests.lab.script import find_pwsh
 
-ENFORCE, VERIFY = "playbooks/ets6-network.yml", "playbooks/verify.yml"
-TIMEOUT = {"winrm": 20, "ssh": 20, "psrp": 45}
+ENFORCE = "playbooks/ets6-network.yml"
+SECONDS = {"winrm": 20, "ssh": 20, "psrp": 40}
 """Seconds for a PC in these tests: an engine of PowerShell Remoting takes some of them to start."""
-
-
-def needs(transport: str) -> None:
-    if transport == "ssh":
-        need("sshd", "openssh-server")
-    if transport == "psrp" and find_pwsh() is None:
-        need("pwsh", "powershell, or ../shared/pwsh beside the project")
-
-
-def with_sound_one(
-    *members: tuple[str, str, str], kind: Callable[[str, Network], fleet.Member] = fleet.compliant
-) -> Callable[[Network], list[fleet.Member]]:
-    """Return a builder of PCs, each a name, a transport and a fault, beside one that is right."""
-
-    def build(network: Network) -> list[fleet.Member]:
-        built = [fleet.compliant("pc-sound", network)]
-        for name, transport, fault in members:
-            member = kind(name, network)
-            member.transport, member.fault = transport, fault
-            built.append(member)
-        return built
-
-    return build
-
-
-def limited(lab: Lab, playbook: str, transport: str) -> Played:
-    return play(lab, playbook, "-e", f"ets6_network_timeout={TIMEOUT[transport]}")
-
-
-@pytest.mark.parametrize("transport", ["winrm", "psrp", "ssh"])
-def test_a_pc_that_never_ends_or_prints_without_end_costs_only_itself(transport: str) -> None:
-    needs(transport)
-    build = with_sound_one(
-        ("pc-hangs", transport, faults.NEVER_ENDS), ("pc-prints", transport, faults.ENDLESS)
-    )
-    with Lab(build, scripts=False) as lab:
-        played = limited(lab, VERIFY, transport)
-    assert played.seconds < TIMEOUT[transport] + 25
-    assert played.statuses() == {"pc-hangs": "unknown", "pc-prints": "unknown", "pc-sound": "pass"}
-    hangs, prints = (played.host(name)["reason"] for name in ("pc-hangs", "pc-prints"))
-    late = f"within {TIMEOUT[transport]} seconds (ets6_network_timeout)"
-    assert late in hangs
-    assert late in prints or "takes more than 1024 MiB" in prints
-
-
+FORKS = "16"
+HANGS = (faults.NEVER_ENDS, faults.ENDLESS)
 LOST = {
     "winrm": (
         "drops the answer",
@@ -86,45 +41,10 @@ LOST = {
         "rubbish in operations",
         "rubbish in snapshot",
     ),
-    "psrp": ("drops the answer", "answers 500", "never ends"),
+    "psrp": ("never ends", "drops the answer", "answers 500", "cuts the answer", "prints rubbish"),
     "ssh": ("drops the answer", "cuts the answer", "answers nothing", "never ends"),
 }
 """What becomes of the answer of the execution that changes the PC, by the connection."""
-
-
-@pytest.mark.parametrize("transport", LOST)
-def test_changes_whose_answer_is_lost_stay_in_the_report_and_the_next_run_judges_the_pc(
-    transport: str,
-) -> None:
-    needs(transport)
-    names = {f"pc-{number}": fault for number, fault in enumerate(LOST[transport])}
-    members = [(name, transport, faults.SECOND + fault) for name, fault in names.items()]
-    with Lab(with_sound_one(*members, kind=fleet.drifted), scripts=False) as lab:
-        before = lab.registries()
-        played = limited(lab, ENFORCE, transport)
-        after = lab.registries()
-        lab.endpoint.faults = {}
-        if lab.ssh:
-            lab.ssh.faults = {}
-        for member in lab.members.values():
-            member.fault = ""
-        again = limited(lab, ENFORCE, transport)
-    # What failed before and is not what was changed still fails, as far as is known.
-    assert played.statuses() == {**dict.fromkeys(names, "fail"), "pc-sound": "pass"}
-    for name, fault in names.items():
-        assert after[name] != before[name], f"{fault}: the PC was changed"
-        assert f"{name}" in played.output
-        reason = played.host(name)["reason"]
-        assert "was sent 4 operations before that" in reason, (fault, reason)
-        sent = [finding for finding in played.host(name)["findings"] if finding.get("sent")]
-        assert {finding["control"] for finding in sent} >= RULES, fault
-        for finding in sent:
-            assert (finding["status"], bool(finding["changes"])) == ("unknown", True)
-        others = [found for found in played.host(name)["findings"] if not found.get("sent")]
-        assert "pass" in {finding["status"] for finding in others}, "what was found before stays"
-    assert (again.code, set(again.statuses().values())) == (0, {"pass"}), again.statuses()
-
-
 RULES = {
     f"firewall.rule.{program}.{protocol}"
     for program in ("ets6n", "ets6c")
@@ -159,27 +79,122 @@ PARTS = (
 OTHERS = ("pc-never-started", "pc-prompt-cancelled", "pc-already-right", "pc-not-installed")
 
 
+def needs(transport: str) -> None:
+    if transport == "ssh":
+        need("sshd", "openssh-server")
+    if transport == "psrp" and find_pwsh() is None:
+        need("pwsh", "powershell, or ../shared/pwsh beside the project")
+
+
 def others(network: Network) -> list[fleet.Member]:
     return [member for member in fleet.members(network) if member.pc.name in OTHERS]
 
 
+def hostile_faults() -> Iterator[tuple[str, str]]:
+    """Return every fault with its transport, those that hang first, as far as it can be tried here."""
+    there = {"winrm": True, "ssh": find("sshd") is not None, "psrp": find_pwsh() is not None}
+    transports = [transport for transport in ("psrp", "ssh", "winrm") if there[transport]]
+    for transport in transports:
+        for fault in (*HANGS, *(faults.SECOND + fault for fault in LOST[transport])):
+            yield transport, fault
+    wire = ("denies access", "drops the command", *LOST["winrm"])
+    for fault in dict.fromkeys(wire):
+        if fault not in HANGS:
+            yield "winrm", fault
+    for part in PARTS:
+        yield "winrm", f"rubbish in {part}"
+        if part not in ("operations", "changed", "msg"):
+            yield "winrm", f"leaves out {part}"
+
+
 def hostile(network: Network) -> list[fleet.Member]:
     """Return the others, and PCs with every fault: of the wire, of either execution, and in every part of the reply."""
-    wire = (
-        "denies access",
-        "drops the command",
-        *LOST["winrm"],
-        *(faults.SECOND + fault for fault in LOST["winrm"]),
-        "prints without end",
-        *(f"rubbish in {part}" for part in PARTS),
-        *(f"leaves out {part}" for part in PARTS if part not in ("operations", "changed", "msg")),
-    )
     built = others(network)
-    for number, fault in enumerate(wire):
-        member = fleet.drifted(f"pc-hostile-{number}", network)
-        member.fault = fault
+    # Ansible takes them in the order of their names.
+    for number, (transport, fault) in enumerate(dict.fromkeys(hostile_faults())):
+        member = fleet.drifted(f"pc-hostile-{number:03}", network)
+        member.transport, member.fault = transport, fault
+        member.variables["ets6_network_timeout"] = SECONDS[transport]
         built.append(member)
     return built
+
+
+@dataclass
+class Runs:
+    """A run of the whole fleet, and one of those whose changes were lost once nothing is wrong with them any more."""
+
+    faults: dict[tuple[str, str], str]
+    """The PC with a fault, by its transport and the fault."""
+    played: Played
+    changed: set[str]
+    again: Played
+
+    def lost(self, transport: str) -> dict[str, str]:
+        """Return the faults of the PCs of a transport whose answer to a change was lost."""
+        return {self.faults[transport, faults.SECOND + fault]: fault for fault in LOST[transport]}
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    with Lab(hostile, scripts=False) as lab:
+        by_fault = {
+            (member.transport, member.fault): name
+            for name, member in lab.members.items()
+            if name not in OTHERS
+        }
+        before = lab.registries()
+        played = play(lab, ENFORCE, "--forks", FORKS)
+        after = lab.registries()
+        lab.endpoint.faults = {}
+        if lab.ssh:
+            lab.ssh.faults = {}
+        for member in lab.members.values():
+            member.fault = ""
+        lost = [
+            name
+            for (_transport, fault), name in by_fault.items()
+            if fault.startswith(faults.SECOND)
+        ]
+        again = play(lab, ENFORCE, "--forks", FORKS, "--limit", ",".join(lost))
+    changed = {name for name in before if before[name] != after[name]}
+    return Runs(by_fault, played, changed, again)
+
+
+@pytest.mark.parametrize("transport", SECONDS)
+def test_a_pc_that_never_ends_or_prints_without_end_costs_only_itself(
+    runs: Runs, transport: str
+) -> None:
+    needs(transport)
+    late = f"within {SECONDS[transport]} seconds (ets6_network_timeout)"
+    for fault in HANGS:
+        name = runs.faults[transport, fault]
+        assert runs.played.statuses()[name] == "unknown"
+        reason = runs.played.host(name)["reason"]
+        is_large = fault == faults.ENDLESS and "takes more than 1024 MiB" in reason
+        assert late in reason or is_large
+
+
+@pytest.mark.parametrize("transport", LOST)
+def test_changes_whose_answer_is_lost_stay_in_the_report_and_the_next_run_judges_the_pc(
+    runs: Runs, transport: str
+) -> None:
+    needs(transport)
+    played = runs.played
+    for name, fault in runs.lost(transport).items():
+        # What failed before and is not what was changed still fails, as far as is known.
+        assert played.statuses()[name] == "fail"
+        assert name in runs.changed, f"{fault}: the PC was changed"
+        assert name in played.output
+        reason = played.host(name)["reason"]
+        assert "was sent 4 operations before that" in reason, (fault, reason)
+        sent = [finding for finding in played.host(name)["findings"] if finding.get("sent")]
+        assert {finding["control"] for finding in sent} >= RULES, fault
+        for finding in sent:
+            assert (finding["status"], bool(finding["changes"])) == ("unknown", True)
+        unsent = [found for found in played.host(name)["findings"] if not found.get("sent")]
+        assert "pass" in {finding["status"] for finding in unsent}, "what was found before stays"
+        assert runs.again.statuses()[name] == "pass"
+    assert runs.again.code == 0
 
 
 def findings(played: Played, name: str) -> dict[str, Any]:
@@ -194,19 +209,19 @@ def findings(played: Played, name: str) -> dict[str, Any]:
     }
 
 
-def test_a_fleet_with_every_fault_at_once_is_reported_and_costs_the_others_nothing() -> None:
+def test_a_fleet_with_every_fault_at_once_is_reported_and_costs_the_others_nothing(
+    runs: Runs,
+) -> None:
+    played = runs.played
     with Lab(others, scripts=False) as lab:
-        alone = limited(lab, ENFORCE, "winrm")
-    with Lab(hostile, scripts=False) as lab:
-        played = limited(lab, ENFORCE, "winrm")
-        names = list(lab.members)
+        alone = play(lab, ENFORCE)
     text = json.dumps(played.report)
     assert reading.check(text, "report")["run"]["hosts"] == played.report["run"]["hosts"]
-    assert sorted(played.statuses()) == sorted(names)
+    assert sorted(played.statuses()) == sorted({*runs.faults.values(), *OTHERS})
     for name in OTHERS:
         assert findings(played, name) == findings(alone, name)
-    # Five PCs at a time, and what hangs does so until its time is over.
-    assert played.seconds < 240
+    # What hangs does so at the same time, until its time is over.
+    assert played.seconds < 3 * max(SECONDS.values())
     assert "\x1b[31mrot" not in played.output + played.errors
     assert not [line for line in played.output.splitlines() if line.startswith("ok: [pc-other]")]
     assert "\x1b" not in text
@@ -214,34 +229,3 @@ def test_a_fleet_with_every_fault_at_once_is_reported_and_costs_the_others_nothi
         assert host["reason"].isprintable()
         for found in host["findings"]:
             assert found["reason"].isprintable()
-
-
-def test_a_run_that_is_interrupted_says_so_in_place_of_the_report_of_before(tmp_path: Path) -> None:
-    with Lab(with_sound_one(("pc-hangs", "winrm", "")), scripts=False) as lab:
-        before = limited(lab, VERIFY, "winrm")
-        assert before.report["run"]["complies"] is True
-        lab.endpoint.faults = {"pc-hangs": faults.NEVER_ENDS}
-        report = lab.folder / "report" / "report.json"
-        old = report.read_bytes()
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("ansible-playbook"), VERIFY, "-i", lab.inventory, "-e", f"ets6_network_report_dir={report.parent}"],
-            cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        until = time.monotonic() + 60
-        while report.read_bytes() == old and time.monotonic() < until:
-            time.sleep(0.2)
-        time.sleep(3)
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(60)
-        left = json.loads(report.read_text())
-        assert left["run"]["fails_because"] == [
-            "This run has not ended: it is still going on, or it was interrupted."
-        ]
-        assert left["run"]["pending"] == ["pc-hangs", "pc-sound"]
-        assert 'errors="2"' in (report.parent / "junit.xml").read_text()
-        lab.endpoint.faults = {}
-        again = limited(lab, VERIFY, "winrm")
-    assert again.code == 0
-    assert again.report["drift"]["since"] == before.report["run"]["ended"], (
-        "what is compared with is the last run that ended"
-    )

@@ -227,3 +227,6 @@ def test_there_is_a_playbook_for_either(tmp_path: Path) -> None:
         played = run(f"playbooks/{name}.yml", "-i", "localhost,", *given, reports=reports)
         assert (played.code, set(played.statuses().values())) == (code, {status}), played.output
         assert (sums([path]) == before) == (status == "fail")
+        closing = played.output.index("ets6.network: ")
+        assert "[ERROR]" not in played.output[closing:]
+        assert "=> " not in played.output[closing:]

@@ -23,6 +23,7 @@ from tests.lab.lab import Lab
 from tests.lab.network import Network
 from tests.lab.play import ROOT, Played
 from tests.lab.play import run as lab_run
+from tests.lab.wsman import PASSWORD
 
 VERIFY = "playbooks/verify.yml"
 WINRM = {
@@ -194,7 +195,7 @@ def hosts(lab: Lab, ports: dict[str, int]) -> dict[str, tuple[str, dict[str, Any
         "ansible_user is empty",
         {**WINRM, "ansible_user": "{{ lookup('ansible.builtin.env', 'NO_SUCH_USER') }}"},
     )
-    login = {"ansible_user": "pc-right", "ansible_password": "lab"}
+    login = {"ansible_user": "pc-right", "ansible_password": PASSWORD}
     return {name: (heading, {**login, **variables}) for name, (heading, variables) in found.items()}
 
 
@@ -248,7 +249,12 @@ def test_every_pc_stands_under_the_reason_why_it_was_not_reached(
 
 def test_where_no_pc_can_be_connected_to_nothing_is_begun(lab: Lab, tmp_path: Path) -> None:
     user = {"ansible_user": "{{ lookup('ansible.builtin.env', 'NO_SUCH_USER') }}"}
-    variables = {**WINRM, **user, "ansible_password": "lab", "ansible_port": lab.endpoint.http.port}
+    variables = {
+        **WINRM,
+        **user,
+        "ansible_password": PASSWORD,
+        "ansible_port": lab.endpoint.http.port,
+    }
     played = run(lab, tmp_path, {f"pc-{number}": variables for number in range(5)})
     said = "ansible_user is empty. Set the environment variable NO_SUCH_USER, which ansible_user is read from. (pc-0, pc-1, pc-2, pc-3, pc-4)"
     assert played.code == 2
@@ -259,6 +265,19 @@ def test_where_no_pc_can_be_connected_to_nothing_is_begun(lab: Lab, tmp_path: Pa
     assert played.report["run"]["verdict"] == "no host was judged"
     assert "do not comply" not in played.output
     assert "UNREACHABLE" not in played.output
+
+
+def test_what_a_connection_lacks_is_said_once_for_the_pc_and_once_for_the_run(
+    lab: Lab, tmp_path: Path
+) -> None:
+    hosts = {"pc-lacks": {**complete(lab), "ansible_user": ""}, "pc-away": {**complete(lab)}}
+    hosts["pc-away"].update(ansible_user="pc-right", ansible_port=9)
+    played = run(lab, tmp_path, hosts, "-e", "ansible_password=lab")
+    assert played.statuses() == {"pc-away": "unreachable", "pc-lacks": "unreachable"}
+    text = " ".join(played.output.split())
+    assert text.count("ansible_user is empty") == 2, text
+    assert text.count("Connection refused") == 1, text
+    assert "pc-lacks: Not reached: no connection was tried" in text
 
 
 def complete(lab: Lab) -> dict[str, Any]:
@@ -279,12 +298,12 @@ def complete(lab: Lab) -> dict[str, Any]:
 def test_a_user_of_the_command_line_is_enough(
     lab: Lab, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    played = run(lab, tmp_path, {"pc": {**complete(lab), "ansible_password": "lab"}}, *words)
+    played = run(lab, tmp_path, {"pc": {**complete(lab), "ansible_password": PASSWORD}}, *words)
     assert (played.code, played.statuses()) == (0, {"pc": "pass"}), played.output
 
 
 def test_a_users_own_play_may_say_the_login(lab: Lab, tmp_path: Path) -> None:
-    login = {"ansible_user": "pc-right", "ansible_password": "lab"}
+    login = {"ansible_user": "pc-right", "ansible_password": PASSWORD}
     (tmp_path / "site.yml").write_text(
         yaml.safe_dump([{"ansible.builtin.import_playbook": "ets6.network.verify", "vars": login}])
     )

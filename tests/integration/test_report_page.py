@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import axe_core_python
 import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -23,13 +25,17 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.integration.debian import need
 from tests.unit.plugins.plugin_utils.report.samples import (
     AWAY,
+    BROKEN,
     CONTROLS,
     HOSTILE,
+    INTERRUPTED,
+    RUN,
     build,
     finding,
     hostile,
     large,
     result,
+    single_result,
     waived,
 )
 
@@ -88,15 +94,20 @@ def mixed() -> dict[str, Any]:
         "before": {"enabled": False},
         "after": {"enabled": True},
     }
-    rule = {"name": "Block ETS6", "rule": "{1}", "store": "local", "reason": "It blocks."}
-    evidence = {
-        "traffic": {
-            "program": "ETS6.exe",
-            "profile": "public",
-            "outcome": "blocked",
-            "decided_by": [rule],
-        }
+    rule = {
+        "name": "Block ETS6",
+        "rule": "{1}",
+        "store": "local",
+        "passes": False,
+        "reason": "It blocks.",
     }
+    traffic = {
+        "program": "ETS6.exe",
+        "profile": "public",
+        "outcome": "blocked",
+        "decided_by": [rule],
+    }
+    evidence = {"traffic": [traffic]}
     wrong = [
         finding(
             CONTROLS[0]["id"], "fail", "A rule blocks it.", evidence=evidence, changes=[change]
@@ -212,29 +223,74 @@ def test_a_pc_that_passes_shows_facts_and_evidence(browser: webdriver.Chrome, sh
     dialog(browser, "ETS6-ETS6N-TCP-In")
 
 
+def test_a_run_that_did_not_end_on_a_pc_is_on_the_first_screen_and_in_its_dialog(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    show({"pc": {**result("pass", "pass", "pass"), "interrupted": INTERRUPTED}})
+    told = "An earlier run began 1 operation on this PC at 2026-11-23T21:00:00Z"
+    assert told in browser.find_element(By.ID, "unchecked").text
+    cell(browser, "pc, passes").click()
+    dialog(browser, told)
+
+
+def test_hosts_that_have_not_been_judged_yet_are_named(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    run: Any = {**RUN, "pending": ["pc-2", "pc-3"], "variables": {}}
+    controls: Any = CONTROLS
+    file = tmp_path / "report.html"
+    page = report_html.render(document.build(run, controls, [], [], ["low"]))
+    file.write_text(page, encoding="utf-8")
+    browser.get(file.as_uri())
+    told = browser.find_element(By.ID, "unchecked").text
+    assert "2 hosts not judged yet" in told
+    assert "pc-2, pc-3" in told
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "title"),
+    [
+        ("would_fix", {"changed": True}, "The exact change"),
+        ("fixed", {"changed": True}, "What was changed"),
+        ("unknown", {"sent": True}, "What was sent; whether it took effect is not known"),
+    ],
+)
+def test_a_dialog_says_what_became_of_a_change(
+    browser: webdriver.Chrome, show: Show, status: str, more: dict[str, Any], title: str
+) -> None:
+    change = {"subject": "firewall rule X", "before": {"on": 1}, "after": {"on": 2}}
+    wrong = finding(CONTROLS[0]["id"], status, changes=[change], **more)
+    show({"pc": {**result("pass", "pass", "pass"), "findings": [wrong]}})
+    cell(browser, "pc, firewall").click()
+    assert title in dialog(browser, "firewall rule X").text
+
+
 def test_more_hosts_open_and_are_copied_as_limit(browser: webdriver.Chrome, show: Show) -> None:
     show({f"pc-{number:02}": result("fail", "pass", "pass") for number in range(12)})
     summary = browser.find_element(By.XPATH, "//article//summary[.='and 4 more']")
     summary.click()
     names = ",".join(f"pc-{number:02}" for number in range(12))
     assert browser.find_element(By.CSS_SELECTOR, "article code.limit").text == names
-    script = (
-        "Object.defineProperty(navigator, 'clipboard', {value: "
-        "{writeText: async (text) => { window.copied = text; }}});"
-    )
-    browser.execute_script(script)
     button = browser.find_element(By.XPATH, "//article//button[.='Copy as --limit']")
-    button.click()
-    WebDriverWait(browser, 5).until(lambda _browser: button.text == "Copied")
-    assert browser.execute_script("return window.copied") == f"--limit {names}"
+    assert copied(browser, button) == f"--limit {names}"
 
 
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_that_keeps_people_out(
-    browser: webdriver.Chrome, show: Show, scheme: str
+    browser: webdriver.Chrome, show: Show, scheme: str, width: int
 ) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        check_with_axe(browser, show)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def check_with_axe(browser: webdriver.Chrome, show: Show) -> None:
     show(pictured())
     axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
     # Not through the page, whose policy allows its own script only.
@@ -242,6 +298,13 @@ def test_axe_finds_nothing_that_keeps_people_out(
     assert violations(browser) == []
     cell(browser, "pc-wrong, firewall").click()
     dialog(browser, "A rule blocks it.")
+    assert violations(browser) == []
+    browser.execute_script("document.getElementById('dialog').close()")
+    cell(browser, "pc-0, passes").click()
+    dialog(browser, "Controls that are not open")
+    browser.find_element(By.CSS_SELECTOR, "#dialog summary").click()
+    dialog(browser, "What decides")
+    time.sleep(0.2)
     assert violations(browser) == []
 
 
@@ -261,6 +324,8 @@ def pictured() -> dict[str, Any]:
     away = finding(CONTROLS[2]["id"], "fail", "It does not answer.", evidence=probe)
     hosts = mixed()
     hosts["pc-wrong"]["findings"][2] = away
+    hosts["pc-0"]["findings"][0]["evidence"] = hosts["pc-wrong"]["findings"][0]["evidence"]
+    hosts["pc-interrupted"] = {**result("pass", "pass", "pass"), "interrupted": INTERRUPTED}
     return {
         **hosts,
         "pc-waived": waived("2026-12-24", "jane"),
@@ -275,14 +340,17 @@ def test_pictures_are_described_and_need_no_script(browser: webdriver.Chrome, sh
         picture.get_attribute("aria-label")
         for picture in browser.find_elements(By.CSS_SELECTOR, "svg[role=img]")
     ]
-    assert "Hosts: 1 unreachable, 2 fails, 1 waived and 4 passes" in labels
-    assert "Way of the probe: update.knx.org:443, then fails tcp: timeout" in labels
+    assert "Hosts: 1 unreachable, 2 fails, 1 waived and 5 passes" in labels
+    assert "Way of the probe: update.knx.org:443, then failed at tcp: timeout" in labels
 
 
 def test_nothing_is_wider_than_a_phone(browser: webdriver.Chrome, show: Show) -> None:
     hosts = pictured()
     path = "C:\\" + "a_very_long_folder_without_any_blank\\" * 12
     hosts["pc-wrong"]["findings"][0]["reason"] = path
+    headline = "ETS online catalog updates: onlinecatalog.knx.org:80 cannot be reached"
+    for host in hosts.values():
+        host["controls"] = [{**control, "headline": headline} for control in CONTROLS]
     metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
@@ -290,6 +358,8 @@ def test_nothing_is_wider_than_a_phone(browser: webdriver.Chrome, show: Show) ->
         script = "return [document.documentElement.scrollWidth, innerWidth]"
         width, screen = browser.execute_script(script)
         assert width <= screen
+        script = "const box = document.querySelector('#wrong .wide'); return box.scrollWidth - box.clientWidth"
+        assert browser.execute_script(script) <= 0, "who acts is seen without scrolling"
         cell(browser, "pc-wrong, firewall").click()
         opened = dialog(browser, "a_very_long_folder")
         script = "return arguments[0].scrollWidth - arguments[0].clientWidth"
@@ -304,8 +374,22 @@ def test_a_cell_tells_reason_change_evidence_and_the_rule_that_decides(
     show(mixed())
     cell(browser, "pc-wrong, firewall").click()
     told = dialog(browser, "A rule blocks it.").text
-    for part in ("Block ETS6 ({1})", "firewall rule ETS6", "enabled false true", "Make the rule."):
+    for part in (
+        "Block ETS6 ({1})",
+        "firewall rule ETS6",
+        "enabled false true",
+        "Make the rule.",
+        "Way of the packet",
+    ):
         assert part in told
+    stages = browser.find_elements(By.CSS_SELECTOR, "#dialog .route .stage")
+    assert [stage.text for stage in stages] == [
+        "packet TCP to ETS6.exe",
+        "profile public",
+        "policy local",
+        "rule Block ETS6 ({1})",
+        "verdict blocked",
+    ]
     browser.find_element(By.CSS_SELECTOR, "#dialog summary").click()
     assert '"outcome": "blocked"' in dialog(browser, "decided_by").text
 
@@ -335,9 +419,9 @@ def test_an_endpoint_shows_its_route_stage_by_stage(
     ]
     assert stages[0] == lines[0].split(" → ")
     assert stages[1][1:3:2] + stages[1][-1:] == ["proxy p:8080", "HTTP 200"]
-    assert stages[2] == ["a", "Tls12 by CN=Inspector", "HTTP 200", "tls intercepted"]
+    assert stages[2] == ["a", "Tls12 by CN=Inspector", "HTTP 200", "outcome tls intercepted"]
     failed = browser.find_elements(By.CSS_SELECTOR, "#dialog .stage.fail")
-    assert [stage.text for stage in failed] == ["failed at tls: reset", "tls intercepted"]
+    assert [stage.text for stage in failed] == ["failed at tls: reset", "outcome tls intercepted"]
 
 
 def test_a_failing_control_has_its_headline_and_any_other_its_title(
@@ -499,3 +583,211 @@ def test_the_filters_stay_while_a_dialog_is_open(browser: webdriver.Chrome, show
     assert rows(browser) == ["pc-wrong"]
     webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     WebDriverWait(browser, 5).until(lambda _browser: browser.current_url.endswith("#status=fail"))
+
+
+def test_the_first_screen_says_what_was_changed_and_what_was_not_checked(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    change = {"subject": "firewall rule X", "before": {"on": 1}, "after": {"on": 2}}
+    fixed = finding(CONTROLS[0]["id"], "fixed", changes=[change], changed=True)
+    hosts = {"a": {**result("pass", "pass", "pass"), "findings": [fixed]}, "b": AWAY, "c": BROKEN}
+    show(hosts)
+    header = browser.find_element(By.TAG_NAME, "header")
+    assert "Not checked: 1 host not reached, 1 host not judged to the end" in header.text
+    assert "What was changed: 1 setting on 1 host" in header.text
+    header.find_element(By.LINK_TEXT, "Not checked").click()
+    assert browser.current_url.endswith("#unchecked")
+    header.find_element(By.LINK_TEXT, "What was changed").click()
+    assert browser.current_url.endswith("#changed")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [
+        ({"a": result("pass", "pass", "pass")}, "Nothing."),
+        (
+            {"a": result("pass", "pass", "pass"), "b": AWAY},
+            "Nothing on the host that was judged. What is wrong on the other 1 is not known.",
+        ),
+        ({"a": AWAY, "b": AWAY}, "Not known: no host was judged."),
+        ({}, "Not known: no host was judged."),
+    ],
+    ids=["all pass", "one is away", "all are away", "no host"],
+)
+def test_a_host_that_was_not_judged_is_not_said_to_have_nothing_wrong(
+    browser: webdriver.Chrome, show: Show, hosts: dict[str, Any], told: str
+) -> None:
+    show(hosts)
+    assert browser.find_element(By.CSS_SELECTOR, "#wrong p").text == told
+
+
+def test_each_of_several_remedies_names_its_hosts(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = {}
+    for name, remedy in (("pc-a", "Call Ada."), ("pc-b", "Call Bob.")):
+        wrong = finding(CONTROLS[0]["id"], "fail", "No.", remedy=remedy, contact="pc")
+        hosts[name] = {**result("pass", "pass", "pass"), "findings": [wrong]}
+    show(hosts)
+    card = browser.find_element(By.TAG_NAME, "article").text
+    assert "Call Ada. pc-a\n" in card
+    assert "Call Bob. pc-b\n" in card
+
+
+def copied(browser: webdriver.Chrome, button: WebElement) -> str:
+    """Press a button that copies, and return what it copied."""
+    script = (
+        "Object.defineProperty(navigator, 'clipboard', {configurable: true, value: "
+        "{writeText: async (text) => { window.copied = text; }}});"
+    )
+    browser.execute_script(script)
+    button.click()
+    WebDriverWait(browser, 5).until(lambda _browser: button.text == "Copied")
+    return str(browser.execute_script("return window.copied"))
+
+
+def test_the_hosts_of_a_search_are_copied_as_limit(browser: webdriver.Chrome, show: Show) -> None:
+    show(
+        {
+            f"pc-{number}": result("pass" if number % 2 else "fail", "pass", "pass")
+            for number in range(250)
+        }
+    )
+    browser.find_element(By.CSS_SELECTOR, "#filter-status option[value=fail]").click()
+    button = browser.find_element(By.XPATH, "//*[@id='hosts']//button[.='Copy as --limit']")
+    names = copied(browser, button).removeprefix("--limit ").split(",")
+    assert sorted(names) == sorted(f"pc-{number}" for number in range(0, 250, 2))
+    browser.find_element(By.XPATH, "//button[.='Show all']").click()
+    button = browser.find_element(By.XPATH, "//*[@id='hosts']//button[.='Copy as --limit']")
+    assert button.is_displayed(), "it can be pressed again, for other hosts"
+
+
+def test_a_name_that_a_shell_would_run_is_quoted(browser: webdriver.Chrome, show: Show) -> None:
+    show({"pc 'a'; $(b)": result("fail", "pass", "pass")})
+    button = browser.find_element(By.XPATH, "//*[@id='hosts']//button[.='Copy as --limit']")
+    words = copied(browser, button)
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s|' {words}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "--limit|pc 'a'; $(b)|"
+
+
+def test_hosts_with_other_reasons_are_a_link_to_them(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = {}
+    for number in range(9):
+        wrong = finding(CONTROLS[0]["id"], "fail", f"Reason {number}.")
+        hosts[f"pc-{number}"] = {**result("pass", "pass", "pass"), "findings": [wrong]}
+    hosts["pc-right"] = result("pass", "pass", "pass")
+    show(hosts)
+    browser.find_element(By.LINK_TEXT, "and 4 hosts with other reasons").click()
+    WebDriverWait(browser, 5).until(lambda _browser: len(rows(browser)) == 9)
+
+
+def test_the_table_in_a_dialog_breaks_no_words(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = mixed()
+    (traffic,) = hosts["pc-wrong"]["findings"][0]["evidence"]["traffic"]
+    traffic["program"] = "C:\\Program Files (x86)\\" + "Folder\\" * 12 + "ETS6N.exe"
+    traffic["decided_by"][0]["reason"] = "It is blocked by default, since no rule decides. " * 9
+    show(hosts)
+    cell(browser, "pc-wrong, firewall").click()
+    dialog(browser, "What decides")
+    short = "#dialog .wide th, #dialog .wide td:nth-child(2), #dialog .wide td:nth-child(3)"
+    assert browser.execute_script(BROKEN_WORDS, short) == []
+
+
+def test_a_name_of_any_length_leaves_room_for_the_matrix(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    show({"pc-" + "x" * 197: result("fail", "pass", "pass"), "pc": result("pass", "pass", "pass")})
+    box = browser.find_element(By.ID, "matrix").size["width"]
+    head = browser.find_element(By.CSS_SELECTOR, "#matrix tbody th").size["width"]
+    assert head < 640
+    assert box > head + 80
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.refresh()
+    script = "const box = document.querySelector('#plain .wide'); return box.scrollWidth - box.clientWidth"
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert browser.execute_script(script) <= 0
+
+
+def test_the_parts_of_a_bar_can_be_told_apart(browser: webdriver.Chrome, show: Show) -> None:
+    show({"away": AWAY, "pc-1": result("fail", "pass", "pass"), "pc-2": single_result("unknown")})
+    parts = browser.find_elements(By.CSS_SELECTOR, "header .bar")
+    looks = {
+        (part.value_of_css_property("fill"), part.value_of_css_property("fill-opacity"))
+        for part in parts
+    }
+    assert len(parts) == len(looks) == 3
+
+
+def test_what_is_known_of_a_run_is_not_squeezed_by_a_label(
+    browser: webdriver.Chrome, show: Show
+) -> None:
+    show(mixed())
+    labels = browser.find_element(By.CSS_SELECTOR, "#origin dt").size["width"]
+    assert labels < browser.find_element(By.CSS_SELECTOR, "#origin dl").size["width"] / 3
+
+
+def test_names_of_either_direction_keep_their_order(browser: webdriver.Chrome, show: Show) -> None:
+    names = ["\u05d0", "\u05d1"]
+    show({name: result("fail", "pass", "pass") for name in names})
+    links = browser.find_elements(By.CSS_SELECTOR, "article small a")
+    assert [link.text for link in links] == names
+    places = [link.location["x"] for link in links]
+    assert places == sorted(places)
+
+
+def test_the_address_of_a_filter_leads_to_the_hosts(browser: webdriver.Chrome, show: Show) -> None:
+    show({f"pc-{number}": result("fail", "fail", "fail") for number in range(9)})
+    address = browser.current_url
+    browser.get("about:blank")
+    browser.get(f"{address}#control={CONTROLS[1]['id']}&status=open")
+    script = "return document.getElementById('hosts').getBoundingClientRect().top"
+    WebDriverWait(browser, 5).until(lambda _browser: browser.execute_script(script) < 450)
+
+
+def test_nothing_is_wider_than_paper(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = pictured()
+    line = " → ".join(f"stage-{number}.a-department.example.com:443" for number in range(7))
+    ways = [{"outcome": "timed_out", "line": line}]
+    hosts["pc-wrong"]["findings"][2]["evidence"] = {"ways": ways}
+    reason = "It is on loan, and its owner is not here before the end of the year. "
+    hosts["pc-waived"]["waivers"][0]["reason"] = reason * 3
+    # A4 portrait without its margins, at the 96 pixels an inch of CSS.
+    metrics = {"width": 717, "height": 1050, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    try:
+        show(hosts)
+        browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 717
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+BROKEN_WORDS = """
+const broken = [];
+for (const cell of document.querySelectorAll(arguments[0])) {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    for (const match of walker.currentNode.data.matchAll(/\\w+/g)) {
+      const range = document.createRange();
+      range.setStart(walker.currentNode, match.index);
+      range.setEnd(walker.currentNode, match.index + match[0].length);
+      if (range.getClientRects().length > 1) {
+        broken.push(match[0]);
+      }
+    }
+  }
+}
+return broken;
+"""
+"""Returns the words of the cells that a selector names which stand on more than one line."""
+
+
+def test_a_phone_breaks_no_words_in_tables(browser: webdriver.Chrome, show: Show) -> None:
+    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        show(pictured())
+        assert browser.execute_script(BROKEN_WORDS, "#waivers td, #wrong th, #waivers th") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -96,13 +96,26 @@ def test_each_pcs_result_is_the_pcs(lab: Lab, tmp_path: Path, words: tuple[str, 
     assert re.search(r"pc-never-started: \d+ open findings, worst: [a-z0-9_.]+ \(", run.output)
 
 
+def assert_errors_are_short(run: Played) -> None:
+    """Each host that fails has one line of error, and none shows lines of the collection's files."""
+    results = run.output[run.output.index("Result of the PC") :]
+    failing = [name for name, failed in recap(run).items() if failed]
+    assert sorted(re.findall(r"^\[ERROR\]: Task failed: (\S+): ", results, re.MULTILINE)) == failing
+    assert "Origin: " not in run.output
+
+
 @pytest.mark.parametrize("batch", [[], ["-e", "ets6_network_serial=2"]], ids=["one", "serial"])
 def test_the_closing_lines_come_after_every_error(
     lab: Lab, tmp_path: Path, batch: list[str]
 ) -> None:
-    for hosts in ("pc-never-started,pc-prints-rubbish,pc-zz", "pc-never-started,pc-unreachable"):
+    for hosts in (
+        "pc-never-started,pc-prints-rubbish,pc-zz",
+        "pc-never-started,pc-unreachable",
+        "pc-unreachable",
+    ):
         run = play(lab, tmp_path, "verify", "--limit", hosts, *batch)
         assert run.code == 2
+        assert_errors_are_short(run)
         last_error = run.output.rindex("FAILED! =>")
         assert run.output.count("ets6.network: ") == 1
         assert run.output.index("ets6.network: ") > last_error
@@ -459,6 +472,8 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
         assert told in problems[1]
         assert problems[0] == "Not run: 1 variable is invalid."
         assert run.output.replace("\n", " ").count(told) == 1, "it is said once"
+        assert run.output.index("ets6.network: not run: ") > run.output.rindex("FAILED! =>")
+        assert "Origin: " not in run.output
         assert 'errors="0"' not in (tmp_path / str(number) / "junit.xml").read_text()
 
 

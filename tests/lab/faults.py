@@ -29,6 +29,18 @@ def at(fault: str, executions: int) -> str:
     return fault.removeprefix(SECOND) if executions > 1 else ""
 
 
+def is_of_output(fault: str) -> bool:
+    """Return whether spoil() makes something else of what a PC with this fault prints."""
+    beginnings = (
+        "prints rubbish",
+        "cuts the answer",
+        "answers nothing",
+        "rubbish in ",
+        "leaves out ",
+    )
+    return fault.startswith(beginnings)
+
+
 def spoil(fault: str, out: bytes) -> bytes:
     """Return what a PC with this fault prints in place of a module's reply."""
     if fault == "prints rubbish":

@@ -11,20 +11,20 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import yaml
 
 from tests.lab import faults, fleet, model, psrp, reg, script
 from tests.lab.network import Network
+from tests.lab.program import Stoppable
 from tests.lab.ssh import SshServer
 from tests.lab.wsman import PASSWORD, Endpoint, module_arguments
 
 MODULE = "ansible_collections.ets6.network.plugins.modules.windows_host.ps1"
 
 
-class Lab:
+class Lab(Stoppable):
     """A running lab. Its folder holds the inventory, the certificates and the PCs' states; it goes when the lab stops."""
 
     def __init__(
@@ -58,17 +58,6 @@ class Lab:
         self.inventory = self.folder / "inventory"
         self._write_inventory()
         self.save()
-
-    def __enter__(self) -> Lab:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def stop(self) -> None:
         """Stop everything and remove the folder."""

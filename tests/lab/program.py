@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,26 @@ HOST = "127.0.0.1"
 START_SECONDS = 30.0
 
 
-class Program:
+class Stoppable:
+    """What runs until it is stopped, at the end of a with statement at the latest."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it and remove its files."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class Program(Stoppable):
     """A process that listens. Subclasses write its configuration into ``folder``, then call ``start``.
 
     The folder is not below pytest's, where a program that gives up root's rights could not read it.
@@ -52,17 +72,6 @@ class Program:
         self._process.kill()
         self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _wait(self) -> None:
         until = time.monotonic() + START_SECONDS

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 import struct
 import subprocess
 import tempfile
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -39,6 +40,11 @@ CREATION = "{http://schemas.microsoft.com/powershell}creationXml"
 REMOTING = Path(__file__).parent / "windows" / "remoting.ps1"
 POOL = str(uuid.UUID(int=0))
 """The id of the runspace pool in the lines of the out-of-process protocol. Every other id is a pipeline's."""
+PIPELINE_OUTPUT = 0x00041004
+FRAGMENT = struct.Struct(">QQBI")
+"""A fragment's header: the number of its object, its own, whether it begins and ends the object, its length (MS-PSRP 2.2.4)."""
+START, END = 1, 2
+MESSAGE_HEADER = 40
 _ENDLESS = itertools.count(1_000_000)
 """Numbers of the objects that an endless output consists of."""
 SECONDS = 60
@@ -68,6 +74,8 @@ class Engine:
         self._data: dict[str, list[str]] = {}
         self._ended = False
         self._unread = ""
+        self.message = b""
+        """What has come of a message that is not complete yet."""
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [str(script.need_pwsh()), "-NoProfile", "-NonInteractive", "-File", str(REMOTING)],
@@ -195,10 +203,13 @@ class Shells:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def reply(self, pc: str, request: Request) -> tuple[int, str]:
-        """Return the HTTP status and the envelope for a request; what goes wrong in the engine is the fault's text."""
+    def reply(self, pc: str, request: Request, fault: str) -> tuple[int, str]:
+        """Return the HTTP status and the envelope for a request; what goes wrong in the engine is the fault's text.
+
+        fault is what is wrong with what the PC prints.
+        """
         try:
-            return self._reply(pc, request)
+            return self._reply(pc, request, fault)
         except (EngineError, OSError) as error:
             return 500, request.fault(SHELL_NOT_FOUND, str(error))
 
@@ -211,7 +222,7 @@ class Shells:
         for engine in engines:
             engine.close()
 
-    def _reply(self, pc: str, request: Request) -> tuple[int, str]:
+    def _reply(self, pc: str, request: Request, fault: str) -> tuple[int, str]:
         if request.verb == "Create":
             return 200, request.reply(self._create(pc, request))
         shell = request.selector("ShellId").upper()
@@ -225,7 +236,7 @@ class Shells:
         if engine is None:
             return 500, request.fault(SHELL_NOT_FOUND, "there is no such shell")
         if request.verb == "Receive":
-            return _receive(engine, request)
+            return _receive(engine, request, fault)
         return 200, request.reply(_forward(engine, request))
 
     def _create(self, pc: str, request: Request) -> str:
@@ -261,11 +272,13 @@ def _forward(engine: Engine, request: Request) -> str:
     raise EngineError(f"{request.verb} is not simulated")
 
 
-def _receive(engine: Engine, request: Request) -> tuple[int, str]:
+def _receive(engine: Engine, request: Request, fault: str) -> tuple[int, str]:
     name = request.element("DesiredStream").get("CommandId")
     data = engine.take(_id(name), SECONDS_BEFORE_TIMEOUT_FAULT)
     if not data:
         return 500, request.fault(OPERATION_TIMED_OUT)
+    if name and faults.is_of_output(fault):
+        data = list(_spoil(engine, data, fault))
     whose = f' CommandId="{name}"' if name else ""
     streams = "".join(
         f'<rsp:Stream Name="stdout"{whose}>{fragments}</rsp:Stream>' for fragments in data
@@ -279,14 +292,45 @@ def endless(request: Request) -> str:
     """Return a part of a pipeline's output that has no end: a message of one fragment (MS-PSRP 2.2.1, 2.2.4)."""
     name = request.element("DesiredStream").get("CommandId") or ""
     text = f"<S>{faults.CHUNK.decode()}</S>".encode()
-    # Destination, type PIPELINE_OUTPUT, the pool's id and the pipeline's, as the client reads them.
-    message = struct.pack("<II", 1, 0x00041004) + bytes(16) + uuid.UUID(name).bytes_le + text
-    start_and_end = 3
-    number = next(_ENDLESS)
-    fragment = struct.pack(">QQBI", number, 0, start_and_end, len(message)) + message
-    stream = f'<rsp:Stream Name="stdout" CommandId="{name}">{base64.b64encode(fragment).decode()}</rsp:Stream>'
+    # Destination, type, the pool's id and the pipeline's, as the client reads them.
+    message = struct.pack("<II", 1, PIPELINE_OUTPUT) + bytes(16) + uuid.UUID(name).bytes_le + text
+    fragment = _fragment(next(_ENDLESS), message)
+    stream = f'<rsp:Stream Name="stdout" CommandId="{name}">{fragment}</rsp:Stream>'
     state = f'<rsp:CommandState CommandId="{name}" State="{SHELL}/CommandState/Running"/>'
     return request.reply(f"<rsp:ReceiveResponse>{stream}{state}</rsp:ReceiveResponse>")
+
+
+def _spoil(engine: Engine, data: Iterable[str], fault: str) -> Iterator[str]:
+    """Return the fragments in base64 with what a PC with this fault prints, a fragment for each message that is complete."""
+    for text in data:
+        raw = base64.b64decode(text)
+        while raw:
+            number, _index, flags, length = FRAGMENT.unpack_from(raw)
+            engine.message += raw[FRAGMENT.size : FRAGMENT.size + length]
+            raw = raw[FRAGMENT.size + length :]
+            if flags & END:
+                yield _fragment(number, _spoilt(engine.message, fault))
+                engine.message = b""
+
+
+def _spoilt(message: bytes, fault: str) -> bytes:
+    """Return a message. Where it is a text that the PC prints, it is what the fault makes of it."""
+    _destination, kind = struct.unpack_from("<II", message)
+    if kind != PIPELINE_OUTPUT:
+        return message
+    element = ElementTree.fromstring(message[MESSAGE_HEADER:].decode("utf-8-sig"))
+    if element.tag != "S":
+        return message
+    printed = faults.spoil(fault, (element.text or "").encode()).decode(errors="replace")
+    # Control characters are written by their number (MS-PSRP 2.2.5.3.2).
+    element.text = re.sub(r"[\x00-\x1f]", lambda found: f"_x{ord(found[0]):04X}_", printed)
+    return message[:MESSAGE_HEADER] + ElementTree.tostring(element)
+
+
+def _fragment(number: int, message: bytes) -> str:
+    """Return a message as one fragment, in base64."""
+    header = FRAGMENT.pack(number, 0, START | END, len(message))
+    return base64.b64encode(header + message).decode()
 
 
 def _id(name: str | None) -> str:

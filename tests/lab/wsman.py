@@ -40,7 +40,7 @@ from tests.lab.soap import (
     Request,
 )
 
-PASSWORD = "lab"
+PASSWORD = "lab-4711-password"
 SECONDS_OF_SILENCE = 0.2
 """How long a command that never ends keeps its client waiting, each time."""
 NTLM_ALONE = {
@@ -271,7 +271,7 @@ class Wsman(Handler):
         if fault == "denies access" and request.verb == "Create":
             return 500, request.fault(ACCESS_DENIED)
         if request.resource.startswith(psrp.RESOURCE):
-            return self.endpoint.shells.reply(self._user, request)
+            return self.endpoint.shells.reply(self._user, request, fault)
         if request.verb == "Create":
             shell = str(uuid.uuid4()).upper()
             return 200, request.reply(f'<w:Selector Name="ShellId">{shell}</w:Selector>')

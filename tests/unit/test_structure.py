@@ -17,6 +17,8 @@ FOLDERS = {"plugin_utils": "┄┄┄", "module_utils": "```"}
 """The folders that the picture shows, each with what its part of the picture ends with."""
 USES_ANSIBLE = {"action", "origin", "policy/parsing", "report_action"}
 """Modules that import Ansible: the bases of the actions, its words for true and false, its vault."""
+SHARED = {("limits", "module_utils.bounds: address_space")}
+"""What the controller's side takes from module_utils: pure helpers, so that there is one of each."""
 
 if not (ROOT / "CONTRIBUTING.md").exists():
     pytest.skip("only in a checkout", allow_module_level=True)
@@ -49,6 +51,8 @@ def imports(folder: str, name: str, tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
             path = [*base, *(node.module or "").split(".")] if node.module else base
+            if path[:1] == ["module_utils"]:
+                continue
             for alias in node.names:
                 target = "/".join([*path, alias.name])
                 is_module = (PLUGINS / folder / f"{target}.py").exists()
@@ -72,6 +76,16 @@ def test_no_import_goes_up(folder: str) -> None:
             if imported != importer and rank[imported] <= rank[importer]:
                 upward.append(f"{name} imports {target}")
     assert upward == []
+
+
+def test_of_what_runs_on_the_target_only_pure_helpers_are_shared() -> None:
+    shared = set()
+    for name, tree in modules("plugin_utils"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("module_utils"):
+                names = ", ".join(alias.name for alias in node.names)
+                shared.add((name, f"{node.module}: {names}"))
+    assert shared == SHARED
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

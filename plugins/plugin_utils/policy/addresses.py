@@ -9,10 +9,13 @@ import ipaddress
 from typing import Any
 
 from ..formats.firewall_address import ALL_V4, ALL_V6, KEYWORDS, V6_START, show, show_span, span
-from .parsing import NotAcceptedError, not_accepted
+from ..text import shorten
+from .parsing import NotAcceptedError, not_accepted, quoted
 
 Span = tuple[int, int]
 
+MAX_REASON = 200
+"""Characters of Python's own words for what is wrong with an address, which repeat it."""
 _WORDS = ", ".join(word for word in KEYWORDS if not word.endswith(("4", "6")))
 ACCEPTED = (
     "an address (192.168.1.20, fd00::7), a network (192.168.1.0/24, 10.0.0.0/255.0.0.0, fd00::/8), "
@@ -40,7 +43,7 @@ def parse_remote_address(value: Any) -> str:
         raise _not_accepted(value, f"{error}; expected is {ACCEPTED}") from None
     if addresses in (ALL_V4, ALL_V6):
         raise NotAcceptedError(
-            f"{value!r} is not accepted, it is every address; for no restriction leave the list empty"
+            f"{quoted(value)} is not accepted, it is every address; for no restriction leave the list empty"
         )
     _refuse_host_bits(value, text, addresses[0])
     _refuse_impossible(value, addresses)
@@ -48,7 +51,7 @@ def parse_remote_address(value: Any) -> str:
 
 
 def _not_accepted(value: str, why: str) -> NotAcceptedError:
-    return NotAcceptedError(f"{value!r} is not accepted: {why}")
+    return NotAcceptedError(f"{quoted(value)} is not accepted: {shorten(why, MAX_REASON)}")
 
 
 def _refuse_host_bits(value: str, text: str, start: int) -> None:

@@ -13,13 +13,21 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..errors import UndecidedError
 from ..expression import Expression, compile_expression
 from ..finding import Contact, Control, Finding, Severity, Status
 from ..text import shorten
-from .parsing import NotAcceptedError, dictionary, not_accepted, numbered, parse_each
+from .parsing import (
+    NotAcceptedError,
+    dictionary,
+    not_accepted,
+    numbered,
+    parse_each,
+    parse_fields,
+)
 
 REQUIRED = ("id", "title", "severity", "expression", "message")
 TEXTS = (*REQUIRED, "rationale", "remedy", "contact")
@@ -108,9 +116,9 @@ def _parse_entry(text: str, where: str) -> CustomControl:
     if isinstance(entry, dict) and isinstance(entry.get("id"), str):
         where = f"{where} ({entry['id']})"
     try:
-        fields = dictionary(entry, KEYS, f"a dictionary with {', '.join(REQUIRED)}")
-        for key in TEXTS:
-            _check_text(fields, key)
+        expected = f"a dictionary with {', '.join(REQUIRED)}"
+        fields = dictionary(entry, KEYS, expected, REQUIRED)
+        parse_fields(fields, {key: partial(_parse_text, key) for key in TEXTS})
         control = _compile(fields, _parse_control(fields), where)
         _try_samples(control, fields.get("samples", []))
     except NotAcceptedError as error:
@@ -118,10 +126,10 @@ def _parse_entry(text: str, where: str) -> CustomControl:
     return control
 
 
-def _check_text(fields: Mapping[Any, Any], key: str) -> None:
-    value = fields.get(key, "")
+def _parse_text(key: str, value: Any) -> str:
     if not isinstance(value, str) or (key in REQUIRED and not value.strip()):
-        raise not_accepted(fields.get(key), "a text is expected").within(key)
+        raise not_accepted(value, "a text is expected")
+    return value
 
 
 def _parse_control(fields: Mapping[Any, Any]) -> Control:

@@ -19,6 +19,7 @@ from .parsing import (
     not_accepted,
     numbered,
     parse_each,
+    parse_fields,
 )
 
 KEYS = ("name", "direction", "protocol", "ports", "addresses")
@@ -59,7 +60,7 @@ def parse_needed_traffic(value: Any) -> tuple[NeededTraffic, ...]:
 
 
 def _parse_entry(item: Any) -> NeededTraffic:
-    fields = dictionary(item, KEYS, f"a dictionary with {', '.join(REQUIRED)}")
+    fields = dictionary(item, KEYS, f"a dictionary with {', '.join(REQUIRED)}", REQUIRED)
     parsers = {
         "name": _parse_name,
         "direction": lambda value: choice(value, DIRECTIONS),
@@ -67,15 +68,7 @@ def _parse_entry(item: Any) -> NeededTraffic:
         "ports": list_of(_parse_ports, empty=False),
         "addresses": list_of(_parse_addresses, empty=True),
     }
-    values: dict[str, Any] = {}
-    for key, parse in parsers.items():
-        if key not in fields and key not in REQUIRED:
-            continue
-        try:
-            values[key] = parse(fields.get(key))
-        except NotAcceptedError as error:
-            raise error.within(key) from None
-    return NeededTraffic(**values)
+    return NeededTraffic(**parse_fields(fields, parsers))
 
 
 def _parse_name(value: Any) -> str:

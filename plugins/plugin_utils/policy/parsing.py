@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..errors import ETS6Error
-from ..text import join_words
+from ..text import join_words, one_line, shorten
 
 T = TypeVar("T")
 S = TypeVar("S")
 
+MAX_QUOTED = 200
+"""Characters of a value that an error repeats."""
 PREFIX = "ets6_network_"
 """What the names of the role's variables begin with."""
 
@@ -40,7 +42,7 @@ class NotAcceptedError(ETS6Error):
     def within(self, key: str) -> NotAcceptedError:
         """Return this error as one of the part that has this key or index (``[0]``)."""
         separator = "." if self.path and not self.path.startswith("[") else ""
-        return NotAcceptedError(self.problem, f"{key}{separator}{self.path}")
+        return NotAcceptedError(self.problem, f"{one_line(key, MAX_QUOTED)}{separator}{self.path}")
 
 
 def not_accepted(value: Any, expected: str) -> NotAcceptedError:
@@ -50,7 +52,12 @@ def not_accepted(value: Any, expected: str) -> NotAcceptedError:
 
 def quoted(value: Any) -> str:
     """Return a value as an error repeats it: never one that may hold a login."""
-    return "the value" if "@" in str(value) else repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python's own limit for the digits of a number.
+        return "the value"
+    return "the value" if "@" in text else shorten(text, MAX_QUOTED)
 
 
 def choice(value: Any, accepted: Sequence[str]) -> str:
@@ -77,13 +84,21 @@ def flag(value: Any) -> bool:
         raise not_accepted(value, "true or false is expected") from None
 
 
-def dictionary(value: Any, keys: Sequence[str], expected: str) -> Mapping[Any, Any]:
-    """Return a dictionary that has no other keys than these."""
+def dictionary(
+    value: Any, keys: Sequence[str], expected: str, required: Sequence[str] = ()
+) -> Mapping[Any, Any]:
+    """Return a dictionary that has no other keys than these, and all that are required."""
     if not isinstance(value, Mapping):
         raise not_accepted(value, f"{expected} is expected")
-    refused = sorted(str(key) for key in value if key not in keys)
+    problems = []
+    refused = sorted(quoted(str(key)) for key in value if key not in keys)
     if refused:
-        raise NotAcceptedError(f"{refused[0]!r} is not accepted; accepted are {', '.join(keys)}")
+        problems.append(f"{_are(refused)} not accepted; accepted are {', '.join(keys)}")
+    missing = [key for key in required if key not in value]
+    if missing:
+        problems.append(f"{_are(missing)} missing")
+    if problems:
+        raise NotAcceptedError("; ".join(problems))
     return value
 
 
@@ -104,6 +119,18 @@ def parse_each(entries: Iterable[tuple[str, S]], parse: Callable[[S], T]) -> lis
     if errors:
         raise NotAcceptedError("; ".join(map(str, errors)))
     return parsed
+
+
+def parse_fields(
+    fields: Mapping[Any, Any], parsers: Mapping[str, Callable[[Any], Any]]
+) -> dict[str, Any]:
+    """Return the fields that are there, each parsed by its parser.
+
+    Raises NotAcceptedError with what is wrong with all of them.
+    """
+    keys = [key for key in parsers if key in fields]
+    values = parse_each(((key, key) for key in keys), lambda key: parsers[key](fields[key]))
+    return dict(zip(keys, values, strict=True))
 
 
 def numbered(entries: Iterable[S]) -> Iterable[tuple[str, S]]:
@@ -144,9 +171,13 @@ def words_of(value: Any, accepted: Iterable[str]) -> list[str]:
     texts = [str(word).strip() for word in words]
     refused = [quoted(text) for text in dict.fromkeys(texts) if text not in accepted]
     if refused:
-        verb = "is" if len(refused) == 1 else "are"
-        raise NotAcceptedError(f"{join_words(refused)} {verb} not accepted; accepted are {choices}")
+        raise NotAcceptedError(f"{_are(refused)} not accepted; accepted are {choices}")
     return list(dict.fromkeys(texts))
+
+
+def _are(words: Sequence[str]) -> str:
+    """Return the words as the subject of a sentence, with its verb: ``a is``, ``a and b are``."""
+    return f"{join_words(words)} {'is' if len(words) == 1 else 'are'}"
 
 
 def is_port(text: str) -> bool:

@@ -15,14 +15,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ..finding import Finding, Status
-from .parsing import NotAcceptedError, dictionary, not_accepted, numbered, parse_each
+from .parsing import (
+    NotAcceptedError,
+    dictionary,
+    not_accepted,
+    numbered,
+    parse_each,
+    parse_fields,
+)
 
 REQUIRED = ("control", "reason", "owner", "expires")
 KEYS = (*REQUIRED, "hosts", "groups", "ticket")
@@ -129,15 +136,10 @@ def parse_waivers(value: Any) -> tuple[Waiver, ...]:
 
 def _parse_waiver(entry: Any) -> Waiver:
     expected = f"a dictionary with {', '.join(REQUIRED)} and hosts or groups"
-    fields = dictionary(entry, KEYS, expected)
+    fields = dictionary(entry, KEYS, expected, REQUIRED)
+    values = parse_fields(fields, PARSERS)
     waiver = Waiver(
-        _parse_controls(fields.get("control")),
-        _parse_names(fields, "hosts"),
-        _parse_names(fields, "groups"),
-        _parse_text(fields, "reason"),
-        _parse_text(fields, "owner"),
-        _parse_date(fields.get("expires")),
-        _parse_text(fields, "ticket"),
+        values.pop("control"), values.pop("hosts", ()), values.pop("groups", ()), **values
     )
     if not waiver.hosts and not waiver.groups:
         raise NotAcceptedError(
@@ -146,11 +148,14 @@ def _parse_waiver(entry: Any) -> Waiver:
     return waiver
 
 
-def _parse_text(fields: Mapping[Any, Any], key: str) -> str:
-    value = fields.get(key, "")
-    if not isinstance(value, str) or (key in REQUIRED and not value.strip()):
-        raise not_accepted(fields.get(key), "a text is expected").within(key)
+def _parse_text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise not_accepted(value, "a text is expected")
     return str(value)
+
+
+def _parse_ticket(value: Any) -> str:
+    return "" if value == "" else _parse_text(value)
 
 
 def _parse_controls(value: Any) -> tuple[str, ...]:
@@ -161,20 +166,19 @@ def _parse_controls(value: Any) -> tuple[str, ...]:
             raise not_accepted(
                 value,
                 "a control's id, a pattern such as firewall.*, or a list of these is expected",
-            ).within("control")
+            )
     if not entries:
-        raise NotAcceptedError("the list is empty; at least one entry is needed", "control")
+        raise NotAcceptedError("the list is empty; at least one entry is needed")
     return tuple(str(entry) for entry in entries)
 
 
-def _parse_names(fields: Mapping[Any, Any], key: str) -> tuple[str, ...]:
-    names = fields.get(key, [])
+def _parse_names(names: Any) -> tuple[str, ...]:
     expected = "a list of names is expected"
     if not isinstance(names, (list, tuple)):
-        raise not_accepted(names, expected).within(key)
+        raise not_accepted(names, expected)
     for name in names:
         if not isinstance(name, str) or not name:
-            raise not_accepted(names, expected).within(key)
+            raise not_accepted(names, expected)
     return tuple(str(name) for name in names)
 
 
@@ -189,4 +193,16 @@ def _parse_date(value: Any) -> date:
             pass
     raise not_accepted(
         value, "the last day is expected, such as 2027-03-31 (it ends with that day in UTC)"
-    ).within("expires")
+    )
+
+
+PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "control": _parse_controls,
+    "hosts": _parse_names,
+    "groups": _parse_names,
+    "reason": _parse_text,
+    "owner": _parse_text,
+    "expires": _parse_date,
+    "ticket": _parse_ticket,
+}
+"""The parser of each key of a waiver."""

@@ -14,8 +14,6 @@ from pathlib import Path
 from . import document, files, formats, previous
 from .model import Run
 
-NOT_ENDED = "This run has not ended: it is still going on, or it was interrupted."
-
 
 def write(
     folder: Path,
@@ -30,8 +28,7 @@ def write(
     hosts are all that are to be judged. chosen is the report that the run will be compared with,
     which stays as it is. Raises OSError.
     """
-    pending: Run = {**run, "pending": list(hosts), "variables": {}}
-    report = document.build(pending, (), (), (), (), problems=[NOT_ENDED])
+    report = document.not_ended(run, hosts)
     with files.locked(folder):
         kept = folder / previous.FILE
         if not (chosen and kept.exists() and kept.samefile(chosen)):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..text import count
+from . import journal
 from .hashes import seal
 from .hosts import complies, control_key, plain
 from .model import (
@@ -27,6 +28,22 @@ from .model import (
     WaiverRecord,
 )
 from .verdict import fails_because
+
+NOT_ENDED = (
+    "This run has not ended: it is still going on, or it was interrupted. What was sent to hosts to "
+    f"change them is in {journal.FILE}."
+)
+
+
+def not_ended(run: Run, hosts: Iterable[str]) -> Report:
+    """Return the report of a run that is to judge these hosts, until it writes its own."""
+    pending: Run = {**run, "pending": sorted(hosts), "variables": {}}
+    return build(pending, (), (), (), (), problems=[NOT_ENDED])
+
+
+def has_only_begun(report: Report) -> bool:
+    """Return whether a report is that of a run which has not judged any host yet."""
+    return not report["hosts"] and report["run"]["fails_because"] == [NOT_ENDED]
 
 
 def controls_of(results: Iterable[Any], default: Sequence[ControlRecord]) -> list[ControlRecord]:

@@ -40,14 +40,12 @@ def find(path: Path, name: str) -> list[Path]:
     return sorted(path.rglob(name)) or [path / name]
 
 
-def remove_if_marked(path: Path, mark: str) -> None:
-    """Remove a file that has the mark near its beginning; any other of the same name stays."""
+def is_marked(path: Path, mark: str) -> bool:
+    """Return whether a file has the mark near its beginning; any other of the same name has not."""
     if not path.is_file():
-        return
+        return False
     with path.open("rb") as file:
-        is_marked = mark.encode() in file.read(BEGINNING)
-    if is_marked:
-        path.unlink()
+        return mark.encode() in file.read(BEGINNING)
 
 
 def read(path: Path, most: int, *, follow: bool = True) -> bytes:
@@ -104,27 +102,58 @@ def _is_locked(handle: int) -> bool:
     return True
 
 
-def write(contents: Mapping[Path, str]) -> None:
+def append(path: Path, text: str, like: Path) -> None:
+    """Append to a regular file. Raises OSError.
+
+    Where it is missing, it is made with the access rights of another one. The text is on the disk
+    when this returns.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _names(path), os.fdopen(os.open(path, flags, _mode(like)), "wb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write(
+    contents: Mapping[Path, str | None], meanwhile: str = "", like: Path | None = None
+) -> None:
     """Write files of one directory: first all beside their places, then each takes its place.
 
-    A missing directory is made.
-    So a run that is killed leaves the old files, but for the moment in which they are renamed in
-    this order. Raises OSError, whose filename is the file's.
+    A missing directory is made. Files take their places in this order; None removes one. meanwhile
+    is what the last one holds until all others are in their places, so that a run that is killed
+    leaves no set that looks whole and is not. A file has the access rights of the one that it
+    replaces, or of the file like. Raises OSError, whose filename is the file's.
     """
+    steps = list(contents.items())
+    if meanwhile:
+        steps.insert(0, (steps[-1][0], meanwhile))
     prepared: list[tuple[str, Path]] = []
     try:
-        for path, content in contents.items():
+        for path, content in steps:
             with _names(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                prepared.append((_write_beside(path, content), path))
+                temporary = "" if content is None else _write_beside(path, content, like or path)
+                prepared.append((temporary, path))
         while prepared:
             temporary, path = prepared[0]
             with _names(path):
-                os.replace(temporary, path)
+                _take_place(temporary, path)
             del prepared[0]
     finally:
         for temporary, _path in prepared:
-            os.unlink(temporary)
+            if temporary:
+                os.unlink(temporary)
+
+
+def _take_place(temporary: str, path: Path) -> None:
+    """Rename a file to where it belongs; without one remove what is there."""
+    if temporary:
+        os.replace(temporary, path)
+    else:
+        path.unlink()
 
 
 @contextlib.contextmanager
@@ -137,17 +166,30 @@ def _names(path: Path) -> Iterator[None]:
         raise
 
 
-def _write_beside(path: Path, content: str) -> str:
-    """Return the path of a file with the content, in the same directory."""
+def _mode(path: Path) -> int:
+    """Return the access rights of a regular file, where there is none those of a new one."""
+    with contextlib.suppress(OSError):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            return stat.S_IMODE(mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _write_beside(path: Path, content: str, like: Path) -> str:
+    """Return the path of a file with the content, in the same directory.
+
+    It has the access rights of the file like.
+    """
+    mode = _mode(like)
     handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        os.chmod(temporary, mode)
     except BaseException:
         os.unlink(temporary)
         raise

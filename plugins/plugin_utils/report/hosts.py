@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..record import Interrupted as Record
 from ..text import one_line
 from .hashes import digest
 from .model import (
@@ -213,6 +214,13 @@ def all_hosts(report: Report) -> list[Host]:
         pending = HostResult(name, "unknown", report["run"]["ended"], NOT_YET)
         hosts.append(pending.to_record({}))
     return hosts
+
+
+def interruption(host: Host) -> str:
+    """Return what the PC says of an earlier run that did not end; empty where there is none."""
+    if "interrupted" not in host:
+        return ""
+    return Record(**host["interrupted"]).sentence
 
 
 def change_lines(finding: FindingRecord) -> list[str]:

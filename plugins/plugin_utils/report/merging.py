@@ -21,7 +21,15 @@ from ..finding import Status, severity_rank
 from ..text import first_words
 from . import waivers
 from .document import build, controls_of
-from .hosts import HostResult, common_variables, control_key, plain, repeats_reason, worst_status
+from .hosts import (
+    HostResult,
+    all_hosts,
+    common_variables,
+    control_key,
+    plain,
+    repeats_reason,
+    worst_status,
+)
 from .model import (
     TIME,
     UNREACHABLE,
@@ -29,6 +37,7 @@ from .model import (
     ControlRecord,
     FindingRecord,
     Host,
+    Interrupted,
     Merged,
     MergedReport,
     Report,
@@ -82,6 +91,7 @@ class _HostVersion:
     variables: Mapping[str, Any]
     findings: Sequence[_DatedFinding]
     facts: Mapping[str, Any]
+    interrupted: Interrupted | None
 
     @classmethod
     def from_record(cls, host: Host, shared: Mapping[str, Any], today: date) -> _HostVersion:
@@ -107,12 +117,13 @@ class _HostVersion:
             variables,
             findings,
             host.get("facts", {}),
+            host.get("interrupted"),
         )
 
     @property
     def rank(self) -> Rank:
         """Findings have no part in it, since they are chosen one by one."""
-        content = [self.reason, self.groups, self.variables, self.facts]
+        content = [self.reason, self.groups, self.variables, self.facts, self.interrupted]
         return self.at, OUTCOMES.index(self.outcome), _text(content)
 
 
@@ -129,16 +140,15 @@ def merge(
 ) -> Report:
     """Return the report made of these, which reading.py has checked.
 
-    run says who merged them. expected are hosts that must be there; hosts that were still pending
-    in one of the reports are expected as well. problems are what was wrong with this run.
+    run says who merged them. expected are hosts that must be there. problems are what was wrong with this run.
     """
     sources = _unique(reports)
     ended = run["ended"]
     today = date.fromisoformat(ended[:10])
-    versions = _versions(sources, today)
+    controls = _with_worst_severity(controls_of(reversed(sources), ()), sources)
+    versions = _versions(sources, controls, today)
     wanted = {*plain(sorted(expected)), *_expected_before(sources)}
     missing = sorted(wanted.difference(versions))
-    controls = _with_worst_severity(controls_of(reversed(sources), ()), sources)
     hosts = []
     for name, host_versions in versions.items():
         hosts.append(_newest(name, host_versions))
@@ -195,17 +205,31 @@ def _unique(reports: Iterable[Report]) -> list[Report]:
     return sorted(unique.values(), key=lambda report: (report["run"]["ended"], _text(report)))
 
 
-def _versions(sources: Iterable[Report], today: date) -> dict[str, list[_HostVersion]]:
-    """Return what the reports say of each host, but for those that only say that it is missing."""
+def _versions(
+    sources: Iterable[Report], controls: Sequence[ControlRecord], today: date
+) -> dict[str, list[_HostVersion]]:
+    """Return what the reports say of each host, but for those that only say that it is missing.
+
+    A host that is pending in a report was not judged by a run that was interrupted, or goes on.
+    """
     versions: dict[str, list[_HostVersion]] = {}
     for report in sources:
         missing = report["merged"]["missing"] if report["merged"] else []
         shared = report["run"]["variables"]
-        for host in report["hosts"]:
+        for host in all_hosts(report):
             if host["name"] not in missing:
-                version = _HostVersion.from_record(host, shared, today)
+                complete = _with_placeholders(host, controls)
+                version = _HostVersion.from_record(complete, shared, today)
                 versions.setdefault(host["name"], []).append(version)
     return versions
+
+
+def _with_placeholders(host: Host, controls: Sequence[ControlRecord]) -> Host:
+    """Return a host; one of which nothing was found has every control unknown."""
+    if host["findings"]:
+        return host
+    names = (host["name"], host["status"], host["reason"])
+    return HostResult.not_judged(*names, controls, host["groups"], host["at"]).to_record({})
 
 
 def _was_judged(host: Host) -> bool:
@@ -216,10 +240,9 @@ def _was_judged(host: Host) -> bool:
 
 
 def _expected_before(sources: Iterable[Report]) -> set[str]:
-    """Return the hosts that the reports themselves say are missing or pending."""
+    """Return the hosts that the reports themselves say are missing."""
     names: set[str] = set()
     for report in sources:
-        names.update(report["run"]["pending"])
         if report["merged"]:
             names.update(report["merged"]["missing"])
     return names
@@ -240,6 +263,9 @@ def _merged_reports(sources: Iterable[Report]) -> list[MergedReport]:
 def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
     """Return the host as the newest version has it, with older findings of controls it lacks."""
     newest = max(versions, key=lambda version: version.rank)
+    # A PC that could not be reached since still has the record of a run that did not end.
+    judged = [version for version in versions if version.outcome == JUDGED]
+    last_judged = max(judged, key=lambda version: version.rank, default=newest)
     chosen: dict[str, _DatedFinding] = {}
     for dated in _all_findings(versions):
         control = dated.finding["control"]
@@ -265,6 +291,7 @@ def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
         newest.variables,
         findings,
         newest.facts,
+        last_judged.interrupted,
     )
 
 

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Collection
 from pathlib import Path
 
-from . import drift, files, reading
+from . import document, drift, files, reading
 from .formats import report_json
 from .model import Report
 
@@ -51,11 +51,6 @@ def set_aside(folder: Path, inventory: Collection[str]) -> None:
             _keep(last, folder / FILE, inventory)
 
 
-def _has_only_begun(report: Report) -> bool:
-    """Return whether a report is that of a run which has not judged any host yet."""
-    return not report["hosts"] and bool(report["run"]["pending"])
-
-
 def is_judged(folder: Path) -> bool:
     """Return whether report.json is there, and some host was judged in it."""
     try:
@@ -79,13 +74,13 @@ def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report | None:
         report = reading.check(text, str(last))
     except reading.ReportError:
         # It is kept as it is, so that its reader can see why.
-        files.write({kept: text})
+        files.write({kept: text}, like=last)
         raise
-    if _has_only_begun(report):
+    if document.has_only_begun(report):
         return None
     older = None
     with contextlib.suppress(reading.ReportError):
         older = reading.read(kept, follow=False) if kept.exists() else None
     report = drift.baseline(report, older, inventory)
-    files.write({kept: report_json.render(report)})
+    files.write({kept: report_json.render(report)}, like=last)
     return report

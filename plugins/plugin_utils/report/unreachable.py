@@ -100,6 +100,17 @@ class Group:
     hosts: list[str] = field(default_factory=list)
 
 
+def title(reason: str) -> str:
+    """Return in a few words why a host was not reached.
+
+    Where no connection was tried, the task that did not try it and the closing lines have said what
+    is missing.
+    """
+    if BEFORE.sub("", reason, count=1).startswith(NOT_TRIED):
+        return "no connection was tried"
+    return _group_of(reason).title
+
+
 def groups(report: Report) -> list[Group]:
     """Return the hosts that were not reached, or not to the end, by reason, most hosts first."""
     by_title: dict[str, Group] = {}

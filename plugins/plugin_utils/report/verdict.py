@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..finding import SEVERITIES, Severity, severity_rank
 from ..text import count, one_line
+from . import unreachable
 from .hosts import open_findings
 from .model import OPEN, UNREACHABLE, ControlRecord, FindingRecord, Host
 
@@ -23,9 +24,9 @@ def fails_because(
     if not hosts:
         return ["No host was judged."]
     reasons = _failing_severity(controls, hosts, fail_on)
-    unreachable = sum(host["status"] == UNREACHABLE for host in hosts)
-    if UNREACHABLE in fail_on and unreachable:
-        reasons.append(f"{count(unreachable, 'host')} could not be reached.")
+    away = sum(host["status"] == UNREACHABLE for host in hosts)
+    if UNREACHABLE in fail_on and away:
+        reasons.append(f"{count(away, 'host')} could not be reached.")
     expired = sum(_has_expired_waiver(host) for host in hosts)
     if "expired" in fail_on and expired:
         reasons.append(f"Waivers have expired on {count(expired, 'host')}.")
@@ -75,6 +76,8 @@ def host_fails_because(
     if not fails_because(controls, [host], fail_on):
         return ""
     findings = open_findings(host)
+    if host["status"] == UNREACHABLE:
+        return one_line(f"Not reached: {unreachable.title(host['reason'])}", MAX_LINE)
     if host["reason"] or not findings:
         return one_line(host["reason"] or "No control was judged.", MAX_LINE)
     by_id = {control["id"]: control for control in controls}

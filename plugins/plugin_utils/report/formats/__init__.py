@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from .. import files
+from .. import document, files
 from ..model import Report
 from . import (
     junit_xml,
@@ -47,12 +47,17 @@ def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
     """Write the files of these formats and return their paths; report.json always, as the first.
 
     They are one set: all are written beside their places, and report.json takes its place last, with
-    its checksum before it. Files that an earlier run left of the other formats are removed, since
-    they would pass for this run's. The directory is locked by whoever calls this. Raises OSError
-    with the file that could not be written or removed.
+    its checksum before it. Until then report.json says that the run has not ended, so no reader can
+    take files of two runs for one set. Files that an earlier run left of the other formats are
+    removed, since they would pass for this run's. The directory is locked by whoever calls this.
+    Raises OSError with the file that could not be written or removed.
     """
     paths = {name: folder / ALL[name].FILE for name in dict.fromkeys(["json", *names])}
-    contents = {}
+    contents: dict[Path, str | None] = {}
+    for form in ALL.values():
+        path = folder / form.FILE
+        if path not in paths.values() and files.is_marked(path, form.MARK):
+            contents[path] = None
     for name, path in reversed(paths.items()):
         text = ALL[name].render(report)
         if name == "json":
@@ -60,11 +65,9 @@ def write(report: Report, folder: Path, names: Sequence[str]) -> list[str]:
             # As sha256sum writes it, and reads it with --check.
             contents[folder / CHECKSUM] = f"{checksum}  {path.name}\n"
         contents[path] = text
-    for form in ALL.values():
-        path = folder / form.FILE
-        if path not in contents:
-            files.remove_if_marked(path, form.MARK)
-    files.write(contents)
+    hosts = {*report["run"]["pending"], *(host["name"] for host in report["hosts"])}
+    meanwhile = report_json.render(document.not_ended(report["run"], hosts))
+    files.write(contents, meanwhile)
     return [str(path) for path in paths.values()]
 
 
@@ -73,7 +76,7 @@ def write_refusal(report: Report, folder: Path, names: Sequence[str]) -> list[st
 
     The files that people read stay those of the last run that judged hosts. Raises OSError.
     """
-    contents = {}
+    contents: dict[Path, str | None] = {}
     for name in RESULTS:
         if name in names:
             contents[folder / ALL[name].FILE] = ALL[name].render(report)

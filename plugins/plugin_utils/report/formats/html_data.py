@@ -9,11 +9,13 @@ import base64
 import gzip
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ...finding import Status
 from ...text import printable, printable_data, shorten
 from ..causes import CONTACTS, contact_of
+from ..hosts import interruption
 from ..model import (
     OPEN,
     UNREACHABLE,
@@ -24,6 +26,7 @@ from ..model import (
     Report,
     StatusChange,
 )
+from .stages import lines_of
 
 SYMBOLS = {
     "unreachable": ("∅", "unreachable"),
@@ -53,6 +56,7 @@ DETAIL_COLUMNS = (
     "remedies",
     "contacts",
     "causes",
+    "stages",
 )
 
 
@@ -115,11 +119,17 @@ def packed_details(report: Report, with_evidence: Collection[str]) -> Json:
 
 
 def _fact_rows(host: Host) -> list[list[str]]:
-    """Return the facts of a host as names and texts, with when it was read."""
-    facts = host.get("facts")
-    if not facts:
-        return []
-    rows = [["Read", f"{host['at']} by ets6.network {facts.get('collection', '')}"]]
+    """Return what is known of a host as names and texts: a run that did not end, and its facts."""
+    note = interruption(host)
+    rows = [["Earlier run", note]] if note else []
+    if host.get("facts"):
+        rows += _facts(host["at"], host["facts"])
+    return rows
+
+
+def _facts(at: str, facts: Json) -> list[list[str]]:
+    """Return the facts of a host that was read at that time."""
+    rows = [["Read", f"{at} by ets6.network {facts.get('collection', '')}"]]
     windows = " ".join(str(facts[name]) for name in ("edition", "windows") if name in facts)
     if windows:
         rows.append(["Windows", windows])
@@ -147,18 +157,39 @@ class _Texts:
 def _details(host: Host, finding: FindingRecord, with_evidence: Collection[str]) -> tuple[str, ...]:
     """Return a finding's texts, in the order of DETAIL_COLUMNS."""
     evidence: Json = {}
+    lines: Json = {}
     if finding["status"] in with_evidence:
         evidence = finding["evidence"]
+        lines = _stage_lines(finding)
     return (
         printable(finding["reason"]),
         finding.get("at", host["at"]),
         _json_text(evidence),
-        _json_text(finding["changes"]),
+        _json_text(_changes(finding)),
         _json_text(finding.get("waiver")),
         printable(finding.get("remedy", "")),
         CONTACTS[contact_of(finding)] if "contact" in finding else "",
         printable(finding.get("caused_by", "")),
+        _json_text(lines),
     )
+
+
+def _changes(finding: FindingRecord) -> Json:
+    """Return the changes of a finding with what became of them; empty without any."""
+    if not finding["changes"]:
+        return {}
+    title = "The exact change"
+    if finding["changed"] and finding["status"] == Status.FIXED:
+        title = "What was changed"
+    elif finding.get("sent"):
+        title = "What was sent; whether it took effect is not known"
+    return {"title": title, "changes": finding["changes"]}
+
+
+def _stage_lines(finding: FindingRecord) -> Json:
+    """Return the lines of stages of a finding; empty where it has none."""
+    found = lines_of(finding)
+    return asdict(found) if found.lines else {}
 
 
 def _json_text(content: Any) -> str:

@@ -172,7 +172,9 @@
     if (group && !data.member[host].some((index) => data.groups[index] === group)) {
       return false;
     }
-    const isNamed = contains(data.hosts[host], text) || contains(data.reason[host], text);
+    const isKnownFor = Boolean(found && found[details.facts[host]]);
+    const isNamed =
+      isKnownFor || contains(data.hosts[host], text) || contains(data.reason[host], text);
     let searched = text && !isNamed ? matching : columns;
     if (found && !isNamed) {
       searched = columns.filter((index) => isFound(host, index, found));
@@ -207,7 +209,7 @@
       type: "search",
       oninput: search,
     });
-    return make("label", { for: field.id }, "Host, control, reason or evidence", field);
+    return make("label", { for: field.id }, "Host, control, reason, evidence, fact", field);
   }
 
   async function search(event) {
@@ -245,6 +247,7 @@
       groups.length ? makeSelect("group", "Group", groups) : null,
       makeSelect("control", "Control", ids),
       makeButton("Show all", clearFilters),
+      make("span", { id: "limit" }),
     );
   }
 
@@ -305,6 +308,9 @@
     document.getElementById("count").textContent =
       `${rows.length} of ${data.hosts.length} hosts, ` +
       `${columns.length} of ${data.controls.length} controls`;
+    const names = rows.map((host) => data.hosts[host]);
+    const button = rows.length ? makeLimitButton(names.join(",")) : "";
+    document.getElementById("limit").replaceChildren(button);
   }
 
   function showMatrix(hosts) {
@@ -453,18 +459,29 @@
     return text ? JSON.parse(text) : null;
   }
 
-  function makeCopyable(text) {
-    const pre = make("pre", null, text);
-    const button = makeButton("Copy", async () => {
+  function makeCopyButton(label, text) {
+    const button = makeButton(label, async () => {
       try {
         await navigator.clipboard.writeText(text);
         button.textContent = "Copied";
       } catch {
-        getSelection().selectAllChildren(pre);
-        button.textContent = "Selected; copy it with the keyboard";
+        const code = make("code", null, text);
+        button.replaceWith(code);
+        getSelection().selectAllChildren(code);
       }
     });
-    return make("div", null, pre, button);
+    return button;
+  }
+
+  function makeCopyable(text) {
+    return make("div", null, make("pre", null, text), makeCopyButton("Copy", text));
+  }
+
+  // A list of names becomes what ansible-playbook takes, at one press; a shell runs nothing in it.
+  function makeLimitButton(names) {
+    const isPlain = /^[\w.,-]+$/.test(names);
+    const word = isPlain ? names : "'" + names.replaceAll("'", "'\\''") + "'";
+    return makeCopyButton("Copy as --limit", "--limit " + word);
   }
 
   function asText(value) {
@@ -519,36 +536,27 @@
     return [make("h3", null, "What decides"), makeTable(heads, lines)];
   }
 
-  // How far each route to an endpoint came. The last stage is the one that decided.
-  function makeRoutes(evidence) {
-    const ways = evidence && Array.isArray(evidence.ways) ? evidence.ways : [];
-    const routes = ways.filter((way) => way && typeof way.line === "string");
-    if (!routes.length) {
+  // How far each probe came, or the packet through the firewall.
+  function makeStages(found) {
+    if (!found) {
       return [];
     }
-    const lines = routes.map((way) => {
-      const stages = way.line.split(" → ");
-      const isFine = way.outcome === "fine";
-      if (!isFine && !stages[stages.length - 1].startsWith("failed at ")) {
-        stages.push(asText(way.outcome).replaceAll("_", " "));
-      }
-      const parts = stages.map((text, stage) => {
-        const isLast = stage === stages.length - 1;
-        const decided = isFine ? "pass" : "fail";
-        return make("span", { class: isLast ? "stage " + decided : "stage" }, text);
+    const lines = found.lines.map((stages) => {
+      const parts = stages.map(({ title, content, outcome }) => {
+        const kind = title ? make("small", null, title + " ") : null;
+        return make("span", { class: `stage ${outcome}` }, kind, content);
       });
       return make("p", { class: "route" }, ...parts);
     });
-    return [make("h3", null, "The route"), ...lines];
+    return [make("h3", null, found.title), ...lines];
   }
 
-  function makeChanges(changes, status) {
-    if (!changes) {
+  function makeChanges(found) {
+    if (!found) {
       return [];
     }
-    const title = status === "fixed" ? "What was changed" : "The exact change";
-    const parts = [make("h3", null, title)];
-    for (const { subject, before, after } of changes) {
+    const parts = [make("h3", null, found.title)];
+    for (const { subject, before, after } of found.changes) {
       const names = Object.keys(after);
       const changed = names.filter((name) => asText(before[name]) !== asText(after[name]));
       const lines = changed.map((name) => [name, before[name], after[name]]);
@@ -617,8 +625,8 @@
       make("p", null, detail("reasons", host, index)),
       ...makeWaiver(detailData("waivers", host, index)),
       ...makeRules(evidence),
-      ...makeRoutes(evidence),
-      ...makeChanges(detailData("changes", host, index), status),
+      ...makeStages(detailData("stages", host, index)),
+      ...makeChanges(detailData("changes", host, index)),
       ...makeAdvice(
         rationale,
         isOpen ? detail("remedies", host, index) || remedy : "",
@@ -681,19 +689,20 @@
     return [list];
   }
 
-  // A list of names becomes what ansible-playbook takes, at one press.
-  function addCopyButtons() {
+  function addLimitButtons() {
     for (const code of document.querySelectorAll("code.limit")) {
-      const button = makeButton("Copy as --limit", async () => {
-        try {
-          await navigator.clipboard.writeText("--limit " + code.textContent);
-          button.textContent = "Copied";
-        } catch {
-          getSelection().selectAllChildren(code);
-          button.textContent = "Selected; copy it with the keyboard";
-        }
-      });
-      code.after(" ", button);
+      code.after(" ", makeLimitButton(code.textContent));
+    }
+  }
+
+  // What scrolls sideways can be reached by keyboard, and has a name.
+  function markScrollable() {
+    for (const box of document.querySelectorAll(".wide:not(.matrix)")) {
+      if (box.scrollWidth > box.clientWidth) {
+        box.tabIndex = 0;
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", "Scrolls sideways");
+      }
     }
   }
 
@@ -715,6 +724,7 @@
     }
     const parts = index === HOST_ITSELF ? makeHostDetails(host) : makeDetails(host, index);
     dialog.append(...parts);
+    markScrollable();
   }
 
   function openCell(event) {
@@ -728,7 +738,8 @@
   function followAddress() {
     show();
     openAddressed();
-    if (filters().get("control")) {
+    const isFilter = !location.hash.includes("/") && FILTERS.some((name) => filters().get(name));
+    if (isFilter) {
       section.scrollIntoView();
     }
   }
@@ -739,13 +750,15 @@
   }
 
   build();
-  addCopyButtons();
+  addLimitButtons();
   const matrix = document.getElementById("matrix");
   matrix.addEventListener("keydown", moveFocus);
   matrix.addEventListener("click", openCell);
   addEventListener("hashchange", followAddress);
   addEventListener("beforeprint", () => setPrinting(true));
   addEventListener("afterprint", () => setPrinting(false));
-  show();
-  openAddressed();
+  addEventListener("resize", markScrollable);
+  addEventListener("toggle", () => requestAnimationFrame(markScrollable), true);
+  followAddress();
+  markScrollable();
 })();

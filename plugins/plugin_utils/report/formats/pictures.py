@@ -9,34 +9,25 @@ Colors come from the page's style sheet by classes, so that they follow light, d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ...text import count, join_words, sentence, shorten
-from ..model import FindingRecord, HistoryRun, Json
+from ..model import FindingRecord, HistoryRun
 from .html_data import SYMBOLS
 from .markup import text
+from .stages import Stage, lines_of
 
 BAR_WIDTH, BAR_HEIGHT = 300, 16
 CHART_WIDTH, CHART_HEIGHT = 360, 90
 CHART_LEFT, CHART_BOTTOM = 34, 16
 """Room for the numbers beside and below the chart."""
+DAY, MINUTE = 10, 16
+"""Letters of a time up to its day, and up to its minute."""
 STAGE_HEIGHT = 40
 STAGE_GAP = 22
 LETTER = 6.7
 """The width of a letter in a stage, in pixels: a little more than that of the fixed-width font."""
 MAX_LETTERS = 34
 """Letters of a stage; the whole text is in its title."""
-WORST_PROFILES = ("blocked", "partial", "unknown")
-"""Outcomes of traffic that a picture is made of, the worst first."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A step of a line: what it is, its text, and whether it is the one that fails."""
-
-    title: str
-    content: str
-    failed: bool = False
 
 
 def status_bar(counts: Mapping[str, int], of_what: str) -> str:
@@ -74,6 +65,8 @@ def history_chart(history: Sequence[HistoryRun]) -> str:
             f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{text(title)}</title></circle>'
         )
     first, last = history[0], history[-1]
+    letters = DAY if first["ended"][:DAY] != last["ended"][:DAY] else MINUTE
+    ends = [run["ended"][:letters].replace("T", " ") for run in (first, last)]
     label = (
         f"Share of complying hosts over {count(len(history), 'run')}: {first['complying']} of "
         f"{first['hosts']} on {first['ended'][:10]}, {last['complying']} of {last['hosts']} on "
@@ -84,9 +77,9 @@ def history_chart(history: Sequence[HistoryRun]) -> str:
         f'<path class="axis" d="M{CHART_LEFT} 6V{bottom}H{CHART_WIDTH - 6}"/>',
         f'<text x="{CHART_LEFT - 4}" y="12" text-anchor="end">100%</text>',
         f'<text x="{CHART_LEFT - 4}" y="{bottom}" text-anchor="end">0%</text>',
-        f'<text x="{CHART_LEFT}" y="{CHART_HEIGHT - 3}">{text(first["ended"][:10])}</text>',
+        f'<text x="{CHART_LEFT}" y="{CHART_HEIGHT - 3}">{text(ends[0])}</text>',
         f'<text x="{CHART_WIDTH - 6}" y="{CHART_HEIGHT - 3}" text-anchor="end">'
-        f"{text(last['ended'][:10])}</text>",
+        f"{text(ends[1])}</text>",
         f'<polyline class="line" points="{" ".join(points)}"/>',
         *marks,
     ]
@@ -94,74 +87,12 @@ def history_chart(history: Sequence[HistoryRun]) -> str:
 
 
 def finding_picture(finding: FindingRecord) -> str:
-    """Return the way of a probe, or of a packet through the firewall; empty where there is none."""
-    evidence = finding["evidence"]
-    if finding["control"].startswith("reach."):
-        stages = _probe_stages(evidence)
-        what = "Way of the probe"
-    else:
-        stages = _traffic_stages(finding["control"], evidence)
-        what = "Way of the packet"
-    return _stages(stages, what) if stages else ""
+    """Return the way of a probe, or of a packet through the firewall; empty where there is none.
 
-
-def _probe_stages(evidence: Json) -> list[Stage]:
-    """Return the way of the worst route: the first, since routes are sorted so."""
-    ways = evidence.get("ways")
-    if not isinstance(ways, list) or not ways or not isinstance(ways[0], dict):
-        return []
-    way = ways[0]
-    line = way.get("line")
-    if not isinstance(line, str):
-        return []
-    names = [part for part in line.split(" → ") if part]
-    stages = []
-    for name in names:
-        failed = name.startswith("failed at ")
-        stages.append(Stage("fails" if failed else "", name.removeprefix("failed at "), failed))
-    outcome = str(way.get("outcome", ""))
-    if not any(stage.failed for stage in stages) and outcome != "fine":
-        stages.append(Stage("outcome", outcome.replace("_", " "), failed=True))
-    return stages
-
-
-def _traffic_stages(control: str, evidence: Json) -> list[Stage]:
-    """Return the way of the worst traffic: packet, profile, policy, rule, verdict."""
-    traffic = _worst_traffic(evidence.get("traffic"))
-    if traffic is None:
-        return []
-    decisions = traffic.get("decided_by")
-    blocking: Json = {}
-    for decision in decisions if isinstance(decisions, list) else ():
-        if isinstance(decision, dict) and decision.get("passes") is False:
-            blocking = decision
-            break
-    protocol = control.rpartition(".")[2].upper()
-    verb = "to" if ".inbound." in control else "from"
-    program = str(traffic.get("program", "")).rpartition("\\")[2]
-    stages = [
-        Stage("packet", f"{protocol} {verb} {program}"),
-        Stage("profile", str(traffic.get("profile", ""))),
-    ]
-    rule = blocking.get("rule")
-    if rule:
-        stages.append(Stage("policy", str(blocking.get("store"))))
-        stages.append(Stage("rule", f"{blocking.get('name')} ({rule})"))
-    else:
-        reason = str(blocking.get("reason", "no rule decides")).removeprefix("blocked ")
-        stages.append(Stage("policy", sentence(reason)))
-    return [*stages, Stage("verdict", str(traffic.get("outcome", "")), failed=True)]
-
-
-def _worst_traffic(traffic: object) -> Json | None:
-    records = (
-        [item for item in traffic if isinstance(item, dict)] if isinstance(traffic, list) else []
-    )
-    for outcome in WORST_PROFILES:
-        for record in records:
-            if record.get("outcome") == outcome:
-                return record
-    return None
+    Of several it is the worst.
+    """
+    found = lines_of(finding)
+    return _stages(found.lines[0], found.title) if found.lines else ""
 
 
 def _stages(stages: Sequence[Stage], what: str) -> str:
@@ -172,7 +103,7 @@ def _stages(stages: Sequence[Stage], what: str) -> str:
     for index, stage in enumerate(stages):
         content = shorten(stage.content, MAX_LETTERS)
         width = LETTER * max(len(content), len(stage.title), 4) + 14
-        style = "stage failed" if stage.failed else "stage"
+        style = f"stage {stage.outcome}".rstrip()
         if index:
             middle = STAGE_HEIGHT / 2
             parts.append(

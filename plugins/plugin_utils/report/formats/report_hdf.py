@@ -16,12 +16,14 @@ from typing import Any
 from ...text import count, printable, printable_data
 from ..causes import CONTACTS, contact_of, remedy_of
 from ..hosts import all_hosts
-from ..model import ControlRecord, FindingRecord, Host, Report
+from ..model import AppliedWaiver, ControlRecord, FindingRecord, Host, Report
 
 FILE = "report.hdf.json"
 MARK = '"name": "ets6.network"'
 IMPACTS = {"high": 0.7, "medium": 0.5, "low": 0.3}
 """Heimdall's own limits of these severities."""
+NOT_APPLICABLE = 0.0
+"""The impact by which Heimdall knows a control that does not apply."""
 STATUSES = {
     "pass": "passed",
     "fixed": "passed",
@@ -66,16 +68,13 @@ def render(report: Report) -> str:
 
 
 def _control(control: ControlRecord, hosts: Sequence[Host]) -> Json:
-    results = []
-    waivers = []
-    for host in hosts:
-        for finding in host["findings"]:
-            if finding["control"] == control["id"]:
-                results.append(_result(host, finding, control))
-                if finding["status"] == "waived" and "waiver" in finding:
-                    waivers.append(finding["waiver"])
+    found = _findings(control, hosts)
+    results = [_result(host, finding, control) for host, finding in found]
     if any(result["status"] == "failed" for result in results):
         results = [_without_error(result) for result in results]
+    impact = IMPACTS[control["severity"]]
+    if {finding["status"] for _host, finding in found} == {"not_applicable"}:
+        impact = NOT_APPLICABLE
     record: Json = {
         "id": control["id"],
         "title": control["title"],
@@ -84,23 +83,44 @@ def _control(control: ControlRecord, hosts: Sequence[Host]) -> Json:
             {"label": "rationale", "data": control["rationale"]},
             {"label": "fix", "data": control["remedy"]},
         ],
-        "impact": IMPACTS[control["severity"]],
+        "impact": impact,
         "refs": [],
         "tags": {"severity": control["severity"], "headline": control["headline"]},
         "code": "",
         "source_location": {},
         "results": results,
     }
+    waivers = [finding["waiver"] for _host, finding in found if _is_waived(finding)]
     if waivers:
-        last = max(waivers, key=lambda waiver: waiver["expires"])
-        record["waiver_data"] = {
-            "justification": f"{last['reason']} ({last['owner']})",
-            "expiration_date": last["expires"],
-            "run": True,
-            "skipped_due_to_waiver": all(result["status"] == "skipped" for result in results),
-            "message": f"Waived on {count(len(waivers), 'host')}.",
-        }
+        all_skipped = all(result["status"] == "skipped" for result in results)
+        record["waiver_data"] = _waiver_data(waivers, all_skipped)
     return record
+
+
+def _waiver_data(waivers: Sequence[AppliedWaiver], all_skipped: bool) -> Json:
+    """Return the terms of the waiver that ends last."""
+    last = max(waivers, key=lambda waiver: waiver["expires"])
+    return {
+        "justification": f"{last['reason']} ({last['owner']})",
+        "expiration_date": last["expires"],
+        "run": True,
+        "skipped_due_to_waiver": all_skipped,
+        "message": f"Waived on {count(len(waivers), 'host')}.",
+    }
+
+
+def _findings(control: ControlRecord, hosts: Sequence[Host]) -> list[tuple[Host, FindingRecord]]:
+    """Return the findings of a control, each with its host."""
+    found = []
+    for host in hosts:
+        for finding in host["findings"]:
+            if finding["control"] == control["id"]:
+                found.append((host, finding))
+    return found
+
+
+def _is_waived(finding: FindingRecord) -> bool:
+    return finding["status"] == "waived" and "waiver" in finding
 
 
 def _without_error(result: Json) -> Json:

@@ -21,12 +21,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from html import escape
+from urllib.parse import quote
 
 from ...finding import Contact, Status
 from ...text import count, first_words, sentence, shorten
 from .. import files
 from ..causes import CONTACTS, Cause, causes
-from ..model import OPEN, Host, Json, Merged, Report, Score, StatusChange, WaiverRecord
+from ..hosts import NOT_YET, all_hosts, interruption
+from ..model import OPEN, Host, Json, Merged, Report, Score, Scores, StatusChange, WaiverRecord
 from ..scores import ALL, percent, trend
 from ..unreachable import Group, groups, not_judged
 from ..waivers import EXPIRED, ending_soon
@@ -59,15 +61,19 @@ MODES = {
     "verify": "Verified, nothing was changed",
     "enforce": "Enforced, then judged again",
     "remove": "Removed what this collection had set",
-    "image": "Judged images",
+    "image": "Changed images, then judged them again",
     "merge": "Merged from several reports",
 }
+CHANGING = ("enforce", "remove", "image")
+"""Modes that change hosts, unless the variable apply is false."""
 WAIVER_STATES = {
     "in_force": "in force",
     "expired": "expired",
     "unused": "matches nothing",
     "not_judged": "not judged",
 }
+EARLIER_RUN = f"text={quote('an earlier run began')}"
+"""What shows the hosts on which an earlier run did not end, in the matrix."""
 COMPLIANT = ("pass", "not_applicable")
 """Statuses that the plain table only counts."""
 
@@ -116,7 +122,7 @@ def _sections(report: Report) -> list[str]:
     """Return the table of contents and the sections that it names."""
     sections = {
         "wrong": ("What is wrong, and what to do", _wrong(report)),
-        "changed": (CHANGED_TITLES.get(report["run"]["mode"], CHANGED), _changed(report)),
+        "changed": (_changed_title(report), _changed(report)),
         "unchecked": ("What was not checked, and why", _unchecked(report)),
         "drift": _drift(report),
         "scores": ("How much complies", _scores(report)),
@@ -141,7 +147,7 @@ def _header(report: Report) -> list[str]:
     for status, number in run["hosts"].items():
         counts.append(badge(status, f"{number} {status.replace('_', ' ')}"))
     mode = MODES[run["mode"]]
-    if run["mode"] in ("enforce", "remove") and run["variables"].get("apply") is False:
+    if run["mode"] in CHANGING and run["variables"].get("apply") is False:
         mode = "Judged, nothing was changed"
     origin = f"{text(run['user'])} on {text(run['controller'])}"
     lines = [
@@ -153,11 +159,44 @@ def _header(report: Report) -> list[str]:
     ]
     if run["fails_because"]:
         lines.append(f"<p>The run fails: {text(' '.join(run['fails_because']))}</p>")
+    return [*lines, *_highlights(report), "</header>"]
+
+
+def _highlights(report: Report) -> list[str]:
+    """Return links to sections that are easily overlooked, with what they say in short."""
     ended = [waiver["control"] for waiver in report["waivers"] if waiver["state"] == EXPIRED]
-    if ended:
-        names = text(first_words(ended, MAX_HOSTS))
-        lines.append(f'<p><a href="#waivers">Waivers that ended</a>: {names}</p>')
-    return [*lines, "</header>"]
+    highlights = {
+        "changed": (_changed_title(report), _changes_in_short(report)),
+        "unchecked": ("Not checked", _unchecked_in_short(report)),
+        "waivers": ("Waivers that ended", first_words(ended, MAX_HOSTS)),
+    }
+    lines = []
+    for name, (title, content) in highlights.items():
+        if content:
+            lines.append(f'<p><a href="#{name}">{title}</a>: {text(content)}</p>')
+    return lines
+
+
+def _changes_in_short(report: Report) -> str:
+    hosts = _changed_hosts(report)
+    names = set().union(*hosts.values())
+    if not hosts:
+        return ""
+    return f"{count(len(hosts), 'setting')} on {count(len(names), 'host')}"
+
+
+def _unchecked_in_short(report: Report) -> str:
+    away = sum(len(group.hosts) for group in groups(report))
+    numbers = {
+        "not reached": away,
+        "not judged to the end": len(not_judged(report)),
+        "not judged yet": len(report["run"]["pending"]),
+    }
+    parts = []
+    for words, number in numbers.items():
+        if number:
+            parts.append(f"{count(number, 'host')} {words}")
+    return ", ".join(parts)
 
 
 def _wrong(report: Report) -> list[str]:
@@ -166,7 +205,20 @@ def _wrong(report: Report) -> list[str]:
     lines = _contacts(found)
     for cause in found:
         lines += _cause_card(cause)
-    return lines or ["<p>Nothing.</p>"]
+    return lines or [f"<p>{_nothing_wrong(report)}</p>"]
+
+
+def _nothing_wrong(report: Report) -> str:
+    """Return what can be said where no finding is open: less where hosts were not judged."""
+    hosts = all_hosts(report)
+    judged = [host for host in hosts if not host["reason"]]
+    if not judged:
+        return "Not known: no host was judged."
+    if len(judged) == len(hosts):
+        return "Nothing."
+    on_judged = "the host that was" if len(judged) == 1 else f"the {len(judged)} hosts that were"
+    rest = len(hosts) - len(judged)
+    return f"Nothing on {on_judged} judged. What is wrong on the other {rest} is not known."
 
 
 def _contacts(found: Sequence[Cause]) -> list[str]:
@@ -193,14 +245,7 @@ def _contacts(found: Sequence[Cause]) -> list[str]:
 
 def _changed(report: Report) -> list[str]:
     """Return what was changed in this run, or would be in check mode, with its hosts."""
-    hosts: dict[str, list[str]] = {}
-    for host in report["hosts"]:
-        for finding in host["findings"]:
-            if finding["changed"]:
-                for change in finding["changes"]:
-                    names = hosts.setdefault(change["subject"], [])
-                    if host["name"] not in names[-1:]:
-                        names.append(host["name"])
+    hosts = _changed_hosts(report)
     if not hosts:
         return []
     ordered = sorted(hosts.items(), key=lambda entry: (-len(entry[1]), entry[0]))
@@ -213,17 +258,63 @@ def _changed(report: Report) -> list[str]:
     return lines
 
 
+def _changed_title(report: Report) -> str:
+    return CHANGED_TITLES.get(report["run"]["mode"], CHANGED)
+
+
+def _changed_hosts(report: Report) -> dict[str, list[str]]:
+    """Return the hosts by what was changed on them, or would be."""
+    hosts: dict[str, list[str]] = {}
+    for host in report["hosts"]:
+        for finding in host["findings"]:
+            for change in finding["changes"] if finding["changed"] else ():
+                names = hosts.setdefault(change["subject"], [])
+                if host["name"] not in names[-1:]:
+                    names.append(host["name"])
+    return hosts
+
+
 def _unchecked(report: Report) -> list[str]:
-    """Return hosts that were not reached, and those that were not judged."""
+    """Return hosts that were not reached or judged, and those that an earlier run left half-way."""
     lines = _away(groups(report))
     unjudged = not_judged(report)
     if unjudged:
         lines += [
             f'<article class="high"><h3>{count(len(unjudged), "host")} not judged to the end</h3>',
-            *_reasons([(host["reason"], host["name"]) for host in unjudged]),
+            *_reasons([(host["reason"], host["name"]) for host in unjudged], "status=open"),
             "</article>",
         ]
-    return lines
+    return lines + _pending(report) + _interrupted(report)
+
+
+def _pending(report: Report) -> list[str]:
+    """Return the hosts whose batch has not begun."""
+    pending = report["run"]["pending"]
+    if not pending:
+        return []
+    names = text(first_words(pending, MAX_CHANGES))
+    return [
+        f'<article class="high"><h3>{count(len(pending), "host")} not judged yet</h3>',
+        f"<p>{NOT_YET} <small>{names}</small></p>",
+        "</article>",
+    ]
+
+
+def _interrupted(report: Report) -> list[str]:
+    """Return the hosts on which an earlier run did not end; what they are now was judged."""
+    entries = []
+    for host in report["hosts"]:
+        note = interruption(host)
+        if note:
+            entries.append((note, host["name"]))
+    if not entries:
+        return []
+    title = f"An earlier run did not end on {count(len(entries), 'host')}"
+    return [
+        f'<article class="medium"><h3>{title}</h3>',
+        *_reasons(entries, EARLIER_RUN),
+        "</article>",
+    ]
 
 
 def _scores(report: Report) -> list[str]:
@@ -235,8 +326,14 @@ def _scores(report: Report) -> list[str]:
     scores = report.get("scores")
     if scores is None:
         return lines
+    lines += _group_scores(report["hosts"], scores)
+    return lines + _control_scores(scores)
+
+
+def _group_scores(hosts: Sequence[Host], scores: Scores) -> list[str]:
+    """Return a row for each group, with its hosts by status."""
     statuses: dict[str, Counter[str]] = {ALL: Counter()}
-    for host in report["hosts"]:
+    for host in hosts:
         for name in (ALL, *host["groups"]):
             statuses.setdefault(name, Counter())[host["status"]] += 1
     rows = []
@@ -244,18 +341,22 @@ def _scores(report: Report) -> list[str]:
         title = "every host" if name == ALL else name
         picture = pictures.status_bar(statuses[name], title) if score["of"] else ""
         rows.append(row(text(title), [picture, *_score_cells(score)]))
-    lines += table(("Group", "Hosts by status", "Complies", "Share", "Trend"), rows)
+    return table(("Group", "Hosts by status", "Complies", "Share", "Trend"), rows)
+
+
+def _control_scores(scores: Scores) -> list[str]:
+    """Return a row for each control that was judged on some host."""
     rows = []
     for control_id, score in scores["controls"].items():
         if score["of"]:
             rows.append(row(f"<code>{text(control_id)}</code>", _score_cells(score)))
-    if rows:
-        lines += [
-            "<details><summary>By control</summary>",
-            *table(("Control", "Is met", "Share", "Trend"), rows),
-            "</details>",
-        ]
-    return lines
+    if not rows:
+        return []
+    return [
+        "<details><summary>By control</summary>",
+        *table(("Control", "Is met", "Share", "Trend"), rows),
+        "</details>",
+    ]
 
 
 def _score_cells(score: Score) -> list[str]:
@@ -272,17 +373,18 @@ def _cause_card(cause: Cause) -> list[str]:
     """Return the card of a control that is not met, with what follows from it."""
     control = cause.control
     control_id = text(control["id"])
+    filters = f"control={quote(control['id'])}&status=open"
     lines = [
         f'<article class="{control["severity"]}" id="cause-{control_id}">'
         f"<h3>{text(control['headline'])}</h3>",
         f"<p>{severity_badge(control['severity'])} <code>{control_id}</code>: open on "
-        f'<a href="#control={control_id}&amp;status=open">{count(len(cause.hosts), "host")}</a></p>',
+        f'<a href="#{text(filters)}">{count(len(cause.hosts), "host")}</a></p>',
     ]
     if control["rationale"]:
         lines.append(f"<p><b>Why it matters:</b> {text(control['rationale'])}</p>")
     lines += _remedies(cause)
     entries = [(finding["reason"], name) for name, finding in cause.findings]
-    lines += _reasons(entries, control["id"])
+    lines += _reasons(entries, filters, control["id"])
     lines += _example(cause)
     if cause.consequences:
         lines.append("<p><b>What follows from it:</b></p><ul>")
@@ -297,7 +399,8 @@ def _example(cause: Cause) -> list[str]:
     for name, finding in cause.findings[:MAX_EXAMPLES]:
         picture = pictures.finding_picture(finding)
         if picture:
-            return [f"<figure>{picture}<figcaption>{text(name)}</figcaption></figure>"]
+            caption = link(name, cause.control["id"])
+            return [f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"]
     return []
 
 
@@ -306,8 +409,17 @@ def _remedies(cause: Cause) -> list[str]:
     lines = []
     for contact, remedies in cause.by_contact().items():
         ordered = sorted(remedies.items(), key=lambda entry: (-len(entry[1]), entry[0]))
-        for remedy, _hosts in ordered[:MAX_REMEDIES]:
-            lines.append(f"<p><b>What to do</b> ({CONTACTS[contact]})<b>:</b> {text(remedy)}</p>")
+        for remedy, hosts in ordered[:MAX_REMEDIES]:
+            names = ""
+            if len(hosts) < len(cause.findings):
+                # More names are with the reasons below.
+                names = count(len(hosts), "host")
+                if len(hosts) <= MAX_HOSTS:
+                    names = _host_links(hosts, cause.control["id"])
+                names = f" <small>{names}</small>"
+            lines.append(
+                f"<p><b>What to do</b> ({CONTACTS[contact]})<b>:</b> {text(remedy)}{names}</p>"
+            )
         rest = sum(len(hosts) for _remedy, hosts in ordered[MAX_REMEDIES:])
         if rest:
             lines.append(f"<p>and the like on {count(rest, 'host')}</p>")
@@ -335,10 +447,11 @@ def _away(away: Sequence[Group]) -> list[str]:
     return [*lines, "</ul>", "</article>"]
 
 
-def _reasons(entries: Sequence[tuple[str, str]], control: str = "") -> list[str]:
+def _reasons(entries: Sequence[tuple[str, str]], filters: str, control: str = "") -> list[str]:
     """Return the reasons of (reason, host), the most frequent first, each with its hosts.
 
-    Hosts are links to the control's finding, or to all findings of the host.
+    Hosts are links to the control's finding, or to all findings of the host. filters: what shows
+    all of them in the matrix.
     """
     by_reason: dict[str, list[str]] = {}
     for reason, host in entries:
@@ -350,7 +463,8 @@ def _reasons(entries: Sequence[tuple[str, str]], control: str = "") -> list[str]
         lines.append(f"<li>{text(shorten(reason, MAX_REASON))}<br><small>{links}</small></li>")
     rest = sum(len(hosts) for _reason, hosts in ordered[MAX_REASONS:])
     if rest:
-        lines.append(f"<li>and {count(rest, 'host')} with other reasons</li>")
+        words = f"and {count(rest, 'host')} with other reasons"
+        lines.append(f'<li><a href="#{text(filters)}">{words}</a></li>')
     return [*lines, "</ul>"]
 
 
@@ -481,7 +595,8 @@ def _plain_cells(host: Host, statuses: Iterable[str]) -> list[str]:
     if host["reason"] and len(by_status.get("unknown", ())) == len(host["findings"]):
         cells["unknown"] = shorten(host["reason"], html_data.MAX_REASON)
     numbers = [str(len(by_status.get(status, ()))) for status in COMPLIANT]
-    return [text(cell) for cell in (*cells.values(), *numbers)]
+    # The id of a control is broken after a dot, if anywhere.
+    return [text(cell).replace(".", ".<wbr>") for cell in (*cells.values(), *numbers)]
 
 
 def _origin(report: Report) -> list[str]:

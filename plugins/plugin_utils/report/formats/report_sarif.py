@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ...text import printable
-from ..hosts import all_hosts, change_lines
+from ..hosts import all_hosts, change_lines, repeats_reason
 from ..model import OPEN, ControlRecord, FindingRecord, Host, Json, Report
 from .report_json import FILE as REPORT_JSON
 
@@ -47,15 +47,20 @@ def render(report: Report) -> str:
 
 
 def _findings(report: Report) -> list[tuple[Host, FindingRecord]]:
-    """Return the open findings and then the waived ones, with their hosts."""
-    failing, waived = [], []
+    """Return the findings with their hosts: open ones, waived ones, those that were not judged.
+
+    So hosts that are away do not take the room of what fails.
+    """
+    failing, waived, not_judged = [], [], []
     for host in report["hosts"]:
         for finding in host["findings"]:
-            if finding["status"] in OPEN:
+            if repeats_reason(host, finding):
+                not_judged.append((host, finding))
+            elif finding["status"] in OPEN:
                 failing.append((host, finding))
             elif finding["status"] == "waived":
                 waived.append((host, finding))
-    return failing + waived
+    return failing + waived + not_judged
 
 
 def _rule(control: ControlRecord) -> Json:

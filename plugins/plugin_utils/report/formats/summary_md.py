@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ...finding import Severity, severity_rank
 from ...text import count, first_words, printable, shorten
 from ..causes import CONTACTS, contact_of, remedy_of
-from ..hosts import open_findings
+from ..hosts import NOT_YET, interruption, open_findings
 from ..model import ControlRecord, Drift, Merged, Report
 from ..unreachable import groups, not_judged
 
@@ -100,16 +100,30 @@ def _rows(report: Report) -> list[str]:
         reason = group.title
         if group.example:
             reason += f". {group.example}"
-        names = first_words(group.hosts, MAX_LISTED)
+        names = _names(group.hosts)
         rows.append(_row(names, "", "", "unreachable", reason, group.remedy))
-    unjudged: dict[tuple[str, str], list[str]] = {}
-    for host in not_judged(report):
-        unjudged.setdefault((host["status"], host["reason"]), []).append(host["name"])
-    for (status, reason), hosts in unjudged.items():
-        rows.append(_row(first_words(hosts, MAX_LISTED), "", "", status, reason, ""))
+    for (status, reason), hosts in _host_reasons(report).items():
+        rows.append(_row(_names(hosts), "", "", status, reason, ""))
     for open_group in _open_groups(report):
         rows += _group_rows(open_group)
     return rows
+
+
+def _host_reasons(report: Report) -> dict[tuple[str, str], list[str]]:
+    """Return what is reported about hosts as a whole: names by status and reason.
+
+    It is why they were not judged, and of the others what an earlier run left.
+    """
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for host in not_judged(report):
+        hosts.setdefault((host["status"], host["reason"]), []).append(host["name"])
+    if report["run"]["pending"]:
+        hosts["unknown", NOT_YET] = report["run"]["pending"]
+    for host in report["hosts"]:
+        note = interruption(host)
+        if note and not host["reason"]:
+            hosts.setdefault((host["status"], note), []).append(host["name"])
+    return hosts
 
 
 @dataclass
@@ -155,16 +169,25 @@ def _group_rows(group: _Group) -> list[str]:
     entries = sorted(group.hosts.items(), key=lambda entry: (-len(entry[1]), entry[1]))
     rows = []
     for (status, reason, remedy), names in entries[:MAX_REASONS]:
-        hosts = first_words(names, MAX_LISTED)
-        if len(names) > 1:
-            hosts = f"{len(names)}: {hosts}"
         status = status.replace("_", " ")
-        rows.append(_row(hosts, group.severity, group.control_id, status, reason, remedy))
+        rows.append(_row(_names(names), group.severity, group.control_id, status, reason, remedy))
     rest = sum(len(names) for _key, names in entries[MAX_REASONS:])
     if rest:
         other = f"other reasons on {count(rest, 'host')}"
         rows.append(_row(str(rest), group.severity, group.control_id, "", other, ""))
     return rows
+
+
+def _names(hosts: Sequence[str]) -> str:
+    """Return how many hosts there are, and as many of their names as fit into a cell."""
+    if len(hosts) == 1:
+        return hosts[0]
+    names = ""
+    for number in range(min(MAX_LISTED, len(hosts)), 0, -1):
+        names = f"{len(hosts)}: {first_words(hosts, number)}"
+        if len(printable(names)) <= MAX_CELL:
+            break
+    return names
 
 
 def _row(*cells: str) -> str:

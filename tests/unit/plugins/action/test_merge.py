@@ -12,22 +12,12 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.ets6.network.plugins.action import merge as module
-from ansible_collections.ets6.network.plugins.plugin_utils import report_action
 from ansible_collections.ets6.network.plugins.plugin_utils.report import reading
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_json
 
 from ..plugin_utils.report.samples import build, result
 
 GOOD, BAD = result("pass", "pass", "pass"), result("fail", "pass", "pass")
-
-
-@pytest.fixture(autouse=True)
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    lines: list[str] = []
-    monkeypatch.setattr(
-        report_action.Display, "display", lambda _self, line, **_how: lines.append(line)
-    )
-    return lines
 
 
 def put(path: Path, **fleet: Any) -> str:
@@ -52,7 +42,7 @@ def written(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
 
 
-def test_files_folders_and_artifacts_become_one(tmp_path: Path, told: list[str]) -> None:
+def test_files_folders_and_artifacts_become_one(tmp_path: Path) -> None:
     outcome = merge(
         tmp_path,
         {
@@ -71,7 +61,9 @@ def test_files_folders_and_artifacts_become_one(tmp_path: Path, told: list[str])
         [],
         [],
     )
-    assert told[0] == outcome["msg"] == "ets6.network: all 4 hosts comply (4 pass)"
+    assert (
+        outcome["closing_lines"][0] == outcome["msg"] == "ets6.network: all 4 hosts comply (4 pass)"
+    )
     assert written(tmp_path)["run"]["mode"] == "merge"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "report.json",
@@ -90,11 +82,11 @@ def test_what_does_not_comply_or_is_missing_fails_as_fail_on_says(tmp_path: Path
     assert (lost["failed"], lost["complies"], lost["missing"]) == (True, False, ["lost"])
 
 
-def test_drift_is_told_between_two_merges(tmp_path: Path, told: list[str]) -> None:
+def test_drift_is_told_between_two_merges(tmp_path: Path) -> None:
     merge(tmp_path, reports=[put(tmp_path / "a.json", a=GOOD)])
-    merge(tmp_path, reports=[put(tmp_path / "a.json", a=BAD)])
+    outcome = merge(tmp_path, reports=[put(tmp_path / "a.json", a=BAD)])
     assert [change["host"] for change in written(tmp_path)["drift"]["failing"]] == ["a"]
-    assert any("newly failing 1 (a)" in line for line in told)
+    assert any("newly failing 1 (a)" in line for line in outcome["closing_lines"])
 
 
 def test_every_file_that_cannot_be_used_is_named_and_nothing_is_merged(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -179,6 +180,45 @@ def test_the_catalogue_is_not_sent_with_every_host(monkeypatch: pytest.MonkeyPat
     assert module._further_controls(module.Policy()) == []
 
 
+def journal_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "changes.jsonl").read_text().splitlines()]
+
+
+def test_a_change_is_noted_before_it_is_sent_and_after_it(tmp_path: Path) -> None:
+    class Watched(Target):
+        def __call__(self, module_name: str, module_args: dict[str, Any], **others: Any) -> Any:
+            if module_args.get("operations"):
+                self.noted = journal_of(tmp_path)
+            return super().__call__(module_name, module_args, **others)
+
+    target = Watched(7)
+    result = run(target, report_dir=str(tmp_path))
+    assert result["changed"] is True
+    assert "report_dir" not in result["variables"]
+    (sent,) = target.noted
+    assert (sent["host"], sent["state"]) == ("pc", "sent")
+    assert sent["changes"] == [{"subject": "Acme", "before": {"x": 7}, "after": {"x": 1}}]
+    answered = journal_of(tmp_path)[1]
+    assert (answered["state"], answered["made"], answered["failures"]) == ("answered", ["Acme"], [])
+
+
+def test_what_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "changes.jsonl").symlink_to(tmp_path / "elsewhere")
+    target = Target(7)
+    result = run(target, report_dir=str(tmp_path))
+    assert (target.x, len(target.asked), result["changed"], result["failed"]) == (7, 1, False, True)
+    assert "changes.jsonl cannot be written" in result["msg"]
+    assert [finding["status"] for finding in result["findings"]] == ["fail"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_nothing_is_noted_of_a_run_that_changes_nothing(tmp_path: Path) -> None:
+    run(Target(7), check=True, report_dir=str(tmp_path))
+    run(Target(7), apply=False, report_dir=str(tmp_path))
+    run(Target(1), report_dir=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_check_mode_predicts_without_a_change() -> None:
     target = Target(None)
     predicted = run(target, check=True)
@@ -239,12 +279,9 @@ def test_a_pc_whose_connection_fails_half_way_is_unreachable_in_plain_words(
     def target(**_arguments: Any) -> dict[str, Any]:
         raise error
 
-    with pytest.raises(AnsibleConnectionFailure) as raised:
-        run(target)
-    assert raised.value.message == message
-    assert raised.value.__cause__ is None, (
-        "ansible-core would put the text of the cause into the report"
-    )
+    result = run(target)
+    assert (result["unreachable"], result["msg"]) == (True, message)
+    assert not result.get("failed")
 
 
 class TaskTimeoutError(BaseException):

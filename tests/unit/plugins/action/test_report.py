@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.ets6.network.plugins.action import report as module
-from ansible_collections.ets6.network.plugins.plugin_utils import report_action
 from ansible_collections.ets6.network.plugins.plugin_utils.report import formats
 
 from ..plugin_utils.report.samples import single_result as result
@@ -63,15 +62,6 @@ class Play:
         return json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    lines: list[str] = []
-    monkeypatch.setattr(
-        report_action.Display, "display", lambda _self, line, **_how: lines.append(line)
-    )
-    return lines
-
-
 def test_what_an_earlier_run_of_the_same_ansible_playbook_found_is_not_this_ones(
     tmp_path: Path,
 ) -> None:
@@ -109,14 +99,18 @@ def test_waivers_and_custom_controls_are_there_though_no_host_could_be_asked(
     }
 
 
-def test_hosts_that_comply(tmp_path: Path, told: list[str]) -> None:
+def test_hosts_that_comply(tmp_path: Path) -> None:
     play = Play(tmp_path, one=result("pass"), two=result("fixed"))
     outcome = play.report()
     assert (outcome["failed"], outcome["complies"]) == (False, True)
     assert outcome["hosts"] == {"fixed": 1, "pass": 1}
     files = {Path(file).name for file in outcome["files"]}
     assert {path.name for path in tmp_path.iterdir()} == files | BESIDE
-    assert told[0] == outcome["msg"] == "ets6.network: all 2 hosts comply (1 fixed, 1 pass)"
+    assert (
+        outcome["closing_lines"][0]
+        == outcome["msg"]
+        == "ets6.network: all 2 hosts comply (1 fixed, 1 pass)"
+    )
     assert [host["groups"] for host in play.written["hosts"]] == [["pcs"], ["pcs"]]
 
 
@@ -133,16 +127,16 @@ def test_hosts_that_comply(tmp_path: Path, told: list[str]) -> None:
     ],
 )
 def test_one_host_that_does_not_comply_fails_the_run_after_the_report_is_written(
-    found: Any, tmp_path: Path, told: list[str]
+    found: Any, tmp_path: Path
 ) -> None:
     play = Play(tmp_path, fine=result("pass"), other=found)
     outcome = play.report()
     assert (outcome["failed"], outcome["complies"]) == (True, False)
     assert [host["name"] for host in play.written["hosts"]] == ["fine", "other"]
-    assert told
+    assert outcome["closing_lines"]
 
 
-def test_fail_on_decides_on_failing_and_not_on_complying(tmp_path: Path, told: list[str]) -> None:
+def test_fail_on_decides_on_failing_and_not_on_complying(tmp_path: Path) -> None:
     play = Play(tmp_path, one=result("fail"), two={"unreachable": True})
     assert [
         play.report(fail_on=one)["failed"]
@@ -156,7 +150,7 @@ def test_fail_on_decides_on_failing_and_not_on_complying(tmp_path: Path, told: l
     assert play.written["run"]["complies"] is False
 
 
-def test_no_host_always_fails(tmp_path: Path, told: list[str]) -> None:
+def test_no_host_always_fails(tmp_path: Path) -> None:
     for arguments in ({}, {"hosts": []}, {"fail_on": "never"}):
         play = Play(tmp_path)
         outcome = play.report(**arguments)
@@ -164,45 +158,44 @@ def test_no_host_always_fails(tmp_path: Path, told: list[str]) -> None:
         assert play.written["hosts"] == []
 
 
-def test_batches_report_after_each_and_fail_after_the_last(tmp_path: Path, told: list[str]) -> None:
+def test_batches_report_after_each_and_fail_after_the_last(tmp_path: Path) -> None:
     play = Play(tmp_path, a=result("fail"), b=None, c=None)
     play.batch = ["a"]
     first = play.report()
     assert (first["failed"], first["complies"]) == (False, False)
     assert [host["name"] for host in play.written["hosts"]] == ["a"]
     assert play.written["run"]["pending"] == ["b", "c"]
-    assert not told, "the closing lines come once"
+    assert first["closing_lines"] == [], "the closing lines come once"
     play.results["b"], play.results["c"], play.batch = result("pass"), result("pass"), ["b", "c"]
-    assert play.report()["failed"] is True
+    last = play.report()
+    assert last["failed"] is True
+    assert last["closing_lines"]
     assert play.written["run"]["hosts"] == {"fail": 1, "pass": 2}
     assert play.written["run"]["pending"] == []
-    assert told
 
 
-def test_a_good_first_batch_is_not_the_verdict(tmp_path: Path, told: list[str]) -> None:
+def test_a_good_first_batch_is_not_the_verdict(tmp_path: Path) -> None:
     play = Play(tmp_path, a=result("pass"), b=None)
     play.batch = ["a"]
     assert play.report()["complies"] is False
     assert play.written["run"]["complies"] is False
 
 
-def test_the_last_host_may_have_dropped_out(tmp_path: Path, told: list[str]) -> None:
+def test_the_last_host_may_have_dropped_out(tmp_path: Path) -> None:
     play = Play(tmp_path, a=result("pass"), b=None)
     play.dropped = {"b"}
     assert play.report()["failed"] is True
     assert play.written["run"]["pending"] == []
 
 
-def test_what_an_earlier_play_left_is_not_taken_for_a_later_batch(
-    tmp_path: Path, told: list[str]
-) -> None:
+def test_what_an_earlier_play_left_is_not_taken_for_a_later_batch(tmp_path: Path) -> None:
     play = Play(tmp_path, a=result("pass"), b=result("pass"))
     play.batch = ["a"]
     play.report()
     assert play.written["run"]["pending"] == ["b"]
 
 
-def test_check_mode_is_said_but_for_verify(tmp_path: Path, told: list[str]) -> None:
+def test_check_mode_is_said_but_for_verify(tmp_path: Path) -> None:
     play = Play(tmp_path, a=result("pass"))
     play.check = True
     play.report(mode="enforce")
@@ -219,7 +212,7 @@ def test_check_mode_is_said_but_for_verify(tmp_path: Path, told: list[str]) -> N
     ({"formats": {"a": 1}}, "ets6_network_formats: {'a': 1} is not accepted; a list is expected"),
 ])  # fmt: skip
 def test_a_wrong_argument_leaves_a_red_report_and_no_older_green_one(
-    tmp_path: Path, told: list[str], arguments: dict[str, Any], said: str
+    tmp_path: Path, arguments: dict[str, Any], said: str
 ) -> None:
     Play(tmp_path, a=result("pass")).report()
     outcome = Play(tmp_path, a=result("pass")).report(**arguments)
@@ -237,11 +230,10 @@ REFUSED = "Not run: 1 variable is invalid.\nets6_network_state: 'x' is not accep
 
 
 def test_a_refused_run_leaves_the_last_good_report_and_no_green_result_for_programs(
-    tmp_path: Path, told: list[str]
+    tmp_path: Path,
 ) -> None:
     Play(tmp_path, a=result("pass")).report(formats=list(formats.ALL))
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    told.clear()
     refused = Play(tmp_path, a=result("pass"))
     outcome = refused.report(formats=list(formats.ALL), problem=REFUSED, fail_on="lowest")
     changed = {
@@ -251,14 +243,12 @@ def test_a_refused_run_leaves_the_last_good_report_and_no_green_result_for_progr
     assert {file.name for file in tmp_path.iterdir()} == set(before)
     assert (outcome["failed"], outcome["complies"]) == (True, False)
     assert "files" not in outcome, "the older report is not handed on as this run's"
-    assert told[0] == "ets6.network: not run: 1 variable is invalid"
-    assert told[1] == "ets6_network_state: 'x' is not accepted"
+    assert outcome["closing_lines"][0] == "ets6.network: not run: 1 variable is invalid"
+    assert outcome["closing_lines"][1] == "ets6_network_state: 'x' is not accepted"
     assert outcome["msg"] == "Not run: 1 variable is invalid.", "what is wrong is said once"
 
 
-def test_a_refused_run_without_an_earlier_report_writes_a_red_one(
-    tmp_path: Path, told: list[str]
-) -> None:
+def test_a_refused_run_without_an_earlier_report_writes_a_red_one(tmp_path: Path) -> None:
     for _time in range(2):
         outcome = Play(tmp_path, a=result("pass")).report(problem=REFUSED)
         written = Play(tmp_path).written
@@ -267,7 +257,7 @@ def test_a_refused_run_without_an_earlier_report_writes_a_red_one(
         assert outcome["files"], "a report in which no host was judged is no good one"
 
 
-def test_the_checksum_is_the_one_of_sha256sum(tmp_path: Path, told: list[str]) -> None:
+def test_the_checksum_is_the_one_of_sha256sum(tmp_path: Path) -> None:
     Play(tmp_path, a=result("pass")).report()
     command = ["sha256sum", "--check", "report.json.sha256"]
     assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 0
@@ -275,9 +265,7 @@ def test_the_checksum_is_the_one_of_sha256sum(tmp_path: Path, told: list[str]) -
     assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 1
 
 
-def test_the_history_has_a_line_for_each_run_and_gives_the_trend(
-    tmp_path: Path, told: list[str]
-) -> None:
+def test_the_history_has_a_line_for_each_run_and_gives_the_trend(tmp_path: Path) -> None:
     play = Play(tmp_path, a=result("fail"), b=result("pass"))
     play.report()
     (score,) = play.written["scores"]["controls"].values()
@@ -290,13 +278,13 @@ def test_the_history_has_a_line_for_each_run_and_gives_the_trend(
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
 
 
-def test_an_argument_that_there_is_not_is_refused(tmp_path: Path, told: list[str]) -> None:
+def test_an_argument_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AnsibleError):
         Play(tmp_path, a=result("pass")).report(reports="x")
 
 
 def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(
-    tmp_path: Path, told: list[str]
+    tmp_path: Path,
 ) -> None:
     play = Play(tmp_path, a=result("pass"))
     play.report(formats=list(formats.ALL))
@@ -311,7 +299,7 @@ def test_what_an_earlier_run_left_of_another_format_goes_and_nobody_elses_file(
     assert {one.name for one in tmp_path.iterdir()} >= set(foreign)
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, told: list[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(
         AnsibleActionFail, match=r"ets6_network_report_dir: .*/taken cannot be written"

@@ -201,6 +201,12 @@ def test_every_problem_is_told_once_with_the_hosts_that_have_it(tmp_path: Path) 
     ]
 
 
+def test_a_problem_of_many_hosts_names_none_where_all_have_it(tmp_path: Path) -> None:
+    for number, expected in ((5, "(a, b, c, d, e)"), (6, "(all 6 hosts)")):
+        found = check(tmp_path, *[{"blocks": "x"}] * number)
+        assert found["problem"].endswith(expected)
+
+
 def test_a_template_that_cannot_be_evaluated_is_named(tmp_path: Path) -> None:
     class Broken(dict[str, Any]):
         def __getitem__(self, name: str) -> Any:

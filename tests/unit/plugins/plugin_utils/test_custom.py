@@ -318,6 +318,21 @@ def test_own_controls_are_judged_with_the_others() -> None:
     )
 
 
+def test_no_expression_sees_a_login_or_a_query_of_a_url() -> None:
+    wire = copy.deepcopy(WIRE)
+    script = "http://jane:hunter2@wpad.example/proxy.pac?token=s3cret"
+    probe = {"name": f"pac:{script}", "proxy": "", "stage": "done", "elapsed": {}}
+    answer = {"status": 302, "headers": [["Location", f"{script};more"]], "body": ""}
+    wire["probes"] = [{**probe, "http": answer}]
+    wire["registry"]["HKLM\\SOFTWARE\\Acme"]["values"]["Script"] = ["REG_SZ", script]
+    wire["environment"]["http_proxy"] = "http://jane:hunter2@proxy.example:8080"
+    view = custom.view(Snapshot.from_wire(wire), [])
+    assert "hunter2" not in repr(view)
+    assert "s3cret" not in repr(view)
+    assert view["probes"][0]["name"] == "pac:http://…@wpad.example/proxy.pac?…"
+    assert view["environment"]["SystemRoot"] == "C:\\Windows"
+
+
 def test_what_is_missing_on_the_controller_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jmespath_strict, "MISSING", "No module named 'jmespath'")
     assert parse_custom_controls([]) == ()

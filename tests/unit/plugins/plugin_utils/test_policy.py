@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.endpoints import VENDOR_ENDPOINTS
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import (
+    PARSERS,
     Policy,
     PolicyError,
 )
@@ -188,3 +189,21 @@ def test_optional_servers_of_the_vendor_are_off_until_they_are_named(
     assert policy.endpoints[-1].url == url
     off = Policy.from_variables({"endpoints": {name: {"enabled": False}}})
     assert off.endpoints == Policy.from_variables({}).endpoints
+
+
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [LONG, [LONG], {LONG: LONG}, 16**5_000, "\x1b[31m\nok: [pc]"],
+    ids=["text", "list", "dictionary", "number", "control characters"],
+)
+@pytest.mark.parametrize("name", sorted(PARSERS))
+def test_an_error_does_not_repeat_all_of_a_long_value(name: str, value: Any) -> None:
+    try:
+        Policy.from_variables({name: value})
+    except PolicyError as error:
+        for problem in error.problems:
+            assert len(problem) < 1_500
+            assert problem.isprintable()

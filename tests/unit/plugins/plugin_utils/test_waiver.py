@@ -159,6 +159,10 @@ def test_a_day_comes_as_yaml_or_the_command_line_gives_it(expires: Any) -> None:
         ({"hosts": []}, "entry 2: hosts or groups must say which hosts it is for"),
         ({"hosts": "pc"}, "entry 2.hosts: 'pc' is not accepted"),
         ({"expire": "2027-03-31"}, "entry 2: 'expire' is not accepted"),
+        (
+            {"owner": 7, "expires": "soon"},
+            "entry 2: owner: 7 is not accepted; a text is expected; expires: 'soon' is not",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place(change: dict[str, Any], told: str) -> None:
@@ -167,3 +171,11 @@ def test_a_mistake_is_told_with_its_place(change: dict[str, Any], told: str) -> 
     (problem,) = caught.value.problems
     assert problem.startswith("ets6_network_waivers: ")
     assert told in problem
+
+
+def test_everything_that_a_waiver_lacks_is_told_at_once() -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_variables({"waivers": [{"control": "firewall.one", "until": "2027-03-31"}]})
+    (problem,) = caught.value.problems
+    assert "entry 1: 'until' is not accepted; accepted are control, reason" in problem
+    assert problem.endswith("; reason, owner and expires are missing")

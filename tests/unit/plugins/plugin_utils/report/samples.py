@@ -120,6 +120,8 @@ def waived(expires: str, owner: str) -> dict[str, Any]:
     return registered
 
 
+INTERRUPTED = {"at": "2026-11-23T21:00:00Z", "operations": 1}
+"""What a PC has of an earlier run that did not end."""
 AWAY = {"unreachable": True, "msg": "no route\nto host"}
 BROKEN = {"failed": True, "msg": "The PC could not be read: rubbish"}
 

@@ -4,15 +4,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import os
+import re
+import stat
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.report import (
     begun,
+    document,
     files,
     formats,
+    journal,
     previous,
     reading,
 )
@@ -38,7 +46,7 @@ def test_a_run_that_is_interrupted_leaves_no_report_of_yesterday_as_its_own(tmp_
     green = (tmp_path / "junit.xml").read_text()
     begin(tmp_path)
     report = reading.read(tmp_path / "report.json")
-    assert report["run"]["fails_because"] == [begun.NOT_ENDED]
+    assert report["run"]["fails_because"] == [document.NOT_ENDED]
     assert report["run"]["pending"] == ["pc-1", "pc-2"]
     assert report["run"]["complies"] is False
     red = (tmp_path / "junit.xml").read_text()
@@ -80,4 +88,129 @@ def test_what_is_not_a_report_neither_stops_a_run_nor_is_copied(tmp_path: Path, 
     for file in folder.iterdir():
         assert not file.is_symlink()
         assert "root:secret" not in file.read_text(errors="replace")
-    assert reading.read(last)["run"]["fails_because"] == [begun.NOT_ENDED]
+    assert reading.read(last)["run"]["fails_because"] == [document.NOT_ENDED]
+
+
+KILLED = 9
+STEPS = ("fsync", "replace", "unlink")
+"""What changes files, by the name of its function in os."""
+
+
+def killed_at(step: int, write: Callable[[], object]) -> bool:
+    """Write in a process that is killed before the given step. Return whether it came so far."""
+
+    def run() -> None:
+        steps = iter(range(10_000))
+
+        def dying(real: Callable[..., object]) -> Callable[..., object]:
+            def function(*arguments: object) -> object:
+                if next(steps) == step:
+                    os._exit(KILLED)
+                return real(*arguments)
+
+            return function
+
+        for name in STEPS:
+            setattr(os, name, dying(getattr(os, name)))
+        # pathlib has taken its own of some.
+        Path.unlink = lambda path: os.unlink(path)  # type: ignore[assignment,method-assign]
+        write()
+        os._exit(0)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join()
+    assert process.exitcode in (0, KILLED)
+    return process.exitcode == KILLED
+
+
+def state_of(folder: Path) -> dict[str, str]:
+    """Return which run each file is of, by a host that only that one judged."""
+    found = {}
+    for path in folder.iterdir():
+        if not path.name.startswith((files.TEMPORARY, previous.FILE)):
+            names = re.findall("pc-(?:old|new)", path.read_text())
+            found[path.name] = ", ".join(sorted(set(names)))
+    return found
+
+
+def check_set(folder: Path) -> str:
+    """Return which run the set is of; empty where report.json says that it has not ended."""
+    report = reading.read(folder / "report.json")
+    if report["run"]["fails_because"] == [document.NOT_ENDED]:
+        return ""
+    state = state_of(folder)
+    checksum = state.pop("report.json.sha256")
+    assert checksum == ""
+    assert len(set(state.values())) == 1, state
+    content = (folder / "report.json").read_bytes()
+    assert (
+        (folder / "report.json.sha256").read_text().startswith(hashlib.sha256(content).hexdigest())
+    )
+    return state["report.json"]
+
+
+def write_set(folder: Path, name: str, formats_of_it: tuple[str, ...]) -> None:
+    with files.locked(folder):
+        formats.write(build(**{name: result("pass", "fail", "pass")}), folder, formats_of_it)
+
+
+def start_run(folder: Path) -> None:
+    begun.write(folder, {**RUN, "pending": []}, ["pc-new"], ALL, ())
+
+
+@pytest.mark.parametrize("does", ["begins", "ends"])
+def test_killed_between_any_two_steps_no_set_of_two_runs_looks_whole(
+    tmp_path: Path, does: str
+) -> None:
+    seen = set()
+    for step in range(200):
+        folder = tmp_path / str(step)
+        write_set(folder, "pc-old", ("json", "junit", "html", "csv"))
+        again = partial(start_run, folder)
+        if does == "ends":
+            again = partial(write_set, folder, "pc-new", ALL)
+        was_killed = killed_at(step, again)
+        seen.add(check_set(folder))
+        if not was_killed:
+            break
+        # The next run is none the worse for it.
+        write_set(folder, "pc-new", ALL)
+        assert check_set(folder) == "pc-new"
+        assert not list(folder.glob(f"{files.TEMPORARY}*"))
+    assert step > 10, "no steps were seen"
+    assert seen == ({"pc-old", ""} if does == "begins" else {"pc-old", "", "pc-new"})
+    assert not (folder / "report.csv").exists()
+
+
+def test_a_full_disk_leaves_the_set_of_before_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_set(tmp_path, "pc-old", ("json", "junit", "html", "csv"))
+    real = os.fsync
+    calls = iter(range(100))
+
+    def full(handle: int) -> None:
+        if next(calls) == 3:
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_set(tmp_path, "pc-new", ALL)
+    assert check_set(tmp_path) == "pc-old"
+    assert (tmp_path / "report.csv").exists()
+    assert not list(tmp_path.glob(f"{files.TEMPORARY}*"))
+
+
+def test_who_may_not_read_a_report_may_not_read_the_next_one(tmp_path: Path) -> None:
+    ended(tmp_path)
+    for name in ("report.json", "report.html"):
+        (tmp_path / name).chmod(0o600)
+    begin(tmp_path)
+    journal.add(tmp_path, {"host": "pc"})
+    ended(tmp_path)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    kept = ("report.json", "report.html", "previous.json", "changes.jsonl")
+    assert {name: oct(modes[name]) for name in kept} == dict.fromkeys(kept, "0o600")
+    assert modes["junit.xml"] != 0o600

@@ -21,7 +21,19 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.report.hosts import NOT_YET
 
-from .samples import AWAY, CONTROLS, HOSTILE, RUN, build, finding, hostile, large, result
+from .samples import (
+    AWAY,
+    BROKEN,
+    CONTROLS,
+    HOSTILE,
+    INTERRUPTED,
+    RUN,
+    build,
+    finding,
+    hostile,
+    large,
+    result,
+)
 
 
 @pytest.mark.parametrize("name", formats.ALL)
@@ -55,6 +67,30 @@ def test_the_summary_stays_below_what_github_drops_and_says_how_many_are_left_ou
     for host in hosts.values():
         total += sum(item["status"] != "pass" for item in host["findings"])
     assert shown + sum(map(int, rest)) == total
+
+
+def test_the_summary_names_hosts_on_which_an_earlier_run_did_not_end() -> None:
+    complete = {**result("pass", "pass", "pass"), "interrupted": INTERRUPTED}
+    text = summary_md.render(build(one=complete, two=complete, three=result(*["pass"] * 3)))
+    (row,) = [line for line in text.splitlines() if "An earlier run began" in line]
+    assert row.startswith("| 2: one, two | ")
+
+
+def test_the_summary_names_hosts_that_have_not_been_judged_yet() -> None:
+    run = {**RUN, "pending": ["pc-2", "pc-3"], "variables": {}}
+    text = summary_md.render(document.build(run, CONTROLS, [], [], ["low"]))
+    (row,) = [line for line in text.splitlines() if NOT_YET in line]
+    assert row.startswith("| 2: pc-2, pc-3 | ")
+
+
+def test_the_summary_says_how_many_hosts_there_are_and_cuts_no_name() -> None:
+    hosts = {f"pc-{number:03}.a-department.example.com": AWAY for number in range(50)}
+    text = summary_md.render(build(**hosts))
+    (row,) = [line for line in text.splitlines() if "unreachable" in line and "no route" in line]
+    cell = row.split(" | ")[0]
+    names = cell.removeprefix("| 50: ").partition(" and ")[0].split(", ")
+    assert set(names) <= set(hosts)
+    assert cell.endswith(f" and {50 - len(names)} more")
 
 
 def test_the_summary_names_hosts_with_one_reason_in_one_row() -> None:
@@ -129,6 +165,12 @@ def test_sarif_has_what_is_open_with_a_fingerprint_each() -> None:
     assert len(found) == 6
     assert len({one["partialFingerprints"]["hostAndControl/v1"] for one in found}) == 6
     assert {one["level"] for one in found if one["ruleId"] == CONTROLS[0]["id"]} == {"error"}
+
+
+def test_sarif_has_what_fails_before_hosts_that_were_not_judged() -> None:
+    hosts = {"a-away": AWAY, "b-broken": BROKEN, "c-fails": result("fail", "pass", "pass")}
+    first = results(**hosts)[0]
+    assert first["locations"][0]["logicalLocations"][0]["name"] == "c-fails"
 
 
 def test_sarif_suppresses_what_is_waived() -> None:

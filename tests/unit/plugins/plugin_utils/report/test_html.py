@@ -11,9 +11,11 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 
-from .samples import AWAY, HOSTILE, build, hostile, large, result
+from .samples import AWAY, CONTROLS, HOSTILE, RUN, build, hostile, large, result
 
 
 class Page(HTMLParser):
@@ -116,3 +118,21 @@ def test_two_thousand_hosts_that_are_away_stay_below_it_too() -> None:
 def test_evidence_is_left_out_only_where_it_must_be_and_it_is_said() -> None:
     assert Page(report_html.render(build(**large(20)))).data("data")["left_out"] is False
     assert Page(report_html.render(build(**large(2_000)))).data("data")["left_out"] is True
+
+
+@pytest.mark.parametrize(
+    ("mode", "apply", "told"),
+    [
+        ("image", False, "Judged, nothing was changed."),
+        ("image", True, "Changed images, then judged them again."),
+        ("enforce", False, "Judged, nothing was changed."),
+        ("enforce", True, "Enforced, then judged again."),
+        ("verify", False, "Verified, nothing was changed."),
+    ],
+)
+def test_whether_something_was_changed_is_on_the_first_screen(
+    mode: str, apply: bool, told: str
+) -> None:
+    run: Any = {**RUN, "mode": mode, "variables": {"apply": apply}}
+    controls: Any = CONTROLS
+    assert f"<p>{told} " in report_html.render(document.build(run, controls, [], [], ["low"]))

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import junit_xml
 
-from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, build, finding, large, result
+from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, INTERRUPTED, build, finding, large, result
 
 
 def parse(**fleet: Any) -> ElementTree.Element:
@@ -167,3 +167,14 @@ def test_nothing_from_a_host_breaks_the_file() -> None:
     assert len(list(root.iter("testcase"))) == 7
     assert not list(root.iter("script"))
     assert "\x1b" not in ElementTree.tostring(root, encoding="unicode")
+
+
+def test_an_earlier_run_that_did_not_end_is_in_the_suite() -> None:
+    complete = result("pass", "pass", "pass")
+    root = parse(one={**complete, "interrupted": INTERRUPTED}, two=complete)
+    (note,) = root.iter("system-err")
+    assert suite(root, "one").find("system-err") is note
+    assert (note.text or "").startswith(
+        "An earlier run began 1 operation on this PC at 2026-11-23T21:00:00Z and did not end"
+    )
+    assert root.get("errors") == "0", "what is there now was read again"

@@ -24,7 +24,7 @@ from ansible_collections.ets6.network.plugins.plugin_utils.report import (
 from ansible_collections.ets6.network.plugins.plugin_utils.report.model import Report
 from hypothesis import strategies
 
-from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, RUN, build, finding, result
+from .samples import AWAY, BROKEN, CONTROLS, HOSTILE, INTERRUPTED, RUN, build, finding, result
 
 SCHEMA = validation.schema()
 MERGE = {**RUN, "mode": "merge", "ended": "2026-11-30T08:00:00Z", "playbook": "ets6.network.merge"}
@@ -169,13 +169,25 @@ def test_a_missing_host_is_no_new_one() -> None:
     assert drift.between(good, merge(good, report(DAYS[0], b=AWAY)), ())["new_hosts"] == ["b"]
 
 
-def test_hosts_of_a_batch_that_never_came_are_missing() -> None:
+def test_hosts_of_a_batch_that_never_came_were_not_judged() -> None:
     half = report(DAYS[0], a=result("pass", "pass", "pass"))
-    half = document.build(
-        {**half["run"], "pending": ["a", "b"]}, CONTROLS, half["hosts"], [], ["low"]
-    )
+    half = document.build({**half["run"], "pending": ["b"]}, CONTROLS, half["hosts"], [], ["low"])
     merged = merge(half)
-    assert (merged["merged"]["missing"], merged["run"]["pending"]) == (["b"], [])
+    assert (merged["merged"]["missing"], merged["run"]["pending"]) == ([], [])
+    assert statuses(merged) == {"a": ["pass"] * 4, "b": ["unknown"] * 4}
+
+
+def test_a_run_that_was_interrupted_is_not_covered_by_an_older_one() -> None:
+    before = report(DAYS[0], pc=result("pass", "pass", "pass"))
+    run = {**before["run"], "ended": DAYS[1], "pending": ["pc"]}
+    interrupted = document.build(run, (), (), (), (), problems=[document.NOT_ENDED])
+    merged = valid(merge(before, interrupted))
+    assert statuses(merged) == {"pc": ["unknown"] * 4}
+    assert merged["run"]["complies"] is False
+    assert statuses(merge(merge(interrupted), before)) == statuses(merged)
+    assert "pc differs in the host (judged, then unknown)" in merged["merged"]["conflicts"][0]
+    after = report(DAYS[2], pc=result("pass", "pass", "pass"))
+    assert merge(before, interrupted, after)["run"]["complies"] is True
 
 
 def test_nothing_to_merge_is_not_green() -> None:
@@ -386,3 +398,18 @@ def test_waived_without_a_waiver_is_refused() -> None:
     odd = report(DAYS[0], pc=result("pass", "waived", "pass"))
     with pytest.raises(reading.ReportError, match="is waived, and no waiver covers it"):
         reading.check(json.dumps(odd), "a")
+
+
+def test_a_run_that_did_not_end_is_known_until_the_pc_is_judged_without_it() -> None:
+    complete = result("pass", "pass", "pass")
+    found = report("2026-11-24T10:00:00Z", pc={**complete, "interrupted": INTERRUPTED})
+    away = report("2026-11-25T10:00:00Z", pc=AWAY)
+    later = report("2026-11-26T10:00:00Z", pc=complete)
+    for reports, interrupted in (
+        ([found], INTERRUPTED),
+        ([found, away], INTERRUPTED),
+        ([found, later], None),
+        ([later, away, found], None),
+    ):
+        (host,) = valid(merge(*reports))["hosts"]
+        assert host.get("interrupted") == interrupted

@@ -47,13 +47,22 @@ def test_the_history_goes_up_where_more_hosts_comply() -> None:
     )
 
 
+def test_a_history_of_one_day_has_times() -> None:
+    runs: list[Any] = []
+    for hour in ("08", "17"):
+        ended = f"2026-11-24T{hour}:00:00Z"
+        runs.append({"ended": ended, "mode": "verify", "complying": 1, "hosts": 2})
+    texts = [element.text for element in svg(pictures.history_chart(runs)).iter("text")]
+    assert texts[-2:] == ["2026-11-24 08:00", "2026-11-24 17:00"]
+
+
 def test_a_probes_way_ends_with_the_stage_that_failed() -> None:
     line = "update.knx.org:443 → proxy 10.0.0.1:8080 → CONNECT 403 → failed at connect: closed"
     evidence = {"ways": [{"outcome": "proxy_refuses", "line": line}]}
     picture = pictures.finding_picture(finding("reach.updates", "fail", "No.", evidence=evidence))
     stages = svg(picture).findall("g")
-    assert [stage.get("class") for stage in stages] == ["stage"] * 3 + ["stage failed"]
-    assert label(picture).endswith("then CONNECT 403, then fails connect: closed")
+    assert [stage.get("class") for stage in stages] == ["stage"] * 3 + ["stage fail"]
+    assert label(picture).endswith("then CONNECT 403, then failed at connect: closed")
 
 
 def test_a_probe_that_came_to_an_end_has_its_outcome_as_the_last_stage() -> None:

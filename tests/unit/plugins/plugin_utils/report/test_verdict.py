@@ -33,7 +33,12 @@ EXPIRED["findings"][2]["waiver"] = {"expired": True}
         (result("fail", "fail", "fail"), ["never"], ""),
         (EXPIRED, ["expired"], "1 open finding, worst: reach.updates (Updates are not reached)"),
         (AWAY, ["low"], ""),
-        (AWAY, ["unreachable"], "The host could not be reached: no route to host"),
+        (AWAY, ["unreachable"], "Not reached: no route to host"),
+        (
+            {"unreachable": True, "msg": "No connection was tried. ansible_user is empty. Set X."},
+            ["unreachable"],
+            "Not reached: no connection was tried",
+        ),
         (BROKEN, ["high"], "The host could not be judged: The PC could not be read: rubbish"),
         (None, ["high"], "The host was not judged: the run ended for it before that."),
     ],
