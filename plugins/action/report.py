@@ -75,6 +75,7 @@ class ActionModule(ReportAction):
             is_first_batch=play.is_first_batch(),
             fails=not arguments["verdict_follows"] or bool(problems) or not hosts,
             problems=problems,
+            images=arguments["mode"] == "image",
         )
 
     def _mode(self, mode: str) -> str:

@@ -100,12 +100,13 @@ class ActionModule(ControllerAction):
             formats = run.parse_formats(arguments["formats"])
             chosen = str(variables.get(f"{PREFIX}previous_report") or "")
             hosts = plain(arguments["hosts"])
-            begun.write(folder, plain(record), hosts, formats, inventory, chosen)
+            images = arguments["mode"] == "image"
+            begun.write(folder, plain(record), hosts, formats, inventory, chosen, images=images)
         except OSError as error:
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. Nothing "
                 "was begun."
-            ) from error
+            ) from None
 
     def _problems(
         self, arguments: Mapping[str, Any], task_variables: Variables

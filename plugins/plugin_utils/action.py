@@ -28,7 +28,7 @@ class ControllerAction(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         # With each error Ansible prints where the task is written: lines of this collection's role,
         # for each host again. They come from this, and there is no public way to leave them out.
-        self._task._ds = None
+        self._task._ds = None  # type: ignore[attr-defined]
         try:
             return result | self.result(task_vars or {})
         except ETS6Error as error:

@@ -10,7 +10,7 @@ and to this kind of host, and that texts from the host are clean before they rea
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
@@ -111,10 +111,11 @@ class Assessment:
             return _with_default_advice(judgement)
         playbook = "ets6.network.enforce"
         if self.snapshot.offline:
-            playbook = "ets6.network.image with ets6_network_apply=true"
+            playbook = "ets6.network.prepare_image"
         elif self.policy.state == "absent":
             playbook = "ets6.network.remove"
-        subjects = first_words([change.subject for change in judgement.remedy], MAX_SUBJECTS)
+        names = [change.subject for change in judgement.remedy]
+        subjects = first_words(names, MAX_SUBJECTS, "; ")
         return judgement.advise(f"Run {playbook}. It changes: {subjects}.", Contact.ENFORCE)
 
     def _judgement(
@@ -166,14 +167,18 @@ def _with_causes(findings: Sequence[Finding]) -> list[Finding]:
     not_met = {finding.control.id for finding in findings if finding.status in NOT_MET}
     caused = []
     for finding in findings:
-        causes = [control_id for control_id in finding.control.needs if control_id in not_met]
-        if finding.status is Status.UNKNOWN and causes and not finding.caused_by:
-            finding = dataclasses.replace(finding, caused_by=causes[0])
-        elif finding.caused_by not in not_met:
-            finding = dataclasses.replace(finding, caused_by="")
-        caused.append(finding)
+        caused.append(dataclasses.replace(finding, caused_by=_cause(finding, not_met)))
     by_id = {finding.control.id: finding for finding in caused}
     return [_with_root_advice(finding, by_id) for finding in caused]
+
+
+def _cause(finding: Finding, not_met: Collection[str]) -> str:
+    """Return the control that a finding follows from; empty where that is none, or is met."""
+    if finding.caused_by:
+        return finding.caused_by if finding.caused_by in not_met else ""
+    if finding.status is not Status.UNKNOWN:
+        return ""
+    return next((control_id for control_id in finding.control.needs if control_id in not_met), "")
 
 
 def _with_root_advice(finding: Finding, findings: Mapping[str, Finding]) -> Finding:

@@ -76,13 +76,14 @@ class ReportAction(ControllerAction):
         is_first_batch: bool = True,
         fails: bool = True,
         problems: Sequence[str] = (),
+        images: bool = False,
     ) -> dict[str, Any]:
         """Write the report's files, and return the task's result with the closing lines.
 
         It has failed once the last host is done and what fail_on names is the case. inventory names
         hosts that are known though they are not in the report. is_first_batch: this run has written
         nothing yet. fails: the task fails because of hosts; else another task does. problems: why
-        nothing could be judged. Raises AnsibleActionFail where a file cannot be written.
+        nothing could be judged. images: the run is about images. Raises AnsibleActionFail where a file cannot be written.
         """
         folder = Path(arguments["report_dir"])
         run = report["run"]
@@ -93,7 +94,8 @@ class ReportAction(ControllerAction):
                 if kept:
                     written = formats.write_refusal(report, folder, arguments["formats"])
                     return _refused(refusal, written, folder)
-                earlier = _earlier(folder, arguments["previous_report"], inventory, is_first_batch)
+                chosen = arguments["previous_report"]
+                earlier = _earlier(folder, chosen, inventory, is_first_batch, images)
                 report, written = _write(report, earlier, arguments["formats"], folder, inventory)
         except OSError as error:
             consequence = "What was changed on the PCs stays changed."
@@ -102,13 +104,12 @@ class ReportAction(ControllerAction):
             raise AnsibleActionFail(
                 f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
                 f"{consequence}"
-            ) from error
+            ) from None
         if refusal:
             return _refused(refusal, written, None)
+        lines = terminal.lines(report, written)
         if problems:
             lines = terminal.refusal_lines(problems, written, None)
-        else:
-            lines = terminal.lines(report, written)
         run_fails = fails and not run["pending"] and bool(run["fails_because"])
         return {
             "verdict": run["verdict"],
@@ -130,7 +131,7 @@ def _write(
     inventory: Collection[str],
 ) -> tuple[Report, list[str]]:
     """Write the files of these formats; return the report with its comparisons, and the paths."""
-    if earlier is not None:
+    if earlier is not None and drift.is_comparable(earlier, report):
         report["drift"] = drift.between(earlier, report, inventory)
     past_runs = history.History(folder)
     report = past_runs.complete(report)
@@ -179,11 +180,13 @@ def registered_result(variables: Mapping[str, Any], run: str) -> Any:
 
 
 def _earlier(
-    folder: Path, chosen: str, inventory: Collection[str], is_first_batch: bool
+    folder: Path, chosen: str, inventory: Collection[str], is_first_batch: bool, images: bool
 ) -> Report | None:
     """Return the report to compare with. One that cannot be used is no reason to lose this one."""
     try:
-        return previous.report_before(folder, chosen, inventory, is_first_batch=is_first_batch)
+        return previous.report_before(
+            folder, chosen, inventory, is_first_batch=is_first_batch, images=images
+        )
     except ReportError as error:
         display.warning(f"What changed since the last report could not be determined: {error}")
         return None

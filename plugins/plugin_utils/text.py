@@ -34,9 +34,9 @@ def join_words(words: Iterable[object], last: str = "and") -> str:
     return f"{', '.join(texts[:-1])} {last} {texts[-1]}"
 
 
-def first_words(words: Sequence[str], limit: int) -> str:
+def first_words(words: Sequence[str], limit: int, separator: str = ", ") -> str:
     """Return the first words, and how many more there are: ``a, b and 3 more``."""
-    text = ", ".join(words[:limit])
+    text = separator.join(words[:limit])
     if len(words) > limit:
         text += f" and {len(words) - limit} more"
     return text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,13 @@ def small() -> Iterator[Lab]:
         yield lab
 
 
+def assert_advice_is_the_remedys(finding: dict[str, Any]) -> None:
+    """The reason of a finding says what was seen, and no sentence of what to do."""
+    reason = finding["reason"].lower()
+    for words in re.split(r"[.;] ", finding.get("remedy", "")):
+        assert len(words) < 15 or words.strip(".").lower() not in reason, finding
+
+
 @pytest.mark.parametrize("how", [(VERIFY,), (ENFORCE, "--check")])
 def test_what_only_looks_changes_nothing_on_any_pc_byte_for_byte(
     whole: Lab, how: tuple[str, ...]
@@ -73,6 +81,13 @@ def test_what_only_looks_changes_nothing_on_any_pc_byte_for_byte(
     if how[0] == VERIFY:
         wanted = {name: status.replace("would_fix", "fail") for name, status in wanted.items()}
     assert played.statuses() == wanted
+    for host in played.report["hosts"]:
+        for finding in host["findings"]:
+            assert_advice_is_the_remedys(finding)
+    if how[0] == VERIFY:
+        for control in ("reach.updates", "reach.online_catalog", "proxy.login", "proxy.effective"):
+            finding = played.finding("pc-proxy-half", control)
+            assert finding.get("caused_by") == "proxy.wininet", finding
 
 
 def test_a_compliant_fleet_is_verified_with_exit_status_0() -> None:

@@ -312,7 +312,7 @@ SCENES = {
     "proxy_gone": Scene("", Outcome.PROXY_UNREACHABLE, "is not reached (refused)", proxy="closed"),
     "proxy_silent": Scene("", Outcome.PROXY_UNREACHABLE, "does not answer", proxy="silent", short=True),
     "proxy_no_proxy": Scene("", Outcome.PROXY_UNREACHABLE, "not HTTP", proxy="garbage"),
-    "proxy_refuses": Scene("", Outcome.PROXY_REFUSES, "allow the host there", proxy="refusing"),
+    "proxy_refuses": Scene("", Outcome.PROXY_REFUSES, "refuses ", proxy="refusing"),
     "proxy_login": Scene("", Outcome.PROXY_LOGIN, "wants a login (negotiate)", proxy="negotiate"),
     "proxy_login_http": Scene("", Outcome.PROXY_LOGIN, "wants a login (negotiate)", proxy="negotiate", tls=False),
     "proxy_unfit": Scene("", Outcome.PROXY_LOGIN_UNFIT, "wants a login (basic)", proxy="basic"),
@@ -352,8 +352,8 @@ SCENES = {
     "wrong_name": Scene("other_name", Outcome.WRONG_NAME, "for another name than update.knx.org", evidence={"root": "public", "name_matches": False}),
     "expired": Scene("expired", Outcome.EXPIRED, "expired", evidence={"root": "public", "expired": True, "verified": True}),
     "not_yet_valid": Scene("early", Outcome.EXPIRED, "not yet valid", evidence={"not_yet_valid": True}),
-    "clock_ahead": Scene("vendor", Outcome.WRONG_CLOCK, "looks expired; set the clock", ahead=timedelta(days=800)),
-    "clock_behind": Scene("vendor", Outcome.WRONG_CLOCK, "looks not yet valid; set the clock", ahead=timedelta(days=-800)),
+    "clock_ahead": Scene("vendor", Outcome.WRONG_CLOCK, "looks expired", ahead=timedelta(days=800)),
+    "clock_behind": Scene("vendor", Outcome.WRONG_CLOCK, "looks not yet valid", ahead=timedelta(days=-800)),
     "interceptor_and_wrong_clock": Scene("inspected", Outcome.INTERCEPTED, "is intercepted", ahead=timedelta(days=800)),
 }  # fmt: skip
 
@@ -795,7 +795,7 @@ def cloud_service() -> list[tuple[Authority, str]]:
 
 @pytest.mark.parametrize(("inspectors", "same", "words"), [
     (scanner_of_each_pc, 0, "virus scanner or filter on the PC, which may have a key of its own"),
-    (cloud_service, 2, "so do not look for it on a single PC"),
+    (cloud_service, 2, "and not of a single PC"),
 ])  # fmt: skip
 def test_a_fleet_is_compared_by_keys_and_by_the_kind_of_product(
     street: Street,

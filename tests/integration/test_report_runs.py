@@ -339,6 +339,8 @@ def test_reports_of_two_sites_become_one(lab: Lab, tmp_path: Path) -> None:
     wrong = merge()
     assert (wrong.code, set(wrong.statuses().values())) == (2, {"unknown"})
     assert f"{tmp_path}/sites/two/report.json is not a report of ets6.network" in wrong.output
+    closing = wrong.output.index("ets6.network: nothing was merged")
+    assert closing > wrong.output.rindex("FAILED! =>")
 
 
 def test_blanks_in_the_names_of_folders_are_kept_in_json_and_refused_elsewhere(
@@ -610,6 +612,18 @@ def test_tags_make_no_run_that_does_nothing_and_looks_like_a_success(
     )
     assert run.code == code, run.output
     assert playbook == "image" or run.report
+
+
+def test_an_image_that_is_not_there_is_named_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    words = json.dumps({"image": [str(tmp_path / "there"), str(tmp_path / "not here.wim")]})
+    done = run("playbooks/prepare_image.yml", "-e", words, reports=tmp_path / "report")
+    text = " ".join(done.output.split())
+    assert done.code == 2
+    assert "ets6.network: not run: 1 variable is invalid" in text
+    cause = f"ets6_network_image: {tmp_path}/not here.wim does not exist; correct -e image="
+    assert text.count(cause) == 1
+    assert "Check the PC" not in text
 
 
 @pytest.mark.parametrize("image", ["", " ", ["a.wim", ""]])

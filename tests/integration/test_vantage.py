@@ -115,7 +115,7 @@ def test_what_a_neighbour_reaches_is_looked_for_on_the_host(lab: Lab) -> None:
     assert played.statuses() == {"pc-right": "fail", NAME: "pass"}
     finding = played.finding("pc-right", "reach.updates")
     assert finding["reason"].endswith(
-        f"It is reached from {NAME}, over the same route from the same network: look at this host itself."
+        f"It is reached from {NAME}, over the same route from the same network, so the obstacle is on this host itself."
     )
 
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..formats.firewall_accounts import AccessEntry, describe_accounts, parse_accounts
 from ..formats.firewall_address import Span
-from ..snapshot import Snapshot
+from ..snapshot import LocalAccount, Snapshot, User
 from .traffic_set import Spans, merge_spans
 
 _CONSOLE = frozenset({"S-1-1-0", "S-1-2-0", "S-1-2-1", "S-1-5-4", "S-1-5-11"})
@@ -47,17 +47,15 @@ class Accounts:
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        local = snapshot.local_accounts or ()
-        self._local = {account.sid.upper(): account for account in local}
         users = [user for user in snapshot.users or () if user.sid != "default"]
-        self._names = {sid: account.name for sid, account in self._local.items()}
-        self._names |= {user.sid.upper(): user.name or user.sid for user in users}
+        self._local = {}
+        for account in snapshot.local_accounts or ():
+            self._local[account.sid.upper()] = account
+        self._names = _names(self._local, users)
         self._known_users = {user.sid.upper() for user in users}
-        hidden = _hidden_users(snapshot)
-        visible = [user for user in users if user.name.lower() not in hidden] or users
-        logged_on = [user for user in visible if user.logged_on]
-        self._users = logged_on or visible
-        self._undecided = not logged_on and len(visible) > 1
+        self._users = _users_of_ets6(users, _hidden_users(snapshot))
+        is_anyone_logged_on = any(user.logged_on for user in self._users)
+        self._undecided = not is_anyone_logged_on and len(self._users) > 1
         """Whether any one of several users may run ETS6, and another may not."""
         self._pc = _first_domain(self._local)
         self.everyone: Spans = ((0, max(len(self._users), 1) - 1),)
@@ -124,6 +122,23 @@ class Accounts:
             return False
         # A group of a domain does not have the PC's own users as members.
         return False if user.startswith(self._pc) else None
+
+
+def _names(local: Mapping[str, LocalAccount], users: Iterable[User]) -> dict[str, str]:
+    """Return the names of accounts by their SIDs in upper case."""
+    names = {sid: account.name for sid, account in local.items()}
+    for user in users:
+        names[user.sid.upper()] = user.name or user.sid
+    return names
+
+
+def _users_of_ets6(users: Sequence[User], hidden: Collection[str]) -> Sequence[User]:
+    """Return the users who may run ETS6: of those that the sign-in screen shows, the logged-on ones.
+
+    Where there are none, all of them count.
+    """
+    visible = [user for user in users if user.name.lower() not in hidden] or users
+    return [user for user in visible if user.logged_on] or visible
 
 
 def _hidden_users(snapshot: Snapshot) -> set[str]:

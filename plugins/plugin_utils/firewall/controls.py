@@ -67,7 +67,7 @@ def in_charge(context: FirewallContext) -> Judgement:
 @FAMILY.control(
     control_id="firewall.service",
     title="The firewall's service uses the rules of the registry",
-    headline="The firewall's service and the registry have different rules",
+    headline="Whether the firewall's service uses the rules of the registry is not certain",
     severity=Severity.LOW,
     contact=Contact.PC,
     rationale="The service loads the rules when it starts. A rule that was written into the "
@@ -102,7 +102,7 @@ def service(context: FirewallContext) -> Judgement:
     if problems:
         return unknown(
             f"{' '.join(problems)} Rules or settings were written past the service, and it takes "
-            "them when it starts. Restart the PC. That both should say the same is an assumption "
+            "them when it starts. That both should say the same is an assumption "
             "(docs/assumptions.md).",
             evidence,
         ).advise("Restart the PC.")
@@ -154,7 +154,7 @@ def programs(context: FirewallContext) -> Judgement:
         if program.ignored:
             ignored.append(
                 f"{join_words(program.ignored)} is ignored, since ordinary users may be able to put "
-                "programs there. If it is intended, add the folder to ets6_network_paths."
+                "programs there, and ets6_network_paths does not name it."
             )
     reason = " ".join([*installed, *unreadable, *missing, *ignored])
     if missing:
@@ -256,7 +256,7 @@ def _not_written(
             evidence,
         )
     judgement = failed(
-        f"{problem}, since it would have no effect. {without_effect} Change that where it is set.",
+        f"{problem}, since it would have no effect. {without_effect}",
         evidence,
     )
     return judgement.advise(
@@ -423,7 +423,7 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
         return _removal_of(blocks, reason, evidence)
     if all(block.doubtful for block in blocks):
         return unknown(f"Whether it counts could not be determined. {reason}", evidence)
-    judgement = failed(f"{reason}{_why_kept(blocks)}", evidence)
+    judgement = failed(f"{reason}{_not_removable(blocks)}", evidence)
     return _advise_removal(judgement, blocks)
 
 
@@ -432,28 +432,25 @@ def _has_own_control(context: FirewallContext, block: Block) -> bool:
     return block.by_prompt or block.stored.rule.id.lower() in context.managed_ids
 
 
-def _why_kept(blocks: Sequence[Block]) -> str:
-    """Return why the blocks are not removed, and which of them ets6_network_blocks would remove."""
-    removable = [block.stored.rule.id for block in blocks if block.removable]
-    text = ""
-    if removable:
-        text += f" With ets6_network_blocks all, this is removed: {join_words(removable)}."
-    return text + _not_removable(blocks)
+def _of_policies(blocks: Sequence[Block]) -> list[Block]:
+    return [block for block in blocks if block.stored.store is not Store.LOCAL]
+
+
+def _for_all_programs(blocks: Sequence[Block]) -> list[Block]:
+    """Return the local rules that block every program."""
+    return [block for block in blocks if block.stored.store is Store.LOCAL and not block.removable]
 
 
 def _not_removable(blocks: Sequence[Block]) -> str:
-    """Return which blocks are never removed, and what to do about them."""
+    """Return which blocks are never removed, and why."""
     text = ""
-    for_all = [
-        block for block in blocks if block.stored.store is Store.LOCAL and not block.removable
-    ]
-    by_policy = [block for block in blocks if block.stored.store is not Store.LOCAL]
-    if for_all:
-        ids = join_words(block.stored.rule.id for block in for_all)
-        text += f" Not removed, since it is for every program: {ids}; narrow it, so that it spares ETS6."
-    if by_policy:
-        ids = join_words(block.stored.rule.id for block in by_policy)
-        text += f" Not removed, since an administrator's policy sets it: {ids}; change it there."
+    for cause, kept in (
+        ("it is for every program", _for_all_programs(blocks)),
+        ("an administrator's policy sets it", _of_policies(blocks)),
+    ):
+        if kept:
+            ids = join_words(block.stored.rule.id for block in kept)
+            text += f" Not removed, since {cause}: {ids}."
     return text
 
 
@@ -468,17 +465,13 @@ def _removal_of(blocks: Sequence[Block], reason: str, evidence: dict[str, Any]) 
 def _advise_removal(judgement: Judgement, blocks: Sequence[Block]) -> Judgement:
     """Return the judgement with what to do about blocks that are not removed."""
     steps = []
+    by_policy = _of_policies(blocks)
+    for_all = _for_all_programs(blocks)
     removable = [block for block in blocks if block.removable]
-    by_policy = [block for block in blocks if block.stored.store is not Store.LOCAL]
-    for_all = [
-        block for block in blocks if block.stored.store is Store.LOCAL and not block.removable
-    ]
     if by_policy:
-        names = first_words([name_rule(block.stored) for block in by_policy], MAX_COMMANDS)
-        steps.append(f"Change in the policy that sets it: {names}.")
+        steps.append(f"Change in the policy that sets it: {_rule_names(by_policy)}.")
     if for_all:
-        names = first_words([name_rule(block.stored) for block in for_all], MAX_COMMANDS)
-        steps.append(f"Narrow {names}, so that ETS6 is not blocked.")
+        steps.append(f"Narrow {_rule_names(for_all)}, so that ETS6 is not blocked.")
     if removable:
         steps.append(
             f"Remove on the PC: {_removal_commands(removable)}; or set ets6_network_blocks to all "
@@ -486,6 +479,11 @@ def _advise_removal(judgement: Judgement, blocks: Sequence[Block]) -> Judgement:
         )
     contact = Contact.GROUP_POLICY if by_policy else Contact.PC
     return judgement.advise(" ".join(steps), contact)
+
+
+def _rule_names(blocks: Sequence[Block]) -> str:
+    """Return the names of the first rules, and how many more there are."""
+    return first_words([name_rule(block.stored) for block in blocks], MAX_COMMANDS)
 
 
 @FAMILY.control_for_each(
@@ -703,11 +701,7 @@ def _active_sentence(context: FirewallContext, profile: str, incomplete: dict[st
     for name, verdict in incomplete.items():
         text = f"{network}, where ETS6 does not receive everything; {name}: {verdict.sentence()}."
         if not is_wanted:
-            steps = [text, f"{sentence(profile)} is not in ets6_network_profiles."]
-            steps.append(_category_advice(context, profile))
-            if _may_be_opened(context, profile):
-                steps.append(f"To receive on every {profile} network, add the profile there.")
-            text = " ".join(filter(None, steps))
+            text += f" {sentence(profile)} is not in ets6_network_profiles."
         return text
     text = f"{network}, where ETS6's programs can receive TCP and UDP"
     if not is_wanted:
@@ -818,8 +812,7 @@ def _closed_sentences(context: FirewallContext, dropping: dict[str, Setting]) ->
         return []
     return [
         f"Answers to discovery are dropped in {join_words(closed)}: {dropping[closed[0]].source}, "
-        "and no rule lets all of them in. With ets6_network_multicast_answers allow the setting "
-        "is changed."
+        "and no rule lets all of them in."
     ]
 
 

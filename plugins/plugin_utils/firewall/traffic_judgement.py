@@ -63,9 +63,8 @@ def judge_traffic(
             status = Status.UNKNOWN
     if status is not Status.FAIL:
         return Judgement(status, reason, evidence)
-    advice = _advice(context, relevant)
-    judgement = Judgement(status, f"{reason} To change it: {advice}", evidence)
-    judgement = judgement.advise(sentence(advice), _contact(context, relevant))
+    judgement = Judgement(status, reason, evidence)
+    judgement = judgement.advise(sentence(_advice(context, relevant)), _contact(context, relevant))
     subject = ProgramTraffic(program.name, protocol)
     return judgement.follow(_cause(context, relevant, subject, direction))
 
@@ -81,9 +80,12 @@ def traffic_status(verdicts: Iterable[Verdict]) -> Status:
 
 
 def _reason(verdicts: Sequence[ProfileVerdict], name_programs: bool) -> str:
-    """Return what happens to the traffic, profiles with the same verdict together."""
+    """Return what happens to the traffic, profiles with the same verdict together.
+
+    Those in which it does not pass come first.
+    """
     profiles_by_text: dict[str, list[str]] = {}
-    for item in verdicts:
+    for item in sorted(verdicts, key=_is_allowed):
         text = item.verdict.sentence()
         if name_programs:
             text = f"{item.program}: {text}"
@@ -93,6 +95,10 @@ def _reason(verdicts: Sequence[ProfileVerdict], name_programs: bool) -> str:
     for text, profiles in profiles_by_text.items():
         sentences.append(f"{sentence(join_words(profiles))}{separator}{text}.")
     return " ".join(sentences)
+
+
+def _is_allowed(item: ProfileVerdict) -> bool:
+    return item.verdict.outcome is TrafficOutcome.ALLOWED
 
 
 def _advice(context: FirewallContext, verdicts: Sequence[ProfileVerdict]) -> str:

@@ -85,6 +85,12 @@ def _parse_image(value: Any) -> Mapping[str, Any]:
     image = dictionary(value, ("path", "index"), "a dictionary with path and, where needed, index")
     if image and not str(image.get("path") or ""):
         raise not_accepted(value, "a dictionary with path and, where needed, index is expected")
+    # An image is a file of the controller, on which this runs.
+    if image and not Path(str(image["path"])).expanduser().exists():
+        raise NotAcceptedError(
+            f"{image['path']} does not exist; correct -e image=, in which a relative path begins at "
+            "the directory where ansible-playbook was called"
+        )
     return image
 
 

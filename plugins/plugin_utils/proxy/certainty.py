@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..declaration import Judgement, failed, not_applicable, passed, unknown
-from ..finding import Contact
+from ..finding import Contact, Status
 from ..formats.wininet import AUTODETECT, PAC
 from ..text import sentence
 from .changes import agrees_with_plain_values
@@ -29,10 +29,18 @@ from .settings import (
     user_key,
 )
 from .users import DEFAULT_USER, name_of, users_with_hive, users_without_hive
+from .winhttp import judge_winhttp
 from .winhttp_settings import WinHttpLayer, winhttp_evidence
+from .wininet import judge_wininet
 
 NOT_READ = "system.net/defaultProxy in machine.config and in the .config file of ETS6"
 """What would override the settings that are judged, and is in files that are not read."""
+
+REQUIRED_PROXY: Mapping[str, Callable[[ProxyContext], Judgement]] = {
+    "proxy.wininet": judge_wininet,
+    "proxy.winhttp": judge_winhttp,
+}
+"""The controls that judge whether the PC has the proxy that ets6_network_proxy requires."""
 
 
 def judge_certainty(context: ProxyContext) -> Judgement:
@@ -133,8 +141,7 @@ def _judge_detection(context: ProxyContext, summary: str, evidence: dict[str, An
         history = f"the last script that it found is {scripts}"
     judgement = unknown(
         f"{summary} Whether a network answers automatic detection depends on the network, and cannot "
-        f"be read from the PC ({history}). Where no network of yours uses it, set ets6_network_proxy "
-        "to mode direct or named; where you want it, to mode autodetect.",
+        f"be read from the PC ({history}).",
         evidence,
     )
     return judgement.advise(
@@ -147,13 +154,22 @@ def _judge_detection(context: ProxyContext, summary: str, evidence: dict[str, An
 def _advise(
     judgement: Judgement, contradictions: Sequence[str], context: ProxyContext
 ) -> Judgement:
-    """Return the judgement with which setting to correct, and who does it."""
+    """Return the judgement with which setting to correct, and who does it.
+
+    It follows from another control where the PC does not have the proxy that ets6_network_proxy
+    requires.
+    """
     if contradictions == list(_failing_scripts(context)):
         return judgement.advise(f"Correct the proxy script. {contradictions[0]}", Contact.PROXY)
-    return judgement.advise(
-        "Set ets6_network_proxy and run ets6.network.enforce, or correct the settings on the PC. "
-        f"{contradictions[0]}"
-    )
+    if context.policy.proxy.mode == "unmanaged":
+        return judgement.advise(
+            "Set ets6_network_proxy and run ets6.network.enforce, or correct the settings on the "
+            f"PC. {contradictions[0]}"
+        )
+    for control_id, judge in REQUIRED_PROXY.items():
+        if judge(context).status is Status.FAIL:
+            return judgement.follow(control_id)
+    return judgement.advise(f"Correct the settings on the PC. {contradictions[0]}")
 
 
 def _route_evidence(context: ProxyContext) -> dict[str, list[dict[str, Any]]]:
@@ -293,7 +309,7 @@ def _different_winhttp(context: ProxyContext) -> Iterator[str]:
     for layer in _differing_winhttp(context, with_script=False)[:1]:
         yield (
             f"WinHTTP has {layer.meaning.describe()}, which ETS6 does not use: it is for "
-            "services. ETS6 uses WinINET's settings, see ets6_network_proxy."
+            "services. ETS6 uses WinINET's settings."
         )
 
 

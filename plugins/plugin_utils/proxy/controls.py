@@ -106,6 +106,7 @@ def effective(context: ProxyContext) -> Judgement:
     title="The proxy accepts the PC user's own login, or asks for none",
     headline="The proxy asks for a login that ETS6 cannot give",
     severity=Severity.HIGH,
+    needs=("proxy.wininet",),
     rationale="ETS6 supports a proxy with a login only if the proxy's user is the PC's user: "
     "Windows gives the proxy that login by Negotiate, Kerberos or NTLM.",
     remedy="Have the proxy offer Negotiate, Kerberos or NTLM, or exempt the vendor's servers from "
@@ -120,12 +121,12 @@ def login(context: ProxyContext) -> Judgement:
 @FAMILY.control(
     control_id="proxy.environment",
     title="Environment variables that name a proxy are known",
-    headline="Environment variables name a proxy",
+    headline="Environment variables that name a proxy could not be read",
     severity=Severity.LOW,
     contact=Contact.PC,
     rationale="Programs on .NET 5 or newer use HTTP_PROXY and similar variables. ETS6 does not read "
     "them.",
-    remedy="Remove the variables where no program needs them.",
+    remedy="Correct what kept the variables from being read, then run ets6.network.verify again.",
 )
 def environment(context: ProxyContext) -> Judgement:
     """Report environment variables that name a proxy."""

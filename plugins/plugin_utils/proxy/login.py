@@ -118,7 +118,7 @@ def _problem(answers: _ProxyAnswers, proxies: Iterable[str]) -> Judgement | None
         names = join_words(sorted(users))
         judgement = failed(
             f"The proxy {proxy} does not take the Windows login of {names}, "
-            "which is what ETS6 uses. Have the proxy let that user through.",
+            "which is what ETS6 uses.",
             {**answers.evidence, "refused": _sorted(answers.refused)},
         )
         return judgement.advise(f"Have the proxy {proxy} let {names} through.")
@@ -127,8 +127,7 @@ def _problem(answers: _ProxyAnswers, proxies: Iterable[str]) -> Judgement | None
             judgement = failed(
                 f"The proxy {proxy} asks for a login and offers "
                 f"{', '.join(schemes) or 'no scheme at all'}; ETS6 can only use the PC user's own "
-                "login, by Negotiate, Kerberos or NTLM. Have the proxy offer one of these, or let "
-                "the vendor's servers through without a login.",
+                "login, by Negotiate, Kerberos or NTLM.",
                 answers.evidence,
             )
             return judgement.advise(

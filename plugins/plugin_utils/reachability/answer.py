@@ -199,7 +199,7 @@ def _proxys_answer(
     if status == 403 and is_squids:
         return Verdict(
             Outcome.PROXY_REFUSES,
-            f"The proxy {route} refuses {where} (it answered 403); allow the host there.",
+            f"The proxy {route} refuses {where} (it answered 403).",
         )
     return None
 

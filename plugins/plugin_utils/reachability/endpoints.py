@@ -36,8 +36,6 @@ def judge_endpoint(
     verdicts = sorted(verdicts, key=_badness)
     worst = verdicts[0][1]
     sentences = [*_sentences(verdicts), *_remarks(verdicts)]
-    if worst.outcome in ADVICE:
-        sentences.append(ADVICE[worst.outcome])
     evidence = {
         "server": endpoint.server,
         "network": _network(snapshot),
@@ -58,8 +56,8 @@ def _advise(judgement: Judgement, endpoint: Endpoint, worst: Verdict) -> Judgeme
         advice = f"{PRODUCT_ADVICE[product.place]} Product: {product.name}"
         contact: Contact | None = PRODUCT_CONTACTS[product.place]
     else:
-        advice = ADVICE[worst.outcome].removesuffix(".")
-        contact = CONTACTS.get(worst.outcome)
+        advice = (worst.advice or ADVICE[worst.outcome]).removesuffix(".")
+        contact = worst.contact or CONTACTS.get(worst.outcome)
     return judgement.advise(f"{advice} (server {endpoint.server}).", contact)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..finding import Contact
 from ..policy.endpoints import Endpoint
 from ..probes import UNREADABLE, HttpAnswer, Probe, ProbeError
 from ..text import join_words, one_line
@@ -45,7 +46,9 @@ def not_begun(via: str) -> Verdict:
     """Return what it means that a probe's turn did not come."""
     return Verdict(
         Outcome.NOT_PROBED,
-        f"Not probed{via}: other probes took the whole ets6_network_probe_timeout; raise it.",
+        f"Not probed{via}: other probes took the whole ets6_network_probe_timeout.",
+        advice="Raise ets6_network_probe_timeout.",
+        contact=Contact.CONTROLLER,
     )
 
 
@@ -55,7 +58,7 @@ def name_not_resolved(error: str, endpoint: Endpoint) -> Verdict:
     reason = reasons.get(error, "there is no such name")
     return Verdict(
         Outcome.NOT_RESOLVED,
-        f"The name {endpoint.host} is not resolved ({reason}); look at the PC's DNS servers.",
+        f"The name {endpoint.host} is not resolved ({reason}).",
     )
 
 
@@ -131,7 +134,7 @@ def _tunnel_refused(answer: HttpAnswer, where: str, route: str, user: str) -> Ve
         )
     return Verdict(
         Outcome.PROXY_REFUSES,
-        f"The proxy {route} refuses {where} (it answered {status}); allow the host there.",
+        f"The proxy {route} refuses {where} (it answered {status}).",
     )
 
 

@@ -239,8 +239,8 @@ def _compare_outage(name: str, finding: Json, endpoint: _EndpointFinding, server
     same_from = _without(name, server.failed_by)
     if neighbours:
         sentence = (
-            f"It is reached from {_names(neighbours)}, over the same route from the same network: "
-            "look at this host itself."
+            f"It is reached from {_names(neighbours)}, over the same route from the same network, "
+            "so the obstacle is on this host itself."
         )
     elif reached_from:
         sentence = (
@@ -336,14 +336,11 @@ def _issuer_sentence(place: str, same: int, judged: int) -> str:
         meaning = ": that points to a device of the network, and to no single PC"
     if same == 1:
         extent = f"On none of the other {judged - 1} hosts that could be judged"
-        meaning = ": look for it on this host, for example a virus scanner"
+        meaning = ": that points to this host, for example to a virus scanner"
     if place == Place.SCANNER:
-        meaning = (
-            f": it is a {place}, which may have a key of its own for each. Look on this host, or in "
-            "the management of that program"
-        )
+        meaning = f": it is a {place}, which may have a key of its own for each"
     if place in (Place.APPLIANCE, Place.CLOUD):
-        meaning = f": it is a {place}, so do not look for it on a single PC"
+        meaning = f": it is a {place}, and not of a single PC"
     return f"{extent}{meaning}."
 
 

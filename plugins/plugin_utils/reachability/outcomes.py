@@ -58,7 +58,7 @@ _FIREWALL_OR_VENDOR = (
 )
 
 ADVICE = {
-    Outcome.NOT_PROBED: "Look at the reason first.",
+    Outcome.NOT_PROBED: "Correct what kept the PC from probing, and run the playbook again.",
     Outcome.UNREADABLE: "Look at the PC itself: something else than the collection's script answers.",
     Outcome.NOT_RESOLVED: "Ask the administrators of the PC's DNS servers.",
     Outcome.SINKHOLED: "Ask the administrators of the DNS servers, or of the filter in them, to "
@@ -111,6 +111,7 @@ ADVICE = {
 """What to do, for every outcome that is not fine."""
 
 CONTACTS = {
+    Outcome.NOT_PROBED: Contact.PC,
     Outcome.UNREADABLE: Contact.PC,
     Outcome.HOSTS_FILE: Contact.PC,
     Outcome.REFUSED: Contact.FIREWALL,
@@ -142,12 +143,13 @@ CONTACTS = {
 """Who does it, where that is not who runs the network."""
 
 CAUSES = {
+    Outcome.PROXY_UNREACHABLE: "proxy.wininet",
     Outcome.INTERCEPTED: "reach.interception",
     Outcome.PROXY_LOGIN_UNFIT: "proxy.login",
     Outcome.PROXY_LOGIN_REFUSED: "proxy.login",
     Outcome.NOT_PROBED: "proxy.effective",
 }
-"""The control that fails with such an outcome, too, and is its cause."""
+"""The control that is the cause of such an outcome, where it fails, too."""
 
 _UNDECIDED = frozenset({
     Outcome.NOT_PROBED,
@@ -165,7 +167,8 @@ VENDOR_DOMAIN = "knx.org"
 class Verdict:
     """What one probe came to.
 
-    sentence says it for an administrator. chain is set where certificates were examined. page is the
+    sentence says it for an administrator: what was seen, and not what to do. advice and contact are
+    set where they are not those of the outcome. chain is set where certificates were examined. page is the
     fingerprint of the answer (answer.fingerprint); two unrelated servers do not send the same one.
     address is the one that was connected to. behind_address is the verdict on what arrived, where the
     address alone speaks against the server.
@@ -178,6 +181,8 @@ class Verdict:
     page: str = ""
     address: str = ""
     behind_address: Verdict | None = None
+    advice: str = ""
+    contact: Contact | None = None
 
     @property
     def status(self) -> Status:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from ..finding import Contact
 from ..policy.endpoints import Endpoint
 from ..probes import TlsAnswer
 from .chain import ChainReport, Root
@@ -144,8 +145,7 @@ def _named_inspector(chain: ChainReport, where: str) -> Verdict:
         reason = f"the issuer is not public and has the name of an inspector ({issuer})"
     return Verdict(
         Outcome.INTERCEPTED,
-        f"TLS to {where} is intercepted: {reason}. The vendor forbids that; exempt the host from "
-        "the inspection.",
+        f"TLS to {where} is intercepted: {reason}. The vendor forbids that.",
     )
 
 
@@ -172,13 +172,15 @@ def _unknown_root(chain: ChainReport, where: str, observer: Observer) -> Verdict
         return Verdict(
             Outcome.UNTRUSTED,
             f"{where}: the root of the certificate ({issuer}) is not in {roots}, which is too old "
-            "to prove that it is not public. Update the package certifi.",
+            "to prove that it is not public.",
+            advice="Update the package certifi on the controller.",
+            contact=Contact.CONTROLLER,
         )
     if chain.root is Root.PRIVATE:
         return Verdict(
             Outcome.INTERCEPTED,
             f"TLS to {where} is intercepted: the certificate's root is not public ({issuer}). The "
-            "vendor forbids that; exempt the host from the inspection.",
+            "vendor forbids that.",
         )
     return Verdict(
         Outcome.UNTRUSTED,
@@ -220,7 +222,7 @@ def _date_problem(
         return Verdict(
             Outcome.WRONG_CLOCK,
             f"The PC's clock says {clock:%Y-%m-%d %H:%M} UTC and {source} it is "
-            f"{now:%Y-%m-%d %H:%M}, so the certificate of {where} looks {problem}; set the clock.",
+            f"{now:%Y-%m-%d %H:%M}, so the certificate of {where} looks {problem}.",
         )
     return Verdict(Outcome.EXPIRED, f"{where}: the certificate is {problem}.")
 

@@ -31,7 +31,6 @@ from .certificate import CertificateError
 from .chain import ChainReport, examine_chain
 from .observer import Observer
 from .outcomes import Outcome, Verdict
-from .products import ADVICE as PRODUCT_ADVICE
 
 MAX_WORD = 60
 """Characters of an address or of an error in the evidence."""
@@ -215,7 +214,7 @@ class _Case:
         product = self.chain.product if self.chain else None
         if product is None:
             return ""
-        return f"{product.name} is a {product.place.value}. {PRODUCT_ADVICE[product.place]}"
+        return f"{product.name} is a {product.place.value}."
 
     def _ipv6_remark(self) -> str:
         address = dead_ipv6(self.probe)[:MAX_WORD]

@@ -22,15 +22,17 @@ def write(
     names: Sequence[str],
     inventory: Collection[str],
     chosen: str = "",
+    *,
+    images: bool = False,
 ) -> None:
     """Set the last report aside, and write that this run has begun in these formats.
 
     hosts are all that are to be judged. chosen is the report that the run will be compared with,
-    which stays as it is. Raises OSError.
+    which stays as it is. images: whether it is about images. Raises OSError.
     """
     report = document.not_ended(run, hosts)
     with files.locked(folder):
         kept = folder / previous.FILE
         if not (chosen and kept.exists() and kept.samefile(chosen)):
-            previous.set_aside(folder, inventory)
+            previous.set_aside(folder, inventory, images=images)
         formats.write(report, folder, names)

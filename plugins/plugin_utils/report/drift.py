@@ -9,20 +9,26 @@ from collections.abc import Collection
 
 from .hashes import digest, seal
 from .hosts import repeats_reason
-from .model import OPEN, Drift, Host, Report, StatusChange
+from .model import IMAGE, IMAGES, OPEN, Drift, Host, Report, StatusChange
 
 RESOLVED = frozenset({"pass", "fixed"})
 
 
-def baseline(last: Report, older: Report | None, inventory: Collection[str]) -> Report:
+def baseline(
+    last: Report, older: Report | None, inventory: Collection[str], *, images: bool
+) -> Report:
     """Return the last report, completed by what the baseline before it says of unjudged hosts.
 
     Without that a run over a part of the fleet (``--limit``), one that a wrong variable ended, or a
     PC that was off for a day would make everything news, or nothing. A host that is in neither the
-    last report nor the inventory is left out.
+    last report nor the inventory is left out, but for one of the other kind. images: whether the
+    run that begins is about images.
     """
     earlier = _by_name(older) if older else {}
-    hosts = {name: host for name, host in earlier.items() if name in inventory}
+    hosts = {}
+    for name, host in earlier.items():
+        if name in inventory or is_image(host) != images:
+            hosts[name] = host
     for host in last["hosts"]:
         name = host["name"]
         if name in earlier and not _judged_statuses(host):
@@ -38,7 +44,8 @@ def between(earlier: Report, now: Report, inventory: Collection[str]) -> Drift:
 
     A host that could not be judged is one piece of news and not one for each control: it is lost,
     later found again, and then compared with what was found the last time. A host of the inventory
-    that is not in this run is not gone: the run left it out (``--limit``).
+    that is not in this run is not gone: the run left it out (``--limit``). Nor is a PC where the
+    run is about images, or an image where it is about PCs.
     """
     missing = now["merged"]["missing"] if now["merged"] else []
     earlier_hosts = _by_name(earlier)
@@ -62,7 +69,28 @@ def between(earlier: Report, now: Report, inventory: Collection[str]) -> Drift:
 
 def _gone_hosts(earlier: Report, now: Report, inventory: Collection[str]) -> list[str]:
     present = {*_by_name(now), *now["run"]["pending"], *inventory}
-    return sorted(set(_by_name(earlier)) - present)
+    kinds = _kinds(now) or {True, False}
+    gone = []
+    for host in earlier["hosts"]:
+        if host["name"] not in present and is_image(host) in kinds:
+            gone.append(host["name"])
+    return gone
+
+
+def is_comparable(earlier: Report, now: Report) -> bool:
+    """Return whether an earlier report has hosts of a kind that this one has: PCs or images."""
+    kinds = _kinds(earlier)
+    return not kinds or not kinds.isdisjoint(_kinds(now) or kinds)
+
+
+def _kinds(report: Report) -> set[bool]:
+    return {is_image(host) for host in report["hosts"]}
+
+
+def is_image(host: Host) -> bool:
+    """Return whether a host is an image, whether or not it could be judged."""
+    kind: str = host.get("facts", {}).get("kind", "")
+    return kind == IMAGE or IMAGES in host["groups"]
 
 
 def _by_name(report: Report) -> dict[str, Host]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files
-from .model import HistoryRun, Report, Score, Scores
+from .model import IMAGE, HistoryRun, Report, RunRecord, Score, Scores
 from .scores import ALL, scores_of, with_earlier
 
 FILE = "history.jsonl"
@@ -41,11 +41,11 @@ class History:
     def complete(self, report: Report) -> Report:
         """Return the report with its scores, those of the run before, and the runs before it.
 
-        Runs with another limit are about other hosts, so they are not compared. A finished run
-        becomes the last line.
+        Runs with another limit, or about images instead of PCs, are about other hosts, so they are
+        not compared. A finished run becomes the last line.
         """
         run = report["run"]
-        comparable = [line for line in self._lines if line["limit"] == run["limit"]]
+        comparable = [line for line in self._lines if _is_about_the_same(line, run)]
         scores = scores_of(report["controls"], report["hosts"])
         earlier = comparable[-1]["scores"] if comparable else None
         if not run["pending"] and _is_judged(report):
@@ -62,6 +62,11 @@ class History:
             for line in self._lines[-MAX_RUNS:]
         ]
         files.write({self._path: "\n".join([*texts, ""])})
+
+
+def _is_about_the_same(line: Mapping[str, Any], run: RunRecord) -> bool:
+    is_same_kind = (line["mode"] == IMAGE) == (run["mode"] == IMAGE)
+    return is_same_kind and bool(line["limit"] == run["limit"])
 
 
 def _is_judged(report: Report) -> bool:

@@ -13,6 +13,10 @@ SCHEMA = 1
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 """Times in a report are in UTC, to the second."""
 UNREACHABLE = "unreachable"
+IMAGE = "image"
+"""The mode of a run that is about images, and the kind of such a host in its facts."""
+IMAGES = "ets6_network_images"
+"""The inventory group of the images of ets6.network.image."""
 WORST_FIRST = (
     UNREACHABLE,
     "fail",

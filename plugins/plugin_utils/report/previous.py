@@ -17,20 +17,25 @@ FILE = "previous.json"
 
 
 def report_before(
-    folder: Path, chosen: str, inventory: Collection[str], *, is_first_batch: bool
+    folder: Path,
+    chosen: str,
+    inventory: Collection[str],
+    *,
+    is_first_batch: bool,
+    images: bool = False,
 ) -> Report | None:
     """Return the report to compare with: the chosen file's, or what earlier runs left there.
 
     The first batch of a run takes the last run's report.json and keeps it as previous.json; from
     then on report.json is the run's own. None where there is no report. Raises ReportError where it
-    cannot be used, and OSError where it cannot be kept.
+    cannot be used, and OSError where it cannot be kept. images: whether the run is about images.
     """
     last = folder / report_json.FILE
     kept = folder / FILE
     if chosen and not (last.exists() and last.samefile(chosen)):
         return reading.read(Path(chosen))
     if is_first_batch and last.exists():
-        report = _keep(last, kept, inventory)
+        report = _keep(last, kept, inventory, images=images)
         if report is not None:
             return report
     if is_first_batch and kept.exists() and not last.exists():
@@ -38,7 +43,7 @@ def report_before(
     return reading.read(kept, follow=False) if kept.exists() else None
 
 
-def set_aside(folder: Path, inventory: Collection[str]) -> None:
+def set_aside(folder: Path, inventory: Collection[str], *, images: bool = False) -> None:
     """Keep the last report before a run begins, so that none of an earlier run passes for its own.
 
     One that only says that its run had begun is not kept: what was kept before it stays. Raises
@@ -48,7 +53,7 @@ def set_aside(folder: Path, inventory: Collection[str]) -> None:
     # What cannot be used is said when it is compared with.
     with contextlib.suppress(reading.ReportError):
         if last.exists():
-            _keep(last, folder / FILE, inventory)
+            _keep(last, folder / FILE, inventory, images=images)
 
 
 def is_judged(folder: Path) -> bool:
@@ -60,7 +65,7 @@ def is_judged(folder: Path) -> bool:
     return any(not host["reason"] for host in report["hosts"])
 
 
-def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report | None:
+def _keep(last: Path, kept: Path, inventory: Collection[str], *, images: bool) -> Report | None:
     """Return the last report as a baseline, and keep it; None where its run had only begun.
 
     Raises ReportError and OSError.
@@ -81,6 +86,6 @@ def _keep(last: Path, kept: Path, inventory: Collection[str]) -> Report | None:
     older = None
     with contextlib.suppress(reading.ReportError):
         older = reading.read(kept, follow=False) if kept.exists() else None
-    report = drift.baseline(report, older, inventory)
+    report = drift.baseline(report, older, inventory, images=images)
     files.write({kept: report_json.render(report)}, like=last)
     return report

@@ -13,7 +13,7 @@ from ..finding import Contact
 from ..text import count, first_words, printable, shorten
 from .causes import CONTACTS, Cause, causes
 from .model import Drift, Merged, Report, StatusChange
-from .unreachable import groups, not_judged
+from .unreachable import BEFORE, groups, not_judged
 from .waivers import EXPIRED, UNUSED, ending_soon
 
 MAX_LINES = 12
@@ -39,9 +39,7 @@ def lines(report: Report, files: Sequence[str]) -> list[str]:
     tail = _merged(report["merged"]) + _drift(report["drift"]) + _waivers(report)
     if report["run"]["fails_because"]:
         tail.append("the run fails: " + " ".join(report["run"]["fails_because"]))
-    unjudged = [host["name"] for host in not_judged(report)]
-    if unjudged:
-        tail.insert(0, _list("not judged", unjudged))
+    tail = _unjudged(report) + tail
     room = MAX_LINES - len(tail) - 2
     work = _work(report, MIN_WORK_LINES)
     away = _away(report, min(MAX_REASONS, room - len(work)))
@@ -151,6 +149,17 @@ def _away(report: Report, room: int) -> list[str]:
         text = f"not reached, {shorten(title, MAX_REASON)}: {len(hosts)}"
         away.append(_with_names(text, hosts))
     return away
+
+
+def _unjudged(report: Report) -> list[str]:
+    """Return one line with the hosts that were reached and not judged, and why."""
+    hosts = not_judged(report)
+    if not hosts:
+        return []
+    reasons = {BEFORE.sub("", host["reason"], count=1) for host in hosts}
+    reason = reasons.pop() if len(reasons) == 1 else "several reasons"
+    text = f"not judged, {shorten(reason.rstrip('.'), MAX_REASON)}: {len(hosts)}"
+    return [_with_names(text, [host["name"] for host in hosts])]
 
 
 def _merged(merged: Merged | None) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..finding import SEVERITIES, Severity, severity_rank
+from ..finding import SEVERITIES, Severity, Status, severity_rank
 from ..text import count, one_line
 from . import unreachable
 from .hosts import open_findings
@@ -84,12 +84,17 @@ def host_fails_because(
         return one_line(host["reason"] or "No control was judged.", MAX_REASON)
     by_id = {control["id"]: control for control in controls}
 
-    def rank(finding: FindingRecord) -> int:
+    def rank(finding: FindingRecord) -> tuple[int, bool, bool]:
         control = by_id.get(finding["control"])
-        return severity_rank(control["severity"] if control else Severity.HIGH)
+        severity = control["severity"] if control else Severity.HIGH
+        is_root = not finding.get("caused_by")
+        return severity_rank(severity), finding["status"] != Status.UNKNOWN, is_root
 
     worst = max(findings, key=rank)
     text = f"{count(len(findings), 'open finding')}, worst: {worst['control']}"
-    if worst["control"] in by_id:
+    if worst["status"] == Status.UNKNOWN:
+        # The headline says what is wrong, which is not known here.
+        text += " (could not be determined)"
+    elif worst["control"] in by_id:
         text += f" ({by_id[worst['control']]['headline']})"
     return one_line(text, MAX_LINE)

@@ -94,7 +94,7 @@ def check(
 def test_nothing_is_said_where_nothing_is_wrong(tmp_path: Path) -> None:
     right = {
         "apply": "no", "artifact": "ets6_report_site_1", "fail_on": "medium", "formats": ["html"], "hosts": "all", "serial": ["1", "20%", 50],
-        "image": {"path": "a.wim", "index": 1}, "previous_report": "", "proxy": {"mode": "direct"}, "result": {}, "checked": {},
+        "image": {"path": __file__, "index": 1}, "previous_report": "", "proxy": {"mode": "direct"}, "result": {}, "checked": {},
     }  # fmt: skip
     assert not check(tmp_path, right, right).get("failed")
 
@@ -160,6 +160,7 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(
         ("image", {"file": "x"}, "'file' is not accepted; accepted are path, index"),
         ("image", {"index": 1}, "{'index': 1} is not accepted"),
         ("image", "x.wim", "'x.wim' is not accepted"),
+        ("image", {"path": "/no/x.wim"}, "/no/x.wim does not exist; correct -e image="),
         ("previous_report", "/no/such", "the file /no/such does not exist"),
         ("serial", 0, "0 is not accepted; a number of hosts such as 10, a percentage such as 20%"),
         ("serial", "many", "'many' is not accepted"),

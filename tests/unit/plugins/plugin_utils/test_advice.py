@@ -72,14 +72,14 @@ def test_what_is_met_needs_no_remedy() -> None:
     ("offline", "state", "playbook"),
     [
         (False, "present", "ets6.network.enforce"),
-        (True, "present", "ets6.network.image with ets6_network_apply=true"),
+        (True, "present", "ets6.network.prepare_image"),
     ],
 )
 def test_changes_are_made_by_a_playbook(offline: bool, state: str, playbook: str) -> None:
     snapshot = dataclasses.replace(SNAPSHOT, offline=offline)
     wire = judge(failed("No.", remedy=CHANGES), snapshot=snapshot, state=state).to_wire()
     assert wire["contact"] == "enforce"
-    assert wire["remedy"] == (f"Run {playbook}. It changes: thing 0, thing 1, thing 2 and 2 more.")
+    assert wire["remedy"] == (f"Run {playbook}. It changes: thing 0; thing 1; thing 2 and 2 more.")
 
 
 def test_what_cannot_be_judged_follows_from_the_control_that_it_needs() -> None:

@@ -464,9 +464,11 @@ def test_a_block_for_every_program_or_of_a_policy_is_not_removed() -> None:
     finding = judge(snapshot, blocks="all")["firewall.deliberate_blocks"]
     assert finding.status is Status.FAIL
     assert not finding.remedy
-    assert "Not removed, since it is for every program: all; narrow it" in finding.reason
-    assert "Not removed, since an administrator's policy sets it: gp; change it" in finding.reason
-    assert "To change it: remove" not in judge(snapshot)["firewall.inbound.ets6n.udp"].reason
+    assert "Not removed, since it is for every program: all." in finding.reason
+    assert "Not removed, since an administrator's policy sets it: gp." in finding.reason
+    assert finding.advice.startswith("Change in the policy that sets it: rule 'test' (gp, ")
+    assert " Narrow rule 'test' (all, local rules), so that" in finding.advice
+    assert "Remove" not in judge(snapshot)["firewall.inbound.ets6n.udp"].advice
 
 
 def test_what_a_prompt_cannot_have_made_is_deliberate() -> None:
@@ -753,11 +755,19 @@ def test_an_outbound_rule_that_is_no_longer_needed_is_left_over() -> None:
     assert failing(judge(again)) == set()
 
 
+def test_the_profiles_in_which_traffic_is_blocked_come_first() -> None:
+    finding = judge(pc({"one": rule(Profile="Domain")}))["firewall.inbound.ets6n.tcp"]
+    assert finding.status is Status.FAIL
+    assert finding.reason.startswith("Private: blocked by default"), finding.reason
+    assert " Domain: allowed by rule" in finding.reason
+
+
 def test_an_outbound_block_by_a_rule_is_no_reason_for_an_allow_rule() -> None:
     snapshot = pc({"{9}": rule(Action="Block", Dir="Out")})
     finding = judge(snapshot)["firewall.outbound.ets6n.tcp"]
     assert finding.status is Status.FAIL
-    assert "remove rule 'test' ({9}, local rules)" in finding.reason
+    assert "blocked by rule 'test' ({9}, local rules)" in finding.reason
+    assert "Remove-NetFirewallRule -Name '{9}'" in finding.advice
     assert not finding.remedy
 
 

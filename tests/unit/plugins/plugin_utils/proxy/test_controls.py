@@ -215,7 +215,8 @@ def test_detection_is_reported_as_what_it_is() -> None:
     status, reason = effective(pc_with_proxy(9))
     assert status is Status.UNKNOWN
     assert "so far it never found a script" in reason
-    assert "set ets6_network_proxy to mode direct" in reason
+    advice = judge(pc_with_proxy(9))["proxy.effective"].advice
+    assert advice.startswith("Set ets6_network_proxy: to mode direct or named")
     status, reason = effective(pc_with_proxy(9), proxy={"mode": "autodetect", "scope": "users"})
     assert status is Status.NOT_APPLICABLE
 
@@ -334,7 +335,7 @@ def test_a_login_that_windows_can_hand_over(challenges: tuple[str, ...], stage: 
 def test_a_login_that_windows_cannot_hand_over(challenges: tuple[str, ...]) -> None:
     status, reason = login(*challenges)
     assert status is Status.FAIL
-    assert "Have the proxy offer one of these" in reason
+    assert "ETS6 can only use the PC user's own login" in reason
 
 
 def test_no_login_no_proxy_no_answer() -> None:

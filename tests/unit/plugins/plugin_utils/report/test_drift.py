@@ -57,6 +57,31 @@ def test_a_new_control_that_fails_is_news() -> None:
     assert found["failing"] == [{"host": "a", "control": IDS[2], "was": None, "is": "fail"}]
 
 
+FINE = result("pass", "pass", "pass")
+IMAGE = {**FINE, "facts": {"kind": "image"}}
+
+
+def test_pcs_are_not_gone_where_a_run_is_about_images() -> None:
+    pcs, images = build(a=FINE, b=FINE), build(**{"old.wim": IMAGE, "win.wim": IMAGE})
+    assert not drift.is_comparable(pcs, images)
+    assert drift.is_comparable(images, build(**{"win.wim": IMAGE}))
+    known = drift.baseline(pcs, images, (), images=False)
+    assert [host["name"] for host in known["hosts"]] == ["a", "b", "old.wim", "win.wim"]
+    assert drift.between(known, build(a=FINE), ())["gone_hosts"] == ["b"]
+    assert drift.between(known, build(**{"win.wim": IMAGE}), ())["gone_hosts"] == ["old.wim"]
+    assert drift.between(known, build(a=FINE, **{"win.wim": IMAGE}), ())["gone_hosts"] == [
+        "b",
+        "old.wim",
+    ], "a merged report may have both"
+    again = drift.baseline(build(**{"win.wim": IMAGE}), known, (), images=True)
+    assert [host["name"] for host in again["hosts"]] == ["a", "b", "win.wim"]
+
+
+def test_an_image_that_could_not_be_read_is_an_image() -> None:
+    known = build(groups={"win.wim": ["ets6_network_images"]}, a=FINE, **{"win.wim": AWAY})
+    assert drift.between(known, build(a=FINE), ())["gone_hosts"] == []
+
+
 def test_hosts_come_and_go() -> None:
     one = result("fail", "pass", "pass")
     found = between(
@@ -75,7 +100,7 @@ def baseline(*runs: dict[str, Any], inventory: tuple[str, ...] = ()) -> Report:
     """Return what is known after these runs, the oldest first."""
     known = None
     for run in runs:
-        known = drift.baseline(build(**run), known, inventory)
+        known = drift.baseline(build(**run), known, inventory, images=False)
     assert known is not None
     return known
 

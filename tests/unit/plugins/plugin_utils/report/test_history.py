@@ -18,8 +18,16 @@ from .samples import AWAY, build, result
 GROUPS = {"a": ["berlin"], "b": ["berlin"], "c": ["bonn"]}
 
 
-def run(folder: Path, *, limit: str = "", pending: tuple[str, ...] = (), **hosts: Any) -> Report:
+def run(
+    folder: Path,
+    *,
+    limit: str = "",
+    pending: tuple[str, ...] = (),
+    mode: str = "verify",
+    **hosts: Any,
+) -> Report:
     report = build(groups=GROUPS, **hosts)
+    report["run"]["mode"] = mode
     report["run"]["limit"] = limit
     report["run"]["pending"] = list(pending)
     history = History(folder)
@@ -54,6 +62,13 @@ def test_the_trend_is_against_the_last_run_with_the_same_limit(tmp_path: Path) -
     assert score == {"met": 1, "of": 2, "before": [0, 2]}
     assert scores.trend(score) == 50
     assert [(item["complying"], item["hosts"]) for item in report["history"]] == [(0, 2), (1, 2)]
+
+
+def test_the_trend_of_images_is_not_that_of_pcs(tmp_path: Path) -> None:
+    run(tmp_path, a=FAIL)
+    assert "before" not in run(tmp_path, mode="image", c=PASS)["scores"]["groups"]["all"]
+    assert run(tmp_path, mode="image", c=PASS)["scores"]["groups"]["all"]["before"] == [1, 1]
+    assert run(tmp_path, mode="enforce", a=PASS)["scores"]["groups"]["all"]["before"] == [0, 1]
 
 
 def test_a_share_is_rounded_down_so_that_100_means_all() -> None:

@@ -81,7 +81,7 @@ def test_never_more_than_twelve_lines_nor_wider_than_a_terminal() -> None:
     starts = (
         "ets6.network: ",
         "not reached, no route to host: ",
-        "not judged: ",
+        "not judged, ",
         "Run x: custom.",
         "for the administrators of the firewall: custom.",
         "since ",
@@ -131,7 +131,7 @@ def test_a_host_that_broke_half_way_is_told_with_its_findings() -> None:
     )
     assert lines[1:3] == [
         "for the administrators of the PC: firewall.rule.ets6n.tcp 1 (pc)",
-        "not judged: pc",
+        "not judged, Not everything could be changed: 1 (pc)",
     ]
 
 

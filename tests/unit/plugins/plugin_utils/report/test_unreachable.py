@@ -80,7 +80,7 @@ def test_a_pc_that_answered_is_not_listed_as_unreachable_whatever_its_error_says
     assert report["hosts"][0]["status"] == "unknown"
     assert unreachable.groups(report) == []
     lines = terminal.lines(report, ["r/report.json"])
-    assert any(line.startswith("not judged: pc") for line in lines)
+    assert any(line.startswith("not judged, ") for line in lines)
 
 
 def test_the_closing_lines_name_four_reasons_at_most_and_count_all_hosts() -> None:

@@ -29,6 +29,11 @@ EXPIRED["findings"][2]["waiver"] = {"expired": True}
             ["low"],
             "1 open finding, worst: reach.updates (Updates are not reached)",
         ),
+        (
+            result("unknown", "unknown", "fail"),
+            ["low"],
+            "3 open findings, worst: firewall.rule.ets6n.tcp (could not be determined)",
+        ),
         (result("pass", "pass", "fail"), ["medium"], ""),
         (result("fail", "fail", "fail"), ["never"], ""),
         (EXPIRED, ["expired"], "1 open finding, worst: reach.updates (Updates are not reached)"),
@@ -52,6 +57,15 @@ def test_what_to_do_about_a_host_that_could_not_be_judged_is_not_cut_off() -> No
     message = f"/images/{'x' * 150}/win11.qcow2 is damaged. Repair it: qemu-img check -r all IMAGE"
     (host,) = build(pc={"failed": True, "msg": message})["hosts"]
     assert verdict.host_fails_because(host, CONTROLS, ["low"]).endswith(message)
+
+
+def test_a_cause_is_worse_than_what_follows_from_it() -> None:
+    controls = [{**control, "severity": "high"} for control in CONTROLS]
+    found = result("fail", "fail", "pass")
+    found["findings"][0]["caused_by"] = "proxy.wininet"
+    (host,) = build(pc=found)["hosts"]
+    line = verdict.host_fails_because(host, controls, ["low"])
+    assert line == "2 open findings, worst: proxy.wininet (The users have another proxy)"
 
 
 def test_it_is_one_line_whatever_the_host_says() -> None:
