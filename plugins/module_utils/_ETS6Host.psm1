@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# Changes, reads and probes a PC for windows_host, in Windows PowerShell 5.1 and PowerShell 7. Ansible sends it as it is, each time: keep
-# it short. No C#, and nothing that a virus scanner could take for an attack.
+# Changes, reads and probes a PC for windows_host, in Windows PowerShell 5.1 and PowerShell 7. Ansible sends it as it is: keep it short.
+# No C#, and nothing that looks like an attack to a virus scanner.
 
 # AppLocker and App Control for Business do this.
 if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { throw "PowerShell runs in $($ExecutionContext.SessionState.LanguageMode) mode" }
@@ -14,6 +14,8 @@ Function New-ETS6Map { [Collections.Specialized.OrderedDictionary]::new([StringC
 
 $script:UserSid = '^S-1-(5-21|12-1)-[0-9-]+$'
 $script:Mounts = @{}
+$script:Tried = @{}
+$script:Cim = @{ OperationTimeoutSec = 20 }
 $script:Profiles = New-ETS6Map
 $script:Options = 'registry', 'user_registry', 'files', 'named_files', 'probes', 'probe_timeout', 'operations'
 $script:Windows = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
@@ -33,7 +35,8 @@ Function Invoke-ETS6Program([string]$Name, [string[]]$Arguments) {
   $program = Get-Command "$env:SystemRoot\System32\$Name"
   # 5.1 turns what a program writes to a redirected error stream into errors.
   $ErrorActionPreference = 'SilentlyContinue'
-  $null = & $program @Arguments 2>&1
+  try { $null = & $program @Arguments 2>&1 }
+  catch { return "none: $(Get-ETS6Message $_)" }
   $LASTEXITCODE
 }
 
@@ -116,8 +119,9 @@ Function ConvertTo-ETS6Value([string]$Type, $Data) {
   }
 }
 
-# Reads a key and those below it, down to a depth. Each is present, missing or unreadable.
-Function Read-ETS6Key($Into, [string]$Path, [int]$Depth) {
+# Reads a key and those below it, down to a depth. Each is present, missing or unreadable. Users could make a reply too large.
+Function Read-ETS6Key($Into, [string]$Path, [int]$Depth, $Only) {
+  $room = if ($Path -like 'HKU\*') { 512KB } else { 64MB }
   $names = @()
   $Into[$Path] = @{ state = 'missing' }
   try {
@@ -125,9 +129,15 @@ Function Read-ETS6Key($Into, [string]$Path, [int]$Depth) {
     if ($null -eq $key) { return }
     try {
       $values = New-ETS6Map
+      $room -= 256 * $key.SubKeyCount
       foreach ($name in $key.GetValueNames()) {
-        $values[$name] = ConvertFrom-ETS6Value $key.GetValueKind($name) $key.GetValue($name, $null, 'DoNotExpandEnvironmentNames')
+        if ($Only -and $Only -notcontains $name) { continue }
+        $value = ConvertFrom-ETS6Value $key.GetValueKind($name) $key.GetValue($name, $null, 'DoNotExpandEnvironmentNames')
+        $room -= 64 + $name.Length + "$($value[1])".Length
+        if ($room -lt 0) { break }
+        $values[$name] = $value
       }
+      if ($room -lt 0) { throw 'the key holds too much' }
       $names = @($key.GetSubKeyNames())
     }
     finally { $key.Dispose() }
@@ -148,23 +158,23 @@ Function Get-ETS6Data($Registry, [string]$Path, [string]$Name) {
 
 # Returns the profile folder of each user who could run ETS6, and of the default profile, by SID. Null: unreadable.
 Function Get-ETS6Profile {
-  if ($script:Profiles.Count) { return $script:Profiles }
+  if ($Profiles.Count) { return $Profiles }
   $list = New-ETS6Map
   Read-ETS6Key $list $ProfileList 1
   $top = $list[$ProfileList]
   if ($top.state -ne 'present') { throw "$ProfileList is $($top.state)" }
-  foreach ($sid in @($top['keys'] -match $script:UserSid) + 'default') {
+  foreach ($sid in @($top['keys'] -match $UserSid) + 'default') {
     $path, $name = if ($sid -eq 'default') { $ProfileList, 'Default' } else { "$ProfileList\$sid", 'ProfileImagePath' }
     $folder = Get-ETS6Data -Registry $list -Path $path -Name $name
-    if ($null -ne $folder) { $script:Profiles[$sid] = [Environment]::ExpandEnvironmentVariables($folder) }
-    elseif ($list[$path].state -ne 'present') { $script:Profiles[$sid] = $null }
+    if ($null -ne $folder) { $Profiles[$sid] = [Environment]::ExpandEnvironmentVariables($folder) }
+    elseif ($list[$path].state -ne 'present') { $Profiles[$sid] = $null }
   }
-  $script:Profiles
+  $Profiles
 }
 
 # Returns the name of a user's hive below HKEY_USERS; loads it if necessary, until Dismount-ETS6Hive.
 Function Mount-ETS6Hive([string]$Sid) {
-  if ($script:Mounts.ContainsKey($Sid)) { return $script:Mounts[$Sid] }
+  if ($Mounts.ContainsKey($Sid)) { return $Mounts[$Sid] }
   $users = Open-ETS6Key HKU
   $loaded = @($users.GetSubKeyNames())
   $users.Dispose()
@@ -176,21 +186,27 @@ Function Mount-ETS6Hive([string]$Sid) {
   foreach ($name in $loaded -match '^ETS6-\d+-') {
     $owner = Get-Process -Id ($name -split '-')[1] -ErrorAction SilentlyContinue
     $runs = $owner -and $owner.Id -ne $PID -and $owner.ProcessName -match '^(powershell|pwsh|wsmprovhost)$'
-    if (-not $runs -and -not $script:Mounts.ContainsValue($name)) { $null = Invoke-ETS6Program reg.exe unload, "HKU\$name" }
+    if (-not $runs -and -not $Mounts.ContainsValue($name)) { $null = Invoke-ETS6Program reg.exe unload, "HKU\$name" }
   }
   $file = "$($folders[$Sid])\NTUSER.DAT"
-  # RegLoadKey creates a missing file.
-  if ((Get-Item -LiteralPath $file -Force).Attributes -band [IO.FileAttributes]::ReparsePoint) { throw "$file is a link" }
+  # RegLoadKey creates a missing file. A user can make links of both.
+  foreach ($path in $folders[$Sid], $file) {
+    $item = Get-Item -LiteralPath $path -Force
+    if (Test-ETS6Link $item) { throw "$path is a link" }
+  }
+  if ($item.Length -gt 256MB) { throw "$file is larger than 256 MB" }
+  if (-not $Tried.Contains($Sid) -and $Tried.Count -ge 200) { throw 'no more than 200 hives are loaded' }
+  $Tried[$Sid] = $true
   $name = "ETS6-$PID-$Sid"
   $code = Invoke-ETS6Program reg.exe load, "HKU\$name", $file
   if ($code) { throw "reg load of $file failed with exit code $code" }
-  $script:Mounts[$Sid] = $name
+  $Mounts[$Sid] = $name
   $name
 }
 
 # Returns a sentence for each hive that is still loaded.
 Function Dismount-ETS6Hive {
-  foreach ($name in @($script:Mounts.Values)) {
+  foreach ($name in @($Mounts.Values)) {
     for ($try = 1; $try -le 5; $try++) {
       $code = Invoke-ETS6Program reg.exe unload, "HKU\$name"
       if (-not $code) { break }
@@ -201,19 +217,19 @@ Function Dismount-ETS6Hive {
     }
     if ($code) { "HKU\$name is still loaded, since reg unload failed with exit code ${code}. Its user cannot log on until the PC restarts." }
   }
-  $script:Mounts.Clear()
+  $Mounts.Clear()
 }
 
-# Returns the SIDs of who is logged on: the owner of a process in each session. Kiosks and RemoteApps have no explorer.exe.
+# Returns the SIDs of who is logged on: the owner of a process in each session. Kiosks have no explorer.exe.
 Function Get-ETS6LoggedOnUser {
   $system = 'csrss.exe', 'winlogon.exe', 'dwm.exe', 'fontdrvhost.exe', 'LogonUI.exe'
   $owners = @{}
-  $processes = Get-CimInstance -ClassName Win32_Process -Filter 'SessionId<>0' -OperationTimeoutSec 20
+  $processes = Get-CimInstance -ClassName Win32_Process -Filter 'SessionId<>0' @Cim
   foreach ($process in $processes | Sort-Object -Property { $_.Name -ne 'explorer.exe' }, ProcessId) {
     if ($system -contains $process.Name -or $owners.ContainsKey($process.SessionId)) { continue }
-    try { $sid = (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid -OperationTimeoutSec 20).Sid }
+    try { $sid = (Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid @Cim).Sid }
     catch { continue } # the process has ended
-    if ($sid -match $script:UserSid) { $owners[$process.SessionId] = $sid }
+    if ($sid -match $UserSid) { $owners[$process.SessionId] = $sid }
   }
   $owners.GetEnumerator() | ForEach-Object { $_.Value }
 }
@@ -229,7 +245,7 @@ Function Get-ETS6User($Registry, $Keys) {
       try {
         if (-not $Keys) { throw 'no key was requested' }
         $user.hive = if ((Mount-ETS6Hive $sid) -eq $sid) { 'loaded' } else { 'file' }
-        foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth }
+        foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth -Only $key['values'] }
       }
       catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException] {
         $user.hive = 'missing'
@@ -244,14 +260,14 @@ Function Get-ETS6User($Registry, $Keys) {
     })
 }
 
-# Lists the PC's own users and groups, where a firewall rule is for an account: where the domain is large, asking takes a while.
+# Lists the PC's own users and groups, where a rule is for an account: in a large domain that takes a while.
 Function Get-ETS6Account($Registry) {
   $rules = @(foreach ($key in $Registry.GetEnumerator()) {
       if ($key.Key -notlike '*\FirewallRules' -or $key.Value.state -ne 'present') { continue }
       foreach ($entry in $key.Value['values'].GetEnumerator()) { [string]$entry.Value[1] }
     })
   if (-not ($rules -match '\|LUAuth[^=|]*=[^|]*;S-1-5-21-')) { return , @() }
-  , @(foreach ($account in Get-CimInstance -ClassName Win32_Account -Filter "Domain='$env:COMPUTERNAME'" -OperationTimeoutSec 20) {
+  , @(foreach ($account in Get-CimInstance -ClassName Win32_Account -Filter "Domain='$env:COMPUTERNAME'" @Cim) {
       @{ sid = [string]$account.SID; name = [string]$account.Name; group = 1 -ne $account.SIDType }
     })
 }
@@ -261,12 +277,13 @@ Function Get-ETS6Account($Registry) {
 Function Get-ETS6Host {
   $list = New-ETS6Map
   Read-ETS6Key -Into $list -Path $Windows -Depth 0
+  $text = { "$(Get-ETS6Data -Registry $list -Path $Windows -Name $args[0])" }
   @{
     name = [string]$env:COMPUTERNAME
-    os = "10.0.$(Get-ETS6Data -Registry $list -Path $Windows -Name CurrentBuildNumber)"
-    edition = "$(Get-ETS6Data -Registry $list -Path $Windows -Name EditionID)"
-    release = "$(Get-ETS6Data -Registry $list -Path $Windows -Name DisplayVersion)"
-    revision = "$(Get-ETS6Data -Registry $list -Path $Windows -Name UBR)"
+    os = "10.0.$(& $text CurrentBuildNumber)"
+    edition = & $text EditionID
+    release = & $text DisplayVersion
+    revision = & $text UBR
     powershell = $PSVersionTable.PSVersion.ToString()
     time = (Get-Date).ToUniversalTime().ToString('s') + 'Z'
   }
@@ -283,7 +300,7 @@ Function Get-ETS6Environment {
   $variables
 }
 
-# Returns the lines of the hosts file that name a server to be probed: no other line leaves the PC.
+# Returns the lines of the hosts file that name a server to be probed.
 Function Get-ETS6HostsLine($Probes) {
   $names = @(foreach ($probe in $Probes) { ([Uri]$probe.url).DnsSafeHost })
   if (-not $names) { return , @() }
@@ -293,11 +310,11 @@ Function Get-ETS6HostsLine($Probes) {
     })
 }
 
-# Returns the requested paths and those that a registry value names.
+# Returns the requested paths and those that a value of the machine names.
 Function Find-ETS6Path($Paths, $Names, $Registry) {
   foreach ($path in $Paths) {
     if ($path.StartsWith('*:\')) {
-      foreach ($drive in Get-CimInstance -ClassName Win32_LogicalDisk -Filter 'DriveType=3' -OperationTimeoutSec 20) {
+      foreach ($drive in Get-CimInstance -ClassName Win32_LogicalDisk -Filter 'DriveType=3' @Cim) {
         $drive.DeviceID + $path.Substring(2)
       }
     }
@@ -307,7 +324,7 @@ Function Find-ETS6Path($Paths, $Names, $Registry) {
   $pattern = '(?:^|[=|"])([^=|"]*\\(?:' + (@($Names | ForEach-Object { [regex]::Escape($_) }) -join '|') + '))(?=$|[|"])'
   $regex = [regex]::new($pattern, [Text.RegularExpressions.RegexOptions]'IgnoreCase, CultureInvariant')
   foreach ($key in $Registry.GetEnumerator()) {
-    if ($key.Value.state -ne 'present') { continue }
+    if ($key.Value.state -ne 'present' -or $key.Key -notlike 'HKLM\*') { continue }
     foreach ($entry in $key.Value['values'].GetEnumerator()) {
       if ($entry.Value[1] -isnot [string]) { continue }
       foreach ($match in $regex.Matches($entry.Value[1])) {
@@ -319,7 +336,7 @@ Function Find-ETS6Path($Paths, $Names, $Registry) {
   }
 }
 
-# Returns the first bytes of a file, which tell a 32-bit program; nothing where they cannot be read.
+# Returns the first bytes of a file, which tell a 32-bit program.
 Function Read-ETS6Head($Item) {
   $bytes = [byte[]]::new(1024)
   try {
@@ -330,10 +347,22 @@ Function Read-ETS6Head($Item) {
   catch { '' }
 }
 
-Function Get-ETS6File([string]$Path) {
+Function Test-ETS6Link($Item) { [bool]($Item.Attributes -band [IO.FileAttributes]::ReparsePoint) }
+
+# Returns the folders above a file, from the root, and the file. A root needs its backslash.
+Function Get-ETS6Part([string]$Path) {
+  foreach ($slash in [regex]::Matches("$Path\", '\\')) { $Path.Substring(0, [Math]::Max($slash.Index, 3)) }
+}
+
+# Users may own what only a rule names, and choose where a link leads.
+Function Get-ETS6File([string]$Path, [bool]$Follow) {
   $file = @{ path = $Path; state = 'missing'; version = ''; size = 0; error = ''; head = '' }
   try {
-    $item = Get-Item -LiteralPath $Path -Force
+    $parts = if ($Follow) { $Path } else { Get-ETS6Part $Path }
+    foreach ($part in $parts) {
+      $item = Get-Item -LiteralPath $part -Force
+      if (-not $Follow -and (Test-ETS6Link $item)) { throw "$part is a link" }
+    }
     if (-not $item.PSIsContainer) {
       $version = $item.VersionInfo
       $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
@@ -351,6 +380,22 @@ Function Get-ETS6File([string]$Path) {
     $file.error = Get-ETS6Message $_
   }
   $file
+}
+
+# Returns owner, access rights and attributes of files and the folders above them.
+Function Get-ETS6Access($Paths) {
+  $access = New-ETS6Map
+  foreach ($path in $Paths) {
+    foreach ($part in Get-ETS6Part $path) {
+      if ($access.Contains($part) -or $access.Count -ge 1000) { continue }
+      try {
+        $sddl = (Get-Acl -LiteralPath $part).GetSecurityDescriptorSddlForm('Owner, Access')
+        $access[$part] = @{ sddl = $sddl; attributes = [int](Get-Item -LiteralPath $part -Force).Attributes }
+      }
+      catch { $access[$part] = @{ error = Get-ETS6Message $_ } }
+    }
+  }
+  $access
 }
 
 # An empty name is the PC itself.
@@ -372,7 +417,7 @@ Function Get-ETS6Service {
 
 # Lists the firewalls in Windows Security Center, which Windows Server does not have.
 Function Get-ETS6FirewallProduct {
-  try { $products = @(Get-CimInstance -Namespace root/SecurityCenter2 -ClassName FirewallProduct -OperationTimeoutSec 20) }
+  try { $products = @(Get-CimInstance -Namespace root/SecurityCenter2 -ClassName FirewallProduct @Cim) }
   catch {
     if ($_.FullyQualifiedErrorId -like 'HRESULT 0x8004100e*') { return , @() }
     throw
@@ -384,9 +429,11 @@ Function Get-ETS6FirewallProduct {
     })
 }
 
-# Reads everything that was requested. A part that fails is null, with the reason in errors.
+# Reads what was requested. A part that fails is null, with the reason in errors.
 Function Get-ETS6Snapshot($Request) {
   $registry = New-ETS6Map
+  # Files that only values name.
+  $others = [Collections.Generic.List[string]]::new()
   $snapshot = [ordered]@{ version = 1; registry = $registry; errors = @{} }
   foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
   $parts = [ordered]@{
@@ -396,9 +443,17 @@ Function Get-ETS6Snapshot($Request) {
     local_accounts = { Get-ETS6Account $registry }
     files = {
       $seen = [Collections.Generic.HashSet[string]]::new([StringComparer]::OrdinalIgnoreCase)
-      $paths = @(Find-ETS6Path -Paths $Request.files -Names $Request.named_files -Registry $registry)
-      , @(foreach ($path in $paths) { if ($seen.Add($path)) { Get-ETS6File $path } })
+      $asked = @(Find-ETS6Path -Paths $Request.files)
+      $named = @(Find-ETS6Path -Names $Request.named_files -Registry $registry)
+      , @(foreach ($path in $asked) { if ($seen.Add($path)) { Get-ETS6File $path $true } }
+        foreach ($path in $named) {
+          if (-not $seen.Add($path)) { continue }
+          $file = Get-ETS6File $path $false
+          if ($file.state -ne 'missing') { $others.Add($path) }
+          $file
+        })
     }
+    access = { Get-ETS6Access $others }
     network = { Get-ETS6Network }
     addresses = { Get-ETS6Address }
     services = { Get-ETS6Service }
@@ -435,8 +490,8 @@ Function Get-ETS6Snapshot($Request) {
 
 # ----- A guess at the proxies
 
-# Guesses the proxies of each probe that names none, from the settings of the PC's users. This saves an execution: the controller works
-# them out for itself and probes over those that are missing here. tests/integration/proxy_cases.py holds both sides to the same cases.
+# Guesses the proxies of each probe that names none. This saves an execution: the controller works them out for itself and probes over
+# those that are missing here. tests/integration/proxy_cases.py holds both to the same cases.
 Function Resolve-ETS6Proxy($Probes, $Snapshot) {
   $registry = $Snapshot.registry
   $users = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -in 'loaded', 'file' })
@@ -463,6 +518,8 @@ Function Get-ETS6ProxySetting($Registry, [string]$Path) {
   $data = Get-ETS6Data -Registry $Registry -Path $Path -Name DefaultConnectionSettings
   if ($null -eq $data) { return @{ flags = 0 } }
   $blob = [Convert]::FromBase64String($data)
+  # Left to the controller, as a script is.
+  if ($blob.Length -gt 8KB) { return @{ flags = 4 } }
   $latin1 = [Text.Encoding]::GetEncoding(28591)
   $length = [BitConverter]::ToInt32($blob, 12)
   @{
@@ -477,7 +534,7 @@ Function Select-ETS6Proxy($Setting, [Uri]$Uri) {
   if ($Setting.flags -band 4) { return }
   if (-not ($Setting.flags -band 2) -or $Uri.IsLoopback) { return '' }
   $server = "$($Uri.Scheme)://$($Uri.Host)$(if (-not $Uri.IsDefaultPort) { ":$($Uri.Port)" })"
-  foreach ($entry in $Setting.bypass.Split(';').Trim()) {
+  foreach ($entry in ($Setting.bypass -replace '\*+', '*').Split(';').Trim()) {
     if (-not $entry) { continue }
     if ($entry -eq '<local>') {
       if ($Uri.Host -notmatch '[.:]') { return '' }
@@ -501,7 +558,7 @@ Function Select-ETS6Proxy($Setting, [Uri]$Uri) {
 
 # ----- Probes
 
-# One probe over one proxy, in its own runspace. Results go into $Found at once: what was found until a timeout is reported.
+# One probe over one proxy, in its own runspace. Results go into $Found at once, for the case of a timeout.
 $script:ProbeScript = {
   param ($Probe, $Found, $Until)
 
@@ -759,12 +816,12 @@ Function Invoke-ETS6Plan($Operations, [bool]$CheckMode) {
   $undo = [Collections.Generic.List[object]]::new()
   try {
     $begun = "$([DateTime]::UtcNow.ToString('s'))Z $($states.Count)"
-    Set-ETS6Value -Undo $undo -Path $Record.path -Name $Record.name -Type REG_SZ -Data $begun
+    Set-ETS6Value -Undo $undo -Path $Record.path -Name $Record.name -Type REG_SZ -Data $begun -Restrict $Record.path
     $undo.Clear()
   }
   catch {
     $states[0] = @{ state = 'failed'; error = Get-ETS6Error $_ }
-    return , $states
+    $Operations = @()
   }
   $failed = @()
   for ($at = 0; $at -lt $Operations.Count; $at++) {
@@ -922,7 +979,7 @@ Function Set-ETS6WinHttpProxy($Undo, [string]$Server, [string]$Bypass) {
   if ($code) { throw "netsh $($words[0..2] -join ' ') failed with exit code $code" }
 }
 
-# Looks into the local store: quicker than Get-NetFirewallRule, and the id is not a pattern.
+# Quicker than Get-NetFirewallRule, and the id is not a pattern.
 Function Test-ETS6Rule([string]$Id) {
   $key = Open-ETS6Key $LocalRules
   if ($null -eq $key) { return $false }
@@ -930,8 +987,7 @@ Function Test-ETS6Rule([string]$Id) {
   finally { $key.Dispose() }
 }
 
-# Replaces a rule, since its group cannot be changed. The new rule first gets a second id: ETS6 can receive all the time, and nothing is
-# lost if Windows refuses it.
+# Replaces a rule, since its group cannot be changed. The new one first gets a second id: nothing is lost if Windows refuses it.
 Function Set-ETS6Rule($Rule) {
   $new = @{
     DisplayName = $Rule.display_name; Description = $Rule.description; Group = $Rule.group; Program = $Rule.program
@@ -971,7 +1027,7 @@ Function Get-ETS6Request($Argument) {
   foreach ($name in 'registry', 'user_registry') {
     $request[$name] = @(foreach ($key in $request[$name]) {
         if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry needs a path, and may have a depth." }
-        @{ path = [string]$key.path; depth = [int]$key['depth'] }
+        @{ path = [string]$key.path; depth = [int]$key['depth']; values = $key['values'] }
       })
   }
   $request.probe_timeout = if ($request.probe_timeout) { [int]$request.probe_timeout[0] } else { 10 }

@@ -245,7 +245,8 @@ class Image:
         for name in self._hives:
             if name.startswith("HKU\\"):
                 for key in request.get("user_registry") or ():
-                    registry.read(keys, f"{name}\\{key['path']}", key.get("depth") or 0)
+                    path, depth = f"{name}\\{key['path']}", key.get("depth") or 0
+                    registry.read(keys, path, depth, key.get("values") or ())
         return keys
 
     def _host(self) -> dict[str, Any]:

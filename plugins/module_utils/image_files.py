@@ -51,16 +51,16 @@ def pattern(path: str) -> str:
 
 
 def paths_in_values(names: Sequence[str], keys: Mapping[str, Any]) -> list[str]:
-    """Return every path that ends in one of the names and is part of a text of the registry.
+    """Return every path that ends in one of the names and is part of a text of the machine's keys.
 
-    keys: what was read, in its wire form.
+    keys: what was read, in its wire form. A user may write any path into a key of the user's own.
     """
     if not names:
         return []
     alternatives = "|".join(re.escape(name) for name in names)
     expression = re.compile(rf'(?:^|[=|"])([^=|"]*\\(?:{alternatives}))(?=$|[|"])', re.IGNORECASE)
     paths: list[str] = []
-    for text in _texts(keys.values()):
+    for text in _texts(key for path, key in keys.items() if path.startswith("HKLM\\")):
         paths += expression.findall(text)
     return paths
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .errors import ModuleError
@@ -115,22 +115,37 @@ class OfflineRegistry:
                 raise _link(path)
         return key
 
-    def read(self, keys: dict[str, Any], path: str, depth: int) -> None:
-        """Add a key to keys and, down to a depth, those below it: present, missing or unreadable."""
+    def read(self, keys: dict[str, Any], path: str, depth: int, names: Sequence[str] = ()) -> None:
+        """Add a key to keys and, down to a depth, those below it: present, missing or unreadable.
+
+        names are the values to read of it; all where it is empty.
+        """
         try:
             key = self.key(path)
             if key is None:
                 keys[path] = {"state": "missing"}
             else:
-                self._read(keys, path, key, depth)
+                self._read(keys, path, key, depth, names)
         except HiveError as error:
             keys[path] = {"state": "unreadable", "error": str(error)}
 
-    def _read(self, keys: dict[str, Any], path: str, key: HiveKey, depth: int) -> None:
+    def _read(
+        self,
+        keys: dict[str, Any],
+        path: str,
+        key: HiveKey,
+        depth: int,
+        names: Sequence[str] = (),
+    ) -> None:
         subkeys = list(key.subkeys())
+        wanted = {fold(name) for name in names}
+        values = {}
+        for value in key.values():
+            if not wanted or fold(value.name) in wanted:
+                values[value.name] = to_wire(value)
         keys[path] = {
             "state": "present",
-            "values": {value.name: to_wire(value) for value in key.values()},
+            "values": values,
             "keys": [subkey.name for subkey in subkeys],
         }
         if depth <= 0:

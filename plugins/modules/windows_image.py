@@ -48,6 +48,11 @@ options:
         type: int
         default: 0
         description: How many levels of keys below it are read too.
+      values:
+        type: list
+        elements: str
+        default: []
+        description: Names of the values to be read; all of them where the list is empty.
   user_registry:
     type: list
     elements: dict
@@ -62,6 +67,11 @@ options:
         type: int
         default: 0
         description: How many levels of keys below it are read too.
+      values:
+        type: list
+        elements: str
+        default: []
+        description: Names of the values to be read; all of them where the list is empty.
   files:
     type: list
     elements: str
@@ -169,7 +179,11 @@ READS = ("registry", "user_registry", "files", "named_files")
 
 def main() -> None:
     """Run the module."""
-    key = {"path": {"type": "str", "required": True}, "depth": {"type": "int", "default": 0}}
+    key = {
+        "path": {"type": "str", "required": True},
+        "depth": {"type": "int", "default": 0},
+        "values": {"type": "list", "elements": "str", "default": []},
+    }
     keys = {"type": "list", "elements": "dict", "default": [], "options": key}
     texts = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(

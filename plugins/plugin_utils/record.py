@@ -3,7 +3,8 @@
 
 """The record that windows_host keeps on a PC while it changes something.
 
-It is written before the first change and removed after the last. One that is found at the beginning
+It is written before the first change and removed after the last. Only SYSTEM and Administrators may
+open its key. One that is found at the beginning
 of a run is that of a run which was interrupted in the middle, or whose PC went off.
 """
 
@@ -15,7 +16,7 @@ from typing import Any
 
 from .finding import Change
 from .operations import SetRegistryValues
-from .snapshot import Registry
+from .snapshot import NOT_READ, Registry, State
 from .text import count
 
 KEY = r"HKLM\SOFTWARE\ets6.network changes"
@@ -60,7 +61,11 @@ class Interrupted:
 
 def interrupted(registry: Registry) -> Interrupted | None:
     """Return what is left of an earlier run; None where there is nothing."""
-    value = registry.value(KEY, VALUE)
+    key = registry.key(KEY)
+    if key.state is State.UNREADABLE and key is not NOT_READ:
+        # The key exists only from the first change of a run to its last.
+        return Interrupted("", 0)
+    value = key.values.get(VALUE)
     if value is None:
         return None
     match = _FORM.fullmatch(value.data) if isinstance(value.data, str) else None

@@ -123,6 +123,19 @@ class File:
 
 
 @dataclass(frozen=True)
+class PathAccess:
+    """Who may do what to a file or folder.
+
+    sddl has its owner and its access rights, attributes are those of the file system
+    (MS-FSCC 2.6). error says why they could not be read.
+    """
+
+    sddl: str = ""
+    attributes: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class User:
     r"""A user who could run ETS6, or (sid ``default``) the profile that new users start from.
 
@@ -209,7 +222,8 @@ class Snapshot:
     A part that could not be read, or that the reply does not contain, is in unread; errors says why, by
     the part's name. It is None, or empty where None is not of its type: host, environment, registry and
     files. hosts_file has the lines of the hosts file that name a server which was probed. addresses are
-    the PC's own. offline: it is an image. vantage: it is not a Windows PC, but a host in the PCs'
+    the PC's own. access is that of files which only registry values name, and of the folders above
+    them, by their lower-case paths. offline: it is an image. vantage: it is not a Windows PC, but a host in the PCs'
     network that only probes. local_accounts is empty where no firewall rule is for an account. The controller knows these two; no reply says them.
     """
 
@@ -231,6 +245,7 @@ class Snapshot:
     vantage: bool = False
     hosts_file: tuple[HostsEntry, ...] | None = None
     addresses: tuple[str, ...] | None = None
+    access: Mapping[str, PathAccess] | None = None
     unread: frozenset[str] = frozenset()
 
     def change(self, registry: Registry) -> Snapshot:
@@ -304,6 +319,7 @@ class Snapshot:
             firewall_service=parts.read("firewall_service", _parse_firewall_service),
             hosts_file=parts.read("hosts_file", _parse_hosts),
             addresses=parts.read("addresses", items_of(text)),
+            access=parts.read("access", _parse_access),
             errors=parts.errors,
             unread=frozenset(parts.unread),
             offline=offline,
@@ -418,6 +434,24 @@ def _parse_file(raw: Any, location: str) -> File:
         text(record.get("error", ""), f"{location}.error"),
         data(record.get("head", ""), f"{location}.head"),
     )
+
+
+def _parse_access(raw: Any, location: str) -> dict[str, PathAccess]:
+    parsed = mapping(_parse_path_access, raw, location)
+    return {path.lower(): access for path, access in parsed.items()}
+
+
+def _parse_path_access(raw: Any, location: str) -> PathAccess:
+    """Return the access of a path; one that is odd was not read, and costs no other."""
+    try:
+        record = _record(raw, location, ("sddl", "attributes", "error"))
+        return PathAccess(
+            text(record.get("sddl", ""), f"{location}.sddl"),
+            number(record.get("attributes", 0), f"{location}.attributes"),
+            text(record.get("error", ""), f"{location}.error"),
+        )
+    except SnapshotError as error:
+        return PathAccess(error=f"the reply cannot be used: {error}")
 
 
 def _parse_user(raw: Any, location: str) -> User:

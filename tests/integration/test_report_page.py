@@ -13,7 +13,7 @@ from typing import Any
 
 import axe_core_python
 import pytest
-from ansible_collections.ets6.network.plugins.plugin_utils.report import document
+from ansible_collections.ets6.network.plugins.plugin_utils.report import document, drift, scores
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -50,7 +50,7 @@ QUIET = (
     "--disable-sync",
     "--window-size=1280,900",
 )
-Show = Callable[[dict[str, Any]], None]
+Show = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,15 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 @pytest.fixture
 def show(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Show]:
-    """Open the page of a fleet; afterwards nothing was asked from elsewhere, and nothing complained."""
+    """Open the page of a fleet; afterwards nothing was asked from elsewhere, and nothing complained.
 
-    def opened(fleet: dict[str, Any]) -> None:
+    More arguments are parts of the report.
+    """
+
+    def opened(fleet: dict[str, Any], **parts: Any) -> None:
         file = tmp_path / "report.html"
-        file.write_text(report_html.render(build(**fleet)), encoding="utf-8")
+        report: Any = {**build(**fleet), **parts}
+        file.write_text(report_html.render(report), encoding="utf-8")
         browser.get_log("performance")
         browser.get_log("browser")
         browser.get(file.as_uri())
@@ -187,6 +191,14 @@ def test_search_finds_reasons_and_evidence(browser: webdriver.Chrome, show: Show
     WebDriverWait(browser, 5).until(lambda _browser: rows(browser) == [])
 
 
+def test_search_finds_facts(browser: webdriver.Chrome, show: Show) -> None:
+    hosts = mixed()
+    hosts["pc-2"]["facts"] = {"kind": "pc", "windows": "10.0.19045.5131", "edition": "Pro 22H2"}
+    show(hosts)
+    browser.find_element(By.ID, "filter-text").send_keys("10.0.19045")
+    WebDriverWait(browser, 5).until(lambda _browser: rows(browser) == ["pc-2"])
+
+
 def test_a_filter_does_not_keep_the_target_of_a_link(browser: webdriver.Chrome, show: Show) -> None:
     show(mixed())
     browser.find_element(By.LINK_TEXT, "All hosts").click()
@@ -291,7 +303,10 @@ def test_axe_finds_nothing_that_keeps_people_out(
 
 
 def check_with_axe(browser: webdriver.Chrome, show: Show) -> None:
-    show(pictured())
+    show(pictured(), **trends())
+    browser.execute_script(
+        "for (const one of document.querySelectorAll('details')) one.open = true"
+    )
     axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
     # Not through the page, whose policy allows its own script only.
     browser.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
@@ -330,6 +345,21 @@ def pictured() -> dict[str, Any]:
         **hosts,
         "pc-waived": waived("2026-12-24", "jane"),
         "pc-ended": waived("2026-11-20", "joe"),
+    }
+
+
+def trends() -> dict[str, Any]:
+    """Return what compares the run of that fleet with earlier ones."""
+    before: Any = build(**{name: result("pass", "pass", "pass") for name in pictured()})
+    now: Any = build(**pictured())
+    history = []
+    for day, complying in ((21, 1), (22, 5), (24, 3)):
+        ended = f"2026-11-{day}T10:00:00Z"
+        history.append({"ended": ended, "mode": "verify", "complying": complying, "hosts": 9})
+    return {
+        "drift": drift.between(before, now, ()),
+        "scores": scores.scores_of(now["controls"], now["hosts"]),
+        "history": history,
     }
 
 
@@ -787,7 +817,10 @@ def test_a_phone_breaks_no_words_in_tables(browser: webdriver.Chrome, show: Show
     metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
-        show(pictured())
-        assert browser.execute_script(BROKEN_WORDS, "#waivers td, #wrong th, #waivers th") == []
+        show(pictured(), **trends())
+        for section in ("waivers", "drift", "scores"):
+            cells = f"#{section} td, #{section} th"
+            assert browser.execute_script(BROKEN_WORDS, cells) == [], section
+        assert browser.execute_script(BROKEN_WORDS, "#wrong th") == []
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

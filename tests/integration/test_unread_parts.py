@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import gzip
 import json
 from collections.abc import Iterator, Mapping
@@ -23,9 +24,17 @@ from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables impo
 from ansible_collections.ets6.network.plugins.plugin_utils.reachability import probe_plan
 from ansible_collections.ets6.network.plugins.plugin_utils.snapshot import Snapshot
 
-from tests.lab import fleet, model
+from tests.lab import fleet, model, rules
 from tests.lab.faults import ODD
 from tests.lab.network import Network
+from tests.lab.pc import (
+    BELOW_C,
+    INTERNET,
+    PROFILE_LIST,
+    PROGRAMS,
+    PROTECTED,
+    connection_blob,
+)
 
 GOOD = frozenset({Status.PASS, Status.NOT_APPLICABLE})
 """What an open finding must not become because less is known."""
@@ -43,6 +52,37 @@ def _proxy_is_right(network: Network) -> fleet.Member:
 
 
 BUILDERS["proxy_is_right"] = _proxy_is_right
+
+
+def _elsewhere(network: Network) -> fleet.Member:
+    """Return a PC with ETS6 in two more folders, which only rules name: users can replace one of the two."""
+    member = fleet.compliant("pc-elsewhere", network)
+    member.pc.allow_all(r"C:\Tools\ETS6")
+    for folder, sddl in ((r"C:\Tools\ETS6", PROTECTED), (r"C:\evil", BELOW_C)):
+        member.pc.install(folder)
+        for program in PROGRAMS:
+            member.pc.rule(rules.prompt_block(rf"{folder}\{program}.exe", "UDP", ("Private",)))
+            member.pc.protect(rf"{folder}\{program}.exe", sddl)
+    return member
+
+
+BUILDERS["elsewhere"] = _elsewhere
+
+
+def _two_users(network: Network) -> fleet.Member:
+    """Return a PC whose first user has the proxy that is wanted and whose second user has not, and no user is logged on."""
+    member = _proxy_is_right(network)
+    second = "S-1-5-21-1004336348-1177238915-682003330-1002"
+    member.pc.set(rf"{PROFILE_LIST}\{second}", ProfileImagePath=["REG_SZ", r"C:\Users\second"])
+    member.pc.set(
+        rf"FILE\C:\Users\second\NTUSER.DAT\{INTERNET}\Connections",
+        DefaultConnectionSettings=connection_blob(3, "old-proxy.example:1"),
+    )
+    member.pc.state["users"] = []
+    return member
+
+
+BUILDERS["two_users"] = _two_users
 
 
 @dataclass(frozen=True)
@@ -114,6 +154,7 @@ def less(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             if key is None:
                 del changed["registry"][path]
             yield f"{path}: {name}", changed
+    yield from less_of_items(content)
     for number, _user in enumerate(content.get("users") or ()):
         changed = copy.deepcopy(content)
         changed["users"][number] |= {"hive": "unavailable", "error": "Zugriff verweigert"}
@@ -122,6 +163,39 @@ def less(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             if path.startswith(f"HKU\\{sid}\\"):
                 del changed["registry"][path]
         yield f"user {sid}", changed
+
+
+def less_of_items(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the answer with one file or folder unreadable, or one probe that did not come to its end."""
+    for number, file in enumerate(content["files"]):
+        changed = copy.deepcopy(content)
+        changed["files"][number] |= {"state": "unreadable", "error": "Zugriff verweigert"}
+        yield f"file {file['path']}", changed
+    for path in content["access"]:
+        for name, entry in (
+            ("unreadable", {"error": "Zugriff verweigert"}),
+            ("a link", {**content["access"][path], "attributes": 0x410}),
+            ("odd", {"sddl": ODD}),
+            ("gone", None),
+        ):
+            changed = copy.deepcopy(content)
+            changed["access"][path] = entry
+            if entry is None:
+                del changed["access"][path]
+            yield f"access of {path}: {name}", changed
+    for number, probe in enumerate(content["probes"] or ()):
+        changed = copy.deepcopy(content)
+        changed["probes"][number] |= {
+            "stage": "queue",
+            "error": {"kind": "timeout", "code": None, "text": "the time for all probes ended"},
+            "http": None,
+            "tls": None,
+            "connect": None,
+        }
+        yield f"probe {probe['name']}: timeout", changed
+        changed = copy.deepcopy(content)
+        del changed["probes"][number]
+        yield f"probe {probe['name']}: gone", changed
 
 
 def _is_about_environment(what: str) -> bool:
@@ -143,6 +217,14 @@ def test_what_is_not_known_never_makes_a_pc_look_better(seen: dict[str, Seen], p
             if before[control] not in GOOD and status is Status.PASS:
                 better[what, control] = (before[control].value, status.value)
     assert better == {}
+
+
+def test_every_part_of_a_snapshot_is_in_the_answers(seen: dict[str, Seen]) -> None:
+    """Whoever adds a part has it tried above."""
+    known = {field.name for field in dataclasses.fields(Snapshot)}
+    parts = known - {"offline", "vantage", "unread"} | {"version"}
+    for answer in seen.values():
+        assert set(answer.content) == parts
 
 
 def test_of_a_pc_of_which_nothing_is_known_nothing_is_good(seen: dict[str, Seen]) -> None:

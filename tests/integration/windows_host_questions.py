@@ -16,12 +16,15 @@ from typing import Any
 from tests.lab import rules
 from tests.lab.network import Network
 from tests.lab.pc import (
+    ACCESS,
+    BELOW_C,
     FOLDER,
     INTERNET,
     INTERNET_POLICY,
     MACHINE_INTERNET,
     POLICY,
     PROFILE_LIST,
+    PROTECTED,
     RULES,
     USER,
     WINHTTP_KEYS,
@@ -219,6 +222,116 @@ def a_file_that_cannot_be_read_and_a_folder_of_its_name(answer: Answer) -> None:
     assert "verweigert" in denied["error"]
 
 
+TOOLS = r"C:\Tools\ETS6\ETS6N.exe"
+EVIL = r"C:\evil\ETS6N.exe"
+
+
+def _files_of_rules(pc: Pc) -> None:
+    for number, path in enumerate((TOOLS, EVIL, r"D:\gone\ETS6N.exe", rf"{FOLDER}\ETS6N.exe")):
+        pc.set(TEST, **{str(number): ["REG_SZ", f"v2.30|Action=Block|App={path}|Name=x|"]})
+        if "gone" not in path:
+            pc.state["files"][path] = {"version": "6.3.1.0", "size": 7}
+    pc.protect(TOOLS)
+    pc.state["access"][r"C:\evil"] = BELOW_C
+
+
+@question(
+    pc=_files_of_rules,
+    asked={
+        "registry": [{"path": TEST}],
+        "files": [r"%ProgramFiles(x86)%\ETS6\ETS6N.exe"],
+        "named_files": ["ETS6N.exe"],
+    },
+)
+def who_may_write_to_files_that_only_values_name(answer: Answer) -> None:
+    access = answer.snapshot["access"]
+    folder = {"sddl": PROTECTED, "attributes": 144}
+    assert access == {
+        "C:\\": {"sddl": ACCESS["C:\\"], "attributes": 144},
+        r"C:\Tools": folder,
+        r"C:\Tools\ETS6": folder,
+        TOOLS: {"sddl": PROTECTED, "attributes": 128},
+        r"C:\evil": {"sddl": BELOW_C, "attributes": 144},
+        EVIL: {"error": access[EVIL]["error"]},
+    }
+
+
+def _files_of_users(pc: Pc) -> None:
+    named = r"|C:\Program Files\x/../../Users/knx\ETS6N.exe|C:\evil\ETS6N.exe"
+    pc.user_proxy(3, "proxy:8080", "<local>")
+    pc.set(rf"HKU\{USER}\{INTERNET}", ProxyOverride=["REG_SZ", named])
+
+
+@question(
+    pc=_files_of_users,
+    asked={"user_registry": [{"path": INTERNET}], "named_files": ["ETS6N.exe"]},
+)
+def no_file_is_looked_for_because_a_user_names_it(answer: Answer) -> None:
+    assert "evil" in str(answer.snapshot["registry"])
+    assert answer.snapshot["files"] == []
+
+
+def _many_files_of_rules(pc: Pc) -> None:
+    for number in range(600):
+        path = rf"C:\Users\{number}\ETS6N.exe"
+        pc.set(TEST, **{str(number): ["REG_SZ", f"App={path}|"]})
+        pc.state["files"][path] = {"version": "6.3.1.0", "size": 7}
+
+
+@question(
+    pc=_many_files_of_rules,
+    asked={"registry": [{"path": TEST}], "named_files": ["ETS6N.exe"]},
+    model=False,
+)
+def access_is_reported_of_a_thousand_files_and_folders(answer: Answer) -> None:
+    assert len(answer.snapshot["files"]) == 600
+    assert len(answer.snapshot["access"]) == 1000
+
+
+def _link_in_a_path(where: str) -> Callable[[Pc], None]:
+    def build(pc: Pc) -> None:
+        _files_of_rules(pc)
+        pc.state["faults"][f"link:{where}"] = "a link"
+
+    return build
+
+
+def _is_not_followed(answer: Answer, link: str) -> None:
+    """A link could lead to a pipe, which never answers."""
+    files = {file["path"]: file for file in answer.snapshot["files"]}
+    assert files[EVIL]["state"] == "unreadable"
+    assert files[EVIL]["error"] == f"{link} is a link"
+    assert files[TOOLS]["state"] == "present"
+
+
+@question(
+    pc=_link_in_a_path(r"C:\evil"),
+    asked={"registry": [{"path": TEST}], "named_files": ["ETS6N.exe"]},
+    model=False,
+)
+def a_link_above_a_file_that_a_rule_names_is_not_followed(answer: Answer) -> None:
+    _is_not_followed(answer, r"C:\evil")
+    assert answer.snapshot["access"][r"C:\evil"] == {"sddl": BELOW_C, "attributes": 0x410}
+
+
+@question(
+    pc=_link_in_a_path(EVIL),
+    asked={"registry": [{"path": TEST}], "named_files": ["ETS6N.exe"]},
+    model=False,
+)
+def a_link_that_a_rule_names_is_not_followed(answer: Answer) -> None:
+    _is_not_followed(answer, EVIL)
+
+
+@question(
+    pc=_link_in_a_path(r"C:\evil"),
+    asked={"files": [EVIL]},
+    model=False,
+)
+def a_link_in_a_requested_path_is_the_administrators(answer: Answer) -> None:
+    assert [file["state"] for file in answer.snapshot["files"]] == ["present"]
+
+
 # ----- users
 
 
@@ -354,6 +467,110 @@ def a_link_in_place_of_a_hive_is_not_followed(answer: Answer) -> None:
         "unavailable",
         r"C:\Users\other\NTUSER.DAT is a link",
     )
+
+
+def _link_to_a_profile(pc: Pc) -> None:
+    _users(pc)
+    pc.state["faults"][r"link:C:\Users\other"] = "a link"
+
+
+@question(pc=_link_to_a_profile, asked={"user_registry": [{"path": INTERNET}]}, model=False)
+def a_link_in_place_of_a_profile_is_not_followed(answer: Answer) -> None:
+    other = answer.user(OTHER)
+    assert (other["hive"], other["error"]) == ("unavailable", r"C:\Users\other is a link")
+
+
+def _large_hive(pc: Pc) -> None:
+    _users(pc)
+    pc.state["hive_sizes"] = {r"C:\Users\other\NTUSER.DAT": 256 * 1024 * 1024 + 1}
+
+
+@question(pc=_large_hive, asked={"user_registry": [{"path": INTERNET}]}, model=False)
+def a_large_hive_is_not_loaded(answer: Answer) -> None:
+    other = answer.user(OTHER)
+    assert (other["hive"], other["error"]) == (
+        "unavailable",
+        r"C:\Users\other\NTUSER.DAT is larger than 256 MB",
+    )
+    assert answer.user("default")["hive"] == "file"
+
+
+def _many_users(pc: Pc) -> None:
+    for number in range(201):
+        sid = f"S-1-5-21-1-2-3-{2000 + number}"
+        pc.set(rf"{PROFILE_LIST}\{sid}", ProfileImagePath=["REG_SZ", rf"C:\Users\{number}"])
+        pc.set(rf"FILE\C:\Users\{number}\NTUSER.DAT\Environment", TEMP=["REG_SZ", "x"])
+
+
+@question(
+    pc=_many_users, asked={"user_registry": [{"path": "Environment", "depth": 0}]}, model=False
+)
+def the_hives_of_two_hundred_users_are_loaded(answer: Answer) -> None:
+    hives = [user["hive"] for user in answer.snapshot["users"]]
+    assert hives == ["loaded", *["file"] * 200, "unavailable", "unavailable"]
+    assert "no more than 200" in answer.user("default")["error"]
+    assert r"HKU\default\Environment" not in answer.snapshot["registry"]
+
+
+def _reg_does_not_start(pc: Pc) -> None:
+    _users(pc)
+    pc.state["faults"]["start:reg.exe"] = "AppLocker"
+
+
+@question(pc=_reg_does_not_start, asked={"user_registry": [{"path": INTERNET}]}, model=False)
+def a_program_that_is_not_started_has_failed(answer: Answer) -> None:
+    other = answer.user(OTHER)
+    assert other["hive"] == "unavailable"
+    assert "NTUSER.DAT failed with exit code none: AppLocker" in other["error"]
+
+
+def _environment_of_users(pc: Pc) -> None:
+    pc.set(
+        rf"HKU\{USER}\Environment",
+        https_Proxy=["REG_SZ", "http://proxy:8080"],
+        API_KEY=["REG_SZ", "a secret"],
+        **{"N" * 300: ["REG_SZ", "x"]},
+    )
+
+
+@question(
+    pc=_environment_of_users,
+    asked={"user_registry": [{"path": "Environment", "values": ["HTTPS_PROXY", "NO_PROXY"]}]},
+)
+def only_the_named_values_of_a_key_are_read(answer: Answer) -> None:
+    values = answer.key(rf"HKU\{USER}\Environment")["values"]
+    assert values == {"https_Proxy": ["REG_SZ", "http://proxy:8080"]}
+    assert "a secret" not in str(answer.snapshot)
+
+
+def _full_keys(pc: Pc) -> None:
+    pc.user_proxy(3, "p" * 64 * 1024)
+    key = pc.state["registry"][rf"HKU\{USER}\{INTERNET}"]["values"]
+    key["v" * 16383] = ["REG_SZ", "x" * 100_000]
+    key["many"] = ["REG_MULTI_SZ", ["y" * 1000] * 100]
+    pc.set(rf"HKU\{USER}\Full", **{f"v{number}": ["REG_SZ", ""] for number in range(8200)})
+    pc.set(rf"HKU\{USER}\Long", one=["REG_SZ", "x" * 600_000], two=["REG_SZ", "x"])
+    for number in range(2100):
+        pc.set(rf"HKU\{USER}\Wide\{number}")
+    pc.set(TEST, long=["REG_SZ", "x" * 600_000])
+
+
+@question(
+    pc=_full_keys,
+    asked={
+        "registry": [{"path": TEST}],
+        "user_registry": [{"path": path} for path in (INTERNET, "Full", "Long", "Wide")],
+    },
+    model=False,
+)
+def what_a_user_fills_a_key_with_costs_this_key(answer: Answer) -> None:
+    states = {path: key["state"] for path, key in answer.snapshot["registry"].items()}
+    user = rf"HKU\{USER}"
+    assert states[rf"{user}\{INTERNET}"] == "present"
+    for name in ("Full", "Long", "Wide"):
+        assert states[rf"{user}\{name}"] == "unreadable"
+        assert answer.key(rf"{user}\{name}")["error"] == "the key holds too much"
+    assert states[TEST] == "present"
 
 
 def _unreadable_profile(pc: Pc) -> None:
@@ -686,6 +903,41 @@ def a_record_that_cannot_be_removed_is_said(answer: Answer) -> None:
     assert answer.states() == ["done", "done"]
     assert rf"{RECORD}, Begun could not be removed" in answer.operations[-1]["error"]
     assert answer.state["registry"][RECORD]["values"]["Begun"][1].endswith(" 2")
+
+
+def _logs_the_record(pc: Pc) -> None:
+    pc.state["log"] = []
+
+
+@question(
+    pc=_logs_the_record, asked={"operations": [value(TEST, "later", "REG_SZ", "x")]}, model=False
+)
+def the_record_is_only_for_the_system_and_administrators(answer: Answer) -> None:
+    assert [line for line in answer.state["log"] if RECORD in line] == [
+        f"create {RECORD}",
+        f"access {RECORD}",
+        f"access {RECORD}",
+        f"value {RECORD} Begun",
+    ]
+
+
+def _netsh_does_not_start(pc: Pc) -> None:
+    pc.state["faults"]["start:netsh.exe"] = "Der Dateiname oder die Erweiterung ist zu lang"
+
+
+@question(
+    pc=_netsh_does_not_start,
+    asked={
+        "operations": [
+            {"do": "set_winhttp_proxy", "server": "p" * 64 * 1024, "bypass": "", "unit": "x"},
+            value(TEST, "later", "REG_SZ", "x"),
+        ]
+    },
+    model=False,
+)
+def a_proxy_that_is_too_long_for_netsh_costs_only_itself(answer: Answer) -> None:
+    assert answer.states() == ["failed", "done"]
+    assert "exit code none: Der Dateiname" in answer.operations[0]["error"]
 
 
 RECORDS = r"HKLM\SOFTWARE\ets6.network\Proxy"
@@ -1061,6 +1313,30 @@ def the_machines_proxy_counts_for_every_user(answer: Answer) -> None:
 @question(pc=lambda pc: pc.user_proxy(4, pac_url="http://127.0.0.1:5/proxy.pac"), asked=WINDING)
 def scripts_are_left_to_the_controller(answer: Answer) -> None:
     assert answer.snapshot["probes"] == []
+
+
+def _long_lists(pc: Pc) -> None:
+    entries = [f"*{number}*.example" for number in range(4000)]
+    stars = "*" * 60 + "k"
+    pc.user_proxy(3, "127.0.0.1:2", ";".join([stars, *entries, "*update*knx*org"]))
+
+
+@question(pc=_long_lists, asked=WINDING, model=False)
+def a_long_bypass_list_is_left_to_the_controller(answer: Answer) -> None:
+    """A user can set it: each entry would take a search, for each probe."""
+    assert answer.snapshot["probes"] == []
+    assert not answer.snapshot["errors"]
+
+
+@question(
+    pc=lambda pc: pc.user_proxy(3, "127.0.0.1:2", "*" * 60 + "k;" + "*" * 60 + "knx*org"),
+    asked=WINDING,
+)
+def stars_in_a_row_are_one(answer: Answer) -> None:
+    """.NET Framework would try them in every combination."""
+    proxies = {probe["name"]: probe["proxy"] for probe in answer.snapshot["probes"]}
+    assert proxies[VENDOR_URL] == ""
+    assert proxies["http://cdn.example"] == "127.0.0.1:2"
 
 
 def _broken_blob(pc: Pc) -> None:

@@ -81,6 +81,8 @@ class _Reading:
         self.keys = {path.lower(): (path, key) for path, key in pc.state["registry"].items()}
         self.found: dict[str, Any] = {}
         self.errors: dict[str, str] = {}
+        self.others: list[str] = []
+        """Files that only values name."""
 
     def snapshot(self) -> dict[str, Any]:
         for key in self.asked.get("registry") or ():
@@ -92,6 +94,7 @@ class _Reading:
         windows = self.state["registry"][r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"]
         values = {name: value[1] for name, value in windows["values"].items()}
         files = self._files()
+        access = self._access()
         return {
             "version": 1,
             "local_accounts": self._accounts(),
@@ -109,6 +112,7 @@ class _Reading:
             "environment": dict(self.state["environment"]),
             "users": users,
             "files": files,
+            "access": access,
             "network": network,
             "hosts_file": self._hosts(),
             "addresses": list(self.state["addresses"]),
@@ -165,7 +169,7 @@ class _Reading:
         }
         return parts
 
-    def _read(self, path: str, source: str, depth: int) -> None:
+    def _read(self, path: str, source: str, depth: int, only: Sequence[str] = ()) -> None:
         error = self._path_error(path)
         if error:
             self.found[path] = {"state": "unreadable", "error": error}
@@ -186,7 +190,12 @@ class _Reading:
         if key.get("denied"):
             self.found[path] = {"state": "unreadable", "error": DENIED}
             return
-        self.found[path] = {"state": "present", "values": dict(key["values"]), "keys": below}
+        names = {name.lower() for name in only}
+        values = {}
+        for name, value in key["values"].items():
+            if not names or name.lower() in names:
+                values[name] = value
+        self.found[path] = {"state": "present", "values": values, "keys": below}
         if depth > 0:
             for name in below:
                 self._read(f"{path}\\{name}", f"{source}\\{name}", depth - 1)
@@ -222,7 +231,7 @@ class _Reading:
                 user["error"] = "no key was requested"
             elif root is None:
                 user["hive"] = "missing"
-                user["error"] = rf'Der Pfad "{profile}\NTUSER.DAT" kann nicht gefunden werden.'
+                user["error"] = f'Der Pfad "{profile}" kann nicht gefunden werden.'
             else:
                 user["hive"] = "loaded" if root.startswith("HKU") else "file"
                 for key in self.asked.get("user_registry") or ():
@@ -230,6 +239,7 @@ class _Reading:
                         rf"HKU\{sid}\{key['path']}",
                         rf"{root}\{key['path']}",
                         int(key.get("depth", 0)),
+                        key.get("values") or (),
                     )
             users.append(user)
         return users
@@ -241,12 +251,15 @@ class _Reading:
                 wanted.update(dict.fromkeys(drive + path[2:] for drive in self.state["drives"]))
             else:
                 wanted[expand(self.state, path)] = None
+        requested = {path.lower() for path in wanted}
         names = [re.escape(name) for name in self.asked.get("named_files") or ()]
         if names:
             pattern = re.compile(
                 rf'(?:^|[=|"])([^=|"]*\\(?:{"|".join(names)}))(?=$|[|"])', re.IGNORECASE
             )
-            for key in self.found.values():
+            for place, key in self.found.items():
+                if not place.startswith("HKLM\\"):
+                    continue
                 for kind, data in key.get("values", {}).values():
                     if kind in ("REG_SZ", "REG_EXPAND_SZ"):
                         paths = (expand(self.state, match) for match in pattern.findall(data))
@@ -275,7 +288,26 @@ class _Reading:
                     "size": file["size"],
                     "head": file.get("head", ""),
                 }
+                if lower not in requested:
+                    self.others.append(path)
             found.append(record)
+        return found
+
+    def _access(self) -> dict[str, Any]:
+        """Return owner, access rights and attributes of files that only values name, and of the folders above them."""
+        known = {path.lower(): sddl for path, sddl in self.state["access"].items()}
+        found: dict[str, Any] = {}
+        for path in self.others:
+            names = path.split("\\")
+            for end in range(1, len(names) + 1):
+                part = "\\".join(names[:end]) if end > 1 else f"{names[0]}\\"
+                sddl = known.get(part.lower())
+                attributes = 128 if end == len(names) else 144
+                found[part] = {"sddl": sddl, "attributes": attributes}
+                if sddl is None:
+                    found[part] = {
+                        "error": f"Es wurde versucht, einen nicht autorisierten Vorgang auszuführen: {part}"
+                    }
         return found
 
     def _hosts(self) -> list[str] | None:
@@ -439,6 +471,7 @@ def _is_bypassed(parts: SplitResult, bypass: str) -> bool:
             if not re.search("[.:]", host):
                 return True
             continue
+        entry = re.sub(r"\*+", "*", entry)
         match = re.fullmatch(r"(.*://)?([^:]*)(:\d{1,5})?", entry)
         scheme, name, port = match.groups() if match else ("", entry, "")
         pattern = re.escape(scheme) if scheme else "(.*://)?"
@@ -460,11 +493,12 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
         return states
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     record = [BEGUN, "REG_SZ", f"{now} {len(steps)}"]
+    begin = {"do": "set_registry_values", "path": RECORD, "restrict": RECORD, "values": [record]}
     try:
-        _perform(pc.state, {"do": "set_registry_values", "path": RECORD, "values": [record]})
+        _perform(pc.state, begin)
     except OperationError as error:
         states[0] = {"state": "failed", "error": str(error)}
-        return states
+        steps = []
     _perform_all(pc, steps, states)
     if f"remove_registry_value:{BEGUN}" in pc.state["faults"]:
         states[-1]["error"] += f" {RECORD}, {BEGUN} could not be removed"
@@ -474,6 +508,8 @@ def _operate(pc: Pc, steps: list[dict[str, Any]], check: bool) -> list[dict[str,
 
 
 def _remove_record(registry: dict[str, Any]) -> None:
+    if RECORD not in registry:
+        return
     registry[RECORD]["values"].pop(BEGUN, None)
     is_used = any(path.startswith(f"{RECORD}\\") for path in registry)
     if not registry[RECORD]["values"] and not is_used:

@@ -51,6 +51,27 @@ ENVIRONMENT = {
     "windir": r"C:\Windows",
 }
 
+INSTALLER = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
+ACCESS = {
+    "C:\\": f"O:{INSTALLER}D:PAI(A;OICIIO;SDGXGWGR;;;AU)(A;;LC;;;AU)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
+    "(A;OICI;0x1200a9;;;BU)",
+    "D:\\": "O:BAD:(A;OICIIO;SDGXGWGR;;;AU)(A;;0x1301bf;;;AU)(A;;FA;;;SY)(A;OICIIO;GA;;;SY)(A;;FA;;;BA)"
+    "(A;OICIIO;GA;;;BA)(A;;0x1200a9;;;BU)(A;OICIIO;GXGR;;;BU)",
+    r"C:\Program Files": f"O:{INSTALLER}D:PAI(A;;FA;;;{INSTALLER})(A;CIIO;GA;;;{INSTALLER})"
+    "(A;;0x1301bf;;;SY)(A;OICIIO;GA;;;SY)(A;;0x1301bf;;;BA)(A;OICIIO;GA;;;BA)(A;;0x1200a9;;;BU)"
+    "(A;OICIIO;GXGR;;;BU)(A;OICIIO;GA;;;CO)(A;;0x1200a9;;;AC)(A;OICIIO;GXGR;;;AC)",
+}
+"""Owner and access rights as Windows 10 and 11 set them, from published output of Get-Acl.
+
+Users may create folders in C:\\, and may change what is created there: what an administrator
+creates in it has BELOW_C, unless inheritance is switched off (PROTECTED).
+"""
+BELOW_C = (
+    "O:BAD:AI(A;OICIID;FA;;;BA)(A;OICIID;FA;;;SY)(A;OICIID;0x1200a9;;;BU)(A;ID;0x1301bf;;;AU)"
+    "(A;OICIIOID;SDGXGWGR;;;AU)"
+)
+PROTECTED = "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
+
 Wire = list[Any]
 
 
@@ -103,6 +124,8 @@ class Pc:
                 {"sid": "S-1-5-32-544", "name": "Administratoren", "type": 4},
             ],
             "files": {},
+            "access": dict(ACCESS),
+            "hive_sizes": {},
             "hosts": ["# Copyright (c) 1993-2009 Microsoft Corp."],
             "faults": {},
             "netsh": dict(NETSH),
@@ -160,6 +183,12 @@ class Pc:
                 "version": "6.3.1.0",
                 "size": 12345678,
             }
+
+    def protect(self, path: str, sddl: str = PROTECTED) -> None:
+        """Give a file and the folders above it, but for the root of the drive, an owner and access rights."""
+        names = path.split("\\")
+        for end in range(2, len(names) + 1):
+            self.state["access"]["\\".join(names[:end])] = sddl
 
     def uninstall(self) -> None:
         """Take ETS6's programs away."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..formats.firewall_accounts import AccessEntry, describe_accounts, parse_accounts
+from ..formats.firewall_accounts import describe_accounts, parse_accounts
 from ..formats.firewall_address import Span
+from ..formats.security_descriptor import AccessEntry
 from ..snapshot import LocalAccount, Snapshot, User
 from .traffic_set import Spans, merge_spans
 

@@ -30,6 +30,7 @@ __all__ = ["FAMILY", "request"]
 
 FAMILY: Family[FirewallContext] = Family("firewall", Contact.FIREWALL)
 
+IF_INTENDED = "If it is intended, add the folder to ets6_network_paths."
 MAX_COMMANDS = 3
 """Commands in what a finding says to do."""
 MAX_HARMLESS = 3
@@ -151,11 +152,8 @@ def programs(context: FirewallContext) -> Judgement:
                 f"{program.name} was not found in {join_words(context.policy.paths)}, nor where a "
                 "firewall rule names it."
             )
-        if program.ignored:
-            ignored.append(
-                f"{join_words(program.ignored)} is ignored, since ordinary users may be able to put "
-                "programs there, and ets6_network_paths does not name it."
-            )
+        for path, cause in program.ignored.items():
+            ignored.append(f"{path} is ignored, since {cause}. {IF_INTENDED}")
     reason = " ".join([*installed, *unreadable, *missing, *ignored])
     if missing:
         return failed(reason, evidence)

@@ -79,7 +79,9 @@ class Paths:
         return all(map(self._same_part, parts, candidate_parts))
 
     def below(self, path: str, folder: str) -> bool:
-        """Return whether a path is below a folder."""
+        """Return whether a path is below a folder; one in an odd spelling is not known to be."""
+        if odd_file_name(path):
+            return False
         return self.canonical(path).startswith(self.canonical(folder).rstrip("\\") + "\\")
 
     def _same_part(self, part: str, candidate: str) -> bool:

@@ -43,10 +43,12 @@ def request(_policy: Policy) -> dict[str, list[object]]:
     keys = [POLICY, MACHINE_RECORDS, *switches.KEYS]
     for path in (MACHINE, MACHINE_32):
         keys += [path, connections_key(path)]
-    user_keys = [SETTINGS, connections_key(SETTINGS), POLICY_SETTINGS, ENVIRONMENT, USER_RECORDS]
+    user_keys = [SETTINGS, connections_key(SETTINGS), POLICY_SETTINGS, USER_RECORDS]
+    # Other variables of users may be secrets.
+    environment_names = {"path": ENVIRONMENT, "values": sorted(VARIABLES)}
     return {
         "registry": [{"path": path} for path in keys],
-        "user_registry": [{"path": path} for path in user_keys],
+        "user_registry": [*({"path": path} for path in user_keys), environment_names],
     }
 
 

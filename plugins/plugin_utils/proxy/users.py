@@ -49,16 +49,13 @@ def relevant_users(snapshot: Snapshot) -> Sequence[User]:
     default profile.
     """
     users = users_with_hive(snapshot)
-    # The settings of a user who is logged on count even where they cannot be read: which proxy ETS6
-    # uses could not be determined then.
+    # Settings count even where they cannot be read: which proxy ETS6 uses could not be determined then.
     logged_on = [user for user in users if user.logged_on]
     if logged_on:
         return logged_on
     people = []
     defaults = []
     for user in users:
-        if user.hive == UNAVAILABLE:
-            continue
         if user.sid == DEFAULT_USER:
             defaults.append(user)
         else:

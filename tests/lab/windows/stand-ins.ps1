@@ -128,6 +128,8 @@ class LabRegistryKey {
             $above = [LabPC]::Key($full)
             $full += '\' + $part
             if ($null -ne [LabPC]::Key($full)) { continue }
+            # CreateSubKey (Microsoft Learn): the user has no right to create keys there.
+            if ($null -ne $above -and $null -ne $above['denied']) { throw [System.UnauthorizedAccessException]::new("Zugriff verweigert: $full") }
             [LabPC]::State['registry'][$full] = [LabPC]::Node('{"values":{}}')
             if ($null -ne $above -and $null -ne $above['access']) { [LabPC]::State['registry'][$full]['access'] = $above['access'].DeepClone() }
             [LabPC]::Log(('create', $full))

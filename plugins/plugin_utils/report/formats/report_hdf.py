@@ -69,9 +69,7 @@ def render(report: Report) -> str:
 
 def _control(control: ControlRecord, hosts: Sequence[Host]) -> Json:
     found = _findings(control, hosts)
-    results = [_result(host, finding, control) for host, finding in found]
-    if any(result["status"] == "failed" for result in results):
-        results = [_without_error(result) for result in results]
+    results = _results(found, control)
     impact = IMPACTS[control["severity"]]
     if {finding["status"] for _host, finding in found} == {"not_applicable"}:
         impact = NOT_APPLICABLE
@@ -117,6 +115,13 @@ def _findings(control: ControlRecord, hosts: Sequence[Host]) -> list[tuple[Host,
             if finding["control"] == control["id"]:
                 found.append((host, finding))
     return found
+
+
+def _results(found: Sequence[tuple[Host, FindingRecord]], control: ControlRecord) -> list[Json]:
+    results = [_result(host, finding, control) for host, finding in found]
+    if any(result["status"] == "failed" for result in results):
+        results = [_without_error(result) for result in results]
+    return results
 
 
 def _is_waived(finding: FindingRecord) -> bool:

@@ -370,6 +370,8 @@ def test_what_is_lost_after_a_change_was_made_does_not_take_the_change_along(
         ("2026-11-28T21:00:00Z 4", "2026-11-28T21:00:00Z", 4),
         ("\x1b[31m \n4", "", 0),
         ("2026-11-28T21:00:00Z -4", "", 0),
+        ("", "", 0),
+        ("2026-11-28T21:00:00Z 4" * 100_000, "", 0),
     ],
 )
 def test_what_an_interrupted_run_left_is_reported_and_then_removed(

@@ -85,6 +85,15 @@ def judged(files: Mapping[str, bytes]) -> dict[str, Any] | None:
     return found
 
 
+@pytest.mark.parametrize(
+    ("names", "read"), [(["proxyENABLE", "x"], ["ProxyEnable"]), (["x"], []), ([], ["ProxyEnable"])]
+)
+def test_only_the_named_values_of_a_key_are_read(names: list[str], read: list[str]) -> None:
+    key = {"path": INTERNET, "values": names}
+    keys = Image(Files(HIVES)).snapshot({**ASKED, "user_registry": [key]})["registry"]
+    assert list(keys[rf"HKU\default\{INTERNET}"]["values"]) == read
+
+
 PLACES = [(path, at) for path, content in HIVES.items() for at in range(len(content))]
 
 

@@ -112,11 +112,19 @@ Function Stop-LabProgram {
     Write-Error $Text -ErrorAction $Cmdlet.GetVariableValue('ErrorActionPreference')
 }
 
+# A program that Windows does not start, as AppLocker has it, or that gets more than 32,766 characters (Microsoft Learn, CreateProcess)
+# leaves the exit code of the one before. The error is ApplicationFailedException (PowerShell source).
+Function Assert-LabStart([string]$Name) {
+    $fault = [LabPC]::Fault("start:$Name")
+    if ($fault) { throw [System.Management.Automation.ApplicationFailedException]::new($fault) }
+}
+
 # netsh winhttp (Microsoft Learn). The keys that it writes, and the version in each, are in the state, since sources differ.
 Function netsh.exe {
     [CmdletBinding()]
     param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
 
+    Assert-LabStart netsh.exe
     $global:LASTEXITCODE = 0
     $server = ''
     $bypass = ''
@@ -148,6 +156,7 @@ Function reg.exe {
     [CmdletBinding()]
     param ([Parameter(ValueFromRemainingArguments)][string[]]$Words)
 
+    Assert-LabStart reg.exe
     $global:LASTEXITCODE = 0
     $verb, $key, $file = $Words
     $registry = [LabPC]::State['registry']
@@ -280,6 +289,28 @@ Function New-Object {
     Microsoft.PowerShell.Utility\New-Object @PSBoundParameters
 }
 
+# A folder is there where a file or a hive is below it.
+Function Test-LabFolder([string]$Path) {
+    $below = $Path.TrimEnd('\') + '\'
+    foreach ($entry in [LabPC]::State['files']) { if ($entry.Key.StartsWith($below, 'OrdinalIgnoreCase')) { return $true } }
+    foreach ($entry in [LabPC]::State['registry']) { if ($entry.Key.StartsWith("FILE\$below", 'OrdinalIgnoreCase')) { return $true } }
+    $false
+}
+
+# Get-Acl (Microsoft Learn): the descriptor of a file or folder, whose text has the sections that are asked for.
+Function Get-Acl {
+    [CmdletBinding()]
+    param ([string]$LiteralPath)
+
+    $sddl = [LabPC]::State['access'][$LiteralPath]
+    if ($null -eq $sddl) { throw [System.UnauthorizedAccessException]::new("Es wurde versucht, einen nicht autorisierten Vorgang auszuführen: $LiteralPath") }
+    [pscustomobject]@{ Sddl = $sddl.ToString() } | Add-Member -MemberType ScriptMethod -Name GetSecurityDescriptorSddlForm -PassThru -Value {
+        param ([System.Security.AccessControl.AccessControlSections]$Sections)
+        if ($Sections -ne 'Owner, Access') { throw 'these sections are not simulated' }
+        $this.Sddl
+    }
+}
+
 # Get-Item of the FileSystem provider (Microsoft Learn): a missing drive and a missing file are different errors.
 Function Get-Item {
     [CmdletBinding()]
@@ -291,20 +322,24 @@ Function Get-Item {
         throw [System.Management.Automation.DriveNotFoundException]::new("Das Laufwerk wurde nicht gefunden. Ein Laufwerk mit dem Namen `"$drive`" ist nicht vorhanden.")
     }
     $file = [LabPC]::State['files'][$LiteralPath]
+    $attributes = [System.IO.FileAttributes]$(if ([LabPC]::Fault("link:$LiteralPath")) { 'ReparsePoint' } else { 'Normal' })
     if ($null -eq $file -and $LiteralPath -like '*\NTUSER.DAT') {
         foreach ($entry in [LabPC]::State['registry']) {
             if ($entry.Key.StartsWith("FILE\$LiteralPath\", 'OrdinalIgnoreCase')) {
-                $attributes = if ([LabPC]::Fault("link:$LiteralPath")) { 'Archive, ReparsePoint' } else { 'Archive' }
-                return [pscustomobject]@{ PSIsContainer = $false; Attributes = [System.IO.FileAttributes]$attributes }
+                $size = [LabPC]::State['hive_sizes'][$LiteralPath]
+                $length = if ($null -eq $size) { 262144 } else { [long]$size.ToString() }
+                return [pscustomobject]@{ PSIsContainer = $false; Attributes = $attributes; Length = $length }
             }
         }
     }
+    if ($null -eq $file -and (Test-LabFolder $LiteralPath)) { return [pscustomobject]@{ PSIsContainer = $true; Attributes = $attributes -bor 16 } }
     if ($null -eq $file) { throw [System.Management.Automation.ItemNotFoundException]::new("Der Pfad `"$LiteralPath`" kann nicht gefunden werden.") }
     if ($null -ne $file['denied']) { throw [System.UnauthorizedAccessException]::new("Der Zugriff auf den Pfad `"$LiteralPath`" wurde verweigert.") }
-    if ($null -ne $file['folder']) { return [pscustomobject]@{ PSIsContainer = $true } }
+    if ($null -ne $file['folder']) { return [pscustomobject]@{ PSIsContainer = $true; Attributes = $attributes -bor 16 } }
     $major, $minor, $build, $private = $file['version'].ToString() -split '\.'
     [pscustomobject]@{
         PSIsContainer = $false
+        Attributes = $attributes
         Length = [long]$file['size'].ToString()
         VersionInfo = [pscustomobject]@{ FileMajorPart = $major; FileMinorPart = $minor; FileBuildPart = $build; FilePrivatePart = $private }
         Head = $file['head']
@@ -467,4 +502,4 @@ Function Set-Acl {
 # Programs are called by their paths.
 foreach ($program in 'netsh.exe', 'reg.exe') { Set-Alias -Name "C:\Windows\System32\$program" -Value $program }
 
-Export-ModuleMember -Alias * -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content, Get-Date
+Export-ModuleMember -Alias * -Function *-Net*, *-Cim*, *-ScheduledTask*, *-Job, Get-Acl, Set-Acl, netsh.exe, reg.exe, Get-Service, New-Object, Get-Item, Get-Content, Get-Date

@@ -18,6 +18,10 @@ from ansible_collections.ets6.network.plugins.plugin_utils.operations import (
 )
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.variables import Policy
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.access import (
+    BELOW_C,
+    access,
+)
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.firewall.pc import (
     LOCAL,
     NATIVE,
@@ -327,25 +331,52 @@ def test_drives_and_short_names_are_one_folder() -> None:
     "path",
     [
         r"C:\Users\ann\Downloads\ETS6N.exe",
-        r"\\server\share\ETS6N.exe",
         r"C:\ProgramData\x\ETS6N.exe",
         r"E:\profiles\bob\ETS6N.exe",
         r"C:\evil\ETS6N.exe",
         r"C:\Windows\Tasks\ETS6N.exe",
-        r"C:\Program Files\..\evil\ETS6N.exe",
         r"C:\Program Files evil\ETS6N.exe",
         r"D:\Program Files\ETS6N.exe",
     ],
 )
 def test_a_copy_in_a_folder_of_users_gets_no_rule(path: str) -> None:
     users = [{"sid": "S-1-5-21-1", "profile": r"E:\profiles\bob"}]
-    snapshot = pc({PROMPT_TCP: prompt(App=path)}, files=[N, C, path], users=users)
+    folder = path.split("\\")[-2]
+    snapshot = pc(
+        {PROMPT_TCP: prompt(App=path)},
+        files=[N, C, path],
+        users=users,
+        access=access([path], **{folder: BELOW_C}),
+    )
     findings = judge(snapshot)
     assert findings["firewall.programs"].status is Status.PASS
     assert "is ignored" in findings["firewall.programs"].reason
     assert subjects(fix(snapshot)[1]) == FOUR
-    meant = judge(snapshot, paths=[path.rpartition("\\")[0]]) if ":" in path else None
-    assert meant is None or meant["firewall.programs"].evidence["ETS6N.exe"]["found"][0] == path
+    meant = judge(snapshot, paths=[path.rpartition("\\")[0]])
+    assert meant["firewall.programs"].evidence["ETS6N.exe"]["found"][0] == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"\\server\share\ETS6N.exe",
+        r"C:\Program Files\..\evil\ETS6N.exe",
+        r"C:\Program Files\x/../../evil\ETS6N.exe",
+        r"C:\Program Files\x\../../evil/ETS6N.exe",
+        r"C:\Tools\ETS6N.exe",
+    ],
+)
+def test_a_copy_of_which_nothing_is_known_gets_no_rule(path: str) -> None:
+    snapshot = pc({PROMPT_TCP: prompt(App=path)}, files=[N, C, path])
+    findings = judge(snapshot)
+    assert findings["firewall.programs"].status is Status.UNKNOWN
+    assert not [change for change in fix(snapshot)[1] if path in str(change.operations)]
+
+
+def test_of_a_copy_in_an_image_the_access_is_not_asked() -> None:
+    path = r"C:\Tools\ETS6N.exe"
+    findings = judge(pc({PROMPT_TCP: prompt(App=path)}, files=[N, C, path], offline=True))
+    assert f"{path} is ignored, since ordinary users may" in findings["firewall.programs"].reason
 
 
 def test_ets6_not_installed() -> None:

@@ -6,21 +6,23 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.formats.firewall_accounts import (
-    AccessEntry,
     account_words,
     parse_accounts,
+)
+from ansible_collections.ets6.network.plugins.plugin_utils.formats.security_descriptor import (
+    AccessEntry,
 )
 
 
 @pytest.mark.parametrize(
     ("text", "entries"),
     [
-        ("O:LSD:(A;;CC;;;WD)", [AccessEntry(True, "S-1-1-0")]),
+        ("O:LSD:(A;;CC;;;WD)", [AccessEntry(True, "S-1-1-0", 1)]),
         (
             "D:(D;;CC;;;S-1-2-1)(A;;CC;;;AU)",
-            [AccessEntry(False, "S-1-2-1"), AccessEntry(True, "S-1-5-11")],
+            [AccessEntry(False, "S-1-2-1", 1), AccessEntry(True, "S-1-5-11", 1)],
         ),
-        ("O:LSG:BAD:P(a;;cc;;;wd)S:(AU;;CC;;;WD)", [AccessEntry(True, "S-1-1-0")]),
+        ("O:LSG:BAD:P(a;;cc;;;wd)S:(AU;;CC;;;WD)", [AccessEntry(True, "S-1-1-0", 1)]),
         ("D:", []),
     ],
 )
