@@ -363,7 +363,9 @@ def _beside(folder: str, name: str, title: str) -> str:
     path = os.path.join(folder, name)
     is_name = name == os.path.basename(name) and "\\" not in name
     if not is_name or os.path.islink(path) or not os.path.isfile(path):
-        raise ImageError(f"{title}: its extent {name!r} is not beside it.")
+        raise ImageError(
+            f"{title}: its extent {name!r} is not beside it. Copy all files of the disk into one folder."
+        )
     return path
 
 

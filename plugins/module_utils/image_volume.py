@@ -136,7 +136,8 @@ class DiskReader:
             offsets = [f"at {self._volumes[index][0].offset}" for index in installations]
             raise ImageError(
                 f"{self._title} holds {len(installations)} Windows installations "
-                f"({', '.join(offsets)}); which of them to judge could not be determined"
+                f"({', '.join(offsets)}); which of them to judge could not be determined. Mount one of them, "
+                "with guestmount for example, and specify its folder."
             )
         if self._encrypted:
             raise ImageError(

@@ -148,7 +148,7 @@ snapshot:
   returned: when anything was asked for
   type: str
 notes:
-  description: Sentences about what was left out, and about programs that only O(programs) says exist.
+  description: Sentences about what was left out or restored, and about programs that only O(programs) says exist.
   returned: success
   type: list
   elements: str
@@ -225,6 +225,10 @@ def run(options: Mapping[str, Any], check_mode: bool, work: str) -> dict[str, An
             "operations": [],
             "notes": [],
         }
+        if restored:
+            result["notes"].append(
+                f"{file.title}: preparing it was interrupted earlier. The hives of before were restored."
+            )
         if operations:
             with _opened(file, options, work) as opened:
                 result["operations"], changed = _operate(opened, operations, check_mode)
@@ -258,7 +262,7 @@ def _operate(
 
 def _add_snapshot(result: dict[str, Any], opened: image.Image, options: Mapping[str, Any]) -> None:
     result["snapshot"] = pack(opened.snapshot(options))
-    result["notes"] = opened.notes
+    result["notes"] += opened.notes
 
 
 @contextmanager

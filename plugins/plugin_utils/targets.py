@@ -38,8 +38,8 @@ Execute = Callable[[str, dict[str, Any]], Mapping[str, Any]]
 _Result = tuple[str, str]
 """What became of an operation: one of STATES, and the error on one line."""
 STATES = ("done", "failed", "not_done", "restored")
-MAX_MESSAGE = 500
-"""Characters of a message of a target."""
+MAX_MESSAGE = 1000
+"""Characters of a message of a target. That about an image has its path, and what to do, in it."""
 Step = tuple[Change, dict[str, Any]]
 """An operation in the form that the target takes, with the change that it is a part of."""
 
@@ -141,7 +141,7 @@ class Target(ABC):
     def _run(self, request: Request) -> tuple[Snapshot, Sequence[_Result]]:
         reply = self.execute(self.module, self.options(request))
         if "snapshot" not in reply:
-            raise TargetError(f"{self.name} could not be read: {_message(reply)}")
+            raise TargetError(self._why_not_read(_message(reply)))
         try:
             # What kind of host it is, the controller knows.
             snapshot = Snapshot.unpack(
@@ -150,6 +150,10 @@ class Target(ABC):
             return snapshot, items(_parse_result, reply.get("operations") or [], "operations")
         except SnapshotError as error:
             raise TargetError(f"{self.name} sent a reply that cannot be used: {error}") from error
+
+    def _why_not_read(self, message: str) -> str:
+        """Return a sentence. message: the module's."""
+        return f"{self.name} could not be read: {message}"
 
     def _steps(self, changes: Sequence[Change], registry: Registry) -> list[Step]:
         """Return every operation, in order. registry: what is there before the first."""
@@ -217,6 +221,12 @@ class WindowsImage(Target):
         options = {**self.image, **request}
         options.pop("probes", None)
         return options
+
+    def _why_not_read(self, message: str) -> str:
+        """Return a sentence. That of windows_image names the image, and what to do comes last in it."""
+        if str(self.image.get("path")) in message:
+            return message
+        return super()._why_not_read(message)
 
     def _steps(self, changes: Sequence[Change], registry: Registry) -> list[Step]:
         """Return the operations as registry values."""

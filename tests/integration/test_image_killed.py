@@ -202,7 +202,11 @@ def test_a_folder_between_two_states_is_refused_until_it_is_prepared(
     assert names(path) == before
     captured = image.wim({"Windows": path}, tmp_path / "wim")
     assert "make it again after that" in why(captured)
-    assert ask(path, restore=True)["changed"], "the old hives are back"
+    restored = ask(path, restore=True)
+    assert restored["changed"], "the old hives are back"
+    assert restored["notes"] == [
+        f"{path}: preparing it was interrupted earlier. The hives of before were restored."
+    ]
     assert state(path) == OLD
 
 

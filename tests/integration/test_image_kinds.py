@@ -648,19 +648,19 @@ def test_the_directory_of_an_image_is_read_three_times_for_a_change(
     """Once before, once by wimlib-imagex, once after."""
     path = image.wim({"Windows": folder}, tmp_path / "image")
     opened, programs = [], []
-    worker, run = libwim.WimFile.__init__, image_source.subprocess.run
+    worker, program = libwim.WimFile.__init__, image_source.program
 
     def counted(self: Any, place: str, title: str) -> None:
         opened.append(place)
         worker(self, place, title)
 
-    def counted_program(words: list[str], **options: Any) -> Any:
+    def counted_program(words: list[str], *arguments: Any, **options: Any) -> Any:
         programs.append(words[0])
-        return run(words, **options)
+        return program(words, *arguments, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(libwim.WimFile, "__init__", counted)
-        patched.setattr(image_source.subprocess, "run", counted_program)
+        patched.setattr(image_source, "program", counted_program)
         assert ask(path, RULE, PROXY, registry=[])["changed"]
     assert programs == ["cp", "wimlib-imagex"]
     assert opened == [str(path), str(path), f"{path}{image_folder.NEW}"], "the first lists images"

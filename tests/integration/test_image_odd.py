@@ -702,7 +702,8 @@ def test_what_cannot_be_judged_stands_in_the_report_and_the_others_are_judged(
     (asleep / "hiberfil.sys").write_bytes(b"HIBR")
     good = Path(shutil.copytree(sound["folder"], place / "good"))
     before = sums([place / "text.wim"])
-    played = judged([place / "text.wim", asleep, good, place / "missing"], *APPLY)
+    os.mkfifo(place / "pipe")
+    played = judged([place / "text.wim", asleep, good, place / "pipe"], *APPLY)
     after = sums([place / "text.wim"])
     assert "Traceback" not in played.output + played.errors
     hosts = {Path(host["name"]).name: host for host in played.report["hosts"]}
@@ -710,13 +711,13 @@ def test_what_cannot_be_judged_stands_in_the_report_and_the_others_are_judged(
         "text.wim": "unknown",
         "asleep": "unknown",
         "good": "fixed",
-        "missing": "unknown",
+        "pipe": "unknown",
     }
     assert played.code == 2
     for name, said in (
         ("text.wim", "is not a Windows image"),
         ("asleep", "is hibernated in it"),
-        ("missing", "No such file"),
+        ("pipe", "is neither a file nor a folder"),
     ):
         assert said in " ".join(
             [hosts[name]["reason"], *(one["reason"] for one in hosts[name]["findings"])]

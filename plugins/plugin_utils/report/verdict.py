@@ -15,6 +15,8 @@ from .model import OPEN, UNREACHABLE, ControlRecord, FindingRecord, Host
 
 MAX_LINE = 200
 """Characters of the line about one host."""
+MAX_REASON = 500
+"""The same of a host that could not be judged: what to do comes last in it."""
 
 
 def fails_because(
@@ -79,7 +81,7 @@ def host_fails_because(
     if host["status"] == UNREACHABLE:
         return one_line(f"Not reached: {unreachable.title(host['reason'])}", MAX_LINE)
     if host["reason"] or not findings:
-        return one_line(host["reason"] or "No control was judged.", MAX_LINE)
+        return one_line(host["reason"] or "No control was judged.", MAX_REASON)
     by_id = {control["id"]: control for control in controls}
 
     def rank(finding: FindingRecord) -> tuple[int, bool, bool]:

@@ -462,6 +462,22 @@ def test_an_image_is_given_registry_values() -> None:
     assert result["findings"][0]["status"] == "fixed"
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("/images/win11.wim is cut off.", "/images/win11.wim is cut off."),
+        ("boom", "The image /images/win11.wim could not be read: boom"),
+    ],
+)
+def test_the_error_of_an_image_names_it_once(message: str, expected: str) -> None:
+    def target(**_arguments: Any) -> dict[str, Any]:
+        return {"failed": True, "msg": message}
+
+    with pytest.raises(AnsibleActionFail) as raised:
+        run(target, image={"path": "/images/win11.wim", "index": "1"})
+    assert str(raised.value).rstrip(".") == expected.rstrip(".")
+
+
 def test_an_image_rehearses_in_check_mode_and_says_what_it_will_refuse() -> None:
     target = Target(7)
     result = run(target, check=True, image={"path": "/images/win11.wim", "index": "1"})

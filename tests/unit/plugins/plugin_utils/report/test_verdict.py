@@ -53,6 +53,12 @@ def test_why_a_host_fails_the_run(found: Any, fail_on: list[str], expected: str)
     assert verdict.host_fails_because(host, CONTROLS, fail_on) == expected
 
 
+def test_what_to_do_about_a_host_that_could_not_be_judged_is_not_cut_off() -> None:
+    message = f"/images/{'x' * 150}/win11.qcow2 is damaged. Repair it: qemu-img check -r all IMAGE"
+    (host,) = build(pc={"failed": True, "msg": message})["hosts"]
+    assert verdict.host_fails_because(host, CONTROLS, ["low"]).endswith(message)
+
+
 def test_a_cause_is_worse_than_what_follows_from_it() -> None:
     controls = [{**control, "severity": "high"} for control in CONTROLS]
     found = result("fail", "fail", "pass")
@@ -67,4 +73,4 @@ def test_it_is_one_line_whatever_the_host_says() -> None:
     (host,) = build(pc={**found, "failed": True, "msg": f"{HOSTILE}\n" * 100})["hosts"]
     line = verdict.host_fails_because(host, CONTROLS, ["low"])
     assert line.isprintable()
-    assert len(line) <= verdict.MAX_LINE
+    assert len(line) <= verdict.MAX_REASON
