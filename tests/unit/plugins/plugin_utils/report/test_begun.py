@@ -112,8 +112,12 @@ def killed_at(step: int, write: Callable[[], object]) -> bool:
 
         for name in STEPS:
             setattr(os, name, dying(getattr(os, name)))
+
+        def unlink(path: Path) -> None:
+            os.unlink(path)
+
         # pathlib has taken its own of some.
-        Path.unlink = lambda path: os.unlink(path)  # type: ignore[assignment,method-assign]
+        Path.unlink = unlink  # type: ignore[assignment,method-assign]
         write()
         os._exit(0)
 
