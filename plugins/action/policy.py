@@ -95,11 +95,10 @@ class ActionModule(ControllerAction):
         snapshot = target.observe(target.first_request(request(policy)))
         before = Assessment(snapshot, policy)
         findings: Sequence[Finding] = self._waived(before)
-        changes = remedies(findings) if apply else []
         self._interrupted = record.interrupted(snapshot.registry)
         if self._interrupted:
-            display.warning(f"{variables.get('inventory_hostname')}: {self._interrupted.sentence}")
-            changes += [self._interrupted.removal()] if apply else []
+            display.warning(f"{host}: {self._interrupted.sentence}")
+        changes = self._changes(findings) if apply else []
         try:
             with self._explained():
                 findings, outcome = self._settled(target, before, findings, changes)
@@ -111,6 +110,13 @@ class ActionModule(ControllerAction):
             outcome = ChangeResult(snapshot, (), [_lost(target, changes, error)], sent=changes)
             findings = sent(findings, changes)
         return self._result(policy, findings, outcome)
+
+    def _changes(self, findings: Sequence[Finding]) -> list[Change]:
+        """Return what is to be changed; the record of an earlier run is removed at the end."""
+        changes = remedies(findings)
+        if self._interrupted:
+            changes.append(self._interrupted.removal())
+        return changes
 
     def _settled(
         self,
@@ -234,13 +240,8 @@ class ActionModule(ControllerAction):
     def _result(
         self, policy: Policy, findings: Sequence[Finding], outcome: ChangeResult
     ) -> dict[str, Any]:
-        message = _summary(findings)
-        if outcome.sent:
-            message = " ".join(outcome.failures)
-        elif outcome.failures:
-            message = " ".join(["Not everything could be changed.", *outcome.failures])
-        elif outcome.restarts:
-            message = " ".join([message + ".", *outcome.restarts.values()])
+        host = str(self._variables.get("inventory_hostname", ""))
+        message = _message(findings, outcome)
         result: dict[str, Any] = {
             "controls": _further_controls(policy),
             "findings": [finding.to_wire() for finding in findings],
@@ -257,13 +258,24 @@ class ActionModule(ControllerAction):
             result["interrupted"] = self._interrupted.to_wire()
             result["msg"] = f"{message} {self._interrupted.sentence}"
         if self._task.diff:
-            host = str(self._variables.get("inventory_hostname", ""))
             result["diff"] = [_diff(host, change) for change in outcome.made]
         if display.verbosity < WHOLE_RESULT:
             # With -v Ansible prints a result, which has every finding, as JSON.
             result["_ansible_verbose_override"] = True
-            display.v(f"{self._variables.get('inventory_hostname')}: {message}")
+            display.v(f"{host}: {message}")
         return result
+
+
+def _message(findings: Sequence[Finding], outcome: ChangeResult) -> str:
+    """Return what the task says of the host."""
+    if outcome.sent:
+        return " ".join(outcome.failures)
+    if outcome.failures:
+        return " ".join(["Not everything could be changed.", *outcome.failures])
+    summary = _summary(findings)
+    if outcome.restarts:
+        return " ".join([f"{summary}.", *outcome.restarts.values()])
+    return summary
 
 
 def _judging(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -264,20 +264,28 @@ def _outcome(
         failed_subjects.add(change.subject)
         if state == "not_done" and not error:
             not_begun += 1
-            continue
-        if error and operations.NOT_KNOWN_TO_SERVICE in error:
-            restarts[change.subject] = (
-                f"{sentence(change.subject)} was not changed: the firewall's service does not know "
-                "this rule, which the registry has. Restart the PC; the next run then changes it, if "
-                "the service takes the rule when it starts (docs/assumptions.md)."
-            )
-            continue
-        cause = f" ({error})" if error else ""
-        failures.append(f"{change.subject}: {operation['do']} {state}{cause}.")
+        elif operations.NOT_KNOWN_TO_SERVICE in error:
+            restarts[change.subject] = _restart(change)
+        else:
+            failures.append(_failure(change, operation, result))
     if not_begun:
         failures.append(f"Not begun: {not_begun} more.")
     made = [change for change in changes if change.subject not in failed_subjects]
     return ChangeResult(snapshot, made, failures, restarts)
+
+
+def _restart(change: Change) -> str:
+    return (
+        f"{sentence(change.subject)} was not changed: the firewall's service does not know this "
+        "rule, which the registry has. Restart the PC; the next run then changes it, if the "
+        "service takes the rule when it starts (docs/assumptions.md)."
+    )
+
+
+def _failure(change: Change, operation: Mapping[str, Any], result: _Result) -> str:
+    state, error = result
+    cause = f" ({error})" if error else ""
+    return f"{change.subject}: {operation['do']} {state}{cause}."
 
 
 def _message(reply: Mapping[str, Any]) -> str:

@@ -34,12 +34,12 @@ def report_before(
     kept = folder / FILE
     if chosen and not (last.exists() and last.samefile(chosen)):
         return reading.read(Path(chosen))
-    if is_first_batch and last.exists():
+    if is_first_batch and not last.exists():
+        kept.unlink(missing_ok=True)
+    elif is_first_batch:
         report = _keep(last, kept, inventory, images=images)
         if report is not None:
             return report
-    if is_first_batch and kept.exists() and not last.exists():
-        kept.unlink()
     return reading.read(kept, follow=False) if kept.exists() else None
 
 
