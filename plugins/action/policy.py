@@ -20,7 +20,7 @@ from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, default_catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, sent, settle
 from ..plugin_utils.policy.parsing import flag
-from ..plugin_utils.policy.run import current_run
+from ..plugin_utils.policy.run import current_run, expanded
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
 from ..plugin_utils.proxy import pac
@@ -83,7 +83,8 @@ class ActionModule(ControllerAction):
         image = arguments.pop("image", None)
         host = str(variables.get("inventory_hostname", ""))
         run = current_run(variables)
-        self._journal = Journal(str(arguments.pop("report_dir", "") or ""), run, host)
+        report_dir = arguments.pop("report_dir", "")
+        self._journal = Journal(expanded(report_dir) if report_dir else None, run, host)
         policy = Policy.from_variables(arguments)
         target = self._target(policy, image, apply)
         problems = connection.problems(self._connection, variables)

@@ -9,7 +9,6 @@ import contextlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
@@ -95,10 +94,11 @@ class ActionModule(ControllerAction):
         now = origin.now()
         record = origin.run_record(mode or arguments["mode"], now, context.CLIARGS, variables)
         inventory = (variables.get("groups") or {}).get("all") or ()
-        folder = Path(arguments["report_dir"]).expanduser()
+        folder = run.expanded(arguments["report_dir"])
         try:
             formats = run.parse_formats(arguments["formats"])
-            chosen = str(variables.get(f"{PREFIX}previous_report") or "")
+            chosen = variables.get(f"{PREFIX}previous_report")
+            chosen = str(run.expanded(chosen)) if chosen else ""
             hosts = plain(arguments["hosts"])
             images = arguments["mode"] == "image"
             begun.write(folder, plain(record), hosts, formats, inventory, chosen, images=images)

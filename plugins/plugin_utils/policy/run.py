@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..finding import SEVERITIES
-from .parsing import NotAcceptedError, dictionary, flag, not_accepted, words_of
+from ..text import one_line
+from .parsing import MAX_QUOTED, NotAcceptedError, dictionary, flag, not_accepted, words_of
 
 CHECKED = "ets6_network_checked"
 """The variable in which the playbooks register the result of ets6.network.variables.
@@ -81,15 +82,24 @@ def _parse_pattern(value: Any) -> Any:
     )
 
 
+def expanded(path: Any) -> Path:
+    """Return a path of the controller as Ansible expands one: ``~`` and ``$NAME``."""
+    return Path(os.path.expanduser(os.path.expandvars(str(path))))
+
+
+def _named(path: Any) -> str:
+    return one_line(str(path), MAX_QUOTED)
+
+
 def _parse_image(value: Any) -> Mapping[str, Any]:
     image = dictionary(value, ("path", "index"), "a dictionary with path and, where needed, index")
     if image and not str(image.get("path") or ""):
         raise not_accepted(value, "a dictionary with path and, where needed, index is expected")
     # An image is a file of the controller, on which this runs.
-    if image and not Path(str(image["path"])).expanduser().exists():
+    if image and not os.path.exists(expanded(image["path"])):
         raise NotAcceptedError(
-            f"{image['path']} does not exist; correct -e image=, in which a relative path begins at "
-            "the directory where ansible-playbook was called"
+            f"{_named(image['path'])} does not exist; correct -e image=, in which a relative path "
+            "begins at the directory where ansible-playbook was called"
         )
     return image
 
@@ -109,8 +119,8 @@ def _parse_image_programs(value: Any) -> list[str]:
 
 
 def _parse_previous_report(value: Any) -> str:
-    if value and not Path(str(value)).is_file():
-        raise NotAcceptedError(f"the file {value} does not exist")
+    if value and not os.path.isfile(expanded(value)):
+        raise NotAcceptedError(f"the file {_named(value)} does not exist")
     return str(value)
 
 
@@ -118,7 +128,7 @@ def parse_report_dir(value: Any) -> str:
     """Refuse a folder into which nothing could be written after the PCs were changed."""
     if not isinstance(value, str) or not value.strip():
         raise not_accepted(value, "a folder on the controller is expected")
-    folder = Path(value).expanduser().absolute()
+    folder = expanded(value).absolute()
     existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     if not existing.is_dir():
         raise NotAcceptedError(f"{existing} is not a directory")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,8 +74,8 @@ def _is_of(line: str, hosts: Collection[str]) -> bool:
 class Journal:
     """The lines of one host in one run. Without a folder nothing is kept."""
 
-    def __init__(self, folder: str, run: str, host: str) -> None:
-        self._folder = Path(os.path.expanduser(folder)) if folder else None
+    def __init__(self, folder: Path | None, run: str, host: str) -> None:
+        self._folder = folder
         self._line = {"run": run, "host": host}
 
     def sent(self, at: str, changes: Sequence[Mapping[str, Any]]) -> None:

@@ -184,7 +184,12 @@ def journal_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "changes.jsonl").read_text().splitlines()]
 
 
-def test_a_change_is_noted_before_it_is_sent_and_after_it(tmp_path: Path) -> None:
+def test_a_change_is_noted_before_it_is_sent_and_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The report expands the path, too.
+    monkeypatch.setenv("REPORTS", str(tmp_path))
+
     class Watched(Target):
         def __call__(self, module_name: str, module_args: dict[str, Any], **others: Any) -> Any:
             if module_args.get("operations"):
@@ -192,7 +197,7 @@ def test_a_change_is_noted_before_it_is_sent_and_after_it(tmp_path: Path) -> Non
             return super().__call__(module_name, module_args, **others)
 
     target = Watched(7)
-    result = run(target, report_dir=str(tmp_path))
+    result = run(target, report_dir="$REPORTS")
     assert result["changed"] is True
     assert "report_dir" not in result["variables"]
     (sent,) = target.noted

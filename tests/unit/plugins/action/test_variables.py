@@ -161,7 +161,9 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(
         ("image", {"index": 1}, "{'index': 1} is not accepted"),
         ("image", "x.wim", "'x.wim' is not accepted"),
         ("image", {"path": "/no/x.wim"}, "/no/x.wim does not exist; correct -e image="),
+        ("image", {"path": "/" + "x" * 300}, f"/{'x' * 198}… does not exist; correct -e image="),
         ("previous_report", "/no/such", "the file /no/such does not exist"),
+        ("previous_report", "x" * 300, f"the file {'x' * 199}… does not exist"),
         ("serial", 0, "0 is not accepted; a number of hosts such as 10, a percentage such as 20%"),
         ("serial", "many", "'many' is not accepted"),
         ("serial", ["1", "120%"], "'120%' is not accepted"),
@@ -240,6 +242,21 @@ def test_a_folder_into_which_nothing_can_be_written_is_refused_before_anything_i
     assert found["problem"].startswith(f"ets6_network_report_dir: {tmp_path}/new/below is not"), (
         found
     )
+
+
+def test_paths_are_expanded_as_ansible_expands_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("REPORTS", "below")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "image").mkdir()
+    (tmp_path / "last.json").touch()
+    host = {"image": {"path": "$HOME/image"}, "previous_report": "~/last.json"}
+    found = check(tmp_path, host, report_dir="~/$REPORTS")
+    assert not found.get("failed"), found
+    assert (tmp_path / "below" / "report.json").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"below", "image", "last.json"}
 
 
 @pytest.mark.parametrize(

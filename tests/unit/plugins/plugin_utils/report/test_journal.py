@@ -22,7 +22,7 @@ def hosts_of(folder: Path) -> list[str]:
 
 def test_lines_stay_until_a_report_has_judged_their_host(tmp_path: Path) -> None:
     for host in ("pc-1", "pc-2", "pc-3"):
-        journal.Journal(str(tmp_path), "run", host).sent("2026-11-24T10:00:00Z", [])
+        journal.Journal(tmp_path, "run", host).sent("2026-11-24T10:00:00Z", [])
     assert hosts_of(tmp_path) == ["pc-1", "pc-2", "pc-3"]
     away = {"unreachable": True, "msg": "No route to host."}
     report = build(**{"pc-1": result("pass", "fail", "pass"), "pc-2": away})
