@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -63,10 +63,10 @@ def _without_url_secrets(data: Any) -> Any:
     """
     if isinstance(data, str):
         return without_url_secrets(data)
-    if isinstance(data, dict):
+    if isinstance(data, Mapping):
         entries = ((without_url_secrets(key), value) for key, value in data.items())
         return {key: _without_url_secrets(value) for key, value in entries}
-    if isinstance(data, list):
+    if isinstance(data, (list, tuple)):
         return [_without_url_secrets(item) for item in data]
     return data
 

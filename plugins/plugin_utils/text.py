@@ -14,9 +14,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_URL_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
-_URL_QUERY = re.compile(r"(?<=\?)\S+")
-"""A login in a URL, and what follows its question mark: both have carried passwords and tokens."""
+_RESOURCE = r"(?P<resource>@\{[^{}\s]*\})"
+"""A text of an app package, as in the rules of Windows' firewall: it has the form of a query."""
+_LOGIN = (
+    r"(?P<login>(?<=://)[^/?#\s]*@|(?<![^\s\"=;,])[^\s\"=;,:@/\\{}|]+:[^\s\"=;,/\\{}|@]*@(?=\w))"
+)
+"""A login in a URL, or before a proxy without a scheme (``jane:password@proxy:8080``)."""
+_QUERY = r"(?<=\?)\S+"
+"""What follows the question mark of a URL; like a login it has carried passwords and tokens."""
+_LOGINS = re.compile(f"{_RESOURCE}|{_LOGIN}")
+_URL_SECRETS = re.compile(f"{_RESOURCE}|{_LOGIN}|{_QUERY}")
 
 
 def sentence(text: str) -> str:
@@ -63,10 +70,17 @@ def shorten(text: str, length: int) -> str:
 
 
 def without_url_secrets(text: str, replacement: str = "…") -> str:
-    """Return the text with the replacement for logins and queries of URLs in it."""
-    if "://" not in text:
+    """Return the text with the replacement for logins and queries of URLs and proxies in it."""
+    is_url = "://" in text
+    if not is_url and "@" not in text:
         return text
-    return _URL_QUERY.sub(replacement, _URL_LOGIN.sub(f"{replacement}@", text))
+
+    def replaced(match: re.Match[str]) -> str:
+        if match["resource"]:
+            return match["resource"]
+        return f"{replacement}@" if match["login"] else replacement
+
+    return (_URL_SECRETS if is_url else _LOGINS).sub(replaced, text)
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.ets6.network.plugins.plugin_utils import controls, custom, jmespath_strict
-from ansible_collections.ets6.network.plugins.plugin_utils.finding import Status
+from ansible_collections.ets6.network.plugins.plugin_utils.finding import Finding, Status
 from ansible_collections.ets6.network.plugins.plugin_utils.jmespath_strict import Functions
 from ansible_collections.ets6.network.plugins.plugin_utils.policy.custom_controls import (
     MAX_EVIDENCE,
@@ -326,11 +326,32 @@ def test_no_expression_sees_a_login_or_a_query_of_a_url() -> None:
     wire["probes"] = [{**probe, "http": answer}]
     wire["registry"]["HKLM\\SOFTWARE\\Acme"]["values"]["Script"] = ["REG_SZ", script]
     wire["environment"]["http_proxy"] = "http://jane:hunter2@proxy.example:8080"
-    view = custom.view(Snapshot.from_wire(wire), [])
+    servers = "http=jane:hunter2@proxy.example:8080;https=other.example"
+    wire["registry"]["HKLM\\SOFTWARE\\Acme"]["values"]["ProxyServer"] = ["REG_SZ", servers]
+    control = controls.default_catalogue()[0]
+    finding = Finding(control, Status.FAIL, "", {"urls": (script,)})
+    view = custom.view(Snapshot.from_wire(wire), [finding])
     assert "hunter2" not in repr(view)
     assert "s3cret" not in repr(view)
     assert view["probes"][0]["name"] == "pac:http://…@wpad.example/proxy.pac?…"
     assert view["environment"]["SystemRoot"] == "C:\\Windows"
+    values = view["registry"]["HKLM\\SOFTWARE\\Acme"]["values"]
+    assert values["ProxyServer"] == "http=…@proxy.example:8080;https=other.example"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v2.31|Action=Allow|Name=@{Acme.App_1.0?ms-resource://Acme.App}|Desc=@{Acme.App_1.0?ms-resource://"
+        "Acme.App/Resources/x}|LUOwn=S-1-5-21|EmbedCtxt=@{Acme.App_1.0?ms-resource://Acme.App}|",
+        "v2.31|Action=Block|App=C:\\Users\\a@b\\x.exe|Desc=@FirewallAPI.dll,-25000|RA6=fe80::1|",
+        "who? jane@example.org",
+    ],
+)
+def test_what_is_no_login_and_no_query_stays(text: str) -> None:
+    wire = copy.deepcopy(WIRE)
+    wire["environment"]["TEXT"] = text
+    assert custom.view(Snapshot.from_wire(wire), [])["environment"]["TEXT"] == text
 
 
 def test_what_is_missing_on_the_controller_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
