@@ -198,6 +198,11 @@ def repeats_reason(host: Host, finding: FindingRecord) -> bool:
     return bool(host["reason"]) and finding["reason"] == host["reason"]
 
 
+def has_own_findings(host: Host) -> bool:
+    """Return whether a host was judged, if only in part: it was reached, and may be changed."""
+    return not all(repeats_reason(host, finding) for finding in host["findings"])
+
+
 def open_findings(host: Host) -> list[FindingRecord]:
     """Return the findings that do not comply, without those that only repeat the host's reason."""
     findings = []

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ETS6Error
 from . import files
-from .hosts import plain, repeats_reason
+from .hosts import has_own_findings, plain
 from .model import Report
 
 FILE = "changes.jsonl"
@@ -56,7 +56,7 @@ def forget_reported(folder: Path, report: Report) -> None:
         return
     judged = set()
     for host in report["hosts"]:
-        if not all(repeats_reason(host, finding) for finding in host["findings"]):
+        if has_own_findings(host):
             judged.add(host["name"])
     lines = content.decode("utf-8", errors="replace").splitlines()
     remaining = [line for line in lines if not _is_of(line, judged)]

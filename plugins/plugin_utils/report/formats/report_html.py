@@ -27,7 +27,7 @@ from ...finding import Contact, Status
 from ...text import count, first_words, sentence, shorten
 from .. import files
 from ..causes import CONTACTS, Cause, causes
-from ..hosts import NOT_YET, all_hosts, interruption
+from ..hosts import NOT_YET, all_hosts, has_own_findings, interruption
 from ..model import OPEN, Host, Json, Merged, Report, Score, Scores, StatusChange, WaiverRecord
 from ..scores import ALL, percent, trend
 from ..unreachable import Group, groups, not_judged
@@ -146,20 +146,28 @@ def _header(report: Report) -> list[str]:
     counts = []
     for status, number in run["hosts"].items():
         counts.append(badge(status, f"{number} {status.replace('_', ' ')}"))
-    mode = MODES[run["mode"]]
-    if run["mode"] in CHANGING and run["variables"].get("apply") is False:
-        mode = "Judged, nothing was changed"
     origin = f"{text(run['user'])} on {text(run['controller'])}"
     lines = [
         f'<header class="{"good" if run["complies"] else "bad"}">',
         f"<h1>{text(sentence(run['verdict']))}</h1>",
         f"<p>{' '.join(counts)}</p>",
         f"<p>{pictures.status_bar(run['hosts'], 'hosts')}</p>" if counts else "",
-        f"<p>{mode}. {time(run['ended'])}, {origin}.</p>",
+        f"<p>{_what_was_done(report)}. {time(run['ended'])}, {origin}.</p>",
     ]
     if run["fails_because"]:
         lines.append(f"<p>The run fails: {text(' '.join(run['fails_because']))}</p>")
     return [*lines, *_highlights(report), "</header>"]
+
+
+def _what_was_done(report: Report) -> str:
+    run = report["run"]
+    if run["pending"]:
+        return "Not ended"
+    if run["mode"] != "merge" and not any(has_own_findings(host) for host in report["hosts"]):
+        return "No host was judged or changed"
+    if run["mode"] in CHANGING and run["variables"].get("apply") is False:
+        return "Judged, nothing was changed"
+    return MODES[run["mode"]]
 
 
 def _highlights(report: Report) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.report import document
 from ansible_collections.ets6.network.plugins.plugin_utils.report.formats import report_html
 
-from .samples import AWAY, CONTROLS, HOSTILE, RUN, build, hostile, large, result
+from .samples import AWAY, HOSTILE, RUN, build, hostile, large, result
 
 
 class Page(HTMLParser):
@@ -133,6 +133,13 @@ def test_evidence_is_left_out_only_where_it_must_be_and_it_is_said() -> None:
 def test_whether_something_was_changed_is_on_the_first_screen(
     mode: str, apply: bool, told: str
 ) -> None:
-    run: Any = {**RUN, "mode": mode, "variables": {"apply": apply}}
-    controls: Any = CONTROLS
-    assert f"<p>{told} " in report_html.render(document.build(run, controls, [], [], ["low"]))
+    report = build(pc=result("pass", "pass", "pass"))
+    report["run"].update(mode=mode, variables={"apply": apply})
+    assert f"<p>{told} " in report_html.render(report)
+
+
+def test_a_run_that_was_refused_or_goes_on_is_not_said_to_have_changed_anything() -> None:
+    refused = build(pc={"failed": True, "msg": "Not run."}, off={"unreachable": True, "msg": "x"})
+    assert "<p>No host was judged or changed. " in report_html.render(refused)
+    run: Any = {**RUN, "pending": []}
+    assert "<p>Not ended. " in report_html.render(document.not_ended(run, ["pc"]))
