@@ -216,7 +216,7 @@ def _plugin_options(plugin: Any, variables: Variables) -> dict[str, Any]:
 
 
 def _names(hosts: Sequence[str], number: int) -> str:
-    """Return the hosts that have a problem, as a line has room for them. number: how many there are."""
+    """Return the hosts that have a problem, for a line. number: the hosts of the run."""
     if len(hosts) == number > MAX_HOSTS:
         return f"all {number} hosts"
     return first_words(hosts, MAX_HOSTS)

@@ -8,7 +8,7 @@ short_description: Fail each host that does not comply
 version_added: 1.0.0
 description:
   - M(ets6.network.report) runs once, so that its failure is one host's. This task fails each host that is a reason for the run to fail, with one line.
-  - It belongs into a play of its own after the report.
+  - It belongs in a play of its own after the report.
 options:
   fail_on:
     type: list

@@ -79,7 +79,8 @@ def compile_expression(text: Any, place: str) -> Expression:
     """Compile an expression. Raises ExpressionError with its place and the position in it."""
     if not isinstance(text, str) or not text.strip():
         raise ExpressionError(
-            f"{place}: {shorten(repr(text), MAX_REASON)} is not accepted; a JMESPath expression is expected"
+            f"{place}: {shorten(repr(text), MAX_REASON)} is not accepted; a JMESPath expression is "
+            "expected"
         )
     from .jmespath_strict import MISSING, parse
 

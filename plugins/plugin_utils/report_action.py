@@ -3,8 +3,8 @@
 
 """The base of ets6.network.report and ets6.network.merge, which end with a report's files.
 
-They return the closing lines, and ets6.network.closing_lines displays them: where one of these tasks
-fails, Ansible displays its error after whatever the task itself had displayed.
+They return the closing lines, and ets6.network.closing_lines displays them: where one of these
+tasks fails, Ansible displays its error after whatever the task itself had displayed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class ReportAction(ControllerAction):
         It has failed once the last host is done and what fail_on names is the case. inventory names
         hosts that are known though they are not in the report. is_first_batch: this run has written
         nothing yet. fails: the task fails because of hosts; else another task does. problems: why
-        nothing could be judged. images: the run is about images. Raises AnsibleActionFail where a file cannot be written.
+        nothing could be judged. images: the run is about images. Raises AnsibleActionFail where a
+        file cannot be written.
         """
         folder = Path(arguments["report_dir"])
         run = report["run"]

@@ -43,7 +43,8 @@ def parse_remote_address(value: Any) -> str:
         raise _not_accepted(value, f"{error}; expected is {ACCEPTED}") from None
     if addresses in (ALL_V4, ALL_V6):
         raise NotAcceptedError(
-            f"{quoted(value)} is not accepted, it is every address; for no restriction leave the list empty"
+            f"{quoted(value)} is not accepted, it is every address; for no restriction leave the "
+            "list empty"
         )
     _refuse_host_bits(value, text, addresses[0])
     _refuse_impossible(value, addresses)

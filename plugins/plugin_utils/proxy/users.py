@@ -49,7 +49,7 @@ def relevant_users(snapshot: Snapshot) -> Sequence[User]:
     default profile.
     """
     users = users_with_hive(snapshot)
-    # Settings count even where they cannot be read: which proxy ETS6 uses could not be determined then.
+    # Settings count even where they cannot be read: then which proxy ETS6 uses is not known.
     logged_on = [user for user in users if user.logged_on]
     if logged_on:
         return logged_on

@@ -64,7 +64,7 @@ def forget_reported(folder: Path, report: Report) -> None:
 
 
 def _is_of(line: str, hosts: Collection[str]) -> bool:
-    """Return whether a line is of one of these hosts; one that was cut off is of none that counts."""
+    """Return whether a line is of one of these hosts. One that was cut off is no loss, either."""
     with contextlib.suppress(ValueError, RecursionError):
         entry = json.loads(line)
         return isinstance(entry, dict) and entry.get("host") in hosts

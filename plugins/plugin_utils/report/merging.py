@@ -140,7 +140,8 @@ def merge(
 ) -> Report:
     """Return the report made of these, which reading.py has checked.
 
-    run says who merged them. expected are hosts that must be there. problems are what was wrong with this run.
+    run says who merged them. expected are hosts that must be there. problems are what was wrong
+    with this run.
     """
     sources = _unique(reports)
     ended = run["ended"]

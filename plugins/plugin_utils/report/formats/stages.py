@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""How far a probe came, or a packet through the firewall: lines of stages, from a finding's evidence.
+"""How far a probe came, or a packet through the firewall: lines of stages, from evidence.
 
 Evidence is read with care, since reports of other versions of the collection may have another form.
 """
