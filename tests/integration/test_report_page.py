@@ -623,7 +623,7 @@ def test_the_first_screen_says_what_was_changed_and_what_was_not_checked(
     hosts = {"a": {**result("pass", "pass", "pass"), "findings": [fixed]}, "b": AWAY, "c": BROKEN}
     show(hosts)
     header = browser.find_element(By.TAG_NAME, "header")
-    assert "Not checked: 1 host not reached, 1 host not judged to the end" in header.text
+    assert "Not checked: 1 host not reached, 1 host not completely judged or changed" in header.text
     assert "What was changed: 1 setting on 1 host" in header.text
     header.find_element(By.LINK_TEXT, "Not checked").click()
     assert browser.current_url.endswith("#unchecked")

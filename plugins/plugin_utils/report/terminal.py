@@ -12,7 +12,8 @@ from pathlib import Path
 from ..finding import Contact
 from ..text import count, first_words, printable, shorten
 from .causes import CONTACTS, Cause, causes
-from .model import Drift, Merged, Report, StatusChange
+from .hosts import has_own_findings
+from .model import Drift, Host, Merged, Report, StatusChange
 from .unreachable import BEFORE, groups, not_judged
 from .waivers import EXPIRED, UNUSED, ending_soon
 
@@ -152,14 +153,22 @@ def _away(report: Report, room: int) -> list[str]:
 
 
 def _unjudged(report: Report) -> list[str]:
-    """Return one line with the hosts that were reached and not judged, and why."""
+    """Return one line with the hosts that were reached and not judged to the end, and why.
+
+    Those that are incomplete were judged, but a change failed, or something could not be probed.
+    """
     hosts = not_judged(report)
     if not hosts:
         return []
+    extents = sorted({_extent(host) for host in hosts}, reverse=True)
     reasons = {BEFORE.sub("", host["reason"], count=1) for host in hosts}
     reason = reasons.pop() if len(reasons) == 1 else "several reasons"
-    text = f"not judged, {shorten(reason.rstrip('.'), MAX_REASON)}: {len(hosts)}"
+    text = f"{' or '.join(extents)}, {shorten(reason.rstrip('.'), MAX_REASON)}: {len(hosts)}"
     return [_with_names(text, [host["name"] for host in hosts])]
+
+
+def _extent(host: Host) -> str:
+    return "incomplete" if has_own_findings(host) else "not judged"
 
 
 def _merged(merged: Merged | None) -> list[str]:

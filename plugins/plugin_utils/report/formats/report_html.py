@@ -197,7 +197,7 @@ def _unchecked_in_short(report: Report) -> str:
     away = sum(len(group.hosts) for group in groups(report))
     numbers = {
         "not reached": away,
-        "not judged to the end": len(not_judged(report)),
+        "not completely judged or changed": len(not_judged(report)),
         "not judged yet": len(report["run"]["pending"]),
     }
     parts = []
@@ -287,7 +287,8 @@ def _unchecked(report: Report) -> list[str]:
     unjudged = not_judged(report)
     if unjudged:
         lines += [
-            f'<article class="high"><h3>{count(len(unjudged), "host")} not judged to the end</h3>',
+            f'<article class="high"><h3>{count(len(unjudged), "host")} not completely judged or changed'
+            "</h3>",
             *_reasons([(host["reason"], host["name"]) for host in unjudged], "status=open"),
             "</article>",
         ]

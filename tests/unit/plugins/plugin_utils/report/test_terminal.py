@@ -126,13 +126,16 @@ def test_names_make_room_for_how_many_more_there_are_and_no_date_is_cut() -> Non
 
 
 def test_a_host_that_broke_half_way_is_told_with_its_findings() -> None:
-    lines = told(
-        pc=result("unknown", "pass", "pass", failed=True, msg="Not everything could be changed.")
+    half_way = result(
+        "unknown", "pass", "pass", failed=True, msg="Not everything could be changed."
     )
+    lines = told(pc=half_way)
     assert lines[1:3] == [
         "for the administrators of the PC: firewall.rule.ets6n.tcp 1 (pc)",
-        "not judged, Not everything could be changed: 1 (pc)",
+        "incomplete, Not everything could be changed: 1 (pc)",
     ]
+    lines = told(pc=half_way, broken=BROKEN)
+    assert lines[2] == "not judged or incomplete, several reasons: 2 (broken, pc)"
 
 
 def test_no_host_can_rewrite_the_screen() -> None:
