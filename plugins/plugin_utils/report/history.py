@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files
+from .hosts import any_judged
 from .model import IMAGE, HistoryRun, Report, RunRecord, Score, Scores
 from .scores import ALL, scores_of, with_earlier
 
@@ -42,13 +43,13 @@ class History:
         """Return the report with its scores, those of the run before, and the runs before it.
 
         Runs with another limit, or about images instead of PCs, are about other hosts, so they are
-        not compared. A finished run becomes the last line.
+        not compared. A finished run becomes the last line; one that was refused is no history.
         """
         run = report["run"]
         comparable = [line for line in self._lines if _is_about_the_same(line, run)]
         scores = scores_of(report["controls"], report["hosts"])
         earlier = comparable[-1]["scores"] if comparable else None
-        if not run["pending"] and _is_judged(report):
+        if not run["pending"] and any_judged(report):
             line = {name: run[name] for name in ("ended", "mode", "limit")} | {"scores": scores}
             comparable.append(line)
             self._lines.append(line)
@@ -67,11 +68,6 @@ class History:
 def _is_about_the_same(line: Mapping[str, Any], run: RunRecord) -> bool:
     is_same_kind = (line["mode"] == IMAGE) == (run["mode"] == IMAGE)
     return is_same_kind and bool(line["limit"] == run["limit"])
-
-
-def _is_judged(report: Report) -> bool:
-    """Return whether any host was judged: a run that was refused is no history."""
-    return any(not host["reason"] for host in report["hosts"])
 
 
 def _shown(line: Mapping[str, Any]) -> HistoryRun:

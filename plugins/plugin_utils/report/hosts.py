@@ -203,6 +203,11 @@ def has_own_findings(host: Host) -> bool:
     return not all(repeats_reason(host, finding) for finding in host["findings"])
 
 
+def any_judged(report: Report) -> bool:
+    """Return whether any host was judged, if only in part."""
+    return any(has_own_findings(host) for host in report["hosts"])
+
+
 def open_findings(host: Host) -> list[FindingRecord]:
     """Return the findings that do not comply, without those that only repeat the host's reason."""
     findings = []

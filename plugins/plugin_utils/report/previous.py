@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import document, drift, files, reading
 from .formats import report_json
+from .hosts import any_judged
 from .model import Report
 
 FILE = "previous.json"
@@ -62,7 +63,7 @@ def is_judged(folder: Path) -> bool:
         report = reading.read(folder / report_json.FILE)
     except reading.ReportError:
         return False
-    return any(not host["reason"] for host in report["hosts"])
+    return any_judged(report)
 
 
 def _keep(last: Path, kept: Path, inventory: Collection[str], *, images: bool) -> Report | None:

@@ -27,7 +27,7 @@ from ...finding import Contact, Status
 from ...text import count, first_words, sentence, shorten
 from .. import files
 from ..causes import CONTACTS, Cause, causes
-from ..hosts import NOT_YET, all_hosts, has_own_findings, interruption
+from ..hosts import NOT_YET, all_hosts, any_judged, interruption
 from ..model import OPEN, Host, Json, Merged, Report, Score, Scores, StatusChange, WaiverRecord
 from ..scores import ALL, percent, trend
 from ..unreachable import Group, groups, not_judged
@@ -163,7 +163,7 @@ def _what_was_done(report: Report) -> str:
     run = report["run"]
     if run["pending"]:
         return "Not ended"
-    if run["mode"] != "merge" and not any(has_own_findings(host) for host in report["hosts"]):
+    if run["mode"] != "merge" and not any_judged(report):
         return "No host was judged or changed"
     if run["mode"] in CHANGING and run["variables"].get("apply") is False:
         return "Judged, nothing was changed"

@@ -218,3 +218,13 @@ def test_who_may_not_read_a_report_may_not_read_the_next_one(tmp_path: Path) -> 
     kept = ("report.json", "report.html", "previous.json", "changes.jsonl")
     assert {name: oct(modes[name]) for name in kept} == dict.fromkeys(kept, "0o600")
     assert modes["junit.xml"] != 0o600
+
+
+def test_a_report_of_which_a_change_failed_is_one_of_hosts_that_were_judged(tmp_path: Path) -> None:
+    half_way = result("fail", "pass", "pass", failed=True, msg="Not everything could be changed.")
+    with files.locked(tmp_path):
+        formats.write(build(pc=half_way), tmp_path, ALL)
+    assert previous.is_judged(tmp_path)
+    with files.locked(tmp_path):
+        formats.write(build(pc={"failed": True, "msg": "Not run."}), tmp_path, ALL)
+    assert not previous.is_judged(tmp_path)
