@@ -156,8 +156,10 @@ def _unjudged(report: Report) -> list[str]:
     """Return one line with the hosts that were reached and not judged to the end, and why.
 
     Those that are incomplete were judged, but a change failed, or something could not be probed.
+    Those that are in no merged report have a line of their own.
     """
-    hosts = not_judged(report)
+    missing = report["merged"]["missing"] if report["merged"] else []
+    hosts = [host for host in not_judged(report) if host["name"] not in missing]
     if not hosts:
         return []
     extents = sorted({_extent(host) for host in hosts}, reverse=True)

@@ -138,6 +138,13 @@ def test_a_host_that_broke_half_way_is_told_with_its_findings() -> None:
     assert lines[2] == "not judged or incomplete, several reasons: 2 (broken, pc)"
 
 
+def test_hosts_that_are_in_no_merged_report_are_named_once() -> None:
+    report = build(pc=result("pass", "pass", "pass"), gone=BROKEN)
+    report["merged"] = {"reports": [], "missing": ["gone"], "conflicts": []}
+    lines = terminal.lines(report, FILES)
+    assert [line for line in lines if "gone" in line] == ["in no report: gone"]
+
+
 def test_no_host_can_rewrite_the_screen() -> None:
     for line in told(**{HOSTILE: result("fail", "fail", "fail"), HOSTILE + "2": AWAY}):
         assert line.isprintable()
