@@ -106,15 +106,23 @@ def append(path: Path, text: str, like: Path) -> None:
     """Append to a regular file. Raises OSError.
 
     Where it is missing, it is made with the access rights of another one. The text is on the disk
-    when this returns.
+    when this returns. Where it does not fit there, no part of it stays: the next text would continue
+    it. The directory is locked by whoever calls this.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    with _names(path), os.fdopen(os.open(path, flags, _mode(like)), "wb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    remaining = text.encode()
+    with _names(path), os.fdopen(os.open(path, flags, _mode(like)), "wb", buffering=0) as file:
+        handle = file.fileno()
+        before = os.fstat(handle)
+        if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            while remaining:
+                remaining = remaining[os.write(handle, remaining) :]
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, before.st_size)
+            raise
 
 
 def write(

@@ -58,3 +58,24 @@ def test_only_a_regular_file_is_written(tmp_path: Path, what: str) -> None:
         journal.add(tmp_path, {"host": "pc"})
     assert time.monotonic() - since < 5
     assert secret.read_text() == ""
+
+
+def test_a_line_that_does_not_fit_on_the_disk_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.add(tmp_path, {"host": "pc-1"})
+    before = (tmp_path / journal.FILE).read_bytes()
+    real = os.write
+    room = [5, 0]
+
+    def full(handle: int, data: bytes) -> int:
+        free = room.pop(0)
+        if not free:
+            raise OSError(28, "No space left on device")
+        return real(handle, data[:free])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(journal.JournalError, match="No space left on device"):
+        journal.add(tmp_path, {"host": "pc-2"})
+    assert room == []
+    assert (tmp_path / journal.FILE).read_bytes() == before
