@@ -67,6 +67,7 @@ class ReachabilityContext:
             return Verdict(
                 Outcome.NOT_PROBED,
                 f"Not probed: the route of ETS6 could not be determined ({route.reason}).",
+                caused_by="proxy.effective",
             )
         probe = self._probes.get((endpoint.name, route.proxy))
         if probe is None:

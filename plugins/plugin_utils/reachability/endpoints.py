@@ -44,7 +44,7 @@ def judge_endpoint(
     }
     judgement = Judgement(worst.status, " ".join(sentences), evidence)
     judgement = _advise(judgement, endpoint, worst)
-    return judgement.follow(CAUSES.get(worst.outcome, ""))
+    return judgement.follow(worst.caused_by or CAUSES.get(worst.outcome, ""))
 
 
 def _advise(judgement: Judgement, endpoint: Endpoint, worst: Verdict) -> Judgement:

@@ -147,7 +147,6 @@ CAUSES = {
     Outcome.INTERCEPTED: "reach.interception",
     Outcome.PROXY_LOGIN_UNFIT: "proxy.login",
     Outcome.PROXY_LOGIN_REFUSED: "proxy.login",
-    Outcome.NOT_PROBED: "proxy.effective",
 }
 """The control that is the cause of such an outcome, where it fails, too."""
 
@@ -167,11 +166,11 @@ VENDOR_DOMAIN = "knx.org"
 class Verdict:
     """What one probe came to.
 
-    sentence says it for an administrator: what was seen, and not what to do. advice and contact are
-    set where they are not those of the outcome. chain is set where certificates were examined. page is the
-    fingerprint of the answer (answer.fingerprint); two unrelated servers do not send the same one.
-    address is the one that was connected to. behind_address is the verdict on what arrived, where the
-    address alone speaks against the server.
+    sentence says it for an administrator: what was seen, and not what to do. advice, contact and
+    caused_by (the id of a control) are set where they are not those of the outcome. chain is set
+    where certificates were examined. page is the fingerprint of the answer (answer.fingerprint); two
+    unrelated servers do not send the same one. address is the one that was connected to.
+    behind_address is the verdict on what arrived, where the address alone speaks against the server.
     """
 
     outcome: Outcome
@@ -183,6 +182,7 @@ class Verdict:
     behind_address: Verdict | None = None
     advice: str = ""
     contact: Contact | None = None
+    caused_by: str = ""
 
     @property
     def status(self) -> Status:

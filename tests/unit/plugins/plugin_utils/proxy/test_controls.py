@@ -16,7 +16,10 @@ from ansible_collections.ets6.network.plugins.plugin_utils.probes import HttpAns
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy import controls
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.login import offered
 from ansible_collections.ets6.network.plugins.plugin_utils.proxy.switches import TCPIP
-from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import assess
+from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.assess import (
+    assess,
+    assess_by_id,
+)
 from ansible_collections.ets6.network.tests.unit.plugins.plugin_utils.proxy.pc import (
     MINE,
     context,
@@ -422,6 +425,16 @@ def test_local_covers_the_pcs_own_domain(domain: dict[str, str]) -> None:
     for name, value in domain.items():
         made.set(TCPIP, **{name: ["REG_SZ", value]})
     assert context(made).routes["updates"][0].proxy == ""
+
+
+def test_only_a_route_that_is_not_known_is_the_cause_of_a_missing_probe() -> None:
+    queued = [probe("updates", stage="queue")]
+    detecting = assess_by_id(snapshot(pc_with_proxy(9), queued), Policy())
+    assert detecting["proxy.effective"].status is Status.UNKNOWN
+    assert detecting["reach.updates"].caused_by == ""
+    assert detecting["reach.updates"].advice.startswith("Raise ets6_network_probe_timeout")
+    unread = assess_by_id(snapshot(pc_with_proxy(5, "", "", SCRIPT)), Policy())
+    assert unread["reach.updates"].caused_by == "proxy.effective"
 
 
 def test_what_is_not_read_is_said() -> None:
