@@ -95,7 +95,8 @@ class ReportAction(ControllerAction):
                 if kept:
                     written = formats.write_refusal(report, folder, arguments["formats"])
                     return _refused(refusal, written, folder)
-                chosen = arguments["previous_report"]
+                # Of a run that was refused it may be what is wrong, and that has been said.
+                chosen = "" if refusal else arguments["previous_report"]
                 earlier = _earlier(folder, chosen, inventory, is_first_batch, images)
                 report, written = _write(report, earlier, arguments["formats"], folder, inventory)
         except OSError as error:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.ets6.network.plugins.action import report as module
+from ansible_collections.ets6.network.plugins.plugin_utils import report_action
 from ansible_collections.ets6.network.plugins.plugin_utils.report import formats
 
 from ..plugin_utils.report.samples import single_result as result
@@ -255,6 +256,18 @@ def test_a_refused_run_without_an_earlier_report_writes_a_red_one(tmp_path: Path
         assert written["run"]["fails_because"] == REFUSED.splitlines()
         assert [host["status"] for host in written["hosts"]] == ["unknown"]
         assert outcome["files"], "a report in which no host was judged is no good one"
+
+
+def test_a_refused_run_is_not_compared_with_the_report_that_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(report_action.display, "warning", warnings.append)
+    gone = str(tmp_path / "gone.json")
+    Play(tmp_path, a=result("pass")).report(problem=REFUSED, previous_report=gone)
+    assert warnings == []
+    Play(tmp_path, a=result("pass")).report(previous_report=gone)
+    assert len(warnings) == 1
 
 
 def test_the_checksum_is_the_one_of_sha256sum(tmp_path: Path) -> None:
