@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..declaration import Judgement, unknown
-from ..finding import Contact, Status
+from ..finding import Status
 from ..policy.endpoints import Endpoint
 from ..snapshot import Snapshot
 from ..text import join_words
@@ -43,22 +43,23 @@ def judge_endpoint(
         "ways": [_route_evidence(verdict) for verdict in verdicts],
     }
     judgement = Judgement(worst.status, " ".join(sentences), evidence)
-    judgement = _advise(judgement, endpoint, worst)
+    judgement = _advise(judgement, worst)
     return judgement.follow(worst.caused_by or CAUSES.get(worst.outcome, ""))
 
 
-def _advise(judgement: Judgement, endpoint: Endpoint, worst: Verdict) -> Judgement:
-    """Return the judgement with what to do and who does it, a known product before the outcome."""
+def _advise(judgement: Judgement, worst: Verdict) -> Judgement:
+    """Return the judgement with what to do and who does it, a known product before the outcome.
+
+    The server is in the reason: where several have the same failure, the same is to be done.
+    """
     if worst.outcome not in ADVICE:
         return judgement
     product = worst.chain.product if worst.chain else None
     if worst.outcome is Outcome.INTERCEPTED and product:
-        advice = f"{PRODUCT_ADVICE[product.place]} Product: {product.name}"
-        contact: Contact | None = PRODUCT_CONTACTS[product.place]
-    else:
-        advice = (worst.advice or ADVICE[worst.outcome]).removesuffix(".")
-        contact = worst.contact or CONTACTS.get(worst.outcome)
-    return judgement.advise(f"{advice} (server {endpoint.server}).", contact)
+        advice = f"{PRODUCT_ADVICE[product.place]} Product: {product.name}."
+        return judgement.advise(advice, PRODUCT_CONTACTS[product.place])
+    contact = worst.contact or CONTACTS.get(worst.outcome)
+    return judgement.advise(worst.advice or ADVICE[worst.outcome], contact)
 
 
 def _badness(route_verdict: RouteVerdict) -> int:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..finding import Contact, Severity, Status, severity_rank
@@ -78,6 +78,21 @@ def causes(report: Report) -> list[Cause]:
         return -severity, -len(cause.findings), cause.control["id"]
 
     return sorted(found.values(), key=order)
+
+
+def by_work(found: Iterable[Cause]) -> list[list[Cause]]:
+    """Return the causes in groups: in a group the same is to be done on the same hosts.
+
+    For example one policy blocks both programs over TCP and UDP, or one firewall several servers.
+    """
+    groups: dict[tuple[object, ...], list[Cause]] = {}
+    for cause in found:
+        work = []
+        for name, finding in cause.findings:
+            remedy = remedy_of(finding, cause.control)
+            work.append((name, finding["status"], contact_of(finding), remedy))
+        groups.setdefault(tuple(work), []).append(cause)
+    return list(groups.values())
 
 
 def _root_cause(finding: FindingRecord, not_met: Mapping[str, FindingRecord]) -> str:

@@ -24,9 +24,9 @@ from html import escape
 from urllib.parse import quote
 
 from ...finding import Contact, Status
-from ...text import count, first_words, sentence, shorten
+from ...text import count, first_words, join_words, sentence, shorten
 from .. import files
-from ..causes import CONTACTS, Cause, causes
+from ..causes import CONTACTS, Cause, by_work, causes
 from ..hosts import NOT_YET, all_hosts, any_judged, interruption
 from ..model import OPEN, Host, Json, Merged, Report, Score, Scores, StatusChange, WaiverRecord
 from ..scores import ALL, percent, trend
@@ -208,11 +208,11 @@ def _unchecked_in_short(report: Report) -> str:
 
 
 def _wrong(report: Report) -> list[str]:
-    """Return who has to do what, then a card for each root cause."""
-    found = causes(report)
-    lines = _contacts(found)
-    for cause in found:
-        lines += _cause_card(cause)
+    """Return who has to do what, then a card for the root causes with the same thing to do."""
+    groups = by_work(causes(report))
+    lines = _contacts(groups)
+    for group in groups:
+        lines += _card(group)
     return lines or [f"<p>{_nothing_wrong(report)}</p>"]
 
 
@@ -229,13 +229,14 @@ def _nothing_wrong(report: Report) -> str:
     return f"Nothing on {on_judged} judged. What is wrong on the other {rest} is not known."
 
 
-def _contacts(found: Sequence[Cause]) -> list[str]:
+def _contacts(work: Sequence[Sequence[Cause]]) -> list[str]:
     """Return a table of who acts, on which controls and on how many hosts."""
     controls: dict[Contact, dict[str, str]] = {}
     hosts: dict[Contact, set[str]] = {}
-    for cause in found:
-        for contact, remedies in cause.by_contact().items():
-            controls.setdefault(contact, {})[cause.control["id"]] = cause.headline
+    for group in work:
+        first = group[0]
+        for contact, remedies in first.by_contact().items():
+            controls.setdefault(contact, {})[first.control["id"]] = _headline(group)
             for names in remedies.values():
                 hosts.setdefault(contact, set()).update(names)
     if not controls:
@@ -377,29 +378,64 @@ def _score_cells(score: Score) -> list[str]:
     return [f"{score['met']} of {score['of']}", f"{percent(score)} %", words]
 
 
-def _cause_card(cause: Cause) -> list[str]:
-    """Return the card of a control that is not met, with what follows from it."""
-    control = cause.control
-    control_id = text(control["id"])
-    filters = f"control={quote(control['id'])}&status=open"
+def _card(group: Sequence[Cause]) -> list[str]:
+    """Return the card of controls that are not met, with what follows from them.
+
+    The same is to be done for all of them, so the first one's reasons serve as the example.
+    """
+    first = group[0]
+    control = first.control
     lines = [
-        f'<article class="{control["severity"]}" id="cause-{control_id}">'
-        f"<h3>{text(cause.headline)}</h3>",
-        f"<p>{severity_badge(control['severity'])} <code>{control_id}</code>: open on "
-        f'<a href="#{text(filters)}">{count(len(cause.hosts), "host")}</a></p>',
+        f'<article class="{control["severity"]}" id="cause-{text(control["id"])}">'
+        f"<h3>{text(_headline(group))}</h3>",
+        *_open_controls(group),
     ]
     if control["rationale"]:
         lines.append(f"<p><b>Why it matters:</b> {text(control['rationale'])}</p>")
-    lines += _remedies(cause)
-    entries = [(finding["reason"], name) for name, finding in cause.findings]
-    lines += _reasons(entries, filters, control["id"])
-    lines += _example(cause)
-    if cause.consequences:
-        lines.append("<p><b>What follows from it:</b></p><ul>")
-        for name, hosts in sorted(cause.consequences.items()):
-            lines.append(f"<li><code>{text(name)}</code> on {count(len(hosts), 'host')}</li>")
-        lines.append("</ul>")
+    lines += _remedies(first)
+    if len(group) > 1:
+        lines.append(f"<p><b>Reasons</b> of <code>{text(control['id'])}</code>:</p>")
+    entries = [(finding["reason"], name) for name, finding in first.findings]
+    lines += _reasons(entries, _open_filter(control["id"]), control["id"])
+    lines += _example(first)
+    lines += _consequences(group)
     return [*lines, "</article>"]
+
+
+def _headline(group: Sequence[Cause]) -> str:
+    return join_words(cause.headline for cause in group)
+
+
+def _open_filter(control_id: str) -> str:
+    """Return the address that shows the hosts on which a control is open."""
+    return f"control={quote(control_id)}&status=open"
+
+
+def _open_controls(group: Sequence[Cause]) -> list[str]:
+    """Return a line for each control, with on how many hosts it is open."""
+    lines = []
+    for cause in group:
+        control = cause.control
+        lines.append(
+            f"<p>{severity_badge(control['severity'])} <code>{text(control['id'])}</code>: open on "
+            f'<a href="#{text(_open_filter(control["id"]))}">{count(len(cause.hosts), "host")}</a></p>'
+        )
+    return lines
+
+
+def _consequences(group: Sequence[Cause]) -> list[str]:
+    """Return the controls that are not met because of these, with on how many hosts."""
+    hosts: dict[str, set[str]] = {}
+    for cause in group:
+        for control_id, names in cause.consequences.items():
+            hosts.setdefault(control_id, set()).update(names)
+    if not hosts:
+        return []
+    lines = ["<p><b>What follows from it:</b></p><ul>"]
+    for control_id in sorted(hosts):
+        number = count(len(hosts[control_id]), "host")
+        lines.append(f"<li><code>{text(control_id)}</code> on {number}</li>")
+    return [*lines, "</ul>"]
 
 
 def _example(cause: Cause) -> list[str]:

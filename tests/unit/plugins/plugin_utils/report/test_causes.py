@@ -45,6 +45,21 @@ def test_what_follows_from_another_is_listed_under_its_root() -> None:
     assert found[UPDATES].hosts == ["b"]
 
 
+def test_controls_with_the_same_thing_to_do_on_the_same_hosts_are_one_card() -> None:
+    alike = host()
+    for finding_of in alike["findings"]:
+        finding_of["remedy"] = "Allow it in the policy."
+    page = report_html.render(build(a=alike, b=alike))
+    assert page.count('id="cause-') == 1
+    headlines = "No rule lets TCP in, The users have another proxy and Updates are not reached"
+    assert f"<h3>{headlines}</h3>" in page
+    assert page.count("Allow it in the policy.</p>") == 1
+    for control in CONTROLS:
+        assert f"<code>{control['id']}</code>: open on" in page
+    apart = build(a=alike, b=host())
+    assert report_html.render(apart).count('id="cause-') == 3, "b has other things to do"
+
+
 def test_what_could_not_be_determined_is_not_said_to_be_wrong() -> None:
     unsure = host()
     unsure["findings"][1]["status"] = "unknown"
