@@ -32,7 +32,6 @@ def write(
     """
     report = document.not_ended(run, hosts)
     with files.locked(folder):
-        kept = folder / previous.FILE
-        if not (chosen and kept.exists() and kept.samefile(chosen)):
+        if not (chosen and files.is_same(folder / previous.FILE, Path(chosen))):
             previous.set_aside(folder, inventory, images=images)
         formats.write(report, folder, names)

@@ -40,6 +40,11 @@ def find(path: Path, name: str) -> list[Path]:
     return sorted(path.rglob(name)) or [path / name]
 
 
+def is_same(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to the same file; a missing one is the same as no other."""
+    return os.path.exists(path) and os.path.exists(other) and path.samefile(other)
+
+
 def is_marked(path: Path, mark: str) -> bool:
     """Return whether a file has the mark near its beginning; any other of the same name has not."""
     if not path.is_file():

@@ -33,7 +33,7 @@ def report_before(
     """
     last = folder / report_json.FILE
     kept = folder / FILE
-    if chosen and not (last.exists() and last.samefile(chosen)):
+    if chosen and not files.is_same(last, Path(chosen)):
         return reading.read(Path(chosen))
     if is_first_batch and not last.exists():
         kept.unlink(missing_ok=True)
