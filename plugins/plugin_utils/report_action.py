@@ -100,13 +100,7 @@ class ReportAction(ControllerAction):
                 earlier = _earlier(folder, chosen, inventory, is_first_batch, images)
                 report, written = _write(report, earlier, arguments["formats"], folder, inventory)
         except OSError as error:
-            consequence = "What was changed on the PCs stays changed."
-            if refusal:
-                consequence = f"No host was asked. {' '.join(refusal)}"
-            raise AnsibleActionFail(
-                f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. "
-                f"{consequence}"
-            ) from None
+            raise AnsibleActionFail(_not_written(error, refusal)) from None
         if refusal:
             return _refused(refusal, written, None)
         lines = terminal.lines(report, written)
@@ -123,6 +117,16 @@ class ReportAction(ControllerAction):
             "run_fails": run_fails,
             "msg": "\n".join([lines[0], *run["fails_because"]]),
         }
+
+
+def _not_written(error: OSError, refusal: Sequence[str]) -> str:
+    """Return which file cannot be written, and what became of the run."""
+    consequence = "What was changed on the PCs stays changed."
+    if refusal:
+        consequence = f"No host was asked. {' '.join(refusal)}"
+    return (
+        f"{PREFIX}report_dir: {error.filename} cannot be written: {error.strerror}. {consequence}"
+    )
 
 
 def _write(
