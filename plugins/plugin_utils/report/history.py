@@ -3,8 +3,8 @@
 
 """The history of runs, kept beside report.json: one line of JSON for each run.
 
-Only runs that were finished are in it. A line has when the run ended, its mode and limit, and its
-scores.
+Only runs that were finished are in it. A line has when the run ended, its mode and limit, whether
+it was about images, and its scores.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from . import files
+from .drift import is_image
 from .hosts import any_judged
-from .model import IMAGE, HistoryRun, Report, RunRecord, Score, Scores
+from .model import HistoryRun, Report, Score, Scores
 from .scores import ALL, scores_of, with_earlier
 
 FILE = "history.jsonl"
@@ -46,11 +47,15 @@ class History:
         not compared. A finished run becomes the last line; one that was refused is no history.
         """
         run = report["run"]
-        comparable = [line for line in self._lines if _is_about_the_same(line, run)]
+        subject = {"limit": run["limit"], "images": any(map(is_image, report["hosts"]))}
+        comparable = []
+        for line in self._lines:
+            if {name: line[name] for name in subject} == subject:
+                comparable.append(line)
         scores = scores_of(report["controls"], report["hosts"])
         earlier = comparable[-1]["scores"] if comparable else None
         if not run["pending"] and any_judged(report):
-            line = {name: run[name] for name in ("ended", "mode", "limit")} | {"scores": scores}
+            line = {"ended": run["ended"], "mode": run["mode"], **subject, "scores": scores}
             comparable.append(line)
             self._lines.append(line)
         shown = [_shown(line) for line in comparable[-MAX_SHOWN:]]
@@ -63,11 +68,6 @@ class History:
             for line in self._lines[-MAX_RUNS:]
         ]
         files.write({self._path: "\n".join([*texts, ""])})
-
-
-def _is_about_the_same(line: Mapping[str, Any], run: RunRecord) -> bool:
-    is_same_kind = (line["mode"] == IMAGE) == (run["mode"] == IMAGE)
-    return is_same_kind and bool(line["limit"] == run["limit"])
 
 
 def _shown(line: Mapping[str, Any]) -> HistoryRun:
@@ -107,10 +107,13 @@ def _checked(content: Any) -> dict[str, Any] | None:
     texts = [content.get(name) for name in ("ended", "mode", "limit")]
     if not all(isinstance(text, str) for text in texts):
         return None
+    if not isinstance(content.get("images"), bool):
+        return None
     scores = _checked_scores(content.get("scores"))
     if scores is None or not _TIME.fullmatch(str(content["ended"])):
         return None
-    return {name: content[name] for name in ("ended", "mode", "limit")} | {"scores": scores}
+    fields = {name: content[name] for name in ("ended", "mode", "limit", "images")}
+    return fields | {"scores": scores}
 
 
 def _checked_scores(content: Any) -> Scores | None:

@@ -64,10 +64,12 @@ def test_the_trend_is_against_the_last_run_with_the_same_limit(tmp_path: Path) -
     assert [(item["complying"], item["hosts"]) for item in report["history"]] == [(0, 2), (1, 2)]
 
 
-def test_the_trend_of_images_is_not_that_of_pcs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["image", "check", "merge"])
+def test_the_trend_of_images_is_not_that_of_pcs(tmp_path: Path, mode: str) -> None:
+    image = {**PASS, "facts": {"kind": "image"}}
     run(tmp_path, a=FAIL)
-    assert "before" not in run(tmp_path, mode="image", c=PASS)["scores"]["groups"]["all"]
-    assert run(tmp_path, mode="image", c=PASS)["scores"]["groups"]["all"]["before"] == [1, 1]
+    assert "before" not in run(tmp_path, mode=mode, c=image)["scores"]["groups"]["all"]
+    assert run(tmp_path, mode="image", c=image)["scores"]["groups"]["all"]["before"] == [1, 1]
     assert run(tmp_path, mode="enforce", a=PASS)["scores"]["groups"]["all"]["before"] == [0, 1]
 
 
@@ -91,12 +93,13 @@ def test_a_run_that_is_not_finished_or_judged_no_host_is_no_history(tmp_path: Pa
         "[]",
         "[" * 100_000,
         '{"ended": 1}',
-        '{"ended": "<script>", "mode": "", "limit": "", "scores": {"groups": {}, "controls": {}}}',
-        '{"ended": "2026-11-24T10:00:00Z", "mode": "", "limit": "", "scores": {"groups": {}}}',
+        '{"ended": "<script>", "mode": "", "limit": "", "images": false, "scores": {"groups": {}, "controls": {}}}',
+        '{"ended": "2026-11-24T10:00:00Z", "mode": "", "limit": "", "images": false, "scores": {"groups": {}}}',
         json.dumps({
             "ended": "2026-11-24T10:00:00Z",
             "mode": "",
             "limit": "",
+            "images": False,
             "scores": {"groups": {"all": {"met": -1, "of": 1}}, "controls": {}},
         }),
     ],
