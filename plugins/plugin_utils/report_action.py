@@ -121,7 +121,7 @@ class ReportAction(ControllerAction):
 
 def _not_written(error: OSError, refusal: Sequence[str]) -> str:
     """Return which file cannot be written, and what became of the run."""
-    consequence = "What was changed on the PCs stays changed."
+    consequence = "What the run changed, if anything, stays changed."
     if refusal:
         consequence = f"No host was asked. {' '.join(refusal)}"
     return (

@@ -89,7 +89,9 @@ def public_roots(path: str) -> RootList:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise CertificateError(f"ets6_network_public_roots: {path}: {error}") from None
+        raise CertificateError(
+            f"ets6_network_public_roots: {path} cannot be read: {error.strerror}"
+        ) from None
     certificates, unreadable = _parse(content)
     if not certificates:
         message = "no certificate in PEM form that can be read"

@@ -169,7 +169,7 @@ def test_what_decides_how_a_play_goes_is_not_for_the_inventory_to_say(
         ("serial", ["1", "120%"], "'120%' is not accepted"),
         ("serial", [], "[] is not accepted"),
         ("serial", True, "True is not accepted"),
-        ("public_roots", "/no/such.pem", "/no/such.pem: [Errno 2] No such file or directory"),
+        ("public_roots", "/no/such.pem", "/no/such.pem cannot be read: No such file or directory"),
         ("state", "here", "'here' is not accepted; accepted are present, absent"),
         (
             "waivers",
