@@ -245,7 +245,7 @@ Function Get-ETS6User($Registry, $Keys) {
       try {
         if (-not $Keys) { throw 'no key was requested' }
         $user.hive = if ((Mount-ETS6Hive $sid) -eq $sid) { 'loaded' } else { 'file' }
-        foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth -Only $key['values'] }
+        foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth -Only $key.values }
       }
       catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException] {
         $user.hive = 'missing'
@@ -435,7 +435,7 @@ Function Get-ETS6Snapshot($Request) {
   # Files that only values name.
   $others = [Collections.Generic.List[string]]::new()
   $snapshot = [ordered]@{ version = 1; registry = $registry; errors = @{} }
-  foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
+  foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth -Only $key.values }
   $parts = [ordered]@{
     host = { Get-ETS6Host }
     environment = { Get-ETS6Environment }
@@ -1026,7 +1026,7 @@ Function Get-ETS6Request($Argument) {
   }
   foreach ($name in 'registry', 'user_registry') {
     $request[$name] = @(foreach ($key in $request[$name]) {
-        if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry needs a path, and may have a depth." }
+        if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry needs a path." }
         @{ path = [string]$key.path; depth = [int]$key['depth']; values = $key['values'] }
       })
   }
