@@ -26,7 +26,8 @@ _ADMINISTRATORS = frozenset({
 """SYSTEM, Administrators, TrustedInstaller, and SDDL's words for the accounts below."""
 _ADMINISTRATOR_ACCOUNT = re.compile(r"S-1-5-21(?:-\d{1,10}){3}-(?:500|512|519)", re.ASCII)
 """Administrator, Domain Admins and Enterprise Admins (MS-DTYP 2.4.2.4)."""
-_OWNER_RIGHTS = "S-1-3-4"
+_PLACEHOLDERS = frozenset({"S-1-3-0", "S-1-3-1", "S-1-3-4"})
+"""CREATOR OWNER, CREATOR GROUP and OWNER RIGHTS: no account has these SIDs (MS-DTYP 2.4.2.4)."""
 
 _READ = 0xA01200A9
 """Generic read and execute, and what they mean for a file: all that cannot change it."""
@@ -118,7 +119,7 @@ def _first_writer(descriptor: SecurityDescriptor, harmless: int) -> str:
 
 
 def _lets_change(entry: AccessEntry, harmless: int) -> bool:
-    if not entry.grants or entry.inherit_only or entry.account == _OWNER_RIGHTS:
+    if not entry.grants or entry.inherit_only or entry.account in _PLACEHOLDERS:
         return False
     return bool(entry.rights & ~harmless) and not _is_administrator(entry.account)
 

@@ -72,8 +72,11 @@ def test_a_folder_that_an_administrator_protected_below_c() -> None:
         ("O:BAD:(A;;GW;;;AN)", "anonymous logons"),
         ("O:BAD:(A;;0xffffffff;;;WD)", "Everyone"),
         (f"O:BAD:(A;;FA;;;{BOB})", BOB),
-        ("O:BAD:(A;;FA;;;S-1-5-32-547)", "S-1-5-32-547"),
-        ("O:BAD:(A;;FA;;;PU)", "PU"),
+        ("O:BAD:(A;;FA;;;S-1-5-32-547)", "Power Users"),
+        ("O:BAD:(A;;FA;;;PU)", "Power Users"),
+        ("O:BAD:(A;;FA;;;DU)", "Domain Users"),
+        ("O:BAD:(A;;FA;;;RD)", "RD"),
+        ("O:COD:(A;;FA;;;BA)", "its owner, CREATOR OWNER,"),
         ("O:BAD:(D;;FA;;;BU)(A;;FA;;;BU)", "Users"),
         ("D:(A;;FA;;;BA)", "its owner, who is not named,"),
         ("O:S-1-5-21-1-2-3-513D:(A;;FA;;;BA)", "its owner, S-1-5-21-1-2-3-513,"),
@@ -95,6 +98,7 @@ def test_who_can_change_a_part_of_the_path(part: str, sddl: str, who: str) -> No
         "O:BAD:P(A;;0x1200a9;;;WD)(A;;FRFX;;;AU)(A;;GRGX;;;BU)",
         "O:S-1-5-21-1-2-3-500D:(A;;FA;;;S-1-5-21-1-2-3-512)(A;;FA;;;DA)",
         "O:BAD:(A;OICIIO;FA;;;BU)(A;OICIIO;FA;;;CO)(A;;FA;;;OW)(D;;FA;;;BU)",
+        "O:BAD:(A;OICI;FA;;;CO)(A;OICI;FA;;;CG)",
     ],
 )
 def test_only_administrators_can_change_it(part: str, sddl: str) -> None:
@@ -183,6 +187,16 @@ def test_a_program_that_only_administrators_can_replace_gets_rules() -> None:
     after, changes = fix(snapshot)
     assert changes
     assert judge(after)[RULE].status is Status.PASS
+
+
+def test_a_program_that_users_can_replace_was_found_and_gets_no_rules() -> None:
+    reported = access([TOOLS], Tools=BELOW_C)
+    snapshot = pc(RULE_THERE, files=[TOOLS], missing=[N, C], access=reported)
+    finding = judge(snapshot, programs=["ETS6N.exe"])["firewall.programs"]
+    assert finding.status is Status.FAIL
+    assert "nor where a firewall rule names it" not in finding.reason
+    assert rf"{TOOLS} is ignored, since Authenticated Users can change C:\Tools." in finding.reason
+    assert "let only administrators change that" in finding.reason
 
 
 def test_where_it_is_not_known_no_rule_is_made_and_none_is_removed() -> None:
