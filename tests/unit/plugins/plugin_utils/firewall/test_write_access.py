@@ -192,7 +192,10 @@ def test_a_program_that_only_administrators_can_replace_gets_rules() -> None:
 def test_a_program_that_users_can_replace_was_found_and_gets_no_rules() -> None:
     reported = access([TOOLS], Tools=BELOW_C)
     snapshot = pc(RULE_THERE, files=[TOOLS], missing=[N, C], access=reported)
-    finding = judge(snapshot, programs=["ETS6N.exe"])["firewall.programs"]
+    findings = judge(snapshot, programs=["ETS6N.exe"])
+    assert findings[RULE].status is Status.NOT_APPLICABLE
+    assert findings[RULE].reason.startswith("No copy on this PC gets rules")
+    finding = findings["firewall.programs"]
     assert finding.status is Status.FAIL
     assert "nor where a firewall rule names it" not in finding.reason
     assert rf"{TOOLS} is ignored, since Authenticated Users can change C:\Tools." in finding.reason
