@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from ...module_utils.names import fold
 from ..formats import security_descriptor
 from ..formats.security_descriptor import NAMES, AccessEntry, SecurityDescriptor
 from ..snapshot import PathAccess
@@ -78,7 +79,7 @@ class AccessJudge:
         return unknown[0] if unknown else WriteAccess(Writers.ADMINISTRATORS)
 
     def _judge_part(self, part: str, harmless: int) -> WriteAccess:
-        access = (self._access or {}).get(part.lower())
+        access = (self._access or {}).get(fold(part))
         if access is None:
             return WriteAccess(Writers.UNKNOWN, f"the PC did not report the access of {part}")
         if access.error:

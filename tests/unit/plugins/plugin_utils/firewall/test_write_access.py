@@ -272,3 +272,23 @@ def test_in_the_order_of_the_drive() -> None:
     path = r"D:\Tools\ETS6N.exe"
     assert verdict(path, access([path]))[0] is Writers.USERS
     assert verdict(path, access([path], D=DRIVE_C))[0] is Writers.ADMINISTRATORS
+
+
+KELVIN = "\u212a"
+"""Lower case of this letter, too, is k in Python. For Windows it is another letter."""
+
+
+def test_a_letter_that_python_takes_for_another_is_another_folder() -> None:
+    """Users can create folders in C:\\, also one whose name is like that of a trusted one."""
+    trusted, like_it = r"C:\KNX\ETS6N.exe", rf"C:\{KELVIN}NX\ETS6N.exe"
+    reported = access([like_it, trusted], **{f"{KELVIN}NX": OF_BOB})
+    there = {"1": prompt(App=trusted), "2": prompt(App=like_it)}
+    found = {"found": [trusted], "set_aside": [like_it]}
+    for paths in ([], [r"C:\KNX"], [r"*:\knx"]):
+        for files in ([trusted, like_it], [like_it, trusted]):
+            snapshot = pc(there, files=files, missing=[N, C], access=reported)
+            more: dict[str, Any] = {"paths": paths} if paths else {}
+            finding = judge(snapshot, programs=["ETS6N.exe"], **more)["firewall.programs"]
+            assert finding.evidence["ETS6N.exe"] == found
+            changes = fix(snapshot, programs=["ETS6N.exe"], **more)[1]
+            assert like_it not in str([change.operations for change in changes])
