@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ets6.network contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# Changes, reads and probes a PC for windows_host, in Windows PowerShell 5.1 and PowerShell 7. Ansible sends it as it is: keep it short.
+# Changes, reads and probes a PC, in Windows PowerShell 5.1 and PowerShell 7. Ansible sends it as it is: keep it short.
 # No C#, and nothing that looks like an attack to a virus scanner.
 
 # AppLocker and App Control for Business do this.
@@ -23,7 +23,8 @@ $script:ProfileList = "$Windows\ProfileList"
 $script:Internet = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
 $script:LocalRules = 'HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
 # Stays where a run ends in the middle.
-$script:Record = @{ path = 'HKLM\SOFTWARE\ets6.network changes'; name = 'Begun'; kind = $null; made = 'HKLM\SOFTWARE\ets6.network changes' }
+$script:Record = @{ path = 'HKLM\SOFTWARE\ets6.network changes'; name = 'Begun'; kind = $null }
+$Record.made = $Record.path
 $script:Kinds = @{
   REG_SZ = 'String'; REG_EXPAND_SZ = 'ExpandString'; REG_MULTI_SZ = 'MultiString'; REG_DWORD = 'DWord'; REG_QWORD = 'QWord'
   REG_BINARY = 'Binary'; REG_NONE = 'None'
@@ -59,8 +60,7 @@ Function ConvertTo-ETS6Json($InputObject) {
     return '{' + ($parts -join ',') + '}'
   }
   if ($InputObject -is [Collections.IEnumerable]) {
-    $parts = @(foreach ($item in $InputObject) { ConvertTo-ETS6Json $item })
-    return '[' + ($parts -join ',') + ']'
+    return '[' + (@(foreach ($item in $InputObject) { ConvertTo-ETS6Json $item }) -join ',') + ']'
   }
   [string]$InputObject
 }
@@ -119,7 +119,7 @@ Function ConvertTo-ETS6Value([string]$Type, $Data) {
   }
 }
 
-# Reads a key and those below it, down to a depth. Each is present, missing or unreadable. Users could make a reply too large.
+# Reads a key and those below it, down to a depth. Users could make a reply too large.
 Function Read-ETS6Key($Into, [string]$Path, [int]$Depth, $Only) {
   $room = if ($Path -like 'HKU\*') { 512KB } else { 64MB }
   $names = @()
@@ -220,7 +220,7 @@ Function Dismount-ETS6Hive {
   $Mounts.Clear()
 }
 
-# Returns the SIDs of who is logged on: the owner of a process in each session. Kiosks have no explorer.exe.
+# Returns who is logged on: the owner of a process in each session. Kiosks have no explorer.exe.
 Function Get-ETS6LoggedOnUser {
   $system = 'csrss.exe', 'winlogon.exe', 'dwm.exe', 'fontdrvhost.exe', 'LogonUI.exe'
   $owners = @{}
@@ -234,7 +234,7 @@ Function Get-ETS6LoggedOnUser {
   $owners.GetEnumerator() | ForEach-Object { $_.Value }
 }
 
-# Lists who could run ETS6, and reads the keys of their hives, one hive after the other.
+# Lists who could run ETS6, and reads their keys, one hive after the other.
 Function Get-ETS6User($Registry, $Keys) {
   $folders = Get-ETS6Profile
   $loggedOn = @(Get-ETS6LoggedOnUser)
@@ -245,7 +245,7 @@ Function Get-ETS6User($Registry, $Keys) {
       try {
         if (-not $Keys) { throw 'no key was requested' }
         $user.hive = if ((Mount-ETS6Hive $sid) -eq $sid) { 'loaded' } else { 'file' }
-        foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth -Only $key['values'] }
+        foreach ($key in $Keys) { Read-ETS6Key -Into $Registry -Path "HKU\$sid\$($key.path)" -Depth $key.depth -Only $key.values }
       }
       catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException] {
         $user.hive = 'missing'
@@ -260,7 +260,7 @@ Function Get-ETS6User($Registry, $Keys) {
     })
 }
 
-# Lists the PC's own users and groups, where a rule is for an account: in a large domain that takes a while.
+# Lists the PC's own users and groups where a rule is for an account: it may take a while.
 Function Get-ETS6Account($Registry) {
   $rules = @(foreach ($key in $Registry.GetEnumerator()) {
       if ($key.Key -notlike '*\FirewallRules' -or $key.Value.state -ne 'present') { continue }
@@ -336,17 +336,6 @@ Function Find-ETS6Path($Paths, $Names, $Registry) {
   }
 }
 
-# Returns the first bytes of a file, which tell a 32-bit program.
-Function Read-ETS6Head($Item) {
-  $bytes = [byte[]]::new(1024)
-  try {
-    $stream = $Item.OpenRead()
-    try { [Convert]::ToBase64String($bytes, 0, $stream.Read($bytes, 0, $bytes.Length)) }
-    finally { $stream.Dispose() }
-  }
-  catch { '' }
-}
-
 Function Test-ETS6Link($Item) { [bool]($Item.Attributes -band [IO.FileAttributes]::ReparsePoint) }
 
 # Returns the folders above a file, from the root, and the file. A root needs its backslash.
@@ -368,7 +357,14 @@ Function Get-ETS6File([string]$Path, [bool]$Follow) {
       $file.version = $version.FileMajorPart, $version.FileMinorPart, $version.FileBuildPart, $version.FilePrivatePart -join '.'
       $file.size = $item.Length
       $file.state = 'present'
-      $file.head = Read-ETS6Head $item
+      # The first bytes tell a 32-bit program.
+      $bytes = [byte[]]::new(1024)
+      try {
+        $stream = $item.OpenRead()
+        try { $file.head = [Convert]::ToBase64String($bytes, 0, $stream.Read($bytes, 0, $bytes.Length)) }
+        finally { $stream.Dispose() }
+      }
+      catch { $file.head = '' }
     }
   }
   catch [Management.Automation.ItemNotFoundException], [Management.Automation.DriveNotFoundException], [ArgumentException], [NotSupportedException] {
@@ -398,23 +394,6 @@ Function Get-ETS6Access($Paths) {
   $access
 }
 
-# An empty name is the PC itself.
-Function Get-ETS6Address {
-  , @([Net.Dns]::GetHostAddressesAsync('').GetAwaiter().GetResult() | ForEach-Object { $_.ToString() })
-}
-
-Function Get-ETS6Network {
-  $types = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
-  $names = @{ 1 = 'domain'; 2 = 'private'; 4 = 'public' }
-  , @(foreach ($type in 1, 2, 4) { if ($types -band $type) { $names[$type] } })
-}
-
-Function Get-ETS6Service {
-  $services = @{}
-  foreach ($service in Get-Service -Name MpsSvc, BFE -ErrorAction SilentlyContinue) { $services[$service.Name] = $service.Status.ToString() }
-  $services
-}
-
 # Lists the firewalls in Windows Security Center, which Windows Server does not have.
 Function Get-ETS6FirewallProduct {
   try { $products = @(Get-CimInstance -Namespace root/SecurityCenter2 -ClassName FirewallProduct @Cim) }
@@ -429,13 +408,13 @@ Function Get-ETS6FirewallProduct {
     })
 }
 
-# Reads what was requested. A part that fails is null, with the reason in errors.
+# A part that cannot be read is null, with the reason in errors.
 Function Get-ETS6Snapshot($Request) {
   $registry = New-ETS6Map
   # Files that only values name.
   $others = [Collections.Generic.List[string]]::new()
   $snapshot = [ordered]@{ version = 1; registry = $registry; errors = @{} }
-  foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth }
+  foreach ($key in $Request.registry) { Read-ETS6Key -Into $registry -Path $key.path -Depth $key.depth -Only $key.values }
   $parts = [ordered]@{
     host = { Get-ETS6Host }
     environment = { Get-ETS6Environment }
@@ -454,9 +433,17 @@ Function Get-ETS6Snapshot($Request) {
         })
     }
     access = { Get-ETS6Access $others }
-    network = { Get-ETS6Network }
-    addresses = { Get-ETS6Address }
-    services = { Get-ETS6Service }
+    network = {
+      $types = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
+      , @(if ($types -band 1) { 'domain' }; if ($types -band 2) { 'private' }; if ($types -band 4) { 'public' })
+    }
+    # An empty name is the PC itself.
+    addresses = { , @([Net.Dns]::GetHostAddressesAsync('').GetAwaiter().GetResult() | ForEach-Object { $_.ToString() }) }
+    services = {
+      $services = @{}
+      foreach ($service in Get-Service -Name MpsSvc, BFE -ErrorAction SilentlyContinue) { $services[$service.Name] = $service.Status.ToString() }
+      $services
+    }
     firewall_products = { Get-ETS6FirewallProduct }
     registered_firewalls = {
       , @(foreach ($product in New-Object -ComObject HNetCfg.FwProducts) {
@@ -490,8 +477,8 @@ Function Get-ETS6Snapshot($Request) {
 
 # ----- A guess at the proxies
 
-# Guesses the proxies of each probe that names none. This saves an execution: the controller works them out for itself and probes over
-# those that are missing here. tests/integration/proxy_cases.py holds both to the same cases.
+# Guesses the proxies of each probe that names none. The controller works them out for itself, and probes over those that are missing
+# here in another execution. tests/integration/proxy_cases.py holds both to the same cases.
 Function Resolve-ETS6Proxy($Probes, $Snapshot) {
   $registry = $Snapshot.registry
   $users = @($Snapshot.users | Where-Object { $null -ne $_ -and $_.hive -in 'loaded', 'file' })
@@ -771,7 +758,7 @@ $script:ProbeScript = {
   finally { foreach ($socket in $Found.clients.ToArray()) { $socket.Close() } }
 }
 
-# Runs all probes over all their proxies side by side, and ends what is not done after the seconds.
+# Runs all probes over all their proxies side by side, and ends them after the seconds.
 Function Invoke-ETS6Probe($Probes, [int]$Seconds) {
   if (-not $Probes) { return , @() }
   $until = [DateTime]::UtcNow.AddSeconds($Seconds)
@@ -896,11 +883,11 @@ Function Save-ETS6Value($Undo, $Key, [string]$Path, [string]$Name, [string]$Made
   $null = $Undo.Add($before)
 }
 
-# Lets only SYSTEM and Administrators open a key and the one above it. That comes first: the key is never open to anybody else.
+# Lets only SYSTEM and Administrators open a key and the one above it, before they hold anything.
 Function Protect-ETS6Key([string]$Above, [string]$Path) {
   foreach ($restricted in $Above, $Path) {
     (Open-ETS6Key $restricted -Create).Dispose()
-    $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
+    $base = Open-ETS6Key HKLM
     $key = $base.OpenSubKey($restricted.Substring(5), 'ReadWriteSubTree', 'ChangePermissions')
     try {
       # One for each key: .NET writes it once only.
@@ -1026,7 +1013,7 @@ Function Get-ETS6Request($Argument) {
   }
   foreach ($name in 'registry', 'user_registry') {
     $request[$name] = @(foreach ($key in $request[$name]) {
-        if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry needs a path, and may have a depth." }
+        if ($key -isnot [Collections.IDictionary] -or -not $key['path']) { throw "${name}: each entry needs a path." }
         @{ path = [string]$key.path; depth = [int]$key['depth']; values = $key['values'] }
       })
   }
@@ -1034,7 +1021,6 @@ Function Get-ETS6Request($Argument) {
   $request
 }
 
-# Takes the module's options. Performs the operations, then reads.
 Function Invoke-ETS6Request($Argument) {
   $request = Get-ETS6Request $Argument
   $states = @()

@@ -241,7 +241,7 @@ class Image:
         registry = self._registry
         keys: dict[str, Any] = {}
         for key in request.get("registry") or ():
-            registry.read(keys, key["path"], key.get("depth") or 0)
+            registry.read(keys, key["path"], key.get("depth") or 0, key.get("values") or ())
         for name in self._hives:
             if name.startswith("HKU\\"):
                 for key in request.get("user_registry") or ():

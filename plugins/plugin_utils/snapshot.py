@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
+from ..module_utils.names import fold as fold_name
 from .formats.registry import Value, Values, WireError, fold
 from .probes import Probe, parse_probe
 from .text import shorten
@@ -223,7 +224,7 @@ class Snapshot:
     the part's name. It is None, or empty where None is not of its type: host, environment, registry and
     files. hosts_file has the lines of the hosts file that name a server which was probed. addresses are
     the PC's own. access is that of files which only registry values name, and of the folders above
-    them, by their lower-case paths. offline: it is an image. vantage: it is not a Windows PC, but a host in the PCs'
+    them, by their folded paths. offline: it is an image. vantage: it is not a Windows PC, but a host in the PCs'
     network that only probes. local_accounts is empty where no firewall rule is for an account. The controller knows these two; no reply says them.
     """
 
@@ -305,7 +306,7 @@ class Snapshot:
             host=parts.read("host", _parse_host) or {},
             environment=parts.read("environment", _parse_texts) or {},
             registry=Registry(parts.read("registry", _parse_registry) or {}),
-            files={file.path.lower(): file for file in files},
+            files={fold_name(file.path): file for file in files},
             users=parts.read("users", items_of(_parse_user, MAX_USERS)),
             network=parts.read("network", items_of(text)),
             services=parts.read("services", _parse_texts),
@@ -438,7 +439,7 @@ def _parse_file(raw: Any, location: str) -> File:
 
 def _parse_access(raw: Any, location: str) -> dict[str, PathAccess]:
     parsed = mapping(_parse_path_access, raw, location)
-    return {path.lower(): access for path, access in parsed.items()}
+    return {fold_name(path): access for path, access in parsed.items()}
 
 
 def _parse_path_access(raw: Any, location: str) -> PathAccess:

@@ -535,13 +535,18 @@ def _environment_of_users(pc: Pc) -> None:
         API_KEY=["REG_SZ", "a secret"],
         **{"N" * 300: ["REG_SZ", "x"]},
     )
+    pc.set(TEST, a=["REG_SZ", "x"], b=["REG_SZ", "y"])
 
 
 @question(
     pc=_environment_of_users,
-    asked={"user_registry": [{"path": "Environment", "values": ["HTTPS_PROXY", "NO_PROXY"]}]},
+    asked={
+        "registry": [{"path": TEST, "values": ["B"]}],
+        "user_registry": [{"path": "Environment", "values": ["HTTPS_PROXY", "NO_PROXY"]}],
+    },
 )
 def only_the_named_values_of_a_key_are_read(answer: Answer) -> None:
+    assert list(answer.key(TEST)["values"]) == ["b"]
     values = answer.key(rf"HKU\{USER}\Environment")["values"]
     assert values == {"https_Proxy": ["REG_SZ", "http://proxy:8080"]}
     assert "a secret" not in str(answer.snapshot)
@@ -1568,11 +1573,11 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     ),
     "a key without a path": (
         {"registry": [{"depth": 1}]},
-        "registry: each entry needs a path, and may have a depth.",
+        "registry: each entry needs a path.",
     ),
     "a key that is a text": (
         {"user_registry": ["Software"]},
-        "user_registry: each entry needs a path, and may have a depth.",
+        "user_registry: each entry needs a path.",
     ),
 }
 

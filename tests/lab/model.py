@@ -86,7 +86,8 @@ class _Reading:
 
     def snapshot(self) -> dict[str, Any]:
         for key in self.asked.get("registry") or ():
-            self._read(key["path"], key["path"], int(key.get("depth", 0)))
+            depth, only = int(key.get("depth", 0)), key.get("values") or ()
+            self._read(key["path"], key["path"], depth, only)
         users = self._users()
         network = self.state.get("network")
         if network is None:

@@ -17,7 +17,13 @@ FOLDERS = {"plugin_utils": "┄┄┄", "module_utils": "```"}
 """The folders that the picture shows, each with what its part of the picture ends with."""
 USES_ANSIBLE = {"action", "origin", "policy/parsing", "report_action"}
 """Modules that import Ansible: the bases of the actions, its words for true and false, its vault."""
-SHARED = {("limits", "module_utils.bounds: address_space")}
+SHARED = {
+    ("limits", "module_utils.bounds: address_space"),
+    ("snapshot", "module_utils.names: fold"),
+    ("firewall/evaluation", "module_utils.names: fold"),
+    ("firewall/paths", "module_utils.names: fold"),
+    ("firewall/write_access", "module_utils.names: fold"),
+}
 """What the controller's side takes from module_utils: pure helpers, so that there is one of each."""
 
 if not (ROOT / "CONTRIBUTING.md").exists():

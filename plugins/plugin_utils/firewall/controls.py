@@ -30,7 +30,10 @@ __all__ = ["FAMILY", "request"]
 
 FAMILY: Family[FirewallContext] = Family("firewall", Contact.FIREWALL)
 
-IF_INTENDED = "If it is intended, add the folder to ets6_network_paths."
+TO_HAVE_RULES = (
+    "For rules to be made, let only administrators change that, or add the folder to "
+    "ets6_network_paths, where it is trusted as it is."
+)
 MAX_COMMANDS = 3
 """Commands in what a finding says to do."""
 MAX_HARMLESS = 3
@@ -148,12 +151,11 @@ def programs(context: FirewallContext) -> Judgement:
             problems = join_words(program.unreadable)
             unreadable.append(f"{program.name} could not be looked up: {problems}.")
         elif not program.paths:
-            missing.append(
-                f"{program.name} was not found in {join_words(context.policy.paths)}, nor where a "
-                "firewall rule names it."
-            )
+            folders = join_words(context.policy.paths)
+            elsewhere = "" if program.ignored else ", nor where a firewall rule names it"
+            missing.append(f"{program.name} was not found in {folders}{elsewhere}.")
         for path, cause in program.ignored.items():
-            ignored.append(f"{path} is ignored, since {cause}. {IF_INTENDED}")
+            ignored.append(f"{path} is ignored, since {cause}. {TO_HAVE_RULES}")
     reason = " ".join([*installed, *unreadable, *missing, *ignored])
     if missing:
         return failed(reason, evidence)

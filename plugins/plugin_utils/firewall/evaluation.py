@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ...module_utils.names import fold
 from ..formats.firewall_address import ALL_V4, Span
 from ..formats.firewall_rule import PROTOCOLS, Action, Direction
 from .connection_security import ConnectionSecurity
@@ -292,7 +293,7 @@ class Evaluation:
 
 
 def _group_by_file_name(rules: Sequence[StoredRule]) -> dict[str, list[StoredRule]]:
-    """Return the rules that count, by the lower-case file name of the program that they name.
+    """Return the rules that count, by the folded file name of the program that they name.
 
     Rules under an empty name may be for any program.
     """
@@ -300,7 +301,7 @@ def _group_by_file_name(rules: Sequence[StoredRule]) -> dict[str, list[StoredRul
     for stored in rules:
         if stored.overridden or not stored.rule.active:
             continue
-        name = stored.rule.app.rpartition("\\")[2].lower()
+        name = fold(stored.rule.app.rpartition("\\")[2])
         if _AMBIGUOUS_NAME.search(name):
             name = ""
         groups.setdefault(name, []).append(stored)

@@ -12,9 +12,11 @@ import ntpath
 import re
 from collections.abc import Mapping
 
+from ...module_utils.names import fold
+
 _VARIABLE = re.compile(r"%([^%]+)%")
 _SHORT_NAME = re.compile(r"([^~.]{1,6})~(\d{1,2})(?:\.([^.]{0,3}))?")
-_SHORT_FOLDERS = (("progra~1", "programfiles"), ("progra~2", "programfiles(x86)"))
+_SHORT_FOLDERS = (("PROGRA~1", "programfiles"), ("PROGRA~2", "programfiles(x86)"))
 
 
 def odd_file_name(path: str) -> str:
@@ -38,7 +40,7 @@ class Paths:
             for short, variable in _SHORT_FOLDERS:
                 if variable in self._environment:
                     folder = self._environment[variable]
-                    self._short_folders[short] = ntpath.basename(folder).lower()
+                    self._short_folders[short] = fold(ntpath.basename(folder))
         self._canonical: dict[str, str] = {}
 
     def expand(self, path: str) -> str:
@@ -63,10 +65,10 @@ class Paths:
         text = self.expand(path.strip())
         if '"' in text or "/" in text:
             # Whether the firewall reads such a path is not documented: it matches nothing.
-            return text.lower()
+            return fold(text)
         if text.startswith(("\\\\?\\", "\\??\\")):
             text = text[4:]
-        return ntpath.normpath(text).lower()
+        return fold(ntpath.normpath(text))
 
     def same(self, path: str, candidate: str) -> bool:
         """Return whether two paths mean the same file."""
@@ -116,5 +118,5 @@ def _can_begin(beginning: str, stem: str) -> bool:
     clean = re.sub(r"[+,;=\[\]]", "_", re.sub(r"[ .]", "", stem))
     if clean[:6] == beginning:
         return True
-    has_checksum = re.fullmatch(r"..[0-9a-f]{4}", beginning) is not None
+    has_checksum = re.fullmatch(r"..[0-9A-F]{4}", beginning) is not None
     return has_checksum and clean[:2] == beginning[:2]

@@ -32,6 +32,8 @@ def installed(programs: Sequence[Program]) -> Judgement | None:
     if any(program.paths for program in programs):
         return None
     names = join_words(program.name for program in programs)
+    if any(program.ignored for program in programs):
+        return not_applicable(f"No copy on this PC gets rules (see firewall.programs): {names}.")
     return not_applicable(f"Not installed on this PC: {names}.")
 
 

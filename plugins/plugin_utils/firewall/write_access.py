@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from ...module_utils.names import fold
 from ..formats import security_descriptor
 from ..formats.security_descriptor import NAMES, AccessEntry, SecurityDescriptor
 from ..snapshot import PathAccess
@@ -26,7 +27,8 @@ _ADMINISTRATORS = frozenset({
 """SYSTEM, Administrators, TrustedInstaller, and SDDL's words for the accounts below."""
 _ADMINISTRATOR_ACCOUNT = re.compile(r"S-1-5-21(?:-\d{1,10}){3}-(?:500|512|519)", re.ASCII)
 """Administrator, Domain Admins and Enterprise Admins (MS-DTYP 2.4.2.4)."""
-_OWNER_RIGHTS = "S-1-3-4"
+_PLACEHOLDERS = frozenset({"S-1-3-0", "S-1-3-1", "S-1-3-4"})
+"""CREATOR OWNER, CREATOR GROUP and OWNER RIGHTS: no account has these SIDs (MS-DTYP 2.4.2.4)."""
 
 _READ = 0xA01200A9
 """Generic read and execute, and what they mean for a file: all that cannot change it."""
@@ -77,7 +79,7 @@ class AccessJudge:
         return unknown[0] if unknown else WriteAccess(Writers.ADMINISTRATORS)
 
     def _judge_part(self, part: str, harmless: int) -> WriteAccess:
-        access = (self._access or {}).get(part.lower())
+        access = (self._access or {}).get(fold(part))
         if access is None:
             return WriteAccess(Writers.UNKNOWN, f"the PC did not report the access of {part}")
         if access.error:
@@ -118,7 +120,7 @@ def _first_writer(descriptor: SecurityDescriptor, harmless: int) -> str:
 
 
 def _lets_change(entry: AccessEntry, harmless: int) -> bool:
-    if not entry.grants or entry.inherit_only or entry.account == _OWNER_RIGHTS:
+    if not entry.grants or entry.inherit_only or entry.account in _PLACEHOLDERS:
         return False
     return bool(entry.rights & ~harmless) and not _is_administrator(entry.account)
 

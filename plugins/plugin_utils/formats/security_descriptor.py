@@ -29,6 +29,7 @@ _CONTROL_FLAGS = re.compile(r"(?:P|AR|AI)*", re.IGNORECASE)
 WELL_KNOWN = {
     "WD": "S-1-1-0",
     "CO": "S-1-3-0",
+    "CG": "S-1-3-1",
     "OW": "S-1-3-4",
     "IU": "S-1-5-4",
     "SU": "S-1-5-6",
@@ -40,6 +41,7 @@ WELL_KNOWN = {
     "BA": "S-1-5-32-544",
     "BU": "S-1-5-32-545",
     "BG": "S-1-5-32-546",
+    "PU": "S-1-5-32-547",
     "UD": "S-1-5-84-0-0-0-0-0",
     "AC": "S-1-15-2-1",
 }
@@ -59,10 +61,13 @@ NAMES = {
     "S-1-5-32-544": "Administrators",
     "S-1-5-32-545": "Users",
     "S-1-5-32-546": "Guests",
+    "S-1-5-32-547": "Power Users",
+    "DU": "Domain Users",
+    "DC": "Domain Computers",
     "S-1-5-84-0-0-0-0-0": "user-mode drivers",
     "S-1-15-2-1": "all app packages",
 }
-"""Names of well-known SIDs (MS-DTYP 2.4.2.4)."""
+"""Names of well-known SIDs (MS-DTYP 2.4.2.4), and of SDDL's words for groups of any domain."""
 
 _RIGHTS = {
     "GA": 0x10000000,

@@ -71,6 +71,7 @@ HIVES = {
     path: hive.build(keys, name=path.rpartition("/")[2])
     for path, keys in image.hives(Pc("pc")).items()
 }
+WINDOWS = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 ASKED: dict[str, Any] = controls.request(Policy())
 SOUND = Image(Files(HIVES)).snapshot(ASKED)
 
@@ -92,6 +93,12 @@ def test_only_the_named_values_of_a_key_are_read(names: list[str], read: list[st
     key = {"path": INTERNET, "values": names}
     keys = Image(Files(HIVES)).snapshot({**ASKED, "user_registry": [key]})["registry"]
     assert list(keys[rf"HKU\default\{INTERNET}"]["values"]) == read
+
+
+def test_only_the_named_values_of_a_key_of_the_machine_are_read() -> None:
+    key = {"path": WINDOWS, "values": ["editionID", "x"]}
+    keys = Image(Files(HIVES)).snapshot({**ASKED, "registry": [key]})["registry"]
+    assert list(keys[WINDOWS]["values"]) == ["EditionID"]
 
 
 PLACES = [(path, at) for path, content in HIVES.items() for at in range(len(content))]

@@ -72,8 +72,11 @@ def test_a_folder_that_an_administrator_protected_below_c() -> None:
         ("O:BAD:(A;;GW;;;AN)", "anonymous logons"),
         ("O:BAD:(A;;0xffffffff;;;WD)", "Everyone"),
         (f"O:BAD:(A;;FA;;;{BOB})", BOB),
-        ("O:BAD:(A;;FA;;;S-1-5-32-547)", "S-1-5-32-547"),
-        ("O:BAD:(A;;FA;;;PU)", "PU"),
+        ("O:BAD:(A;;FA;;;S-1-5-32-547)", "Power Users"),
+        ("O:BAD:(A;;FA;;;PU)", "Power Users"),
+        ("O:BAD:(A;;FA;;;DU)", "Domain Users"),
+        ("O:BAD:(A;;FA;;;RD)", "RD"),
+        ("O:COD:(A;;FA;;;BA)", "its owner, CREATOR OWNER,"),
         ("O:BAD:(D;;FA;;;BU)(A;;FA;;;BU)", "Users"),
         ("D:(A;;FA;;;BA)", "its owner, who is not named,"),
         ("O:S-1-5-21-1-2-3-513D:(A;;FA;;;BA)", "its owner, S-1-5-21-1-2-3-513,"),
@@ -95,6 +98,7 @@ def test_who_can_change_a_part_of_the_path(part: str, sddl: str, who: str) -> No
         "O:BAD:P(A;;0x1200a9;;;WD)(A;;FRFX;;;AU)(A;;GRGX;;;BU)",
         "O:S-1-5-21-1-2-3-500D:(A;;FA;;;S-1-5-21-1-2-3-512)(A;;FA;;;DA)",
         "O:BAD:(A;OICIIO;FA;;;BU)(A;OICIIO;FA;;;CO)(A;;FA;;;OW)(D;;FA;;;BU)",
+        "O:BAD:(A;OICI;FA;;;CO)(A;OICI;FA;;;CG)",
     ],
 )
 def test_only_administrators_can_change_it(part: str, sddl: str) -> None:
@@ -185,6 +189,19 @@ def test_a_program_that_only_administrators_can_replace_gets_rules() -> None:
     assert judge(after)[RULE].status is Status.PASS
 
 
+def test_a_program_that_users_can_replace_was_found_and_gets_no_rules() -> None:
+    reported = access([TOOLS], Tools=BELOW_C)
+    snapshot = pc(RULE_THERE, files=[TOOLS], missing=[N, C], access=reported)
+    findings = judge(snapshot, programs=["ETS6N.exe"])
+    assert findings[RULE].status is Status.NOT_APPLICABLE
+    assert findings[RULE].reason.startswith("No copy on this PC gets rules")
+    finding = findings["firewall.programs"]
+    assert finding.status is Status.FAIL
+    assert "nor where a firewall rule names it" not in finding.reason
+    assert rf"{TOOLS} is ignored, since Authenticated Users can change C:\Tools." in finding.reason
+    assert "let only administrators change that" in finding.reason
+
+
 def test_where_it_is_not_known_no_rule_is_made_and_none_is_removed() -> None:
     with_rules = fix(pc(RULE_THERE, files=[TOOLS], missing=[N, C], access=access([TOOLS])))[0]
     rules = {name: str(value.data) for name, value in with_rules.registry.key(RULES).values.items()}
@@ -255,3 +272,23 @@ def test_in_the_order_of_the_drive() -> None:
     path = r"D:\Tools\ETS6N.exe"
     assert verdict(path, access([path]))[0] is Writers.USERS
     assert verdict(path, access([path], D=DRIVE_C))[0] is Writers.ADMINISTRATORS
+
+
+KELVIN = "\u212a"
+"""Lower case of this letter, too, is k in Python. For Windows it is another letter."""
+
+
+def test_a_letter_that_python_takes_for_another_is_another_folder() -> None:
+    """Users can create folders in C:\\, also one whose name is like that of a trusted one."""
+    trusted, like_it = r"C:\KNX\ETS6N.exe", rf"C:\{KELVIN}NX\ETS6N.exe"
+    reported = access([like_it, trusted], **{f"{KELVIN}NX": OF_BOB})
+    there = {"1": prompt(App=trusted), "2": prompt(App=like_it)}
+    found = {"found": [trusted], "set_aside": [like_it]}
+    for paths in ([], [r"C:\KNX"], [r"*:\knx"]):
+        for files in ([trusted, like_it], [like_it, trusted]):
+            snapshot = pc(there, files=files, missing=[N, C], access=reported)
+            more: dict[str, Any] = {"paths": paths} if paths else {}
+            finding = judge(snapshot, programs=["ETS6N.exe"], **more)["firewall.programs"]
+            assert finding.evidence["ETS6N.exe"] == found
+            changes = fix(snapshot, programs=["ETS6N.exe"], **more)[1]
+            assert like_it not in str([change.operations for change in changes])
