@@ -457,7 +457,10 @@ def test_a_wrong_variable_leaves_a_red_report_and_no_pc_touched(lab: Lab, tmp_pa
             ),
             ({"ets6_network_formats": "pdf"}, "ets6_network_formats: 'pdf' is not accepted"),
             ({"ets6_network_serial": "many"}, "ets6_network_serial: 'many' is not accepted"),
-            ({"ets6_network_public_roots": "/no/such"}, "ets6_network_public_roots: /no/such: "),
+            (
+                {"ets6_network_public_roots": "/no/such"},
+                "ets6_network_public_roots: /no/such cannot be read: ",
+            ),
         ]
     ):
         (tmp_path / str(number)).mkdir()
