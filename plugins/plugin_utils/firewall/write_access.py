@@ -84,8 +84,6 @@ class AccessJudge:
             return WriteAccess(Writers.UNKNOWN, f"the PC did not report the access of {part}")
         if access.error:
             return WriteAccess(Writers.UNKNOWN, f"{part}: {access.error}")
-        if access.attributes & _LINK:
-            return WriteAccess(Writers.UNKNOWN, f"{part} is a link")
         try:
             descriptor = security_descriptor.parse(access.sddl)
         except ValueError as error:
@@ -93,6 +91,9 @@ class AccessJudge:
         writer = _first_writer(descriptor, harmless)
         if writer:
             return WriteAccess(Writers.USERS, f"{writer} can change {part}")
+        # The descriptor may be that of the link's target: who may change either is one too many.
+        if access.attributes & _LINK:
+            return WriteAccess(Writers.UNKNOWN, f"{part} is a link")
         return WriteAccess(Writers.ADMINISTRATORS)
 
 

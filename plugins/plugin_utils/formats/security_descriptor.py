@@ -3,8 +3,8 @@
 
 """Security descriptors in SDDL: the owner, and the entries of the DACL.
 
-The grammar is MS-DTYP 2.5.1, without conditional and object entries. A descriptor without a DACL,
-or with NO_ACCESS_CONTROL in place of one, is refused: it lets everybody do everything.
+The grammar is MS-DTYP 2.5.1, without conditional and object entries. A descriptor that names no
+DACL is refused: SDDL leaves out what was not read, too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _SID = r"S-1-\d{1,15}(?:-\d{1,10}){1,15}"
 _ACCOUNT = rf"(?:{_SID}|[A-Z]{{2}})"
 _DESCRIPTOR = re.compile(
     rf"(?:O:(?P<owner>{_ACCOUNT}))?(?:G:{_ACCOUNT})?"
-    r"D:(?P<flags>[A-Z]*)(?P<entries>(?:\([^()]*\))*)(?:S:.*)?",
+    r"D:(?P<flags>[A-Z_]*)(?P<entries>(?:\([^()]*\))*)(?:S:.*)?",
     re.IGNORECASE | re.ASCII,
 )
 _ENTRY_FLAGS = re.compile(r"(?:CI|OI|NP|IO|ID|SA|FA)*", re.IGNORECASE)
-_CONTROL_FLAGS = re.compile(r"(?:P|AR|AI)*", re.IGNORECASE)
+_CONTROL_FLAGS = re.compile(r"(?:P|AR|AI|NO_ACCESS_CONTROL)*", re.IGNORECASE)
 
 WELL_KNOWN = {
     "WD": "S-1-1-0",
@@ -113,6 +113,10 @@ class AccessEntry:
     inherit_only: bool = False
 
 
+_EVERYBODY_MAY = AccessEntry(True, WELL_KNOWN["WD"], _RIGHTS["GA"])
+"""What a DACL that is null means: everybody may do everything (MS-DTYP 2.5.1.1)."""
+
+
 @dataclass(frozen=True)
 class SecurityDescriptor:
     """The owner's account, empty where it is not named, and the entries of the DACL."""
@@ -129,7 +133,10 @@ def parse(text: str) -> SecurityDescriptor:
     entries = re.findall(r"\(([^()]*)\)", match["entries"])
     if len(entries) > MAX_ENTRIES:
         raise ValueError(f"it has more than {MAX_ENTRIES} entries")
-    return SecurityDescriptor(_sid(match["owner"] or ""), tuple(map(_parse_entry, entries)))
+    parsed = [_parse_entry(entry) for entry in entries]
+    if "NO_ACCESS_CONTROL" in match["flags"].upper():
+        parsed.append(_EVERYBODY_MAY)
+    return SecurityDescriptor(_sid(match["owner"] or ""), tuple(parsed))
 
 
 def _sid(account: str) -> str:

@@ -79,6 +79,8 @@ def test_a_folder_that_an_administrator_protected_below_c() -> None:
         ("O:COD:(A;;FA;;;BA)", "its owner, CREATOR OWNER,"),
         ("O:BAD:(D;;FA;;;BU)(A;;FA;;;BU)", "Users"),
         ("D:(A;;FA;;;BA)", "its owner, who is not named,"),
+        ("O:BAD:NO_ACCESS_CONTROL", "Everyone"),
+        ("O:BAD:PAINO_ACCESS_CONTROLS:(ML;;NW;;;LW)", "Everyone"),
         ("O:S-1-5-21-1-2-3-513D:(A;;FA;;;BA)", "its owner, S-1-5-21-1-2-3-513,"),
         ("O:S-1-5-21-1-2-3-4-512D:(A;;FA;;;BA)", "its owner, S-1-5-21-1-2-3-4-512,"),
         ("O:S-1-5-80-956008885D:(A;;FA;;;BA)", "its owner, S-1-5-80-956008885,"),
@@ -126,7 +128,7 @@ def test_to_create_harms_only_in_the_last_folder(rights: str) -> None:
         ({}, "not a security descriptor"),
         ({"error": "Zugriff verweigert"}, r"C:\Tools: Zugriff verweigert"),
         ({"sddl": "O:BA"}, "not a security descriptor"),
-        ({"sddl": "O:BAD:NO_ACCESS_CONTROL"}, "not a security descriptor"),
+        ({"sddl": "O:BAD:NO_ACCESS"}, "not a security descriptor"),
         ({"sddl": 'O:BAD:(XA;;FA;;;BU;(x=="y"))'}, "not a security descriptor"),
         ({"sddl": "O:BAD:(A;;XX;;;BU)"}, "are not known"),
         ({"sddl": "O:BAD:(A;;FA;;;)"}, "does not name an account"),
@@ -144,6 +146,14 @@ def test_what_is_odd_of_one_part_is_not_known(entry: Any, reason: str) -> None:
     # What is known of another part still counts.
     reported[r"C:\Tools\ETS6"] = {"sddl": OF_BOB, "attributes": 16}
     assert verdict(TOOLS, reported)[0] is Writers.USERS
+
+
+def test_a_link_whose_descriptor_names_users_is_theirs() -> None:
+    reported = {**access([TOOLS]), r"C:\Tools": {"sddl": OF_BOB, "attributes": 0x410}}
+    assert verdict(TOOLS, reported) == (
+        Writers.USERS,
+        rf"its owner, {BOB}, can change C:\Tools",
+    )
 
 
 @pytest.mark.parametrize("part", ["C:\\", r"C:\Tools", r"C:\Tools\ETS6", TOOLS])
