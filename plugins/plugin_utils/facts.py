@@ -12,6 +12,7 @@ import ntpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..module_utils.names import fold
 from .policy.variables import Policy
 from .snapshot import Snapshot, State
 from .text import printable, printable_data, shorten
@@ -72,11 +73,11 @@ def _windows(host: Mapping[str, Any]) -> dict[str, str]:
 
 def _programs(snapshot: Snapshot, policy: Policy) -> list[dict[str, str]]:
     """Return ETS6's programs that are installed, with path and file version."""
-    names = {program.lower() for program in policy.programs}
+    names = {fold(program) for program in policy.programs}
     programs = []
     for path in sorted(snapshot.files):
         file = snapshot.files[path]
-        if file.state is State.PRESENT and ntpath.basename(path).lower() in names:
+        if file.state is State.PRESENT and fold(ntpath.basename(path)) in names:
             programs.append({"path": file.path, "version": file.version})
     return programs[:MAX_ITEMS]
 

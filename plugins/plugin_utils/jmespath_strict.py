@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import ExpressionError, UndecidedError
-from .formats.registry import fold
+from .formats.registry import fold_path
 from .text import shorten
 from .wire import is_deeper
 
@@ -125,19 +125,19 @@ if not MISSING:
 
             A key that could not be read is an error.
             """
-            keys = {fold(key_path): (key_path, key) for key_path, key in registry.items()}
+            keys = {fold_path(key_path): (key_path, key) for key_path, key in registry.items()}
             child = ""
             for ancestor in (path, *_parents(path)):
-                if fold(ancestor) not in keys:
+                if fold_path(ancestor) not in keys:
                     child = ancestor.rpartition("\\")[2]
                     continue
-                key_path, key = keys[fold(ancestor)]
+                key_path, key = keys[fold_path(ancestor)]
                 if key["state"] == "unreadable":
                     raise UndecidedError(f"value(): {key_path} could not be read: {key['error']}")
                 if not child:
                     return _value_of(key, name)
-                subkeys = [fold(subkey) for subkey in key["keys"]]
-                if key["state"] == "missing" or fold(child) not in subkeys:
+                subkeys = [fold_path(subkey) for subkey in key["keys"]]
+                if key["state"] == "missing" or fold_path(child) not in subkeys:
                     return None
                 break
             raise UndecidedError(f"value(): {path} is not among the keys that are read of a PC")

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
-from ..module_utils.names import fold as fold_name
-from .formats.registry import Value, Values, WireError, fold
+from ..module_utils.names import fold
+from .formats.registry import Value, Values, WireError, fold_path
 from .probes import Probe, parse_probe
 from .text import shorten
 from .wire import (
@@ -80,14 +80,14 @@ class Registry:
     r"""The keys that were asked for, by path (``HKLM\\SOFTWARE\\…``, ``HKU\\<SID>\\…``), without regard to letter case."""
 
     def __init__(self, keys: Mapping[str, Key]) -> None:
-        self._keys = {fold(path): (path, key) for path, key in keys.items()}
+        self._keys = {fold_path(path): (path, key) for path, key in keys.items()}
 
     def __iter__(self) -> Iterator[str]:
         return (path for path, _key in self._keys.values())
 
     def key(self, path: str) -> Key:
         """Return a key; one that the reply does not contain is unreadable, and not missing."""
-        return self._keys.get(fold(path), ("", NOT_READ))[1]
+        return self._keys.get(fold_path(path), ("", NOT_READ))[1]
 
     def value(self, path: str, name: str) -> Value | None:
         """Return a value, or None where key or value is not there (or the key cannot be read: ask key() where it matters)."""
@@ -95,12 +95,12 @@ class Registry:
 
     def changed(self, path: str, name: str, value: Value | None) -> Registry:
         """Return this registry with one value set, or taken away where value is None. A missing key is made."""
-        known, key = self._keys.get(fold(path), (path, Key(State.MISSING)))
+        known, key = self._keys.get(fold_path(path), (path, Key(State.MISSING)))
         if value is None and key.state is not State.PRESENT:
             return self
         copy = Registry({})
         copy._keys = dict(self._keys)
-        copy._keys[fold(path)] = (
+        copy._keys[fold_path(path)] = (
             known,
             dataclasses.replace(key, state=State.PRESENT, values=key.values.changed(name, value)),
         )
@@ -306,7 +306,7 @@ class Snapshot:
             host=parts.read("host", _parse_host) or {},
             environment=parts.read("environment", _parse_texts) or {},
             registry=Registry(parts.read("registry", _parse_registry) or {}),
-            files={fold_name(file.path): file for file in files},
+            files={fold(file.path): file for file in files},
             users=parts.read("users", items_of(_parse_user, MAX_USERS)),
             network=parts.read("network", items_of(text)),
             services=parts.read("services", _parse_texts),
@@ -439,7 +439,7 @@ def _parse_file(raw: Any, location: str) -> File:
 
 def _parse_access(raw: Any, location: str) -> dict[str, PathAccess]:
     parsed = mapping(_parse_path_access, raw, location)
-    return {fold_name(path): access for path, access in parsed.items()}
+    return {fold(path): access for path, access in parsed.items()}
 
 
 def _parse_path_access(raw: Any, location: str) -> PathAccess:

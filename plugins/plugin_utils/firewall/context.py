@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from ...module_utils.names import fold
 from ..formats.firewall_rule import Action, Direction
 from ..operations import FirewallRule
 from ..policy.variables import Policy
@@ -92,7 +93,7 @@ class FirewallContext:
 
     def _is_blocked_by_default(self, rule: FirewallRule) -> bool:
         """Return whether, without this rule, a default action blocks some of the traffic."""
-        without = frozenset({rule.id.lower()})
+        without = frozenset({fold(rule.id)})
         for profile in self.policy.profiles:
             verdict = self.verdict(rule, Direction.OUT, profile, without=without)
             if verdict.outcome is TrafficOutcome.ALLOWED:
@@ -175,11 +176,11 @@ class FirewallContext:
 
     @cached_property
     def managed_ids(self) -> frozenset[str]:
-        """The lower-case ids of managed rules: one of those that blocks has drifted."""
+        """The folded ids of managed rules: one of those that blocks has drifted."""
         ids = set()
         for direction in Direction:
             for _program, rule in self.managed_rules_of(direction):
-                ids.add(rule.id.lower())
+                ids.add(fold(rule.id))
         return frozenset(ids)
 
     @cached_property
@@ -243,12 +244,12 @@ class FirewallContext:
     @cached_property
     def blocks_with_odd_paths(self) -> list[StoredRule]:
         """The blocking rules that may name a program, by a path that is taken for no match."""
-        names = {program.name.lower() for program in self.programs}
+        names = {fold(program.name) for program in self.programs}
         rules = []
         for stored in self.firewall.rules:
             rule = stored.rule
             is_block = rule.active and rule.action is Action.BLOCK and not stored.overridden
-            if is_block and odd_file_name(rule.app).lower() in names:
+            if is_block and fold(odd_file_name(rule.app)) in names:
                 rules.append(stored)
         return rules
 
@@ -257,7 +258,7 @@ class FirewallContext:
         return [
             malformed.problem
             for malformed in self.firewall.malformed
-            if program.name.lower() in malformed.text.lower()
+            if fold(program.name) in fold(malformed.text)
         ]
 
 

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...module_utils.names import fold
 from ..declaration import Family, Judgement, failed, not_applicable, passed, unknown
 from ..finding import Change, Contact, Severity, Status
 from ..formats.firewall_rule import PROFILES, Direction, Rule
@@ -429,7 +430,7 @@ def deliberate_blocks(context: FirewallContext) -> Judgement:
 
 def _has_own_control(context: FirewallContext, block: Block) -> bool:
     """Return whether another control is about a rule: the prompt's, or a managed one."""
-    return block.by_prompt or block.stored.rule.id.lower() in context.managed_ids
+    return block.by_prompt or fold(block.stored.rule.id) in context.managed_ids
 
 
 def _of_policies(blocks: Sequence[Block]) -> list[Block]:
@@ -909,11 +910,11 @@ def _left_over(
 
     Rules for the excluded programs are left alone.
     """
-    needed_ids = {rule.id.lower() for rule in needed}
+    needed_ids = {fold(rule.id) for rule in needed}
     rules = []
     for rule in filter(managed_rules.is_in_group, context.firewall.local_rules):
         if managed_rules.is_managed(rule):
-            if rule.id.lower() not in needed_ids and not _is_for_any(rule, excluded):
+            if fold(rule.id) not in needed_ids and not _is_for_any(rule, excluded):
                 rules.append(rule)
         elif any(managed_rules.is_copy(rule, managed, context.paths) for managed in needed):
             rules.append(rule)

@@ -319,7 +319,7 @@ def _counts(stored: StoredRule, question: Question, settings: ProfileSettings) -
         return False
     if stored.store is not Store.LOCAL:
         return True
-    return bool(settings.merge_local) and stored.rule.id.lower() not in question.without
+    return bool(settings.merge_local) and fold(stored.rule.id) not in question.without
 
 
 def _whole(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...module_utils.names import fold
 from ..finding import Change
 from ..formats.firewall_address import KEYWORDS, show_span
 from ..formats.firewall_rule import PROFILES, Direction, Restriction, Rule, compose
@@ -27,7 +28,7 @@ DESCRIPTION = "Made by the Ansible collection ets6.network. Changes by hand do n
 # A rule whose id ends in -new exists while a rule is replaced, and after a replacement that failed.
 _ID = re.compile(
     r"ETS6-(?P<program>.+)-(?P<protocol>TCP|UDP)-(?P<direction>In|Out)(?:-\d+)?(?:-new)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _TOKENS = frozenset({
     "action", "active", "dir", "protocol", "profile", "app", "name", "desc", "embedctxt",
@@ -80,7 +81,7 @@ def is_managed(rule: Rule) -> bool:
 
 def is_in_group(rule: Rule) -> bool:
     """Return whether a rule is in the group of the managed rules."""
-    return rule.group.lower() == GROUP.lower()
+    return fold(rule.group) == fold(GROUP)
 
 
 def is_for(rule_id: str, program: str, protocol: str, direction: Direction) -> bool:
@@ -88,8 +89,9 @@ def is_for(rule_id: str, program: str, protocol: str, direction: Direction) -> b
     match = _ID.fullmatch(rule_id)
     if match is None:
         return False
-    parts = (match["program"].upper(), match["protocol"].upper(), match["direction"].lower())
-    return parts == (program[: -len(".exe")].upper(), protocol, direction.value.lower())
+    parts = (match["program"], match["protocol"], match["direction"])
+    wanted = (program[: -len(".exe")], protocol, direction.value)
+    return tuple(map(fold, parts)) == tuple(map(fold, wanted))
 
 
 def is_copy(rule: Rule, managed: FirewallRule, paths: Paths) -> bool:

@@ -9,6 +9,7 @@ import ntpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ...module_utils.names import fold
 from ..policy.variables import Policy
 from ..snapshot import File, Snapshot, State
 from .paths import Paths
@@ -75,7 +76,7 @@ class _Finder:
         self._looked_up = [
             file
             for file in snapshot.files.values()
-            if ntpath.basename(file.path).lower() == name.lower()
+            if fold(ntpath.basename(file.path)) == fold(name)
         ]
         self._elsewhere = len(policy.paths)
         self._ranks = {

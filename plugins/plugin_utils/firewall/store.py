@@ -18,6 +18,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from ...module_utils.names import fold
 from .. import operations
 from ..formats.firewall_connection import ConnectionRule
 from ..formats.firewall_rule import PROFILES, Rule, RuleError
@@ -168,11 +169,11 @@ class Firewall:
 
     def local(self, rule_id: str) -> Rule | Malformed | None:
         """Return the local rule with this id."""
-        return self._local.get(rule_id.lower())
+        return self._local.get(fold(rule_id))
 
     def overriding(self, rule_id: str) -> StoredRule | None:
         """Return the policy rule that overrides a local rule with this id."""
-        return self._by_policy.get(rule_id.lower())
+        return self._by_policy.get(fold(rule_id))
 
     @property
     def local_rules(self) -> list[Rule]:
@@ -184,7 +185,7 @@ class Firewall:
         rules = {}
         for stored in self.rules:
             if stored.store is not Store.LOCAL and not stored.overridden:
-                rules[stored.rule.id.lower()] = stored
+                rules[fold(stored.rule.id)] = stored
         return rules
 
     @cached_property
@@ -192,9 +193,9 @@ class Firewall:
         items: dict[str, Rule | Malformed] = {}
         for malformed in self.malformed:
             if malformed.store is Store.LOCAL:
-                items[malformed.id.lower()] = malformed
+                items[fold(malformed.id)] = malformed
         for rule in self.local_rules:
-            items[rule.id.lower()] = rule
+            items[fold(rule.id)] = rule
         return items
 
 
@@ -222,12 +223,12 @@ def read(registry: Registry) -> Firewall:
     rules: list[StoredRule] = []
     malformed: list[Malformed] = []
     for store, path in RULE_KEYS.items():
-        stronger_ids = {stored.rule.id.lower() for stored in rules}
+        stronger_ids = {fold(stored.rule.id) for stored in rules}
         for item in reader.rules(store, path):
             if isinstance(item, Malformed):
                 malformed.append(item)
             else:
-                rules.append(StoredRule(item, store, item.id.lower() in stronger_ids))
+                rules.append(StoredRule(item, store, fold(item.id) in stronger_ids))
     connection_rules = []
     for store, path in CONNECTION_RULE_KEYS.items():
         for connection in reader.connection_rules(store, path):
@@ -307,8 +308,8 @@ class _Reader:
             return key, path
         if above.state is State.UNREADABLE:
             return above, found_path
-        subkeys = {subkey.lower() for subkey in above.subkeys}
-        if above.state is State.MISSING or name.lower() not in subkeys:
+        subkeys = {fold(subkey) for subkey in above.subkeys}
+        if above.state is State.MISSING or fold(name) not in subkeys:
             return Key(State.MISSING), path
         return key, path
 

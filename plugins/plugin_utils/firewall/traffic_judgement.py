@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...module_utils.names import fold
 from ..declaration import Judgement
 from ..finding import Contact, Status
 from ..formats.firewall_rule import PROFILES, Direction
@@ -166,7 +167,7 @@ def _cause_of_part(
 ) -> str:
     managed_control = f"firewall.rule.{subject.words['id']}"
     if part.rule is not None:
-        if direction is Direction.IN and part.rule.rule.id.lower() in context.managed_ids:
+        if direction is Direction.IN and fold(part.rule.rule.id) in context.managed_ids:
             return managed_control
         return _block_control(context, part.rule)
     is_default = part.by_default and part.setting is not settings.block_all_inbound

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...module_utils.names import fold
 from ..errors import ETS6Error
 from ..text import shorten
 
@@ -80,10 +81,10 @@ class Values(Mapping[str, Value]):
     def __init__(self, entries: Iterable[tuple[str, Value]] = ()) -> None:
         self._entries: dict[str, tuple[str, Value]] = {}
         for name, value in entries:
-            self._entries[name.lower()] = (name, value)
+            self._entries[fold(name)] = (name, value)
 
     def __getitem__(self, name: str) -> Value:
-        return self._entries[name.lower()][1]
+        return self._entries[fold(name)][1]
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, _value in self._entries.values())
@@ -98,7 +99,7 @@ class Values(Mapping[str, Value]):
         """
         copy = Values()
         copy._entries = dict(self._entries)
-        key = name.lower()
+        key = fold(name)
         if value is None:
             copy._entries.pop(key, None)
         else:
@@ -122,12 +123,9 @@ def binary(content: bytes) -> Value:
     return Value("REG_BINARY", content)
 
 
-def fold(path: str) -> str:
-    """Return a key's path in the spelling in which keys are compared.
-
-    That is lower case, without empty parts.
-    """
-    return "\\".join(filter(None, path.lower().split("\\")))
+def fold_path(path: str) -> str:
+    """Return a key's path in the form in which keys are compared, without empty parts."""
+    return "\\".join(filter(None, fold(path).split("\\")))
 
 
 def _parse_data(type_name: str, raw: Any) -> Data:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..finding import Change
-from ..formats.registry import Value, WireError, fold, text
+from ..formats.registry import Value, WireError, fold_path, text
 from ..operations import (
     OWN_KEY,
     Operation,
@@ -200,11 +200,11 @@ def _recorded_changes(
     record: Record, location: RecordLocation, keys: Sequence[str]
 ) -> list[RegistryChange] | None:
     """Return the changes that put a record's values back; None where it holds anything else."""
-    allowed = {fold(key) for key in keys}
+    allowed = {fold_path(key) for key in keys}
     changes: list[RegistryChange] = []
     for relative, values in record.before.items():
         path = location.root + relative
-        if fold(path) not in allowed or not isinstance(values, dict):
+        if fold_path(path) not in allowed or not isinstance(values, dict):
             return None
         try:
             for name, wire in values.items():

@@ -74,6 +74,25 @@ def test_names_are_compared_as_windows_compares_them_and_kept_as_spelled() -> No
     assert {name: value.to_wire() for name, value in registry.key(KEY).values.items()} == values
 
 
+def test_names_that_python_takes_for_the_same_are_two_for_windows() -> None:
+    """The Kelvin sign and İ are no k and i for Windows, which compares one UTF-16 unit at a time."""
+    kelvin, dotted = "\u212a", "\u0130"
+    values = {"Kind": ["REG_SZ", "k"], f"{kelvin}ind": ["REG_SZ", "Kelvin"]}
+    registry = Snapshot.from_wire(
+        reply(
+            registry={
+                KEY: {"state": "present", "values": values},
+                rf"{KEY}\I": {"state": "missing"},
+                rf"{KEY}\{dotted}": {"state": "present", "values": {}},
+            }
+        )
+    ).registry
+    assert registry.value(KEY, "kIND") == text("k")
+    assert registry.value(KEY, f"{kelvin}IND") == text("Kelvin")
+    assert registry.key(rf"{KEY}\i").state is State.MISSING
+    assert registry.key(rf"{KEY}\{dotted}").state is State.PRESENT
+
+
 def test_a_changed_registry_leaves_the_first_one_alone() -> None:
     first = Registry({})
     second = first.changed(KEY, "Name", text("1")).changed(KEY.lower(), "NAME", text("2"))
