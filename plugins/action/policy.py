@@ -105,7 +105,10 @@ class ActionModule(ControllerAction):
                 findings, outcome = self._settled(target, before, findings, changes)
         except Exception as error:
             is_sent = bool(changes) and (target.rehearses or not self._task.check_mode)
-            if not is_sent or target.all_or_nothing:
+            if not is_sent:
+                raise
+            if target.all_or_nothing:
+                self._journal.answered(origin.now(), [], [_words(error)])
                 raise
             # Whatever goes wrong once changes were sent, they are never forgotten.
             outcome = ChangeResult(snapshot, (), [_lost(target, changes, error)], sent=changes)

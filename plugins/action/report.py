@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, cast
 
 from ansible.errors import AnsibleError
@@ -23,9 +24,9 @@ from ..plugin_utils.policy.parsing import PREFIX
 from ..plugin_utils.policy.run import current_run
 from ..plugin_utils.policy.variables import PARSERS, Policy, PolicyError
 from ..plugin_utils.reachability import fleet
-from ..plugin_utils.report import document, waivers
+from ..plugin_utils.report import document, journal, waivers
 from ..plugin_utils.report.hosts import HostResult, common_variables, plain
-from ..plugin_utils.report.model import ControlRecord, FindingRecord, Json
+from ..plugin_utils.report.model import ControlRecord, FindingRecord, Json, UnreportedChanges
 from ..plugin_utils.report_action import ReportAction, registered_result
 
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -55,7 +56,9 @@ class ActionModule(ReportAction):
         catalogues = [*results.values(), *play.unasked(results)]
         default = [cast(ControlRecord, control.to_wire()) for control in default_catalogue()]
         controls = document.controls_of(catalogues, default)
-        hosts = play.hosts_of(results, controls, run["ended"])
+        folder = Path(arguments["report_dir"])
+        unreported = journal.unreported(folder, play.run)
+        hosts = play.hosts_of(results, controls, run["ended"], unreported)
         common = common_variables(hosts)
         records = [host.to_record(common) for host in hosts]
         inventory = (variables.get("groups") or {}).get("all") or ()
@@ -68,7 +71,7 @@ class ActionModule(ReportAction):
             arguments["fail_on"],
             problems=problems,
         )
-        return self.finish(
+        result = self.finish(
             report,
             arguments,
             inventory,
@@ -77,6 +80,8 @@ class ActionModule(ReportAction):
             problems=problems,
             images=arguments["mode"] == "image",
         )
+        journal.forget_reported(folder, report, play.run)
+        return result
 
     def _mode(self, mode: str) -> str:
         return "check" if self._task.check_mode and mode != "verify" else mode
@@ -115,16 +120,29 @@ class _Play:
         return results
 
     def hosts_of(
-        self, results: Mapping[str, Any], controls: Sequence[ControlRecord], ended: str
+        self,
+        results: Mapping[str, Any],
+        controls: Sequence[ControlRecord],
+        ended: str,
+        unreported: Mapping[str, Sequence[UnreportedChanges]],
     ) -> list[HostResult]:
-        """Return the hosts, with what their findings say of each other."""
+        """Return the hosts, with what their findings say of each other.
+
+        unreported: see HostResult, by the names of hosts.
+        """
         hosts = []
         for name in sorted(results):
             groups = self.hostvars[name].get("group_names") or ()
             hosts.append(HostResult.from_task(name, results[name], controls, groups, ended))
         findings = {host.name: cast(Sequence[Json], host.findings) for host in hosts}
         compared = cast(Mapping[str, Sequence[FindingRecord]], fleet.compare(findings))
-        return [dataclasses.replace(host, findings=compared[host.name]) for host in hosts]
+        complete = []
+        for host in hosts:
+            changes = unreported.get(host.name, ())
+            complete.append(
+                dataclasses.replace(host, findings=compared[host.name], unreported=changes)
+            )
+        return complete
 
     def unasked(self, results: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return controls and waivers of hosts whose policy task never began, by their variables.

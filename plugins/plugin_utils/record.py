@@ -39,10 +39,14 @@ class Interrupted:
     @property
     def sentence(self) -> str:
         """What happened, for people."""
-        when = f"at {self.at}" if self.at else "at an unknown time"
-        number = count(self.operations, "operation") if self.operations else "changes"
+        if not self.at:
+            return (
+                "An earlier run may have begun to change this PC and not ended: its record "
+                f"({KEY}) cannot be read. What is there now was read again."
+            )
+        number = count(self.operations, "operation")
         return (
-            f"An earlier run began {number} on this PC {when} and did not end them: it was "
+            f"An earlier run began {number} on this PC at {self.at} and did not end them: it was "
             "interrupted, or the PC went off. What is there now was read again."
         )
 

@@ -21,7 +21,7 @@ from . import origin
 from .action import ControllerAction
 from .policy.parsing import PREFIX, NotAcceptedError
 from .policy.run import DEFAULT_FAIL_ON, DEFAULT_FORMATS, PARSERS
-from .report import drift, files, formats, history, journal, previous, terminal
+from .report import drift, files, formats, history, previous, terminal
 from .report.hosts import plain
 from .report.model import Report, Run
 from .report.reading import ReportError
@@ -143,7 +143,6 @@ def _write(
     report = past_runs.complete(report)
     written = formats.write(report, folder, names)
     past_runs.write()
-    journal.forget_reported(folder, report)
     return report, written
 
 

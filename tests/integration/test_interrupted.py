@@ -214,3 +214,25 @@ def test_the_next_run_judges_each_pc_and_compares_with_the_last_one_that_ended(r
     before = json.loads(interrupted["pc-begins-sigint"].before["report.json"])
     assert later.report["drift"]["since"] == before["run"]["ended"]
     assert not (interrupted["pc-changes-sigint"].folder / "changes.jsonl").exists()
+
+
+def test_the_next_report_tells_what_was_sent_without_one(runs: Runs) -> None:
+    interrupted, later = runs
+    run = interrupted["pc-changes-sigint"]
+    sent = json.loads(run.left["changes.jsonl"].splitlines()[0])
+    told = {
+        host["name"]: host["unreported"] for host in later.report["hosts"] if "unreported" in host
+    }
+    assert told == {
+        run.pc: [
+            {
+                "run": sent["run"],
+                "at": sent["at"],
+                "outcome": "unknown",
+                "changes": sent["changes"],
+            }
+        ]
+    }
+    for name in ("report.html", "junit.xml"):
+        text = (run.folder / name).read_text(encoding="utf-8")
+        assert "An earlier run without a report sent this host changes at" in text, name

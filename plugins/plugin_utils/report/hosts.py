@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..record import Interrupted as Record
-from ..text import one_line
+from ..text import first_words, one_line
 from .hashes import digest
 from .model import (
     OPEN,
@@ -23,11 +23,20 @@ from .model import (
     Interrupted,
     Json,
     Report,
+    UnreportedChanges,
 )
 
 NOT_YET = "This host has not been judged yet."
 MAX_REASON = 4_000
 """Characters of a message that Ansible hands over."""
+MAX_SUBJECTS = 5
+"""Changes of a run without a report that are named in its sentence."""
+_UNREPORTED = {
+    "made": "An earlier run without a report changed this host at {at}",
+    "not_made": "An earlier run without a report could not change this host at {at}",
+    "unknown": "An earlier run without a report sent this host changes at {at}, and whether they were "
+    "made is not known",
+}
 FAMILIES = ("firewall", "proxy", "reach", "custom")
 """The first parts of control ids, in the order of a report."""
 
@@ -38,7 +47,8 @@ class HostResult:
 
     reason is set where the host as a whole was not judged, or not to the end. at is when it was
     judged. variables are the ones that it was judged by. facts: see plugin_utils.facts.
-    interrupted is what the PC has of an earlier run that did not end.
+    interrupted is what the PC has of an earlier run that did not end, unreported what is noted
+    beside the reports of changes that are in none.
     """
 
     name: str
@@ -50,6 +60,7 @@ class HostResult:
     findings: Sequence[FindingRecord] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     interrupted: Interrupted | None = None
+    unreported: Sequence[UnreportedChanges] = ()
 
     @classmethod
     def from_task(
@@ -127,6 +138,8 @@ class HostResult:
             host["facts"] = dict(self.facts)
         if self.interrupted:
             host["interrupted"] = self.interrupted
+        if self.unreported:
+            host["unreported"] = list(self.unreported)
         host["sha256"] = digest(host)
         return host
 
@@ -226,11 +239,15 @@ def all_hosts(report: Report) -> list[Host]:
     return hosts
 
 
-def interruption(host: Host) -> str:
-    """Return what the PC says of an earlier run that did not end; empty where there is none."""
-    if "interrupted" not in host:
-        return ""
-    return Record(**host["interrupted"]).sentence
+def earlier_runs(host: Host) -> str:
+    """Return what is known of runs that did not end on a host; empty where there are none."""
+    sentences = []
+    if "interrupted" in host:
+        sentences.append(Record(**host["interrupted"]).sentence)
+    for sent in host.get("unreported", ()):
+        subjects = first_words([change["subject"] for change in sent["changes"]], MAX_SUBJECTS)
+        sentences.append(f"{_UNREPORTED[sent['outcome']].format(at=sent['at'])}: {subjects}.")
+    return " ".join(sentences)
 
 
 def change_lines(finding: FindingRecord) -> list[str]:

@@ -3,21 +3,24 @@
 
 """What is sent to hosts to change them, kept beside report.json until a report has these hosts.
 
-A run that is interrupted or killed writes no report of its own, and what it changed stays changed.
+A run that is interrupted or killed writes no report of its own, and what it changed stays changed:
+the next report of these hosts has it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..errors import ETS6Error
 from . import files
 from .hosts import has_own_findings, plain
-from .model import Report
+from .model import TIME, ChangeRecord, Report, UnreportedChanges
 
 FILE = "changes.jsonl"
 REPORT = "report.json"
@@ -43,32 +46,108 @@ def add(folder: Path, line: Mapping[str, Any]) -> None:
         ) from None
 
 
-def forget_reported(folder: Path, report: Report) -> None:
-    """Remove the lines of the hosts that were judged in this report. The directory is locked.
+def unreported(folder: Path, run: str) -> dict[str, list[UnreportedChanges]]:
+    """Return what runs other than this one sent, by host, in the order in which it was sent."""
+    entries: list[_Entry] = []
+    waiting: dict[tuple[str, str], _Entry] = {}
+    for line in _lines(folder):
+        entry = _Entry.parse(line)
+        if entry is None or entry.run == run:
+            continue
+        if entry.changes:
+            entries.append(entry)
+            waiting[entry.run, entry.host] = entry
+        elif (entry.run, entry.host) in waiting:
+            waiting.pop((entry.run, entry.host)).made = entry.made
+    by_host: dict[str, list[UnreportedChanges]] = {}
+    for entry in entries:
+        by_host.setdefault(entry.host, []).extend(entry.outcomes())
+    return by_host
 
-    Raises OSError.
+
+def forget_reported(folder: Path, report: Report, run: str) -> None:
+    """Remove the lines of a whole report: those of this run, and of runs that it reports.
+
+    Lines of hosts that were not judged stay.
     """
-    path = folder / FILE
-    try:
-        content = files.read(path, MAX_BYTES, follow=False)
-    except OSError:
-        # Not there, or not a file that this collection wrote, such as a link.
+    if report["run"]["pending"]:
         return
-    judged = set()
+    # A line that stays is reported once more.
+    with contextlib.suppress(OSError), files.locked(folder):
+        lines = _lines(folder)
+        remaining = _without_reported(lines, report, run)
+        if len(remaining) < len(lines):
+            files.write({folder / FILE: "\n".join([*remaining, ""]) if remaining else None})
+
+
+def _without_reported(lines: Sequence[str], report: Report, run: str) -> list[str]:
+    reported = set()
     for host in report["hosts"]:
         if has_own_findings(host):
-            judged.add(host["name"])
-    lines = content.decode("utf-8", errors="replace").splitlines()
-    remaining = [line for line in lines if not _is_of(line, judged)]
-    files.write({path: "\n".join([*remaining, ""]) if remaining else None})
+            runs = [changes["run"] for changes in host.get("unreported", ())]
+            reported |= {(host["name"], name) for name in (run, *runs)}
+    remaining = []
+    for line in lines:
+        entry = _Entry.parse(line)
+        # What was cut off was not on the disk yet, so what it is about was not sent.
+        if entry is not None and (entry.host, entry.run) not in reported:
+            remaining.append(line)
+    return remaining
 
 
-def _is_of(line: str, hosts: Collection[str]) -> bool:
-    """Return whether a line is of one of these hosts. One that was cut off is no loss, either."""
-    with contextlib.suppress(ValueError, RecursionError):
-        entry = json.loads(line)
-        return isinstance(entry, dict) and entry.get("host") in hosts
-    return True
+def _lines(folder: Path) -> list[str]:
+    try:
+        content = files.read(folder / FILE, MAX_BYTES, follow=False)
+    except OSError:
+        # Not there, or not a file that this collection wrote, such as a link.
+        return []
+    # Not splitlines(): texts may have other separators of lines in them.
+    return list(filter(None, content.decode("utf-8", errors="replace").split("\n")))
+
+
+@dataclass
+class _Entry:
+    """A line. changes: what was sent; without any it is an answer. made: subjects of changes.
+
+    made of what was sent is None until there is an answer.
+    """
+
+    run: str
+    host: str
+    at: str
+    changes: Sequence[ChangeRecord]
+    made: Collection[str] | None
+
+    @classmethod
+    def parse(cls, line: str) -> _Entry | None:
+        """Read a line; None where it is not one that this collection wrote."""
+        try:
+            raw = plain(json.loads(line))
+            changes = [_change(change) for change in raw.get("changes", ())]
+            made = None if changes else [str(subject) for subject in raw.get("made", ())]
+            at = datetime.strptime(raw["at"], TIME).strftime(TIME)
+            return cls(str(raw["run"]), str(raw["host"]), at, changes, made)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+    def outcomes(self) -> Iterator[UnreportedChanges]:
+        """Yield what was sent, by what became of it."""
+        by_outcome: dict[str, list[ChangeRecord]] = {}
+        for change in self.changes:
+            outcome = "unknown"
+            if self.made is not None:
+                outcome = "made" if change["subject"] in self.made else "not_made"
+            by_outcome.setdefault(outcome, []).append(change)
+        for outcome, changes in by_outcome.items():
+            yield {"run": self.run, "at": self.at, "outcome": outcome, "changes": changes}
+
+
+def _change(raw: Mapping[str, Any]) -> ChangeRecord:
+    return {
+        "subject": str(raw["subject"]),
+        "before": dict(raw["before"]),
+        "after": dict(raw["after"]),
+    }
 
 
 class Journal:

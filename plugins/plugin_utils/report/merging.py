@@ -42,6 +42,7 @@ from .model import (
     MergedReport,
     Report,
     Run,
+    UnreportedChanges,
 )
 from .reading import ReportError
 
@@ -92,6 +93,7 @@ class _HostVersion:
     findings: Sequence[_DatedFinding]
     facts: Mapping[str, Any]
     interrupted: Interrupted | None
+    unreported: Sequence[UnreportedChanges]
 
     @classmethod
     def from_record(cls, host: Host, shared: Mapping[str, Any], today: date) -> _HostVersion:
@@ -118,12 +120,14 @@ class _HostVersion:
             findings,
             host.get("facts", {}),
             host.get("interrupted"),
+            host.get("unreported", ()),
         )
 
     @property
     def rank(self) -> Rank:
         """Findings have no part in it, since they are chosen one by one."""
-        content = [self.reason, self.groups, self.variables, self.facts, self.interrupted]
+        notes = [self.interrupted, self.unreported]
+        content = [self.reason, self.groups, self.variables, self.facts, notes]
         return self.at, OUTCOMES.index(self.outcome), _text(content)
 
 
@@ -293,7 +297,14 @@ def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
         findings,
         newest.facts,
         last_judged.interrupted,
+        _all_unreported(versions),
     )
+
+
+def _all_unreported(versions: Iterable[_HostVersion]) -> list[UnreportedChanges]:
+    """Return what any report has of runs without one, each once, in the order of time."""
+    unreported = {_text(sent): sent for version in versions for sent in version.unreported}
+    return sorted(unreported.values(), key=lambda sent: (sent["at"], _text(sent)))
 
 
 def _all_findings(versions: Iterable[_HostVersion]) -> Iterator[_DatedFinding]:

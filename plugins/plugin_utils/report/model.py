@@ -142,6 +142,18 @@ class Interrupted(TypedDict):
     operations: int
 
 
+class UnreportedChanges(TypedDict):
+    """Changes that a run sent to a host without a report of them. run is its id in changes.jsonl.
+
+    outcome is ``made``, ``not_made``, or ``unknown`` where the run did not note an answer.
+    """
+
+    run: str
+    at: str
+    outcome: str
+    changes: list[ChangeRecord]
+
+
 class Host(TypedDict):
     """A host of the run. reason says why it was not judged, or not to the end; else it is empty.
 
@@ -157,6 +169,7 @@ class Host(TypedDict):
     facts: NotRequired[Json]
     findings: list[FindingRecord]
     interrupted: NotRequired[Interrupted]
+    unreported: NotRequired[list[UnreportedChanges]]
     sha256: str
 
 

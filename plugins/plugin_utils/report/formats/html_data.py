@@ -15,7 +15,7 @@ from typing import Any
 from ...finding import Status
 from ...text import printable, printable_data, shorten
 from ..causes import CONTACTS, contact_of
-from ..hosts import interruption
+from ..hosts import earlier_runs
 from ..model import (
     OPEN,
     UNREACHABLE,
@@ -120,7 +120,7 @@ def packed_details(report: Report, with_evidence: Collection[str]) -> Json:
 
 def _fact_rows(host: Host) -> list[list[str]]:
     """Return what is known of a host as names and texts: a run that did not end, and its facts."""
-    note = interruption(host)
+    note = earlier_runs(host)
     rows = [["Earlier run", note]] if note else []
     if host.get("facts"):
         rows += _facts(host["at"], host["facts"])

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ...text import printable
 from ..causes import CONTACTS, contact_of, remedy_of
-from ..hosts import HostResult, all_hosts, change_lines, interruption, repeats_reason
+from ..hosts import HostResult, all_hosts, change_lines, earlier_runs, repeats_reason
 from ..model import OPEN, ControlRecord, FindingRecord, Host, Report
 
 FILE = "junit.xml"
@@ -89,7 +89,7 @@ def _suite(host: Host, controls: Controls, ended: str, max_evidence: int) -> Ele
     properties = SubElement(suite, "properties")
     SubElement(properties, "property", {"name": "status", "value": host["status"]})
     suite.extend(cases)
-    note = interruption(host)
+    note = earlier_runs(host)
     if note:
         # Neither a failure nor an error: what the host is now was judged.
         SubElement(suite, "system-err").text = printable(note)

@@ -27,7 +27,7 @@ from ...finding import Contact, Status
 from ...text import count, first_words, join_words, sentence, shorten
 from .. import files
 from ..causes import CONTACTS, Cause, by_work, causes
-from ..hosts import NOT_YET, all_hosts, any_judged, interruption
+from ..hosts import NOT_YET, all_hosts, any_judged, earlier_runs
 from ..model import OPEN, Host, Json, Merged, Report, Score, Scores, StatusChange, WaiverRecord
 from ..scores import ALL, percent, trend
 from ..unreachable import Group, groups, not_judged
@@ -72,7 +72,7 @@ WAIVER_STATES = {
     "unused": "matches nothing",
     "not_judged": "not judged",
 }
-EARLIER_RUN = f"text={quote('an earlier run began')}"
+EARLIER_RUN = f"text={quote('an earlier run')}"
 """What shows the hosts on which an earlier run did not end, in the matrix."""
 COMPLIANT = ("pass", "not_applicable")
 """Statuses that the plain table only counts."""
@@ -313,7 +313,7 @@ def _interrupted(report: Report) -> list[str]:
     """Return the hosts on which an earlier run did not end; what they are now was judged."""
     entries = []
     for host in report["hosts"]:
-        note = interruption(host)
+        note = earlier_runs(host)
         if note:
             entries.append((note, host["name"]))
     if not entries:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ...finding import Severity, severity_rank
 from ...text import count, first_words, printable, shorten
 from ..causes import CONTACTS, contact_of, remedy_of
-from ..hosts import NOT_YET, interruption, open_findings
+from ..hosts import NOT_YET, earlier_runs, open_findings
 from ..model import ControlRecord, Drift, Merged, Report
 from ..unreachable import groups, not_judged
 
@@ -120,7 +120,7 @@ def _host_reasons(report: Report) -> dict[tuple[str, str], list[str]]:
     if report["run"]["pending"]:
         hosts["unknown", NOT_YET] = report["run"]["pending"]
     for host in report["hosts"]:
-        note = interruption(host)
+        note = earlier_runs(host)
         if note and not host["reason"]:
             hosts.setdefault((host["status"], note), []).append(host["name"])
     return hosts

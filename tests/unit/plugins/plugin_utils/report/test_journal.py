@@ -8,11 +8,16 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.ets6.network.plugins.plugin_utils.report import journal
+from ansible_collections.ets6.network.plugins.plugin_utils.report.hosts import earlier_runs
+from ansible_collections.ets6.network.plugins.plugin_utils.report.model import ChangeRecord, Report
 
-from .samples import build, result
+from .samples import AWAY, build, result
+
+AT = "2026-11-24T10:00:00Z"
 
 
 def hosts_of(folder: Path) -> list[str]:
@@ -20,27 +25,110 @@ def hosts_of(folder: Path) -> list[str]:
     return [json.loads(line)["host"] for line in lines]
 
 
-def test_lines_stay_until_a_report_has_judged_their_host(tmp_path: Path) -> None:
+def change(subject: str) -> ChangeRecord:
+    return {"subject": subject, "before": {"x": None}, "after": {"x": 1}}
+
+
+def note(folder: Path, run: str, host: str, *subjects: str) -> journal.Journal:
+    noted = journal.Journal(folder, run, host)
+    noted.sent(AT, [change(subject) for subject in subjects])
+    return noted
+
+
+def report_on(folder: Path, run: str, **results: Any) -> Report:
+    """Return the report of a run, with what is noted of others."""
+    report = build(**results)
+    unreported = journal.unreported(folder, run)
+    for host in report["hosts"]:
+        if host["name"] in unreported:
+            host["unreported"] = unreported[host["name"]]
+    return report
+
+
+def test_lines_stay_until_a_whole_report_has_judged_their_host(tmp_path: Path) -> None:
     for host in ("pc-1", "pc-2", "pc-3"):
-        journal.Journal(tmp_path, "run", host).sent("2026-11-24T10:00:00Z", [])
+        note(tmp_path, "run", host, "rule A")
     assert hosts_of(tmp_path) == ["pc-1", "pc-2", "pc-3"]
     away = {"unreachable": True, "msg": "No route to host."}
     report = build(**{"pc-1": result("pass", "fail", "pass"), "pc-2": away})
-    journal.forget_reported(tmp_path, report)
+    report["run"]["pending"] = ["pc-3"]
+    journal.forget_reported(tmp_path, report, "run")
+    assert hosts_of(tmp_path) == ["pc-1", "pc-2", "pc-3"]
+    report["run"]["pending"] = []
+    journal.forget_reported(tmp_path, report, "run")
     assert hosts_of(tmp_path) == ["pc-2", "pc-3"]
-    journal.forget_reported(
-        tmp_path, build(**{name: result("pass", "pass", "pass") for name in ("pc-2", "pc-3")})
-    )
-    assert list(tmp_path.iterdir()) == []
-    journal.forget_reported(tmp_path, report)
+    later = {name: result("pass", "pass", "pass") for name in ("pc-2", "pc-3")}
+    journal.forget_reported(tmp_path, build(**later), "run")
+    assert not (tmp_path / journal.FILE).exists()
+    journal.forget_reported(tmp_path, report, "run")
 
 
-def test_a_line_that_was_cut_off_costs_no_other_one(tmp_path: Path) -> None:
-    journal.add(tmp_path, {"host": "pc-2"})
+def test_what_a_run_without_a_report_sent_is_told_by_the_next(tmp_path: Path) -> None:
+    note(tmp_path, "killed", "pc", "rule A", "rule B\u2028").answered(AT, ["rule A"], ["No."])
+    note(tmp_path, "killed", "pc", "rule C")
+    note(tmp_path, "killed", "other", "rule D")
+    note(tmp_path, "now", "pc", "rule E")
+    report = report_on(tmp_path, "now", pc=result("pass", "pass", "pass"))
+    (host,) = report["hosts"]
+    told = {sent["outcome"]: sent for sent in host["unreported"]}
+    assert {name: [item["subject"] for item in sent["changes"]] for name, sent in told.items()} == {
+        "made": ["rule A"],
+        "not_made": ["rule B\u2028"],
+        "unknown": ["rule C"],
+    }
+    assert told["unknown"] == {
+        "run": "killed",
+        "at": AT,
+        "outcome": "unknown",
+        "changes": [change("rule C")],
+    }
+    sentences = earlier_runs(host)
+    assert f"changed this host at {AT}: rule A." in sentences
+    assert "could not change this host" in sentences
+    assert "whether they were made is not known: rule C." in sentences
+    journal.forget_reported(tmp_path, report, "now")
+    assert hosts_of(tmp_path) == ["other"]
+
+
+def test_of_a_host_that_is_away_it_is_told_again(tmp_path: Path) -> None:
+    note(tmp_path, "killed", "pc", "rule A")
+    for _run in range(2):
+        report = report_on(tmp_path, "now", pc=AWAY)
+        assert report["hosts"][0]["unreported"][0]["changes"] == [change("rule A")]
+        journal.forget_reported(tmp_path, report, "now")
+    assert hosts_of(tmp_path) == ["pc"]
+
+
+def test_what_another_run_noted_since_this_one_looked_stays(tmp_path: Path) -> None:
+    report = report_on(tmp_path, "now", pc=result("pass", "pass", "pass"))
+    note(tmp_path, "beside", "pc", "rule A")
+    journal.forget_reported(tmp_path, report, "now")
+    assert hosts_of(tmp_path) == ["pc"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"host": "pc-3", "cha',
+        "[]",
+        "1",
+        "[" * 100_000,
+        '{"run": "r", "host": "pc"}',
+        '{"run": "r", "host": "pc", "at": 1, "changes": [{"subject": "A", "before": {}, "after": {}}]}',
+        '{"run": "r", "host": "pc", "at": "soon", "changes": [{"subject": "A", "before": {}, "after": {}}]}',
+        '{"run": "r", "host": "pc", "at": "2026-11-24T10:00:00Z", "changes": ["A"]}',
+        '{"run": "r", "host": "pc", "at": "2026-11-24T10:00:00Z", "changes": [{"subject": "A", "before": 1}]}',
+        '{"run": "r", "host": "pc", "at": "2026-11-24T10:00:00Z", "made": ["A"]}',
+    ],
+)
+def test_a_line_that_is_cut_off_or_odd_costs_no_other_one(tmp_path: Path, line: str) -> None:
+    note(tmp_path, "killed", "pc", "rule A")
     with (tmp_path / journal.FILE).open("a") as file:
-        file.write('{"host": "pc-3", "cha')
-    journal.forget_reported(tmp_path, build(**{"pc-1": result("pass", "pass", "pass")}))
-    assert hosts_of(tmp_path) == ["pc-2"]
+        file.write(line)
+    assert [sent["outcome"] for sent in journal.unreported(tmp_path, "now")["pc"]] == ["unknown"]
+    report = build(**{"pc-1": result("pass", "pass", "pass")})
+    journal.forget_reported(tmp_path, report, "now")
+    assert "pc" in hosts_of(tmp_path)
 
 
 @pytest.mark.parametrize("what", ["link", "fifo", "directory"])

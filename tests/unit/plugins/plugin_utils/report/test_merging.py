@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
 import jsonschema
@@ -413,3 +413,19 @@ def test_a_run_that_did_not_end_is_known_until_the_pc_is_judged_without_it() -> 
     ):
         (host,) = valid(merge(*reports))["hosts"]
         assert host.get("interrupted") == interrupted
+
+
+def test_what_runs_without_a_report_sent_is_told_once_by_whichever_report_has_it() -> None:
+    times = ("2026-11-23T20:00:00Z", "2026-11-23T21:00:00Z")
+    changes = [{"subject": "rule A", "before": {"x": None}, "after": {"x": 1}}]
+    first, second = (
+        {"run": "killed", "at": at, "outcome": "unknown", "changes": changes} for at in times
+    )
+    reports = []
+    for day, sent in zip(DAYS, ([second], [first, second], []), strict=True):
+        found = report(day, pc=result("pass", "pass", "pass"))
+        if sent:
+            found["hosts"][0]["unreported"] = cast(list[model.UnreportedChanges], sent)
+        reports.append(hashes.seal(found))
+    (host,) = valid(merge(*reports))["hosts"]
+    assert host["unreported"] == [first, second]
