@@ -20,7 +20,7 @@ from ..plugin_utils.action import ControllerAction
 from ..plugin_utils.controls import Assessment, catalogue, default_catalogue, request
 from ..plugin_utils.finding import Change, Finding, Status, remedies, sent, settle
 from ..plugin_utils.policy.parsing import flag
-from ..plugin_utils.policy.run import current_run, expanded
+from ..plugin_utils.policy.run import current_run, expanded, noted_run
 from ..plugin_utils.policy.variables import Policy
 from ..plugin_utils.policy.waivers import apply_waivers
 from ..plugin_utils.proxy import pac
@@ -82,9 +82,10 @@ class ActionModule(ControllerAction):
         apply = flag(arguments.pop("apply", True))
         image = arguments.pop("image", None)
         host = str(variables.get("inventory_hostname", ""))
-        run = current_run(variables)
         report_dir = arguments.pop("report_dir", "")
-        self._journal = Journal(expanded(report_dir) if report_dir else None, run, host)
+        self._journal = Journal(
+            expanded(report_dir) if report_dir else None, noted_run(variables), host
+        )
         policy = Policy.from_variables(arguments)
         target = self._target(policy, image, apply)
         problems = connection.problems(self._connection, variables)
@@ -105,10 +106,7 @@ class ActionModule(ControllerAction):
                 findings, outcome = self._settled(target, before, findings, changes)
         except Exception as error:
             is_sent = bool(changes) and (target.rehearses or not self._task.check_mode)
-            if not is_sent:
-                raise
-            if target.all_or_nothing:
-                self._journal.answered(origin.now(), [], [_words(error)])
+            if not is_sent or target.all_or_nothing:
                 raise
             # Whatever goes wrong once changes were sent, they are never forgotten.
             outcome = ChangeResult(snapshot, (), [_lost(target, changes, error)], sent=changes)

@@ -21,7 +21,7 @@ from ansible.errors import AnsibleError
 
 from ..plugin_utils.controls import catalogue, default_catalogue
 from ..plugin_utils.policy.parsing import PREFIX
-from ..plugin_utils.policy.run import current_run
+from ..plugin_utils.policy.run import current_run, noted_run
 from ..plugin_utils.policy.variables import PARSERS, Policy, PolicyError
 from ..plugin_utils.reachability import fleet
 from ..plugin_utils.report import document, journal, waivers
@@ -57,7 +57,8 @@ class ActionModule(ReportAction):
         default = [cast(ControlRecord, control.to_wire()) for control in default_catalogue()]
         controls = document.controls_of(catalogues, default)
         folder = Path(arguments["report_dir"])
-        unreported = journal.unreported(folder, play.run)
+        noted = noted_run(variables)
+        unreported = journal.unreported(folder, noted)
         hosts = play.hosts_of(results, controls, run["ended"], unreported)
         common = common_variables(hosts)
         records = [host.to_record(common) for host in hosts]
@@ -80,7 +81,7 @@ class ActionModule(ReportAction):
             problems=problems,
             images=arguments["mode"] == "image",
         )
-        journal.forget_reported(folder, report, play.run)
+        journal.forget_reported(folder, report, noted)
         return result
 
     def _mode(self, mode: str) -> str:

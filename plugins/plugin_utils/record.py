@@ -24,7 +24,7 @@ VALUE = "Begun"
 REQUEST = {"registry": [{"path": KEY, "depth": 0}]}
 """What has to be read, as options of windows_host."""
 _FORM = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z) ([0-9]{1,6})", re.ASCII
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z) ([1-9][0-9]{0,5})", re.ASCII
 )
 """When it was begun (UTC), and how many operations were sent."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...module_utils.names import fold
 from ..formats.firewall_accounts import describe_accounts, parse_accounts
 from ..formats.firewall_address import Span
 from ..formats.security_descriptor import AccessEntry
@@ -138,16 +139,16 @@ def _users_of_ets6(users: Sequence[User], hidden: Collection[str]) -> Sequence[U
 
     Where there are none, all of them count.
     """
-    visible = [user for user in users if user.name.lower() not in hidden] or users
+    visible = [user for user in users if fold(user.name) not in hidden] or users
     return [user for user in visible if user.logged_on] or visible
 
 
 def _hidden_users(snapshot: Snapshot) -> set[str]:
-    """Return the names of the users that the sign-in screen hides, in lower case."""
+    """Return the names of the users that the sign-in screen hides, folded."""
     names = set()
     for name, value in snapshot.registry.key(HIDDEN_USERS).values.items():
         if value.data == 0:
-            names.add(name.lower())
+            names.add(fold(name))
     return names
 
 

@@ -57,7 +57,7 @@ ScopedRule = tuple[StoredRule, RuleScope]
 class Question:
     """What is evaluated: a program's path, the protocol and the direction, in a profile.
 
-    It is evaluated as if local rules with the (lower-case) ids in without, and firewall rules of
+    It is evaluated as if local rules with the folded ids in without, and firewall rules of
     other stores than the given ones, did not exist.
     """
 

@@ -48,12 +48,11 @@ def managed_rule(
     sends to the vendor's servers.
     """
     suffix = f"-{number}" if number > 1 else ""
-    stem = program[: -len(".exe")].upper()
     remote_addresses: tuple[str, ...] = ()
     if direction is Direction.IN:
         remote_addresses = policy.remote_addresses
     return FirewallRule(
-        id=f"ETS6-{stem}-{protocol}-{direction.value}{suffix}",
+        id=f"ETS6-{_stem(program)}-{protocol}-{direction.value}{suffix}",
         display_name=f"KNX ETS6: {program} ({protocol}-{direction.value}{suffix})",
         description=DESCRIPTION,
         group=GROUP,
@@ -63,6 +62,11 @@ def managed_rule(
         profiles=tuple(profile.capitalize() for profile in PROFILES if profile in policy.profiles),
         remote_addresses=remote_addresses,
     )
+
+
+def _stem(program: str) -> str:
+    """Return how a program stands in the ids of its rules."""
+    return program[: -len(".exe")].upper()
 
 
 def _direction_name(direction: Direction) -> str:
@@ -90,7 +94,7 @@ def is_for(rule_id: str, program: str, protocol: str, direction: Direction) -> b
     if match is None:
         return False
     parts = (match["program"], match["protocol"], match["direction"])
-    wanted = (program[: -len(".exe")], protocol, direction.value)
+    wanted = (_stem(program), protocol, direction.value)
     return tuple(map(fold, parts)) == tuple(map(fold, wanted))
 
 

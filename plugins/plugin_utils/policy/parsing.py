@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ...module_utils.names import fold
 from ..errors import ETS6Error
 from ..text import join_words, one_line, shorten
 
@@ -156,7 +157,7 @@ def list_of(
             raise NotAcceptedError("the list is empty; at least one entry is needed")
         items: dict[str, T] = {}
         for item in parse_each((("", entry) for entry in value), parse_item):
-            items.setdefault(str(item).lower(), item)
+            items.setdefault(fold(str(item)), item)
         return tuple(items.values())
 
     return parse

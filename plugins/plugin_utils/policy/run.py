@@ -45,6 +45,15 @@ def current_run(variables: Mapping[str, Any]) -> str:
     return str(checked.get("run") or "") if isinstance(checked, Mapping) else ""
 
 
+def noted_run(variables: Mapping[str, Any]) -> str:
+    """Return what tells this run from others in changes.jsonl.
+
+    That is the process of ansible-playbook, of which the one that runs a task is a child, where no
+    playbook of the collection has begun the run.
+    """
+    return current_run(variables) or f"process {os.getppid()}"
+
+
 def parse_fail_on(value: Any) -> list[str]:
     """Read ets6_network_fail_on; a word is a list of one. Raises NotAcceptedError."""
     words = words_of(value, FAIL_ON)

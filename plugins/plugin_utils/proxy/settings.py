@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ...module_utils.names import fold
 from ..formats import winhttp
 from ..formats.registry import Value
 from ..formats.wininet import (
@@ -187,10 +188,10 @@ def dial_up_connections(registry: Registry, path: str) -> dict[str, Meaning]:
     While such a connection is up, its settings count and not those of the network
     (WinHttpGetIEProxyConfigForCurrentUser).
     """
-    reserved = {name.lower() for name in (*VALUES, winhttp.VALUE)}
+    reserved = {fold(name) for name in (*VALUES, winhttp.VALUE)}
     connections = {}
     for name, value in registry.key(connections_key(path)).values.items():
-        if name.lower() not in reserved and isinstance(value.data, bytes):
+        if fold(name) not in reserved and isinstance(value.data, bytes):
             connections[name] = Meaning.of_blob(ConnectionSettings.parse(value.data))
     return connections
 

@@ -32,8 +32,7 @@ def seal(report: Report) -> Report:
     for name in COMPARISONS:
         content.pop(name, None)
     content["hosts"] = [
-        [host["name"], host["sha256"], host["at"], *_times_of_findings(host)]
-        for host in report["hosts"]
+        [host["name"], host["sha256"], host["at"], *further_times(host)] for host in report["hosts"]
     ]
     return {**report, "sha256": _digest(content)}
 
@@ -50,9 +49,15 @@ def _digest(content: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _times_of_findings(host: Host) -> list[str]:
-    """Return the times of a host's findings that have one of their own: of a merged report."""
-    return [finding["at"] for finding in host["findings"] if "at" in finding]
+def further_times(host: Host) -> list[str]:
+    """Return the times beside the host's own.
+
+    They are those of earlier runs, and of findings that have one: of a merged report.
+    """
+    times = [sent["at"] for sent in host.get("unreported", ())]
+    if "interrupted" in host:
+        times.append(host["interrupted"]["at"])
+    return times + [finding["at"] for finding in host["findings"] if "at" in finding]
 
 
 def without(content: Any, keys: frozenset[str]) -> Any:

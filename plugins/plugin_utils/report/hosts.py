@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..record import Interrupted as Record
-from ..text import first_words, one_line
+from ..text import first_words, one_line, shorten
 from .hashes import digest
 from .model import (
     OPEN,
@@ -30,12 +30,13 @@ NOT_YET = "This host has not been judged yet."
 MAX_REASON = 4_000
 """Characters of a message that Ansible hands over."""
 MAX_SUBJECTS = 5
-"""Changes of a run without a report that are named in its sentence."""
+"""Changes of an earlier run that are named in its sentence."""
+MAX_SUBJECT = 200
+MAX_EARLIER_RUNS = 5
 _UNREPORTED = {
-    "made": "An earlier run without a report changed this host at {at}",
-    "not_made": "An earlier run without a report could not change this host at {at}",
-    "unknown": "An earlier run without a report sent this host changes at {at}, and whether they were "
-    "made is not known",
+    "made": "changed it at {at}",
+    "failed": "sent it changes at {at} that were not, or not completely, made",
+    "unknown": "sent it changes at {at}, and whether they were made is not known",
 }
 FAMILIES = ("firewall", "proxy", "reach", "custom")
 """The first parts of control ids, in the order of a report."""
@@ -244,9 +245,16 @@ def earlier_runs(host: Host) -> str:
     sentences = []
     if "interrupted" in host:
         sentences.append(Record(**host["interrupted"]).sentence)
-    for sent in host.get("unreported", ()):
-        subjects = first_words([change["subject"] for change in sent["changes"]], MAX_SUBJECTS)
-        sentences.append(f"{_UNREPORTED[sent['outcome']].format(at=sent['at'])}: {subjects}.")
+    unreported = host.get("unreported", ())
+    for sent in unreported[:MAX_EARLIER_RUNS]:
+        subjects = [shorten(change["subject"], MAX_SUBJECT) for change in sent["changes"]]
+        sentences.append(
+            "An earlier run that did not end, or did not judge this host, "
+            f"{_UNREPORTED[sent['outcome']].format(at=sent['at'])}: "
+            f"{first_words(subjects, MAX_SUBJECTS)}."
+        )
+    if len(unreported) > MAX_EARLIER_RUNS:
+        sentences.append(f"report.json has {len(unreported) - MAX_EARLIER_RUNS} more of them.")
     return " ".join(sentences)
 
 

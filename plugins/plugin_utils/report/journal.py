@@ -10,7 +10,9 @@ the next report of these hosts has it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ETS6Error
+from ..wire import is_deeper
 from . import files
 from .hosts import has_own_findings, plain
 from .model import TIME, ChangeRecord, Report, UnreportedChanges
@@ -26,6 +29,8 @@ FILE = "changes.jsonl"
 REPORT = "report.json"
 """The file whose access rights it gets."""
 MAX_BYTES = 512 * 1024 * 1024
+MAX_LEVELS = 50
+"""How deep a line may be nested."""
 
 
 class JournalError(ETS6Error):
@@ -38,6 +43,8 @@ def add(folder: Path, line: Mapping[str, Any]) -> None:
     text = json.dumps(plain(line), ensure_ascii=False) + "\n"
     try:
         with files.locked(folder):
+            if os.path.lexists(path) and path.lstat().st_size > MAX_BYTES:
+                raise OSError(errno.EFBIG, "it has more than 512 MiB; look at it, and move it away")
             files.append(path, text, folder / REPORT)
     except OSError as error:
         raise JournalError(
@@ -81,16 +88,28 @@ def forget_reported(folder: Path, report: Report, run: str) -> None:
 
 
 def _without_reported(lines: Sequence[str], report: Report, run: str) -> list[str]:
-    reported = set()
-    for host in report["hosts"]:
-        if has_own_findings(host):
-            runs = [changes["run"] for changes in host.get("unreported", ())]
-            reported |= {(host["name"], name) for name in (run, *runs)}
+    """Return the lines that stay: what was sent and is in no report, and the answers to that."""
+    judged = [host for host in report["hosts"] if has_own_findings(host)]
+    names = {host["name"] for host in judged}
+    reported = {
+        (host["name"], sent["at"]) for host in judged for sent in host.get("unreported", ())
+    }
     remaining = []
+    waiting = set()
     for line in lines:
         entry = _Entry.parse(line)
         # What was cut off was not on the disk yet, so what it is about was not sent.
-        if entry is not None and (entry.host, entry.run) not in reported:
+        if entry is None:
+            continue
+        is_own = entry.run == run and entry.host in names
+        if not entry.changes:
+            is_wanted = (entry.run, entry.host) in waiting
+        else:
+            is_wanted = not is_own and (entry.host, entry.at) not in reported
+            waiting.discard((entry.run, entry.host))
+            if is_wanted:
+                waiting.add((entry.run, entry.host))
+        if is_wanted:
             remaining.append(line)
     return remaining
 
@@ -123,11 +142,15 @@ class _Entry:
         """Read a line; None where it is not one that this collection wrote."""
         try:
             raw = plain(json.loads(line))
-            changes = [_change(change) for change in raw.get("changes", ())]
-            made = None if changes else [str(subject) for subject in raw.get("made", ())]
-            at = datetime.strptime(raw["at"], TIME).strftime(TIME)
-            return cls(str(raw["run"]), str(raw["host"]), at, changes, made)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            if is_deeper(raw, MAX_LEVELS) or raw["state"] not in ("sent", "answered"):
+                return None
+            changes = [_change(change) for change in raw["changes"]] if "changes" in raw else []
+            made = None if changes else [_text(subject) for subject in raw["made"]]
+            at = _text(raw["at"])
+            if datetime.strptime(at, TIME).strftime(TIME) != at:
+                return None
+            return cls(_text(raw["run"]), _text(raw["host"]), at, changes, made)
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
 
     def outcomes(self) -> Iterator[UnreportedChanges]:
@@ -136,18 +159,24 @@ class _Entry:
         for change in self.changes:
             outcome = "unknown"
             if self.made is not None:
-                outcome = "made" if change["subject"] in self.made else "not_made"
+                outcome = "made" if change["subject"] in self.made else "failed"
             by_outcome.setdefault(outcome, []).append(change)
         for outcome, changes in by_outcome.items():
-            yield {"run": self.run, "at": self.at, "outcome": outcome, "changes": changes}
+            yield {"at": self.at, "outcome": outcome, "changes": changes}
 
 
 def _change(raw: Mapping[str, Any]) -> ChangeRecord:
-    return {
-        "subject": str(raw["subject"]),
-        "before": dict(raw["before"]),
-        "after": dict(raw["after"]),
-    }
+    """Raise TypeError for what is not a change."""
+    subject, before, after = _text(raw["subject"]), raw["before"], raw["after"]
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        raise TypeError
+    return {"subject": subject, "before": before, "after": after}
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise TypeError
+    return raw
 
 
 class Journal:

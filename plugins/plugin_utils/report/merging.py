@@ -21,6 +21,7 @@ from ..finding import Status, severity_rank
 from ..text import first_words
 from . import waivers
 from .document import build, controls_of
+from .hashes import further_times
 from .hosts import (
     HostResult,
     all_hosts,
@@ -53,6 +54,8 @@ MAX_DIFFERENCES = 3
 """Differences of a host that a conflict names."""
 RUN_VARIABLES = frozenset({"apply"})
 """Variables that say what a run did, and nothing about how a host is judged."""
+KNOWN_FIRST = ("failed", "made", "unknown")
+"""Outcomes of changes that are in no report."""
 JUDGED = "judged"
 OUTCOMES = (JUDGED, "unknown", UNREACHABLE)
 """What can become of a host, from the best on."""
@@ -178,7 +181,7 @@ def refuse_future(report: Report, now: str, name: str) -> None:
     times = [report["run"]["ended"]]
     for host in report["hosts"]:
         times.append(host["at"])
-        times += [finding["at"] for finding in host["findings"] if "at" in finding]
+        times += further_times(host)
     if max(times) > latest:
         raise ReportError(
             f"{name} has the time {max(times)}, and it is {now} now: set the clock of the machine "
@@ -302,9 +305,18 @@ def _newest(name: str, versions: Sequence[_HostVersion]) -> HostResult:
 
 
 def _all_unreported(versions: Iterable[_HostVersion]) -> list[UnreportedChanges]:
-    """Return what any report has of runs without one, each once, in the order of time."""
-    unreported = {_text(sent): sent for version in versions for sent in version.unreported}
-    return sorted(unreported.values(), key=lambda sent: (sent["at"], _text(sent)))
+    """Return what any report has of runs without one, in the order of time.
+
+    The same changes count once, with the outcome that says most.
+    """
+    unreported: dict[str, UnreportedChanges] = {}
+    for version in versions:
+        for sent in version.unreported:
+            key = _text([sent["at"], sent["changes"]])
+            other = unreported.setdefault(key, sent)
+            if KNOWN_FIRST.index(sent["outcome"]) < KNOWN_FIRST.index(other["outcome"]):
+                unreported[key] = sent
+    return [unreported[key] for key in sorted(unreported)]
 
 
 def _all_findings(versions: Iterable[_HostVersion]) -> Iterator[_DatedFinding]:

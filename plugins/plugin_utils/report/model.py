@@ -143,12 +143,12 @@ class Interrupted(TypedDict):
 
 
 class UnreportedChanges(TypedDict):
-    """Changes that a run sent to a host without a report of them. run is its id in changes.jsonl.
+    """Changes that a run sent to a host and did not report, by changes.jsonl. at is when.
 
-    outcome is ``made``, ``not_made``, or ``unknown`` where the run did not note an answer.
+    outcome is ``made``, ``failed`` where not all operations of the changes were carried out, or
+    ``unknown`` where the run did not note an answer.
     """
 
-    run: str
     at: str
     outcome: str
     changes: list[ChangeRecord]

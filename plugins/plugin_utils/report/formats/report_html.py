@@ -310,7 +310,7 @@ def _pending(report: Report) -> list[str]:
 
 
 def _interrupted(report: Report) -> list[str]:
-    """Return the hosts on which an earlier run did not end; what they are now was judged."""
+    """Return the hosts with changes of an earlier run that did not end, or did not report on them."""
     entries = []
     for host in report["hosts"]:
         note = earlier_runs(host)
@@ -318,7 +318,7 @@ def _interrupted(report: Report) -> list[str]:
             entries.append((note, host["name"]))
     if not entries:
         return []
-    title = f"An earlier run did not end on {count(len(entries), 'host')}"
+    title = f"{count(len(entries), 'host')} on which an earlier run did not come to its end"
     return [
         f'<article class="medium"><h3>{title}</h3>',
         *_reasons(entries, EARLIER_RUN),

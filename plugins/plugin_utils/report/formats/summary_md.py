@@ -112,7 +112,7 @@ def _rows(report: Report) -> list[str]:
 def _host_reasons(report: Report) -> dict[tuple[str, str], list[str]]:
     """Return what is reported about hosts as a whole: names by status and reason.
 
-    It is why they were not judged, and of the others what an earlier run left.
+    It is why they were not judged, and what an earlier run left.
     """
     hosts: dict[tuple[str, str], list[str]] = {}
     for host in not_judged(report):
@@ -121,7 +121,7 @@ def _host_reasons(report: Report) -> dict[tuple[str, str], list[str]]:
         hosts["unknown", NOT_YET] = report["run"]["pending"]
     for host in report["hosts"]:
         note = earlier_runs(host)
-        if note and not host["reason"]:
+        if note:
             hosts.setdefault((host["status"], note), []).append(host["name"])
     return hosts
 

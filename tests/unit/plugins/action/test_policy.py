@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -205,6 +206,11 @@ def test_a_change_is_noted_before_it_is_sent_and_after_it(
     assert sent["changes"] == [{"subject": "Acme", "before": {"x": 7}, "after": {"x": 1}}]
     answered = journal_of(tmp_path)[1]
     assert (answered["state"], answered["made"], answered["failures"]) == ("answered", ["Acme"], [])
+
+
+def test_a_play_of_ones_own_is_told_from_others_by_its_process(tmp_path: Path) -> None:
+    run(Target(7), report_dir=str(tmp_path))
+    assert {line["run"] for line in journal_of(tmp_path)} == {f"process {os.getppid()}"}
 
 
 def test_what_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:

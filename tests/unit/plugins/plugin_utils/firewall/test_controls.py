@@ -379,6 +379,22 @@ def test_of_a_copy_in_an_image_the_access_is_not_asked() -> None:
     assert f"{path} is ignored, since ordinary users may" in findings["firewall.programs"].reason
 
 
+@pytest.mark.parametrize("name", ["Straße.exe", "µTool.exe", "ETS6-ς.exe"])
+def test_rules_of_a_program_are_known_whatever_its_letters(name: str) -> None:
+    path = rf"C:\Program Files (x86)\KNX\ETS6\{name}"
+    policy = {"programs": ["ETS6N.exe", name]}
+    ready, _changes = fix(pc(files=[N, C, path]), **policy)
+    assert not failing(judge(ready, **policy))
+    findings = judge(ready, **policy, state="absent")
+    of_program = [
+        finding
+        for control, finding in findings.items()
+        if control.startswith("firewall.rule.") and "ets6n" not in control
+    ]
+    assert {finding.status for finding in of_program} == {Status.FAIL}
+    assert findings["firewall.stale_rules"].status is Status.PASS
+
+
 def test_ets6_not_installed() -> None:
     snapshot = pc(
         {name: item.write() for name, item in local_rules(right()).items()},

@@ -380,15 +380,20 @@ def test_of_one_control_the_worst_severity_counts_whoever_wrote_last() -> None:
     )
 
 
-@pytest.mark.parametrize("where", ["run", "host", "finding"])
+@pytest.mark.parametrize("where", ["run", "host", "finding", "interrupted", "unreported"])
 def test_a_report_from_the_future_is_refused(where: str) -> None:
     odd = report(DAYS[0], pc=result("pass", "pass", "pass"))
     if where == "run":
         odd["run"]["ended"] = DAYS[2]
     elif where == "host":
         odd["hosts"][0]["at"] = DAYS[2]
+    elif where == "interrupted":
+        odd["hosts"][0]["interrupted"] = {"at": DAYS[2], "operations": 1}
+    elif where == "unreported":
+        odd["hosts"][0]["unreported"] = [{"at": DAYS[2], "outcome": "made", "changes": []}]
     else:
         odd["hosts"][0]["findings"][0]["at"] = DAYS[2]
+    assert hashes.seal(odd)["sha256"] != odd["sha256"]
     merging.refuse_future(odd, DAYS[2], "a")
     with pytest.raises(reading.ReportError, match=f"a has the time {DAYS[2]}, and it is {DAYS[1]}"):
         merging.refuse_future(odd, DAYS[1], "a")
@@ -418,14 +423,15 @@ def test_a_run_that_did_not_end_is_known_until_the_pc_is_judged_without_it() -> 
 def test_what_runs_without_a_report_sent_is_told_once_by_whichever_report_has_it() -> None:
     times = ("2026-11-23T20:00:00Z", "2026-11-23T21:00:00Z")
     changes = [{"subject": "rule A", "before": {"x": None}, "after": {"x": 1}}]
-    first, second = (
-        {"run": "killed", "at": at, "outcome": "unknown", "changes": changes} for at in times
-    )
+    first, second = ({"at": at, "outcome": "unknown", "changes": changes} for at in times)
     reports = []
-    for day, sent in zip(DAYS, ([second], [first, second], []), strict=True):
+    made = {**second, "outcome": "made"}
+    for day, sent in zip(DAYS, ([made], [first, second], []), strict=True):
         found = report(day, pc=result("pass", "pass", "pass"))
         if sent:
             found["hosts"][0]["unreported"] = cast(list[model.UnreportedChanges], sent)
         reports.append(hashes.seal(found))
     (host,) = valid(merge(*reports))["hosts"]
-    assert host["unreported"] == [first, second]
+    assert host["unreported"] == [first, made]
+    (host,) = merge(*reversed(reports))["hosts"]
+    assert host["unreported"] == [first, made]
