@@ -89,11 +89,12 @@ def forget_reported(folder: Path, report: Report, run: str) -> None:
 
 def _without_reported(lines: Sequence[str], report: Report, run: str) -> list[str]:
     """Return the lines that stay: what was sent and is in no report, and the answers to that."""
-    judged = [host for host in report["hosts"] if has_own_findings(host)]
-    names = {host["name"] for host in judged}
-    reported = {
-        (host["name"], sent["at"]) for host in judged for sent in host.get("unreported", ())
-    }
+    judged = set()
+    reported = set()
+    for host in report["hosts"]:
+        if has_own_findings(host):
+            judged.add(host["name"])
+            reported |= {(host["name"], sent["at"]) for sent in host.get("unreported", ())}
     remaining = []
     waiting = set()
     for line in lines:
@@ -101,7 +102,7 @@ def _without_reported(lines: Sequence[str], report: Report, run: str) -> list[st
         # What was cut off was not on the disk yet, so what it is about was not sent.
         if entry is None:
             continue
-        is_own = entry.run == run and entry.host in names
+        is_own = entry.run == run and entry.host in judged
         if not entry.changes:
             is_wanted = (entry.run, entry.host) in waiting
         else:
