@@ -80,17 +80,18 @@ def seconds(work: Callable[[], object]) -> float:
     return statistics.median(taken)
 
 
+def options(path: Path) -> dict[str, object]:
+    """Return the options of windows_image that reads and changes nothing."""
+    nothing: dict[str, object] = dict.fromkeys((*windows_image.READS, "programs", "operations"), ())
+    return {**nothing, "path": str(path), "index": "", "restore": False}
+
+
 def verify(path: Path) -> None:
     """Read an image and judge it, as a run without changes does."""
     policy = Policy()
-    asked: dict[str, object] = {
-        "path": str(path),
-        "index": "",
-        "operations": [],
-        "programs": [],
-        "restore": False,
+    asked = options(path) | {
+        option: controls.request(policy).get(option, ()) for option in windows_image.READS
     }
-    asked |= {option: controls.request(policy).get(option, ()) for option in windows_image.READS}
     with tempfile.TemporaryDirectory() as work:
         found = windows_image.run(asked, False, work)
     assert controls.Assessment(Snapshot.unpack(found["snapshot"]), policy).findings
@@ -272,10 +273,9 @@ def in_process(path: str, work: str) -> int:
     else:
         values = [["ETS6-BENCH", "REG_SZ", "v2.30|Action=Allow|"]]
         operation = {"do": "set_registry_values", "path": RULES, "values": values}
-        options: dict[str, object] = {"path": path, "index": "", "operations": [operation]}
-        options |= dict.fromkeys((*windows_image.READS, "programs"), ())
+        asked = options(Path(path)) | {"operations": [operation]}
         with tempfile.TemporaryDirectory() as folder:
-            assert windows_image.run(options, False, folder)["changed"]
+            assert windows_image.run(asked, False, folder)["changed"]
     parts = (
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
