@@ -107,8 +107,8 @@ def _is_locked(handle: int) -> bool:
     return True
 
 
-def append(path: Path, text: str, like: Path) -> None:
-    """Append to a regular file. Raises OSError.
+def append(path: Path, text: str, like: Path, most: int) -> None:
+    """Append to a regular file of at most as many bytes. Raises OSError.
 
     Where it is missing, it is made with the access rights of another one. The text is on the disk
     when this returns. Where it does not fit there, no part of it stays: the next text would continue
@@ -121,6 +121,9 @@ def append(path: Path, text: str, like: Path) -> None:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
+        if before.st_size > most:
+            limit = f"it has more than {most // 1024**2} MiB; look at it, and move it away"
+            raise OSError(errno.EFBIG, limit)
         try:
             while remaining:
                 remaining = remaining[os.write(handle, remaining) :]

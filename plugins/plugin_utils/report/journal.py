@@ -10,17 +10,15 @@ the next report of these hosts has it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..errors import ETS6Error
-from ..wire import is_deeper
+from ..wire import SnapshotError, expect, is_deeper, items, text
 from . import files
 from .hosts import has_own_findings, plain
 from .model import TIME, ChangeRecord, Report, UnreportedChanges
@@ -40,12 +38,10 @@ class JournalError(ETS6Error):
 def add(folder: Path, line: Mapping[str, Any]) -> None:
     """Append a line of JSON. It is on the disk when this returns. Raises JournalError."""
     path = folder / FILE
-    text = json.dumps(plain(line), ensure_ascii=False) + "\n"
+    content = json.dumps(plain(line), ensure_ascii=False) + "\n"
     try:
         with files.locked(folder):
-            if os.path.lexists(path) and path.lstat().st_size > MAX_BYTES:
-                raise OSError(errno.EFBIG, "it has more than 512 MiB; look at it, and move it away")
-            files.append(path, text, folder / REPORT)
+            files.append(path, content, folder / REPORT, MAX_BYTES)
     except OSError as error:
         raise JournalError(
             f"ets6_network_report_dir: {path} cannot be written: {error.strerror}. Nothing was "
@@ -55,20 +51,10 @@ def add(folder: Path, line: Mapping[str, Any]) -> None:
 
 def unreported(folder: Path, run: str) -> dict[str, list[UnreportedChanges]]:
     """Return what runs other than this one sent, by host, in the order in which it was sent."""
-    entries: list[_Entry] = []
-    waiting: dict[tuple[str, str], _Entry] = {}
-    for line in _lines(folder):
-        entry = _Entry.parse(line)
-        if entry is None or entry.run == run:
-            continue
-        if entry.changes:
-            entries.append(entry)
-            waiting[entry.run, entry.host] = entry
-        elif (entry.run, entry.host) in waiting:
-            waiting.pop((entry.run, entry.host)).made = entry.made
     by_host: dict[str, list[UnreportedChanges]] = {}
-    for entry in entries:
-        by_host.setdefault(entry.host, []).extend(entry.outcomes())
+    for entry in _entries(_lines(folder)):
+        if entry.run != run:
+            by_host.setdefault(entry.host, []).extend(entry.outcomes())
     return by_host
 
 
@@ -79,40 +65,45 @@ def forget_reported(folder: Path, report: Report, run: str) -> None:
     """
     if report["run"]["pending"]:
         return
-    # A line that stays is reported once more.
-    with contextlib.suppress(OSError), files.locked(folder):
-        lines = _lines(folder)
-        remaining = _without_reported(lines, report, run)
-        if len(remaining) < len(lines):
-            files.write({folder / FILE: "\n".join([*remaining, ""]) if remaining else None})
-
-
-def _without_reported(lines: Sequence[str], report: Report, run: str) -> list[str]:
-    """Return the lines that stay: what was sent and is in no report, and the answers to that."""
     judged = set()
     reported = set()
     for host in report["hosts"]:
         if has_own_findings(host):
             judged.add(host["name"])
             reported |= {(host["name"], sent["at"]) for sent in host.get("unreported", ())}
-    remaining = []
-    waiting = set()
+    # A line that stays is reported once more.
+    with contextlib.suppress(OSError), files.locked(folder):
+        lines = _lines(folder)
+        remaining = []
+        for entry in _entries(lines):
+            is_own = entry.run == run and entry.host in judged
+            if not is_own and (entry.host, entry.at) not in reported:
+                remaining += entry.lines
+        if len(remaining) < len(lines):
+            files.write({folder / FILE: "\n".join([*remaining, ""]) if remaining else None})
+
+
+def _entries(lines: Iterable[str]) -> list[_Entry]:
+    """Return what was sent, each with its answer, in the order of the file.
+
+    Other lines are left out. What was cut off was not on the disk yet, so what it is about was not
+    sent; and what an answer is to may be reported already.
+    """
+    entries: list[_Entry] = []
+    waiting: dict[tuple[str, str], _Entry] = {}
     for line in lines:
         entry = _Entry.parse(line)
-        # What was cut off was not on the disk yet, so what it is about was not sent.
         if entry is None:
             continue
-        is_own = entry.run == run and entry.host in judged
-        if not entry.changes:
-            is_wanted = (entry.run, entry.host) in waiting
-        else:
-            is_wanted = not is_own and (entry.host, entry.at) not in reported
-            waiting.discard((entry.run, entry.host))
-            if is_wanted:
-                waiting.add((entry.run, entry.host))
-        if is_wanted:
-            remaining.append(line)
-    return remaining
+        sender = (entry.run, entry.host)
+        if entry.changes:
+            entries.append(entry)
+            waiting[sender] = entry
+        elif sender in waiting:
+            sent = waiting.pop(sender)
+            sent.made = entry.made
+            sent.lines += entry.lines
+    return entries
 
 
 def _lines(folder: Path) -> list[str]:
@@ -127,9 +118,9 @@ def _lines(folder: Path) -> list[str]:
 
 @dataclass
 class _Entry:
-    """A line. changes: what was sent; without any it is an answer. made: subjects of changes.
+    """What was sent, or, without changes, the answer to that. lines: where it stands.
 
-    made of what was sent is None until there is an answer.
+    made: the subjects of the changes that were made; None until there is an answer.
     """
 
     run: str
@@ -137,6 +128,7 @@ class _Entry:
     at: str
     changes: Sequence[ChangeRecord]
     made: Collection[str] | None
+    lines: list[str]
 
     @classmethod
     def parse(cls, line: str) -> _Entry | None:
@@ -145,14 +137,15 @@ class _Entry:
             raw = plain(json.loads(line))
             if is_deeper(raw, MAX_LEVELS) or raw["state"] not in ("sent", "answered"):
                 return None
-            changes = [_change(change) for change in raw["changes"]] if "changes" in raw else []
-            made = None if changes else [_text(subject) for subject in raw["made"]]
-            at = _text(raw["at"])
+            changes = items(_parse_change, raw["changes"], "changes") if "changes" in raw else ()
+            made = None if changes else items(text, raw["made"], "made")
+            at = text(raw["at"], "at")
             if datetime.strptime(at, TIME).strftime(TIME) != at:
                 return None
-            return cls(_text(raw["run"]), _text(raw["host"]), at, changes, made)
-        except (ValueError, TypeError, KeyError, RecursionError):
+            run, host = text(raw["run"], "run"), text(raw["host"], "host")
+        except (ValueError, TypeError, KeyError, RecursionError, SnapshotError):
             return None
+        return cls(run, host, at, changes, made, [line])
 
     def outcomes(self) -> Iterator[UnreportedChanges]:
         """Yield what was sent, by what became of it."""
@@ -166,18 +159,13 @@ class _Entry:
             yield {"at": self.at, "outcome": outcome, "changes": changes}
 
 
-def _change(raw: Mapping[str, Any]) -> ChangeRecord:
-    """Raise TypeError for what is not a change."""
-    subject, before, after = _text(raw["subject"]), raw["before"], raw["after"]
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        raise TypeError
-    return {"subject": subject, "before": before, "after": after}
-
-
-def _text(raw: object) -> str:
-    if not isinstance(raw, str):
-        raise TypeError
-    return raw
+def _parse_change(raw: Any, location: str) -> ChangeRecord:
+    change = expect(dict, raw, location)
+    return {
+        "subject": text(change["subject"], location),
+        "before": expect(dict, change["before"], location),
+        "after": expect(dict, change["after"], location),
+    }
 
 
 class Journal:
